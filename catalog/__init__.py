@@ -1,0 +1,1 @@
+"""The DuckDB index of one snapshot; rebuilt from the lake at any time, never the truth."""

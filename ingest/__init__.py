@@ -1,0 +1,1 @@
+"""Bring results in: one module per source format or writer."""

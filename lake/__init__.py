@@ -1,0 +1,1 @@
+"""The store: versioned, content-addressed arrays, tables and files."""

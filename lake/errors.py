@@ -1,0 +1,98 @@
+"""The errors of neurolake, grouped by what a caller would do about them.
+
+::
+
+    NeurolakeError
+    ├── NotFoundError (KeyError)      no such lake, ref, commit or node: check the name
+    ├── ConflictError                 another writer changed the same nodes: reopen and retry
+    ├── ReadOnlyError (PermissionError)  a pinned snapshot or a read-only medium: open a transaction
+    ├── InputError (ValueError)       what was given cannot be used: mend the input
+    │   ├── NodeNameError             a node name that is not allowed
+    │   ├── IngestError               a source file, with file and line
+    │   └── QueryError                a question that DuckDB or the schema refuses
+    ├── CorruptObjectError            stored bytes do not have their digest: restore the object
+    ├── FormatError                   not a lake, or written by a newer neurolake
+    └── StorageError (OSError)        the medium failed: often transient, retry
+"""
+
+from pathlib import Path
+
+
+class NeurolakeError(Exception):
+    """Base of every error that neurolake raises on purpose."""
+
+    exit_code = 1
+
+
+class NotFoundError(NeurolakeError, KeyError):
+    """No lake, ref, commit or node of that name."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of the message.
+        return str(self.args[0]) if self.args else ""
+
+
+class ConflictError(NeurolakeError):
+    """Another writer committed a change that does not commute with this one."""
+
+    def __init__(self, message: str, nodes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nodes = nodes
+
+
+class ReadOnlyError(NeurolakeError, PermissionError):
+    """The lake, snapshot or store cannot be written through this handle."""
+
+
+class InputError(NeurolakeError, ValueError):
+    """The input cannot be used; the message says what to change."""
+
+    exit_code = 2
+
+
+class NodeNameError(InputError):
+    """A node name that the format does not allow."""
+
+
+class IngestError(InputError):
+    """A source file cannot be ingested.
+
+    Parameters
+    ----------
+    reason
+        What is wrong and what was expected.
+    path
+        The file (or directory) at fault.
+    line
+        The line number, counted from 1, where that is known.
+    """
+
+    def __init__(self, reason: str, path: str | Path, line: int | None = None) -> None:
+        super().__init__(reason, str(path), line)
+        self.reason = reason
+        self.path = str(path)
+        self.line = line
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.reason}"
+
+
+class QueryError(InputError):
+    """A query that cannot be answered: refused, malformed, or about something that is not there."""
+
+
+class CorruptObjectError(NeurolakeError):
+    """Stored bytes do not have the digest they are named by, or do not parse."""
+
+    exit_code = 4
+
+
+class FormatError(NeurolakeError):
+    """The path is not a lake, or its format version is newer than this neurolake."""
+
+
+class StorageError(NeurolakeError, OSError):
+    """The storage medium failed; nothing was made visible."""
+
+    exit_code = 5

@@ -1,0 +1,1 @@
+"""Ask: SQL, dask, derived results and plots on a pinned snapshot."""
