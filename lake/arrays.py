@@ -1,0 +1,282 @@
+"""Arrays: Zarr v3 arrays with a path of their own for whole boxes of chunks.
+
+zarr-python spends more on each chunk than on its bytes; here threads read, verify and decode chunks straight
+into the result (and encode, hash and pack them) wherever the codecs are the usual ones.
+"""
+
+import functools
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from .codecs import BLOSC_LZ4, Codec, chunk_statistics
+from .digest import Digest, digest_of
+from .entry import Entry
+from .errors import InputError, NotFoundError
+from .grid import Grid
+from .names import checked_name
+from .nodes import Node
+from .objects import ObjectWriter
+from .zarrstore import ZarrStore, metadata_document
+
+CHUNK_BYTES = 2**20
+
+Box = Sequence[tuple[int, int]]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Array(zarr.Array[Any]):
+    """A Zarr array of a lake: all that `zarr.Array` does, faster for boxes (ints and slices of step 1)."""
+
+    @classmethod
+    def of(cls, store: ZarrStore, name: str) -> Self:
+        """The array *name* of *store*.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such array.
+        """
+        node = store.tree.get(name)
+        if node is None or node.kind != "array":
+            raise NotFoundError(f"there is no array {name!r} in {store}")
+        return cls(zarr.open_array(store, path=name, mode="r" if store.read_only else "r+").async_array)
+
+    def __getitem__(self, selection: Any) -> Any:
+        parsed = _box(selection, self.shape)
+        if parsed is None:
+            return super().__getitem__(selection)
+        box, shape = parsed
+        return self.read_box(box).reshape(shape)[()]
+
+    def read_box(self, box: Box | None = None) -> npt.NDArray[Any]:
+        """Values of a box of half-open ranges, one for each axis; everything by default.
+
+        Raises
+        ------
+        CorruptObjectError
+            A chunk is missing or damaged.
+        """
+        ranges = [(0, length) for length in self.shape] if box is None else list(box)
+        codec, grid = Codec.of(self._node.meta), self._grid
+        if codec is None:
+            return np.asarray(super().__getitem__(tuple(slice(*part) for part in ranges)))
+        out = np.empty([max(stop - start, 0) for start, stop in ranges], self.dtype)
+        entries, objects = self._node.entries, self._store.objects
+
+        def read(at: tuple[int, ...]) -> None:
+            entry = entries.get(grid.number(at))
+            data = None if entry is None else objects.read(entry.digest, entry.size, entry.place)
+            _place(data, codec, out, ranges, at, grid, self.fill_value)
+
+        deque(_mapped(read, grid.overlapping(ranges)), maxlen=0)
+        return out
+
+    def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
+        """Write *values*, whole in all axes but the first, from row *first* on."""
+        codec = Codec.of(self._node.meta)
+        if codec is None or not self.ndim or first % self.chunks[0]:
+            self[slice(first, first + len(values)) if self.ndim else ()] = values
+            return
+        writer, draft = self._store.writer, self._store.drafts.edit(self.path)
+        assert writer is not None and draft is not None, "opened for writing"
+        tail = (first + len(values)) % self.chunks[0] if first + len(values) < self.shape[0] else 0
+        whole = len(values) - tail
+        number = self._grid.number((first // self.chunks[0], *[0] * (self.ndim - 1)))
+        entries = encode_chunks(values[:whole], self.chunks, codec, self.fill_value, writer)
+        draft.changes.update(enumerate(entries, number))
+        if tail:
+            self[first + whole : first + len(values)] = values[whole:]
+
+    def entries(self) -> Mapping[int, Entry]:
+        """Stored chunks by their C-order number, with the statistics known of them."""
+        return dict(self._node.entries.items())
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content."""
+        return self._node.digest
+
+    @property
+    def _store(self) -> ZarrStore:
+        store = self.store_path.store
+        assert isinstance(store, ZarrStore), "made by `of`"
+        return store
+
+    @property
+    def _node(self) -> Node:
+        return self._store.tree[self.path]
+
+    @property
+    def _grid(self) -> Grid:
+        return Grid.of(self._node.meta)
+
+
+def create_array(
+    store: ZarrStore,
+    name: str,
+    shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    *,
+    chunks: Sequence[int] | None = None,
+    dimension_names: Sequence[str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    codec: Mapping[str, Any] = BLOSC_LZ4,
+) -> Array:
+    """An empty array of a store that can be written; the keywords are those of `Transaction.write_array`."""
+    kind = np.dtype(dtype)
+    # zarr-python writes the metadata, into a scratch store: it knows the document, and adds no parent groups.
+    scratch = zarr.create_array(
+        {},
+        shape=tuple(shape),
+        dtype=kind,
+        chunks=tuple(chunks or _default_chunks(shape, kind.itemsize)),
+        compressors=[dict(codec)],
+        filters=[],
+        fill_value=np.nan if kind.kind == "f" else None,
+        dimension_names=dimension_names,
+        attributes=dict(attributes or {}),
+    )
+    store.drafts.put(checked_name(name), "array", metadata_document(scratch), {})
+    return Array.of(store, name)
+
+
+def append_rows(array: Array, values: npt.NDArray[Any]) -> None:
+    """Add rows at the end of the first axis.
+
+    Raises
+    ------
+    InputError
+        The other axes or the type differ.
+    """
+    if values.shape[1:] != array.shape[1:] or not np.can_cast(values.dtype, array.dtype, "safe"):
+        raise InputError(
+            f"array {array.path!r} has rows of shape {array.shape[1:]} and type {array.dtype}, "
+            f"not {values.shape[1:]} and {values.dtype}"
+        )
+    first = array.shape[0]
+    array.resize((first + len(values), *array.shape[1:]))
+    array.write_rows(values.astype(array.dtype, copy=False), first)
+
+
+def encode_chunks(
+    values: npt.NDArray[Any],
+    chunks: tuple[int, ...],
+    codec: Codec,
+    fill_value: Any,
+    writer: ObjectWriter,
+) -> list[Entry]:
+    """Store *values* chunk by chunk: entries in C order of the grid, with statistics."""
+    grid = Grid(values.shape, chunks)
+
+    def encode(at: tuple[int, ...]) -> tuple[bytes, Digest, dict[str, float]]:
+        part = values[tuple(slice(i * c, (i + 1) * c) for i, c in zip(at, chunks, strict=True))]
+        chunk = np.ascontiguousarray(part)
+        if part.shape != chunks:
+            chunk = np.full(chunks, fill_value, values.dtype)
+            chunk[tuple(slice(length) for length in part.shape)] = part
+        data = codec.encode(chunk)
+        return data, digest_of(data), chunk_statistics(part)
+
+    entries = []
+    for data, digest, statistics in _mapped(
+        encode, grid.overlapping([(0, length) for length in values.shape])
+    ):
+        # Threads encode, but chunks are packed in order: equal arrays make equal packs.
+        entries.append(Entry(digest, len(data), writer.add(data, digest), statistics))
+    return entries
+
+
+def _default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
+    """About a MiB: as many whole rows as fit, or parts of a row along its last axes."""
+    chunks = [1] * len(shape)
+    room = max(CHUNK_BYTES // itemsize, 1)
+    for axis in reversed(range(len(shape))):
+        chunks[axis] = max(1, min(shape[axis], room))
+        room = max(room // chunks[axis], 1)
+    return chunks
+
+
+def _place(
+    data: bytes | None,
+    codec: Codec,
+    out: npt.NDArray[Any],
+    box: Box,
+    at: tuple[int, ...],
+    grid: Grid,
+    fill_value: Any,
+) -> None:
+    """Decode the part of chunk *at* that lies in *box* into its place in *out*."""
+    low = [index * chunk for index, chunk in zip(at, grid.chunks, strict=True)]
+    spans = [
+        (max(start, first), min(stop, first + chunk))
+        for (start, stop), first, chunk in zip(box, low, grid.chunks, strict=True)
+    ]
+    target = out[tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))]
+    if data is None:
+        target[...] = fill_value
+    elif target.shape == grid.chunks and target.flags.c_contiguous:
+        codec.decode_into(data, target)
+    else:
+        chunk = np.empty(grid.chunks, out.dtype)
+        codec.decode_into(data, chunk)
+        target[...] = chunk[
+            tuple(slice(a - first, b - first) for (a, b), first in zip(spans, low, strict=True))
+        ]
+
+
+def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]], list[int]] | None:
+    """Ranges and result shape of a selection by ints, slices of step 1 and an ellipsis; None for others."""
+    parts = list(selection) if isinstance(selection, tuple) else [selection]
+    if sum(part is Ellipsis for part in parts) > 1 or len(parts) - (Ellipsis in parts) > len(shape):
+        return None
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    middle = parts.index(Ellipsis)
+    parts[middle : middle + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    box, kept = [], []
+    for part, length in zip(parts, shape, strict=True):
+        if isinstance(part, slice) and part.step in (None, 1):
+            start, stop, _ = part.indices(length)
+            box.append((start, max(start, stop)))
+            kept.append(max(stop - start, 0))
+        elif isinstance(part, int | np.integer) and -length <= part < length:
+            box.append((int(part) % length, int(part) % length + 1))
+        else:
+            return None
+    return box, kept
+
+
+@functools.cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    # A forked child has none of its parent's threads, hence one pool for each process.
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="neurolake")
+
+
+def _mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Results in the order of *items*, made by threads; few at a time are held."""
+    if len(items) < 2:
+        yield from map(work, items)
+        return
+    # A task is a run of items: handing over single small chunks costs more than they do.
+    size = min(16, math.ceil(len(items) / (2 * (os.cpu_count() or 1))))
+    runs = [items[start : start + size] for start in range(0, len(items), size)]
+    pool, pending = _threads(os.getpid()), deque[Future[list[Result]]]()
+    for run in runs:
+        pending.append(pool.submit(_all, work, run))
+        if len(pending) > 2 * (os.cpu_count() or 1):
+            yield from pending.popleft().result()
+    while pending:
+        yield from pending.popleft().result()
+
+
+def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]

@@ -1,0 +1,222 @@
+"""A lake: create it, open it, write to it, read its commits."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from .digest import HASH_NAME, canonical_json
+from .errors import FormatError, InputError, NotFoundError, StorageError
+from .history import History
+from .local import LocalStorage
+from .log import MAIN, Log, Record, new_uuid
+from .nodes import tree_digest, tree_json
+from .objects import ObjectStore, ObjectWriter, Verification
+from .provenance import default_author, provenance
+from .snapshot import Snapshot
+from .storage import Storage
+from .transaction import Transaction
+
+FORMAT_VERSION = 1
+MARKER = "neurolake.json"
+
+
+class Lake(Mapping[str, Any]):
+    """A versioned store of arrays, tables and files.
+
+    As a mapping it holds the nodes of the newest commit of its main branch.
+    """
+
+    snapshot_type: type[Snapshot] = Snapshot
+
+    def __init__(self, storage: Storage, *, verification: Verification = "first") -> None:
+        self.id = _identity(storage)
+        self.storage = storage
+        objects = ObjectStore(storage, cache=cache_folder() / self.id, verification=verification)
+        self._history = History(objects, Log(storage))
+
+    @classmethod
+    def create(cls, path: str | Path, *, durable: bool = True) -> Self:
+        """Make a new lake.
+
+        Parameters
+        ----------
+        path
+            A folder that does not exist yet or is empty.
+        durable
+            Whether commits wait for the disk; see `LocalStorage`.
+
+        Raises
+        ------
+        InputError
+            There is something at *path* already.
+        StorageError
+            The folder cannot be made.
+        """
+        root = _local_path(path)
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise InputError(
+                f"{root} exists and is not an empty folder; choose another path for the new lake"
+            )
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make the folder {root}: {error.strerror}") from error
+        storage = LocalStorage(root.resolve(), durable=durable)
+        _write_first_commit(storage)
+        marker = {"format": FORMAT_VERSION, "hash": HASH_NAME, "id": new_uuid()}
+        # The marker comes last: what has one is a complete lake.
+        if not storage.create(MARKER, canonical_json(marker) + b"\n"):
+            raise InputError(f"{root}: another process has just made a lake here")
+        return cls(storage)
+
+    @classmethod
+    def open(cls, path: str | Path, *, durable: bool = True, verification: Verification = "first") -> Self:
+        """Open a lake.
+
+        Parameters
+        ----------
+        path
+            Its folder, or a ``file://`` URL of it.
+        verification
+            When Parquet files, which others read in place, are hashed: before their ``first`` use on this
+            machine, ``always`` or ``never``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no lake.
+        FormatError
+            It was written by a newer neurolake.
+        """
+        root = _local_path(path)
+        if not (root / MARKER).is_file():
+            raise NotFoundError(f"{root} is not a lake (it has no {MARKER}); make one with neurolake.create")
+        return cls(LocalStorage(root.resolve(), durable=durable), verification=verification)
+
+    def __repr__(self) -> str:
+        tip = self._history.log.tip()
+        return f"<Lake {self.storage.url}: {len(self.head.tree)} nodes at commit {tip.id[:8]}>"
+
+    def __getitem__(self, name: str) -> Any:
+        return self.head[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.head)
+
+    def __len__(self) -> int:
+        return len(self.head)
+
+    @property
+    def url(self) -> str:
+        """What `open` takes to open this lake again."""
+        return self.storage.url
+
+    @property
+    def head(self) -> Snapshot:
+        """The newest commit of the main branch, as of now."""
+        return self.at(MAIN)
+
+    def at(self, ref: str | datetime) -> Snapshot:
+        """The commit that *ref* means, for reading.
+
+        Parameters
+        ----------
+        ref
+            A branch, a commit id or its first digits, ``main~2``, a time (the last commit until then) or
+            its ISO text, ``2026-11-20T14:30``, in UTC unless it says otherwise.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        return self.snapshot_type(self._history, self._history.resolve(ref))
+
+    def log(self, ref: str | datetime = MAIN) -> list[Record]:
+        """Commits from *ref* back to the first, newest first."""
+        return list(self._history.log.back_from(self._history.resolve(ref)))
+
+    def transaction(
+        self,
+        message: str,
+        *,
+        author: str | None = None,
+        notes: Mapping[str, Any] | None = None,
+        attempts: int = 100,
+    ) -> Transaction:
+        """Begin a transaction; use it in a ``with`` statement.
+
+        Parameters
+        ----------
+        message
+            What changes and why; kept in the commit.
+        author
+            The user of this process by default.
+        notes
+            JSON to keep with the commit's provenance.
+        attempts
+            How often to try when other writers commit first.
+        """
+        return Transaction(
+            self._history,
+            MAIN,
+            message,
+            author=author or default_author(),
+            notes=notes,
+            attempts=attempts,
+        )
+
+
+def cache_folder() -> Path:
+    """This user's cache on this machine: ``NEUROLAKE_CACHE``, or neurolake's folder in the usual place."""
+    chosen = os.environ.get("NEUROLAKE_CACHE")
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
+    return Path(chosen) if chosen else usual
+
+
+def _local_path(path: str | Path) -> Path:
+    text = str(path)
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
+    if "://" in text:
+        raise InputError(f"{text}: this version opens lakes on local disks and file:// URLs only")
+    return Path(text).expanduser()
+
+
+def _identity(storage: Storage) -> str:
+    """The lake's id, once its marker has been understood."""
+    try:
+        marker = json.loads(storage.read(MARKER))
+        version, name, identity = marker["format"], marker["hash"], str(marker["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{storage.url}: {MARKER} cannot be read: {error!r}") from error
+    if version != FORMAT_VERSION or name != HASH_NAME:
+        raise FormatError(
+            f"{storage.url} has format {version} with {name}; this neurolake reads format {FORMAT_VERSION} "
+            f"with {HASH_NAME}: install a newer one"
+        )
+    # The id names a folder of the user's cache; a hostile marker must not choose which.
+    return identity if identity.isalnum() else hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _write_first_commit(storage: Storage) -> None:
+    data = canonical_json(tree_json({}))
+    digest, place = ObjectWriter(storage).add_alone(data, ".tree")
+    storage.flush()
+    fields = {
+        "uuid": new_uuid(),
+        "parents": [],
+        "time": datetime.now(UTC).isoformat(),
+        "author": default_author(),
+        "message": "Create the lake",
+        "provenance": provenance({}),
+        "snapshot": tree_digest({}),
+        "folded": 0,
+        "tree": {"object": digest, "size": len(data), **place.to_json()},
+        "changes": {},
+    }
+    Log(storage).append(MAIN, 0, fields)

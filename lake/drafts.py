@@ -1,0 +1,144 @@
+"""Drafts: the nodes of a tree under change, edited freely and frozen at commit."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .entries import Entries, ReadShard
+from .entry import Entry
+from .errors import ConflictError
+from .nodes import Kind, Node, Tree
+
+
+@dataclass
+class Draft:
+    """A node being edited: `changes` (None removes) lie over the `base` entries."""
+
+    kind: Kind
+    meta: Mapping[str, Any]
+    base: Entries
+    changes: dict[int, Entry | None] = field(default_factory=dict)
+
+    def get(self, position: int) -> Entry | None:
+        """The entry at *position* as edited so far."""
+        return self.changes[position] if position in self.changes else self.base.get(position)
+
+    def items(self) -> Iterator[tuple[int, Entry]]:
+        """Positions and entries as edited so far."""
+        return self.frozen().entries.items()
+
+    def frozen(self) -> Node:
+        """The node as edited so far."""
+        return Node(self.kind, self.meta, self.base.updated(self.changes) if self.changes else self.base)
+
+
+class Drafts(Mapping[str, Node]):
+    """A tree with edits on top; as a mapping, the nodes as they stand.
+
+    Parameters
+    ----------
+    tree
+        What the edits start from.
+    read_shard
+        How new nodes read their shards once they have some.
+    """
+
+    def __init__(self, tree: Tree, read_shard: ReadShard) -> None:
+        self._tree = tree
+        self._read_shard = read_shard
+        self._drafts: dict[str, Draft | None] = {}
+        self._appended: dict[str, list[Entry]] = {}
+
+    def __getitem__(self, name: str) -> Node:
+        draft = self._drafts.get(name)
+        if draft is not None:
+            return draft.frozen()
+        if name in self._drafts:
+            raise KeyError(name)
+        return self._tree[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (name for name in self._tree if name not in self._drafts)
+        yield from (name for name, draft in self._drafts.items() if draft is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def edit(self, name: str) -> Draft | None:
+        """The draft of a node, begun now if need be; None if there is no such node.
+
+        Whoever edits entries or metadata through it gives up appending without conflict.
+        """
+        if name not in self._drafts and name in self._tree:
+            node = self._tree[name]
+            self._drafts[name] = Draft(node.kind, node.meta, node.entries)
+        self._appended.pop(name, None)
+        return self._drafts.get(name)
+
+    def look(self, name: str) -> Draft | None:
+        """A node as it stands, for reading only."""
+        if name in self._drafts:
+            return self._drafts[name]
+        node = self._tree.get(name)
+        return None if node is None else Draft(node.kind, node.meta, node.entries)
+
+    def put(self, name: str, kind: Kind, meta: Mapping[str, Any], entries: Mapping[int, Entry]) -> Draft:
+        """Replace or add a node."""
+        self._appended.pop(name, None)
+        draft = Draft(kind, meta, Entries(read_shard=self._read_shard), dict(entries))
+        self._drafts[name] = draft
+        return draft
+
+    def append(self, name: str, entries: list[Entry], meta: Mapping[str, Any]) -> None:
+        """Add entries after the last of a table; commutes with the appends of others."""
+        only_appended = name in self._appended or name not in self._drafts
+        before = self._appended.get(name, [])
+        draft = self.edit(name)
+        if draft is None:
+            raise KeyError(name)
+        if only_appended and draft.meta == meta:
+            self._appended[name] = [*before, *entries]
+        draft.meta = meta
+        start = len(draft.frozen().entries)
+        draft.changes.update(enumerate(entries, start))
+
+    def delete(self, name: str) -> None:
+        """Remove a node."""
+        self._appended.pop(name, None)
+        self._drafts[name] = None
+
+    def changes(self) -> dict[str, Node | None]:
+        """What the edits amount to: the new node or None by name, where it differs from the tree."""
+        found: dict[str, Node | None] = {}
+        for name, draft in self._drafts.items():
+            node, old = None if draft is None else draft.frozen(), self._tree.get(name)
+            if (node and node.digest) != (old and old.digest):
+                found[name] = node
+        return found
+
+    def rebase(self, tree: Tree) -> None:
+        """Make the edits start from *tree*, which another writer committed meanwhile.
+
+        Raises
+        ------
+        ConflictError
+            Both changed a node, other than by appending to the same table.
+        """
+        ours = self.changes()
+        theirs = {name for name in ours if _digest(self._tree.get(name)) != _digest(tree.get(name))}
+        clashes = sorted(name for name in theirs if name not in self._appended or name not in tree)
+        if clashes:
+            raise ConflictError(
+                f"another writer changed {', '.join(clashes)} meanwhile; open a new transaction on what is "
+                "there now and make the change again",
+                tuple(clashes),
+            )
+        self._tree = tree
+        for name in theirs:
+            entries = self._appended.pop(name)
+            del self._drafts[name]
+            self.append(name, entries, tree[name].meta)
+
+
+def _digest(node: Node | None) -> str | None:
+    return None if node is None else node.digest

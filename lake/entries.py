@@ -1,0 +1,91 @@
+"""The entries of a node: its chunks, Parquet files or bytes by position, in shards that are shared.
+
+A position is a number: the C-order number of a chunk in an array's chunk grid, the ordinal of a file in a
+table, 0 for a file. Shard *n* covers positions ``n * SHARD_SIZE`` and on. Changes lie over the shards until
+there are enough of them to be worth rewriting (`Entries.folded`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .digest import Digest
+from .entry import SHARD_SIZE, Entry, ShardRef
+from .objects import ObjectWriter
+from .shards import shard_bytes, shard_digest
+
+OVERLAY_SIZE = 1024
+
+ReadShard = Callable[[ShardRef], Mapping[int, Entry]]
+
+
+def _no_shards(ref: ShardRef) -> Mapping[int, Entry]:
+    raise LookupError(f"shard {ref.number} belongs to no lake")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """An immutable mapping of position to `Entry`: shards, and changes that lie over them (None removes)."""
+
+    shards: Mapping[int, ShardRef] = field(default_factory=dict)
+    overlay: Mapping[int, Entry | None] = field(default_factory=dict)
+    read_shard: ReadShard = field(default=_no_shards, repr=False, compare=False)
+
+    def get(self, position: int) -> Entry | None:
+        """The entry at *position*, if there is one."""
+        if position in self.overlay:
+            return self.overlay[position]
+        ref = self.shards.get(position // SHARD_SIZE)
+        return None if ref is None else self.read_shard(ref).get(position)
+
+    def items(self) -> Iterator[tuple[int, Entry]]:
+        """Positions and entries in order of position."""
+        for number in self._numbers:
+            yield from sorted(self._shard(number).items())
+
+    def __len__(self) -> int:
+        clean = sum(ref.count for number, ref in self.shards.items() if number not in self._dirty)
+        return clean + sum(len(self._shard(number)) for number in self._dirty)
+
+    def updated(self, changes: Mapping[int, Entry | None]) -> "Entries":
+        """These entries with *changes* made."""
+        overlay = {**self.overlay, **changes}
+        # What no shard has needs no mark of removal.
+        gone = [at for at in changes if overlay[at] is None and at // SHARD_SIZE not in self.shards]
+        for position in gone:
+            del overlay[position]
+        return replace(self, overlay=overlay)
+
+    def identity(self) -> list[tuple[int, Digest]]:
+        """Number and digest of every shard that is not empty; equal for equal entries, however stored."""
+        clean = ((number, ref.digest) for number, ref in self.shards.items() if number not in self._dirty)
+        dirty = ((number, self._shard(number)) for number in self._dirty)
+        return sorted([*clean, *((number, shard_digest(shard)) for number, shard in dirty if shard)])
+
+    def folded(self, writer: ObjectWriter) -> "Entries":
+        """The same entries with nothing lying over the shards; changed shards are written anew."""
+        shards = {number: ref for number, ref in self.shards.items() if number not in self._dirty}
+        for number in self._dirty:
+            if shard := self._shard(number):
+                data = shard_bytes(shard)
+                object_, place = writer.add_alone(data, ".shard")
+                identity = (number, shard_digest(shard), len(shard))
+                shards[number] = ShardRef(*identity, object_, len(data), place)
+        return replace(self, shards=shards, overlay={})
+
+    @cached_property
+    def _dirty(self) -> list[int]:
+        return sorted({position // SHARD_SIZE for position in self.overlay})
+
+    @property
+    def _numbers(self) -> list[int]:
+        return sorted({*self.shards, *self._dirty})
+
+    def _shard(self, number: int) -> Mapping[int, Entry]:
+        ref = self.shards.get(number)
+        stored = {} if ref is None else self.read_shard(ref)
+        if number not in self._dirty:
+            return stored
+        changes = {at: entry for at, entry in self.overlay.items() if at // SHARD_SIZE == number}
+        merged = {**stored, **changes}
+        return {at: entry for at, entry in merged.items() if entry is not None}

@@ -1,0 +1,64 @@
+"""One entry of a node, and the reference to a shard of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .digest import Digest
+from .objects import Place
+
+SHARD_SIZE = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored object of a node.
+
+    Parameters
+    ----------
+    digest, size
+        BLAKE3-256 and length in bytes of what is stored.
+    place
+        Where it is; no part of its identity.
+    stats
+        What the writer knew of the content. Chunks: ``min, max, mean`` (of what is not NaN), ``nan``.
+        Parquet files: ``rows``, ``columns`` (name to ``[min, max, nulls]``).
+    """
+
+    digest: Digest
+    size: int
+    place: Place
+    stats: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self, position: int) -> dict[str, Any]:
+        """The entry as it stands in log records and snapshots."""
+        value = {"at": position, "digest": self.digest, "size": self.size, **self.place.to_json()}
+        return {**value, "stats": dict(self.stats)} if self.stats else value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Entry":
+        """The inverse of `to_json`, position aside."""
+        return cls(Digest(value["digest"]), value["size"], Place.from_json(value), value.get("stats", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRef:
+    """A shard that an object holds: `digest` is its identity, `object`, `size`, `place` where it is now."""
+
+    number: int
+    digest: Digest
+    count: int
+    object: Digest
+    size: int
+    place: Place
+
+    def to_json(self) -> dict[str, Any]:
+        """The reference as it stands in log records and snapshots."""
+        fields = {"number": self.number, "digest": self.digest, "count": self.count}
+        return {**fields, "object": self.object, "size": self.size, **self.place.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ShardRef":
+        """The inverse of `to_json`."""
+        identity = (value["number"], Digest(value["digest"]), value["count"])
+        return cls(*identity, Digest(value["object"]), value["size"], Place.from_json(value))

@@ -1,0 +1,89 @@
+"""Chunk grids of Zarr v3 arrays: coordinates, C-order numbers and keys of chunks."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The regular chunk grid of an array.
+
+    A chunk's number is its C-order position in the grid. It depends on every axis but the first, so an
+    array grows along its first axis without renumbering.
+    """
+
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    separator: str = "/"
+    prefix: str = "c"
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> "Grid":
+        """The grid that a Zarr v3 metadata document describes.
+
+        Raises
+        ------
+        ValueError
+            The grid or the encoding of chunk keys is not one of the core specification's.
+        """
+        grid, encoding = meta["chunk_grid"], meta["chunk_key_encoding"]
+        if grid["name"] != "regular" or encoding["name"] not in ("default", "v2"):
+            raise ValueError(f"chunk grid {grid['name']!r} with keys {encoding['name']!r} is not supported")
+        default = encoding["name"] == "default"
+        separator = encoding.get("configuration", {}).get("separator", "/" if default else ".")
+        chunks = tuple(grid["configuration"]["chunk_shape"])
+        return cls(tuple(meta["shape"]), chunks, separator, "c" if default else "")
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of chunks along each axis."""
+        return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
+
+    def number(self, coordinates: Sequence[int]) -> int:
+        """C-order number of the chunk at *coordinates*."""
+        number = 0
+        for coordinate, count in zip(coordinates, (0, *self.counts[1:]), strict=True):
+            number = number * count + coordinate
+        return number
+
+    def coordinates(self, number: int) -> tuple[int, ...]:
+        """The inverse of `number`."""
+        found = []
+        for count in reversed(self.counts[1:]):
+            number, coordinate = divmod(number, max(count, 1))
+            found.append(coordinate)
+        return (number, *reversed(found)) if self.shape else ()
+
+    def key(self, number: int) -> str:
+        """Zarr's key of a chunk, below the array's name."""
+        parts = [str(coordinate) for coordinate in self.coordinates(number)]
+        if not parts and not self.prefix:
+            return "0"
+        return self.separator.join([self.prefix, *parts] if self.prefix else parts)
+
+    def parse(self, key: str) -> int | None:
+        """Number of the chunk that *key* names; None if it names none of this grid."""
+        parts = key.split(self.separator)
+        if self.prefix and parts.pop(0) != self.prefix:
+            return None
+        if not self.shape:
+            return 0 if parts in ([], ["0"]) else None
+        if len(parts) != len(self.shape) or not all(part.isdecimal() and part.isascii() for part in parts):
+            return None
+        coordinates = [int(part) for part in parts]
+        inside = all(at < count for at, count in zip(coordinates[1:], self.counts[1:], strict=True))
+        return self.number(coordinates) if inside and self.key(self.number(coordinates)) == key else None
+
+    def overlapping(self, selection: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
+        """Coordinates of the chunks that a box of half-open ranges touches, in C order."""
+        spans = [
+            range(start // chunk, -(-stop // chunk)) if stop > start else range(0)
+            for (start, stop), chunk in zip(selection, self.chunks, strict=True)
+        ]
+        return list(product(*spans))
+
+    def __len__(self) -> int:
+        return math.prod(self.counts)

@@ -1,0 +1,38 @@
+"""Node names, checked at one door.
+
+A node name is one or more parts joined by ``/``. A part has 1 to 200 characters, is not ``.`` or ``..``,
+and holds no backslash and no control character; the whole name has at most 1,000 characters.
+"""
+
+import unicodedata
+
+from .errors import NodeNameError
+
+MAX_NAME = 1000
+MAX_PART = 200
+
+
+def checked_name(name: str) -> str:
+    """*name* itself, if the format allows it as the name of a node.
+
+    Raises
+    ------
+    NodeNameError
+        Naming the part at fault and the rule.
+    """
+    if not isinstance(name, str) or not name:
+        raise NodeNameError(f"a node name is a non-empty text, not {name!r}")
+    if len(name) > MAX_NAME:
+        raise NodeNameError(f"a node name has at most {MAX_NAME} characters, this one has {len(name)}")
+    for part in name.split("/"):
+        _check_part(part, name)
+    return name
+
+
+def _check_part(part: str, name: str) -> None:
+    if part in ("", ".", ".."):
+        raise NodeNameError(f"{name!r}: parts between '/' may not be empty, '.' or '..'")
+    if len(part) > MAX_PART:
+        raise NodeNameError(f"{name!r}: a part has at most {MAX_PART} characters")
+    if "\\" in part or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in part):
+        raise NodeNameError(f"{name!r}: backslashes and control characters are not allowed")

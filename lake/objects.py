@@ -1,0 +1,203 @@
+"""Immutable objects: where content goes by its size, and verified reads of it."""
+
+import base64
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .digest import Digest, digest_of
+from .errors import CorruptObjectError, NotFoundError
+from .packs import PACK_SIZE, PackWriter, pack_key
+from .storage import Storage
+
+INLINE_SIZE = 512
+ALONE_SIZE = 8 * 2**20
+
+Verification = Literal["first", "always", "never"]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the bytes of an object are; no part of its identity.
+
+    At most one of the two is set: `inline` holds tiny content itself, `pack` names a pack and `offset` the
+    position in it (None until the pack is closed). With neither, the object is a file of its own.
+    """
+
+    pack: str | None = None
+    offset: int = 0
+    inline: bytes | None = None
+    suffix: str = ""
+
+    def to_json(self) -> Any:
+        """The place as it stands in log records and snapshots."""
+        if self.inline is not None:
+            return {"inline": base64.b64encode(self.inline).decode()}
+        if self.pack is not None:
+            return {"pack": self.pack, "offset": self.offset}
+        return {"suffix": self.suffix} if self.suffix else {}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Place":
+        """The inverse of `to_json`."""
+        inline = value.get("inline")
+        return cls(
+            value.get("pack"),
+            value.get("offset", 0),
+            None if inline is None else base64.b64decode(inline),
+            value.get("suffix", ""),
+        )
+
+
+def object_key(digest: str, suffix: str = "") -> str:
+    """Where the storage keeps an object that is a file of its own."""
+    return f"objects/{digest[:2]}/{digest}{suffix}"
+
+
+class ObjectStore:
+    """Reads and verifies objects of one storage.
+
+    Parameters
+    ----------
+    storage
+        Where the bytes are.
+    cache
+        A folder of this user on this machine, for what need not be computed twice; None for none.
+    verification
+        When a file that others read in place (Parquet, by DuckDB) is hashed: before its ``first`` use on
+        this machine, ``always``, or ``never``. What neurolake itself reads is always verified.
+    """
+
+    def __init__(self, storage: Storage, *, cache: Path | None = None, verification: Verification = "first"):
+        self.storage = storage
+        self.cache = cache
+        self.verification = verification
+        self._verified: set[str] | None = None
+        self._lock = threading.Lock()
+
+    def read(self, digest: Digest, size: int, place: Place) -> bytes:
+        """The object's bytes, verified.
+
+        Raises
+        ------
+        CorruptObjectError
+            It is missing, cut short, or does not have its digest.
+        """
+        if place.inline is not None:
+            data = place.inline
+        else:
+            key = object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+            try:
+                data = self.storage.read(key, place.offset, size)
+            except NotFoundError as error:
+                raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+        if len(data) != size or digest_of(data) != digest:
+            raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
+        return data
+
+    def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
+        """The local file of an object that stands alone, checked as `verification` says.
+
+        Raises
+        ------
+        CorruptObjectError
+            As `read` does.
+        """
+        path = self.storage.local_path(object_key(digest, place.suffix))
+        if path is None or place.pack is not None or place.inline is not None:
+            raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
+        if self.verification == "never":
+            return path
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+        identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+        if self.verification == "always" or identity not in self._known_good():
+            self.read(digest, size, place)
+            self._remember(identity)
+        return path
+
+    def _where(self, digest: str, place: Place) -> str:
+        if place.inline is not None:
+            return "a manifest"
+        return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+
+    def _known_good(self) -> set[str]:
+        with self._lock:
+            if self._verified is None:
+                file = None if self.cache is None else self.cache / "verified"
+                lines = file.read_text().splitlines() if file is not None and file.is_file() else []
+                self._verified = set(lines)
+            return self._verified
+
+    def _remember(self, identity: str) -> None:
+        self._known_good().add(identity)
+        if self.cache is None:
+            return
+        self.cache.mkdir(parents=True, exist_ok=True)
+        # One short O_APPEND write is atomic among the processes of a machine.
+        descriptor = os.open(self.cache / "verified", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, f"{identity}\n".encode())
+        finally:
+            os.close(descriptor)
+
+
+class ObjectWriter:
+    """Writes objects for one transaction or one worker; nothing is visible until a commit refers to it.
+
+    Threads may share a writer. `flush` before handing out what was placed.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._pack = PackWriter()
+        self._open: list[Place] = []
+        self._placed: dict[Digest, Place] = {}
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes | memoryview, digest: Digest) -> Place:
+        """Store content of that digest: tiny inline, large as a file of its own, else in a pack; once."""
+        if len(data) <= INLINE_SIZE:
+            return Place(inline=bytes(data))
+        with self._lock:
+            place = self._placed.get(digest)
+            if place is None and len(data) < ALONE_SIZE:
+                place = self._packed(digest, data)
+        if place is None:
+            self._storage.write(object_key(digest), data)
+            place = self._placed[digest] = Place()
+        return place
+
+    def add_alone(self, data: bytes | memoryview, suffix: str) -> tuple[Digest, Place]:
+        """Store content as a file of its own, for those who read it in place."""
+        digest = digest_of(data)
+        self._storage.write(object_key(digest, suffix), data)
+        return digest, Place(suffix=suffix)
+
+    def flush(self) -> None:
+        """Close the open pack and make everything added survive a power failure."""
+        with self._lock:
+            self._close_pack()
+        self._storage.flush()
+
+    def _packed(self, digest: Digest, data: bytes | memoryview) -> Place:
+        place = Place(offset=self._pack.add(digest, data))
+        self._open.append(place)
+        self._placed[digest] = place
+        if self._pack.size >= PACK_SIZE:
+            self._close_pack()
+        return place
+
+    def _close_pack(self) -> None:
+        if not self._open:
+            return
+        name, data = self._pack.finish()
+        self._storage.write(pack_key(name), data)
+        for place in self._open:
+            place.pack = name
+        self._pack = PackWriter()
+        self._open = []

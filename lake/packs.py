@@ -1,0 +1,65 @@
+"""Packs: many small immutable objects in one file, which describes itself.
+
+A pack is the objects' bytes one after another, then a footer and a trailer::
+
+    footer    per object: digest (32 bytes), offset (u64), length (u64), little-endian
+    trailer   number of objects (u64), the bytes ``NLPACK01``
+
+Its name is the digest of footer and trailer, so packs with equal content in equal order are one pack.
+"""
+
+import struct
+
+from .digest import Digest, digest_of
+from .errors import CorruptObjectError
+
+MAGIC = b"NLPACK01"
+PACK_SIZE = 64 * 2**20
+_ROW = struct.Struct("<32sQQ")
+_TRAILER = struct.Struct("<Q8s")
+
+
+class PackWriter:
+    """Gathers objects until the pack is large enough."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes | memoryview] = []
+        self._rows: list[bytes] = []
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, digest: Digest, data: bytes | memoryview) -> int:
+        """Put an object at the end; its offset."""
+        offset = self.size
+        self._parts.append(data)
+        self._rows.append(_ROW.pack(bytes.fromhex(digest), offset, len(data)))
+        self.size += len(data)
+        return offset
+
+    def finish(self) -> tuple[Digest, bytes]:
+        """Name and bytes of the pack."""
+        footer = b"".join([*self._rows, _TRAILER.pack(len(self._rows), MAGIC)])
+        return digest_of(footer), b"".join([*self._parts, footer])
+
+
+def pack_key(pack: str) -> str:
+    """Where the storage keeps the pack of that name."""
+    return f"packs/{pack[:2]}/{pack}.pack"
+
+
+def pack_content(data: bytes, pack: str) -> list[tuple[Digest, int, int]]:
+    """Digest, offset and length of every object in the bytes of a pack.
+
+    Raises
+    ------
+    CorruptObjectError
+        The footer is not the one that the pack is named by.
+    """
+    count, magic = _TRAILER.unpack(data[-_TRAILER.size :]) if len(data) >= _TRAILER.size else (0, b"")
+    start = len(data) - _TRAILER.size - count * _ROW.size
+    if magic != MAGIC or start < 0 or digest_of(memoryview(data)[start:]) != pack:
+        raise CorruptObjectError(f"pack {pack}: its footer is damaged")
+    rows = _ROW.iter_unpack(memoryview(data)[start : -_TRAILER.size])
+    return [(Digest(digest.hex()), offset, length) for digest, offset, length in rows]

@@ -1,0 +1,135 @@
+"""Snapshots: the nodes of one commit, to be read."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from .arrays import Array
+from .errors import NotFoundError
+from .history import History
+from .log import Record
+from .nodes import Kind, Node, Tree
+from .objects import ObjectStore
+from .tables import Table
+from .zarrstore import ZarrStore
+
+Opened = TypeVar("Opened")
+
+
+class Nodes(Mapping[str, Opened], Generic[Opened]):
+    """The nodes of one kind by name; opened when asked for."""
+
+    def __init__(self, tree: Tree, kind: Kind, open_node: Callable[[str], Opened]) -> None:
+        self._names = [name for name, node in sorted(tree.items()) if node.kind == kind]
+        self._kind = kind
+        self._open = open_node
+
+    def __getitem__(self, name: str) -> Opened:
+        if name not in self._names:
+            raise NotFoundError(
+                f"there is no {self._kind} {name!r}; there are: {', '.join(self._names) or 'none'}"
+            )
+        return self._open(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} of kind {self._kind}: {', '.join(self._names)}>"
+
+
+class Snapshot(Mapping[str, Any]):
+    """One commit's nodes by name: `Array`, `Table` and file bytes.
+
+    Parameters
+    ----------
+    history, record
+        Which commit of which lake.
+    """
+
+    array_type: type[Array] = Array
+    table_type: type[Table] = Table
+
+    def __init__(self, history: History, record: Record) -> None:
+        self._history = history
+        self.commit = record
+        self.tree = history.tree(record)
+
+    def __repr__(self) -> str:
+        kinds = {
+            kind: sum(node.kind == kind for node in self.tree.values()) for kind in ("array", "table", "file")
+        }
+        counts = ", ".join(f"{count} {kind}s" for kind, count in kinds.items())
+        return f"<Snapshot {self.commit.id[:8]} of {self.objects.storage.url}: {counts}>"
+
+    def __getitem__(self, name: str) -> Any:
+        node = self.tree.get(name)
+        if node is None:
+            raise NotFoundError(
+                f"there is no node {name!r} in commit {self.commit.id[:8]}{self._nearest(name)}"
+            )
+        kinds: dict[Kind, Callable[[str], Any]] = {
+            "array": self._array,
+            "table": self._table,
+            "file": self._file,
+            "group": self._node,
+        }
+        return kinds[node.kind](name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.tree))
+
+    def __len__(self) -> int:
+        return len(self.tree)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self.commit.id == other.commit.id
+
+    def __hash__(self) -> int:
+        return hash(self.commit.id)
+
+    @property
+    def objects(self) -> ObjectStore:
+        """What reads the lake's bytes."""
+        return self._history.objects
+
+    @property
+    def arrays(self) -> Nodes[Array]:
+        """Arrays by name."""
+        return Nodes(self.tree, "array", self._array)
+
+    @property
+    def tables(self) -> Nodes[Table]:
+        """Tables by name."""
+        return Nodes(self.tree, "table", self._table)
+
+    @property
+    def files(self) -> Nodes[bytes]:
+        """Bytes of files by name."""
+        return Nodes(self.tree, "file", self._file)
+
+    @property
+    def store(self) -> ZarrStore:
+        """The snapshot as a read-only Zarr store, for zarr, xarray and dask."""
+        return ZarrStore(self.objects, self.tree)
+
+    def _array(self, name: str) -> Array:
+        return self.array_type.of(self.store, name)
+
+    def _table(self, name: str) -> Table:
+        return self.table_type(name, self.tree[name], self.objects)
+
+    def _file(self, name: str) -> bytes:
+        entry = self.tree[name].entries.get(0)
+        assert entry is not None, "a file has one entry"
+        return self.objects.read(entry.digest, entry.size, entry.place)
+
+    def _node(self, name: str) -> Node:
+        return self.tree[name]
+
+    def _nearest(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self.tree, 3)
+        return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

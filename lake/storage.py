@@ -1,0 +1,51 @@
+"""What the lake needs of a storage: six verbs on keys and bytes, and nothing about their meaning.
+
+Keys are relative POSIX paths that the lake makes itself (digests, numbers, checked branch names).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Storage(ABC):
+    """Bytes by key. Everything but a log record is immutable and named by its content."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where this is; opening it again gives the same bytes."""
+
+    @abstractmethod
+    def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Bytes of *key*, or *length* of them from *offset*; fewer where the object ends sooner.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key.
+        """
+
+    @abstractmethod
+    def write(self, key: str, data: bytes | memoryview) -> None:
+        """Store an immutable object; writing the same key again changes nothing."""
+
+    @abstractmethod
+    def create(self, key: str, data: bytes) -> bool:
+        """Store *data* durably if *key* is absent, in one atomic step; False if it was present."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that start with *prefix* (a folder, ending in ``/``), in no particular order."""
+
+    @abstractmethod
+    def size(self, key: str) -> int | None:
+        """Length of the object in bytes; None if there is none."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Return when everything written so far survives a power failure."""
+
+    def local_path(self, key: str) -> Path | None:
+        """The file that holds *key*, where the storage is a local disk that others may read in place."""
+        return None

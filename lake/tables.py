@@ -1,0 +1,230 @@
+"""Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pds
+import pyarrow.parquet as pq
+
+from .entry import Entry
+from .errors import CorruptObjectError, InputError
+from .nodes import Node
+from .objects import ObjectStore, ObjectWriter
+
+ROW_GROUP = 2**20
+SUFFIX = ".parquet"
+_LONGEST_STATISTIC = 64
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """*table* without dictionaries, chunking or pandas' metadata: one stored form for equal content."""
+    fields = [
+        pa.field(field.name, _plain_type(field.type), field.nullable, field.metadata)
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields)).combine_chunks()
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    return kind
+
+
+def fields_of(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Fields as JSON: ``name``, ``type`` (Arrow's name for it), ``nullable``, and the documentation."""
+    return [
+        {
+            "name": field.name,
+            "type": str(field.type),
+            "nullable": field.nullable,
+            **({"doc": _document(field)} if field.metadata else {}),
+        }
+        for field in schema
+    ]
+
+
+def _document(field: pa.Field) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in sorted(field.metadata.items())}
+
+
+def merged_fields(
+    name: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Fields of a table after files with *new* fields join those with *old*; new columns come last.
+
+    Raises
+    ------
+    InputError
+        A column has another type than before.
+    """
+    before = {field["name"]: field for field in old}
+    for field in new:
+        known = before.get(field["name"])
+        if known is not None and known["type"] != field["type"]:
+            raise InputError(
+                f"table {name!r}: column {field['name']!r} is {known['type']}, what is appended has "
+                f"{field['type']}; cast it first"
+            )
+    return [*old, *(field for field in new if field["name"] not in before)]
+
+
+def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:
+    """Store *table*, which `plain` has seen, as one Parquet file."""
+    return add_file(parquet_bytes([table], table.schema), writer)
+
+
+def parquet_bytes(tables: Sequence[pa.Table], schema: pa.Schema) -> memoryview:
+    """One Parquet file, a row group or more for each table: zstd-1, dictionaries on, one thread."""
+    sink = pa.BufferOutputStream()
+    options = {"compression": "zstd", "compression_level": 1, "store_schema": True}
+    with pq.ParquetWriter(sink, schema, **options) as file:
+        for table in tables:
+            file.write_table(table, row_group_size=ROW_GROUP)
+    return memoryview(sink.getvalue())
+
+
+def add_file(data: memoryview, writer: ObjectWriter) -> Entry:
+    """Store the bytes of a Parquet file with the statistics that it tells of itself."""
+    metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
+    digest, place = writer.add_alone(data, SUFFIX)
+    stats = {"rows": metadata.num_rows, "columns": _column_statistics(metadata)}
+    return Entry(digest, len(data), place, stats)
+
+
+def _column_statistics(metadata: pq.FileMetaData) -> dict[str, list[Any]]:
+    """Per column ``[min, max, nulls]`` over all row groups, where Parquet knows them exactly."""
+    found: dict[str, list[Any]] = {}
+    for column in range(metadata.num_columns):
+        groups = [metadata.row_group(group).column(column) for group in range(metadata.num_row_groups)]
+        parts = [group.statistics for group in groups]
+        if not parts or any(part is None or part.null_count is None for part in parts):
+            continue
+        nulls = sum(part.null_count for part in parts)
+        bounds = [part for part in parts if part.has_min_max]
+        low = min((part.min for part in bounds), default=None)
+        high = max((part.max for part in bounds), default=None)
+        if _fits(low) and _fits(high):
+            found[groups[0].path_in_schema] = [low, high, nulls]
+    return found
+
+
+def _fits(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_STATISTIC
+    return value is None or isinstance(value, int | float)
+
+
+class Table:
+    """A table of a snapshot.
+
+    Parameters
+    ----------
+    name, node
+        Which.
+    objects
+        Where its files are.
+    """
+
+    def __init__(self, name: str, node: Node, objects: ObjectStore) -> None:
+        self.name = name
+        self._node = node
+        self._objects = objects
+        self.files: tuple[Entry, ...] = tuple(entry for _, entry in node.entries.items())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Table {self.name!r}: {self.rows:,} rows, {len(self.columns)} columns, {len(self.files)} files>"
+        )
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(entry.stats["rows"] for entry in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content."""
+        return self._node.digest
+
+    @property
+    def fields(self) -> list[Mapping[str, Any]]:
+        """Name, type and documentation of each column."""
+        return list(self._node.meta["fields"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names."""
+        return [field["name"] for field in self.fields]
+
+    @property
+    def sorted_by(self) -> list[str]:
+        """Columns by which rows are in order, within a file and from file to file."""
+        return list(self._node.meta.get("sorted_by", []))
+
+    @property
+    def doc(self) -> str:
+        """What one row is."""
+        return str(self._node.meta.get("doc", ""))
+
+    def paths(self) -> list[str]:
+        """The local files, verified as the lake's policy says, for those who read Parquet in place."""
+        return [str(self._path(entry)) for entry in self.files]
+
+    def to_arrow(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> pa.Table:
+        """Rows as an Arrow table.
+
+        Parameters
+        ----------
+        columns
+            Those to read; all by default.
+        where
+            A pyarrow expression, such as ``pyarrow.dataset.field("trial_id") == 7``; files and row groups
+            that cannot match are not read.
+
+        Raises
+        ------
+        InputError
+            A column is not there.
+        CorruptObjectError
+            A file is damaged.
+        """
+        self._check(columns)
+        return self._dataset().to_table(columns=columns, filter=where)
+
+    def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
+        """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
+        return self.to_arrow(columns, where).to_pandas()
+
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the columns, their documentation as metadata."""
+        return pa.unify_schemas([_schema_of(self._path(entry)) for entry in self._distinct_files()])
+
+    def _distinct_files(self) -> tuple[Entry, ...]:
+        # Files of one generation share a schema; only a table whose columns grew needs all of them.
+        return self.files if self._node.meta.get("evolved") else self.files[:1]
+
+    def _check(self, columns: Sequence[str] | None) -> None:
+        unknown = [column for column in columns or () if column not in self.columns]
+        if unknown:
+            have = ", ".join(self.columns)
+            raise InputError(f"table {self.name!r} has no column {unknown[0]!r}; it has {have}")
+
+    def _dataset(self) -> pds.Dataset:
+        return pds.dataset([str(self._path(entry)) for entry in self.files], self.schema(), format="parquet")
+
+    def _path(self, entry: Entry) -> Any:
+        return self._objects.verified_path(entry.digest, entry.size, entry.place)
+
+
+def _schema_of(path: Any) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptObjectError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,292 @@
+"""Transactions: edits of a tree that become one commit, or nothing."""
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from . import tables
+from .arrays import Array, append_rows, create_array
+from .codecs import BLOSC_LZ4
+from .digest import canonical_json, digest_of
+from .drafts import Drafts
+from .entries import OVERLAY_SIZE
+from .entry import Entry
+from .errors import ConflictError, InputError, NotFoundError
+from .history import History
+from .log import Record, new_uuid
+from .names import checked_name
+from .nodes import Node, tree_digest, tree_json
+from .objects import ObjectWriter
+from .provenance import provenance
+from .zarrstore import ZarrStore
+
+FOLD_AFTER = 32
+INLINE_CHANGES = 64 * 1024
+
+
+class Transaction:
+    """Edits on top of the tip of a branch.
+
+    As a context manager it commits on the way out, unless an exception passes. Nothing is visible to
+    anybody before, and everything at once after.
+
+    Parameters
+    ----------
+    history, branch
+        What to build on.
+    message, author
+        Kept in the commit.
+    notes
+        JSON to keep in the commit's provenance.
+    attempts
+        How often to try again when other writers commit first.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        branch: str,
+        message: str,
+        *,
+        author: str,
+        notes: Mapping[str, Any] | None = None,
+        attempts: int = 100,
+    ) -> None:
+        self._history = history
+        self._branch = branch
+        self._message = message
+        self._author = author
+        self.notes: dict[str, Any] = dict(notes or {})
+        self._attempts = attempts
+        self._tip = history.log.tip(branch)
+        self.drafts = Drafts(history.tree(self._tip), history.read_shard)
+        self.writer = ObjectWriter(history.objects.storage)
+        self.record: Record | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+
+    @property
+    def store(self) -> ZarrStore:
+        """The tree as a Zarr store that writes into this transaction."""
+        return ZarrStore(self._history.objects, self.drafts, self.writer)
+
+    def write_table(
+        self,
+        name: str,
+        table: pa.Table,
+        *,
+        doc: str = "",
+        sorted_by: Sequence[str] = (),
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make *name* a table with these rows, whatever it was before.
+
+        Parameters
+        ----------
+        table
+            Rows in the order to keep. The metadata of a field (``unit``, ``doc``, ``source`` …) is its
+            documentation.
+        doc
+            What one row is.
+        sorted_by
+            Columns by which *table* is sorted; what is appended later must follow on.
+        """
+        table = tables.plain(_as_arrow(table))
+        meta = {
+            "fields": tables.fields_of(table.schema),
+            "doc": doc,
+            "sorted_by": list(sorted_by),
+            "attributes": dict(attributes or {}),
+        }
+        self.drafts.put(checked_name(name), "table", meta, {0: tables.write_file(table, self.writer)})
+
+    def append_table(self, name: str, table: pa.Table, **new: Any) -> None:
+        """Add rows to a table; one that is not there is made, with the keywords of `write_table`.
+
+        Raises
+        ------
+        InputError
+            *name* is no table, or a column has another type there.
+        """
+        if name not in self.drafts:
+            self.write_table(name, table, **new)
+            return
+        table = tables.plain(_as_arrow(table))
+        if table.num_rows:
+            fields = tables.fields_of(table.schema)
+            self.append_files(name, [tables.write_file(table, self.writer)], fields)
+
+    def append_files(
+        self, name: str, files: Sequence[Entry], fields: list[dict[str, Any]], **new: Any
+    ) -> None:
+        """Add Parquet files that workers wrote (`tables.add_file`) to a table; *fields* are theirs.
+
+        A table that is not there is made; *new* is then its ``doc`` and ``sorted_by``.
+        """
+        node = self.drafts.get(name)
+        if node is None:
+            meta = {"doc": "", "sorted_by": [], "attributes": {}, **new, "fields": fields}
+            self.drafts.put(checked_name(name), "table", meta, dict(enumerate(files)))
+            return
+        if node.kind != "table":
+            raise InputError(f"{name!r} is of kind {node.kind!r}, not a table")
+        merged = tables.merged_fields(name, node.meta["fields"], fields)
+        evolved = {} if fields == node.meta["fields"] else {"evolved": True}
+        self.drafts.append(name, list(files), {**node.meta, "fields": merged, **evolved})
+
+    def write_array(
+        self,
+        name: str,
+        values: npt.ArrayLike,
+        *,
+        chunks: Sequence[int] | None = None,
+        dimension_names: Sequence[str] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        codec: Mapping[str, Any] = BLOSC_LZ4,
+    ) -> Array:
+        """Make *name* a Zarr v3 array with these values, whatever it was before.
+
+        Parameters
+        ----------
+        chunks
+            Shape of a chunk; about 1 MiB along the first axis by default.
+        codec
+            Zarr v3 JSON of the compressor.
+        """
+        data = np.asarray(values)
+        array = create_array(
+            self.store,
+            name,
+            data.shape,
+            data.dtype,
+            chunks=chunks,
+            dimension_names=dimension_names,
+            attributes=attributes,
+            codec=codec,
+        )
+        array.write_rows(data)
+        return array
+
+    def append_array(self, name: str, values: npt.ArrayLike) -> Array:
+        """Add *values* at the end of the first axis.
+
+        Raises
+        ------
+        NotFoundError
+            There is no array *name*.
+        InputError
+            The other axes, or the type, differ.
+        """
+        array = self.array(name)
+        append_rows(array, np.asarray(values))
+        return array
+
+    def array(self, name: str) -> Array:
+        """An array of this transaction, to be read and written in place."""
+        return Array.of(self.store, name)
+
+    def put_file(
+        self, name: str, content: bytes | str | PathLike[str], *, attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store a small file; *content* is its bytes, or a path to read them from."""
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        digest = digest_of(data)
+        entry = Entry(digest, len(data), self.writer.add(data, digest))
+        self.drafts.put(checked_name(name), "file", dict(attributes or {}), {0: entry})
+
+    def delete(self, name: str) -> None:
+        """Remove a node.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name.
+        """
+        if name not in self.drafts:
+            raise NotFoundError(f"there is no node {name!r} to delete")
+        self.drafts.delete(name)
+
+    def commit(self) -> Record | None:
+        """Make the edits the next commit of the branch; None, and no commit, if they change nothing.
+
+        When this returns, the commit survives a power failure.
+
+        Raises
+        ------
+        ConflictError
+            Another writer committed a change of the same nodes first.
+        """
+        self.writer.flush()
+        for attempt in range(self._attempts):
+            changes = self.drafts.changes()
+            if not changes:
+                return None
+            self.record = self._append(changes)
+            if self.record is not None:
+                return self.record
+            # The losers of a race do not meet again at the same moment.
+            time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 25)))  # noqa: S311
+            self._tip = self._history.log.tip(self._branch)
+            self.drafts.rebase(self._history.tree(self._tip))
+        raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
+
+    def _append(self, changes: Mapping[str, Node | None]) -> Record | None:
+        old = self._history.tree(self._tip)
+        folded = {name: node and self._folded(node) for name, node in changes.items()}
+        kept = {name: node for name, node in old.items() if name not in folded}
+        tree = kept | {name: node for name, node in folded.items() if node is not None}
+        number = self._tip.number + 1
+        fields: dict[str, Any] = {
+            "uuid": new_uuid(),
+            "parents": [self._tip.id],
+            "time": datetime.now(UTC).isoformat(),
+            "author": self._author,
+            "message": self._message,
+            "provenance": provenance(self.notes),
+            "snapshot": tree_digest(tree),
+            "folded": self._tip.fields["folded"],
+            "changes": {name: node and node.change_from(old.get(name)) for name, node in folded.items()},
+        }
+        if number - fields["folded"] >= FOLD_AFTER or len(canonical_json(fields["changes"])) > INLINE_CHANGES:
+            fields |= {"folded": number, "tree": self._stored(tree)}
+            fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
+        # Everything the record names is on the disk before the record is.
+        self._history.objects.storage.flush()
+        record = self._history.log.append(self._branch, number, fields)
+        if record is not None:
+            self._history.keep(record, tree)
+        return record
+
+    def _folded(self, node: Node) -> Node:
+        if len(node.entries.overlay) <= OVERLAY_SIZE:
+            return node
+        return Node(node.kind, node.meta, node.entries.folded(self.writer))
+
+    def _stored(self, tree: Mapping[str, Node]) -> dict[str, Any]:
+        data = canonical_json(tree_json(tree))
+        digest, place = self.writer.add_alone(data, ".tree")
+        return {"object": digest, "size": len(data), **place.to_json()}
+
+
+def _as_arrow(table: Any) -> pa.Table:
+    if isinstance(table, pa.Table):
+        return table
+    if hasattr(table, "columns") and hasattr(table, "index"):
+        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
+    raise InputError(f"a table is a pyarrow.Table or a pandas.DataFrame, not {type(table).__name__}")

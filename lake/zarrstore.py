@@ -1,0 +1,334 @@
+"""The lake as a Zarr v3 store: keys to nodes and chunks, for zarr-python and all that builds on it.
+
+``<name>/zarr.json`` is the metadata of an array or group, ``<name>/c/…`` a chunk of an array; what describes
+the root is the node ``/``. Any other key is a file node of that name. A folder that only holds arrays reads as
+a group. Tables are no part of Zarr's view.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, Self
+
+import zarr
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+
+from .digest import canonical_json, digest_of
+from .drafts import Draft, Drafts
+from .entry import Entry
+from .errors import ReadOnlyError
+from .grid import Grid
+from .names import checked_name
+from .nodes import Node
+from .objects import ObjectStore, ObjectWriter
+
+METADATA = "zarr.json"
+ROOT = "/"
+_IMPLICIT_GROUP = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+
+
+class ZarrStore(Store):
+    """A tree as a Zarr store.
+
+    Parameters
+    ----------
+    objects
+        What reads the bytes.
+    tree
+        Nodes by name: drafts for a store that can be written, any mapping otherwise.
+    writer
+        Where written bytes go; None for a read-only store.
+    """
+
+    supports_writes = True
+    supports_deletes = True
+    supports_listing = True
+
+    def __init__(
+        self, objects: ObjectStore, tree: Mapping[str, Node], writer: ObjectWriter | None = None
+    ) -> None:
+        super().__init__(read_only=writer is None)
+        self.objects = objects
+        self.tree = tree
+        self.writer = writer
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ZarrStore) and self.tree is other.tree and self.read_only == other.read_only
+
+    def __hash__(self) -> int:
+        return hash((id(self.tree), self.read_only))
+
+    def __str__(self) -> str:
+        return f"neurolake+{self.objects.storage.url}"
+
+    def __repr__(self) -> str:
+        return f"ZarrStore({str(self)!r})"
+
+    def with_read_only(self, read_only: bool = False) -> Self:
+        """The same store, open for reading only or, where it has a writer, for writing."""
+        if not read_only and self.writer is None:
+            raise ReadOnlyError("a snapshot cannot be written; open a transaction and use its store")
+        return type(self)(self.objects, self.tree, None if read_only else self.writer)
+
+    # Reading
+
+    def entry(self, key: str) -> Entry | None:
+        """The stored object behind a chunk or file key."""
+        found = self._chunk(key)
+        if found is not None:
+            name, number = found
+            array = self._look(name)
+            return None if array is None else array.get(number)
+        file = self._look(key)
+        return file.get(0) if file is not None and file.kind == "file" else None
+
+    def value(self, key: str) -> bytes | None:
+        """The bytes of *key*, verified; None if there are none."""
+        described = self._described(key)
+        if described is not None:
+            return canonical_json(described.meta)
+        entry = self.entry(key)
+        if entry is not None:
+            return self.objects.read(entry.digest, entry.size, entry.place)
+        return canonical_json(_IMPLICIT_GROUP) if self._holds_arrays(_owner(key)) else None
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Zarr's read of one key, whole or in part."""
+        if not self._is_open:
+            await self._open()
+        data = self.value(key)
+        return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Zarr's read of several parts."""
+        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return self._described(key) is not None or self.entry(key) is not None
+
+    async def getsize(self, key: str) -> int:
+        """Length of the value in bytes."""
+        entry = self.entry(key)
+        if entry is not None:
+            return entry.size
+        described = self._described(key)
+        if described is None:
+            raise FileNotFoundError(key)
+        return len(canonical_json(described.meta))
+
+    # Writing
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Zarr's write of one key."""
+        self._check_writable()
+        if not self._is_open:
+            await self._open()
+        if not isinstance(value, Buffer):
+            raise TypeError(f"a value is a zarr Buffer, not {type(value).__name__}")
+        self._put(key, value.to_bytes())
+
+    async def delete(self, key: str) -> None:
+        """Zarr's removal of one key; one that is not there is no error."""
+        self._check_writable()
+        if self._change_chunk(key, None):
+            return
+        if self._described(key) is not None:
+            self.drafts.delete(_owner(key))
+        elif self._look(key) is not None:
+            self.drafts.delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        """Removal of everything below *prefix*."""
+        self._check_writable()
+        folder = prefix.rstrip("/")
+        for name in [name for name in self.tree if not folder or _within(name, folder)]:
+            if self.tree[name].kind != "table":
+                self.drafts.delete(name)
+        for key in [key for key in self._keys() if not folder or _within(key, folder)]:
+            await self.delete(key)
+
+    # Listing
+
+    async def list(self) -> AsyncIterator[str]:
+        """All keys."""
+        for key in list(self._keys()):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Keys that start with *prefix*."""
+        for key in list(self._keys()):
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """What stands directly below *prefix*."""
+        folder = prefix.rstrip("/")
+        start = f"{folder}/" if folder else ""
+        inside = self._array_above(start + "x") is not None
+        # Chunks are listed only where somebody looks inside an array.
+        keys = self._keys() if inside else self._key_heads()
+        seen = {key[len(start) :].split("/", 1)[0] for key in keys if key.startswith(start)}
+        for child in sorted(seen):
+            yield child
+
+    # Keys and nodes
+
+    @property
+    def drafts(self) -> Drafts:
+        """The tree, of a store that can be written."""
+        if not isinstance(self.tree, Drafts):
+            raise ReadOnlyError("a snapshot cannot be written; open a transaction and use its store")
+        return self.tree
+
+    def _look(self, name: str) -> Draft | None:
+        if isinstance(self.tree, Drafts):
+            return self.tree.look(name)
+        node = self.tree.get(name)
+        return None if node is None else Draft(node.kind, node.meta, node.entries)
+
+    def _described(self, key: str) -> Draft | None:
+        """The array or group whose metadata *key* is."""
+        owner = _owner(key)
+        draft = self._look(owner) if owner else None
+        return draft if draft is not None and draft.kind in ("array", "group") else None
+
+    def _holds_arrays(self, folder: str) -> bool:
+        return bool(folder) and any(
+            node.kind == "array" and (folder == ROOT or _within(name, folder))
+            for name, node in self.tree.items()
+        )
+
+    def _array_above(self, key: str) -> str | None:
+        parts = key.split("/")
+        for length in range(len(parts) - 1, -1, -1):
+            name = "/".join(parts[:length]) or ROOT
+            draft = self._look(name)
+            if draft is not None and draft.kind == "array":
+                return name
+        return None
+
+    def _chunk(self, key: str) -> tuple[str, int] | None:
+        """The array's name and the number of the chunk that *key* names."""
+        name = self._array_above(key)
+        draft = None if name is None else self._look(name)
+        if name is None or draft is None:
+            return None
+        number = Grid.of(draft.meta).parse(key if name == ROOT else key[len(name) + 1 :])
+        return None if number is None else (name, number)
+
+    def _change_chunk(self, key: str, entry: Entry | None) -> bool:
+        found = self._chunk(key)
+        draft = None if found is None else self.drafts.edit(found[0])
+        if found is None or draft is None:
+            return False
+        draft.changes[found[1]] = entry
+        return True
+
+    def _put(self, key: str, data: bytes) -> None:
+        meta = _zarr_document(data) if _owner(key) else None
+        if meta is not None:
+            owner = _owner(key)
+            self._describe(owner if owner == ROOT else checked_name(owner), meta)
+            return
+        assert self.writer is not None, "checked by the caller"
+        digest = digest_of(data)
+        entry = Entry(digest, len(data), self.writer.add(data, digest))
+        if not self._change_chunk(key, entry):
+            self.drafts.put(checked_name(key), "file", {}, {0: entry})
+
+    def _describe(self, name: str, meta: Mapping[str, Any]) -> None:
+        kind = meta["node_type"]
+        draft = self.drafts.edit(name)
+        if draft is None or draft.kind != kind:
+            self.drafts.put(name, kind, meta, {})
+            return
+        if kind == "array":
+            old, new = Grid.of(draft.meta), Grid.of(meta)
+            if old.counts[1:] != new.counts[1:] or old.chunks != new.chunks:
+                kept = {old.coordinates(number): entry for number, entry in draft.items()}
+                inside = {at: entry for at, entry in kept.items() if _inside(at, new.counts)}
+                draft = self.drafts.put(name, kind, meta, {new.number(at): e for at, e in inside.items()})
+        draft.meta = meta
+
+    def _key_heads(self) -> Iterator[str]:
+        """Keys of all nodes, of chunks only the folder."""
+        for name, node in self.tree.items():
+            if node.kind in ("array", "group"):
+                yield _key(name, METADATA)
+            if node.kind == "array" and len(node.entries):
+                yield _key(name, Grid.of(node.meta).key(0).split("/", 1)[0])
+            if node.kind == "file":
+                yield name
+
+    def _keys(self) -> Iterator[str]:
+        for name, node in self.tree.items():
+            if node.kind in ("array", "group"):
+                yield _key(name, METADATA)
+            if node.kind == "array":
+                grid = Grid.of(node.meta)
+                yield from (_key(name, grid.key(number)) for number, _ in node.entries.items())
+            if node.kind == "file":
+                yield name
+
+
+def metadata_document(array: zarr.Array[Any]) -> dict[str, Any]:
+    """The Zarr v3 metadata of *array* as stored: plain JSON."""
+    buffers = array.metadata.to_buffer_dict(default_buffer_prototype())
+    document: dict[str, Any] = json.loads(buffers[METADATA].to_bytes())
+    return document
+
+
+def _owner(key: str) -> str:
+    """Name of the node that *key* would describe; empty if it is no metadata key."""
+    name, _, last = key.rpartition("/")
+    return (name or ROOT) if last == METADATA else ""
+
+
+def _key(name: str, rest: str) -> str:
+    return rest if name == ROOT else f"{name}/{rest}"
+
+
+def _zarr_document(data: bytes) -> Mapping[str, Any] | None:
+    """The metadata of an array whose chunks we can number, or of a group."""
+    try:
+        meta = json.loads(data)
+        if meta["zarr_format"] != 3 or meta["node_type"] not in ("array", "group"):
+            return None
+        if meta["node_type"] == "array":
+            Grid.of(meta)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return dict(meta)
+
+
+def _within(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(folder + "/")
+
+
+def _inside(at: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    return all(coordinate < count for coordinate, count in zip(at, counts, strict=True))
+
+
+def _part(data: bytes, request: ByteRequest | None) -> bytes:
+    match request:
+        case None:
+            return data
+        case RangeByteRequest(start, end):
+            return data[start:end]
+        case OffsetByteRequest(offset):
+            return data[offset:]
+        case SuffixByteRequest(suffix):
+            return data[-suffix:] if suffix else b""
+        case _:
+            raise TypeError(f"unknown byte request {request!r}")
