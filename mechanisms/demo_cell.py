@@ -66,7 +66,8 @@ class Trial:
         ``section_id``, ``section_pt_id``, ``dendrite_label``, ``activation`` (0 for a synapse's first), ``time``
         (ms). Ordered by type, synapse, time.
     cells
-        Table of presynaptic spikes, one row each: ``presynaptic_cell_type``, ``cell_id``, ``spike``, ``time``.
+        Table of presynaptic spikes, one row each: ``presynaptic_cell_type``, ``cell_id``, ``activation``
+        (0 for a cell's first), ``time``. Ordered by type, cell, time.
     """
 
     time: NDArray[np.float64]
@@ -78,9 +79,20 @@ class Trial:
 
 @dataclass(frozen=True)
 class RecordingSite:
-    """The compartment of the dendritic recording: branch, compartment, its centre, distance to soma(0) in um."""
+    """Where the dendritic trace is recorded.
+
+    Attributes
+    ----------
+    section, point
+        The branch, and the 3-D point on it that marks the site.
+    segment, x
+        The compartment whose centre is nearest to that point, and the relative position of that centre.
+    soma_distance
+        Path length from the soma's 0-end to x in um: NEURON's distance, which the soma's half is part of.
+    """
 
     section: int
+    point: int
     segment: int
     x: float
     soma_distance: float
@@ -89,13 +101,12 @@ class RecordingSite:
 def recording_site() -> RecordingSite:
     """The compartment whose voltage is the dendritic trace."""
     branches = demo_branches()
-    n = branches[RECORDED_BRANCH].segments
-    segment = int(RECORDED_X * n)
-    x = (segment + 0.5) / n
-    to_soma_start = branches[0].length / 2
-    return RecordingSite(
-        RECORDED_BRANCH, segment, x, to_soma_start + soma_distance(branches, RECORDED_BRANCH, x)
-    )
+    branch = branches[RECORDED_BRANCH]
+    point = branch.nearest_point(RECORDED_X)
+    segment = int(branch.path[point] / branch.length * branch.segments)
+    x = (segment + 0.5) / branch.segments
+    distance = branches[0].length / 2 + soma_distance(branches, RECORDED_BRANCH, x)
+    return RecordingSite(RECORDED_BRANCH, point, segment, x, distance)
 
 
 def cell_parameters(*, morphology: str, recording_sites: str) -> dict[str, Any]:
@@ -224,7 +235,7 @@ def _cell_table(drawn: Input) -> Table:
     return {
         "presynaptic_cell_type": _names()[drawn.spike_population],
         "cell_id": drawn.spike_cell,
-        "spike": _ordinal(drawn.spike_population, drawn.spike_cell),
+        "activation": _ordinal(drawn.spike_population, drawn.spike_cell),
         "time": drawn.spike_time,
     }
 

@@ -99,7 +99,8 @@ def _grown(
     winding = 0.03 * length * np.sin(2 * np.pi * s)
     xyz = start + np.outer(s * length, heading) + np.outer(winding, side)
     label = "ApicalDendrite" if name.startswith("apical") else "Dendrite"
-    return Branch(name, label, parent, np.column_stack([xyz, np.interp(s, [0.0, 1.0], diameters)]))
+    points = np.column_stack([xyz, np.interp(s, [0.0, 1.0], diameters)])
+    return Branch(name, label, parent, points.round(6))  # the digits of a .hoc file
 
 
 def demo_branches() -> tuple[Branch, ...]:
