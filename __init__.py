@@ -1,3 +1,58 @@
-"""neurolake: a versioned, content-addressed data lake for neural simulation."""
+"""neurolake: a versioned, content-addressed data lake for neural simulation.
+
+``create`` and ``open`` give a `Lake`; what it holds is read through its snapshots and changed through its
+transactions.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .lake.errors import (
+    ConflictError,
+    CorruptObjectError,
+    FormatError,
+    IngestError,
+    InputError,
+    NeurolakeError,
+    NotFoundError,
+    QueryError,
+    ReadOnlyError,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from .lake.objects import Verification
+    from .query.lake import Lake
 
 __version__ = "0.1.0"
+
+
+def create(path: str | Path, *, durable: bool = True) -> "Lake":
+    """Make a new lake in a folder that does not exist yet or is empty; see `neurolake.lake.Lake.create`."""
+    # Zarr, Arrow and DuckDB take a while to import; whoever only needs an error or the version does not wait.
+    from .query.lake import Lake
+
+    return Lake.create(path, durable=durable)
+
+
+def open(path: str | Path, *, durable: bool = True, verification: "Verification" = "first") -> "Lake":
+    """Open a lake; see `neurolake.lake.Lake.open`."""
+    from .query.lake import Lake
+
+    return Lake.open(path, durable=durable, verification=verification)
+
+
+__all__ = [
+    "ConflictError",
+    "CorruptObjectError",
+    "FormatError",
+    "IngestError",
+    "InputError",
+    "NeurolakeError",
+    "NotFoundError",
+    "QueryError",
+    "ReadOnlyError",
+    "StorageError",
+    "create",
+    "open",
+]

@@ -1,1 +1,5 @@
 """The DuckDB index of one snapshot; rebuilt from the lake at any time, never the truth."""
+
+from .views import Catalog
+
+__all__ = ["Catalog"]

@@ -106,6 +106,11 @@ class Array(zarr.Array[Any]):
         return self._node.digest
 
     @property
+    def url(self) -> str:
+        """The lake it belongs to."""
+        return self._store.objects.storage.url
+
+    @property
     def _store(self) -> ZarrStore:
         store = self.store_path.store
         assert isinstance(store, ZarrStore), "made by `of`"
@@ -165,6 +170,16 @@ def append_rows(array: Array, values: npt.NDArray[Any]) -> None:
     first = array.shape[0]
     array.resize((first + len(values), *array.shape[1:]))
     array.write_rows(values.astype(array.dtype, copy=False), first)
+
+
+def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:
+    """Add *rows* whose chunks, each one row high, are stored already (`encode_chunks`), in C order."""
+    first = array.shape[0]
+    array.resize((first + rows, *array.shape[1:]))
+    start = array._grid.number((first, *[0] * (array.ndim - 1)))
+    draft = array._store.drafts.edit(array.path)
+    assert draft is not None and array.chunks[0] == 1, "made for appending rows"
+    draft.changes.update(enumerate(entries, start))
 
 
 def encode_chunks(

@@ -116,6 +116,11 @@ class Lake(Mapping[str, Any]):
         return self.storage.url
 
     @property
+    def objects(self) -> ObjectStore:
+        """What reads and verifies the lake's bytes."""
+        return self._history.objects
+
+    @property
     def head(self) -> Snapshot:
         """The newest commit of the main branch, as of now."""
         return self.at(MAIN)

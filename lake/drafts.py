@@ -48,6 +48,7 @@ class Drafts(Mapping[str, Node]):
         self._read_shard = read_shard
         self._drafts: dict[str, Draft | None] = {}
         self._appended: dict[str, list[Entry]] = {}
+        self.depends: set[str] = set()
 
     def __getitem__(self, name: str) -> Node:
         draft = self._drafts.get(name)
@@ -124,10 +125,10 @@ class Drafts(Mapping[str, Node]):
         ConflictError
             Both changed a node, other than by appending to the same table.
         """
-        ours = self.changes()
-        theirs = {name for name in ours if _digest(self._tree.get(name)) != _digest(tree.get(name))}
-        clashes = sorted(name for name in theirs if name not in self._appended or name not in tree)
-        if clashes:
+        touched = self.changes().keys() | self.depends
+        theirs = {name for name in touched if _digest(self._tree.get(name)) != _digest(tree.get(name))}
+        commuting = {name for name in self._appended if name in tree} - self.depends
+        if clashes := sorted(theirs - commuting):
             raise ConflictError(
                 f"another writer changed {', '.join(clashes)} meanwhile; open a new transaction on what is "
                 "there now and make the change again",

@@ -27,6 +27,9 @@ class History:
         self._trees: dict[Digest, Tree] = {}
         self._shards: dict[Digest, Mapping[int, Entry]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return History, (self.objects, self.log)
+
     def tree(self, record: Record) -> Tree:
         """The nodes as of *record*.
 

@@ -88,6 +88,9 @@ class Log:
         self._records: dict[tuple[str, int], Record] = {}
         self._tips: dict[str, int] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Log, (self._storage,)
+
     def tip(self, branch: str = MAIN) -> Record:
         """The newest record of *branch*.
 

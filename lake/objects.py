@@ -4,6 +4,7 @@ import base64
 import os
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,6 +78,10 @@ class ObjectStore:
         self._verified: set[str] | None = None
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process makes its own lock, and learns what is verified from the cache.
+        return partial(ObjectStore, cache=self.cache, verification=self.verification), (self.storage,)
+
     def read(self, digest: Digest, size: int, place: Place) -> bytes:
         """The object's bytes, verified.
 
@@ -97,6 +102,19 @@ class ObjectStore:
             raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
         return data
 
+    def local_path(self, digest: Digest, place: Place) -> Path:
+        """The local file of an object that stands alone.
+
+        Raises
+        ------
+        NotFoundError
+            It does not, or the storage is not local.
+        """
+        path = self.storage.local_path(object_key(digest, place.suffix))
+        if path is None or place.pack is not None or place.inline is not None:
+            raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
+        return path
+
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
         """The local file of an object that stands alone, checked as `verification` says.
 
@@ -105,9 +123,7 @@ class ObjectStore:
         CorruptObjectError
             As `read` does.
         """
-        path = self.storage.local_path(object_key(digest, place.suffix))
-        if path is None or place.pack is not None or place.inline is not None:
-            raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
+        path = self.local_path(digest, place)
         if self.verification == "never":
             return path
         try:

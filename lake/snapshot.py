@@ -114,7 +114,11 @@ class Snapshot(Mapping[str, Any]):
     @property
     def store(self) -> ZarrStore:
         """The snapshot as a read-only Zarr store, for zarr, xarray and dask."""
-        return ZarrStore(self.objects, self.tree)
+        return ZarrStore.of(self._history, self.commit)
+
+    def history(self) -> list[Record]:
+        """This commit and those before it, newest first."""
+        return list(self._history.log.back_from(self.commit))
 
     def _array(self, name: str) -> Array:
         return self.array_type.of(self.store, name)

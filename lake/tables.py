@@ -1,6 +1,7 @@
 """Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -74,17 +75,26 @@ def merged_fields(
 
 def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:
     """Store *table*, which `plain` has seen, as one Parquet file."""
-    return add_file(parquet_bytes([table], table.schema), writer)
+    buffer = ParquetBuffer(table.schema)
+    buffer.write(table)
+    return add_file(buffer.finish(), writer)
 
 
-def parquet_bytes(tables: Sequence[pa.Table], schema: pa.Schema) -> memoryview:
-    """One Parquet file, a row group or more for each table: zstd-1, dictionaries on, one thread."""
-    sink = pa.BufferOutputStream()
-    options = {"compression": "zstd", "compression_level": 1, "store_schema": True}
-    with pq.ParquetWriter(sink, schema, **options) as file:
-        for table in tables:
-            file.write_table(table, row_group_size=ROW_GROUP)
-    return memoryview(sink.getvalue())
+class ParquetBuffer:
+    """A Parquet file under construction, in the one encoding of the lake: zstd-1, dictionaries on."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._sink = pa.BufferOutputStream()
+        self._file = pq.ParquetWriter(self._sink, schema, compression="zstd", compression_level=1)
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows, in row groups of about a million."""
+        self._file.write_table(table, row_group_size=ROW_GROUP)
+
+    def finish(self) -> memoryview:
+        """The bytes of the file."""
+        self._file.close()
+        return memoryview(self._sink.getvalue())
 
 
 def add_file(data: memoryview, writer: ObjectWriter) -> Entry:
@@ -144,6 +154,11 @@ class Table:
         return self.rows
 
     @property
+    def url(self) -> str:
+        """The lake it belongs to."""
+        return self._objects.storage.url
+
+    @property
     def rows(self) -> int:
         """Number of rows."""
         return sum(entry.stats["rows"] for entry in self.files)
@@ -173,6 +188,15 @@ class Table:
         """What one row is."""
         return str(self._node.meta.get("doc", ""))
 
+    @property
+    def evolved(self) -> bool:
+        """Whether later files have columns that earlier ones lack."""
+        return bool(self._node.meta.get("evolved"))
+
+    def unverified_paths(self) -> list[Path]:
+        """The local files, unread: for what looks at names and schemas only."""
+        return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
+
     def paths(self) -> list[str]:
         """The local files, verified as the lake's policy says, for those who read Parquet in place."""
         return [str(self._path(entry)) for entry in self.files]
@@ -195,7 +219,7 @@ class Table:
         CorruptObjectError
             A file is damaged.
         """
-        self._check(columns)
+        self.check_columns(columns)
         return self._dataset().to_table(columns=columns, filter=where)
 
     def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
@@ -208,9 +232,10 @@ class Table:
 
     def _distinct_files(self) -> tuple[Entry, ...]:
         # Files of one generation share a schema; only a table whose columns grew needs all of them.
-        return self.files if self._node.meta.get("evolved") else self.files[:1]
+        return self.files if self.evolved else self.files[:1]
 
-    def _check(self, columns: Sequence[str] | None) -> None:
+    def check_columns(self, columns: Sequence[str] | None) -> None:
+        """Raise `InputError` if one of *columns* is not there."""
         unknown = [column for column in columns or () if column not in self.columns]
         if unknown:
             have = ", ".join(self.columns)

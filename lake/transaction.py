@@ -210,6 +210,19 @@ class Transaction:
         entry = Entry(digest, len(data), self.writer.add(data, digest))
         self.drafts.put(checked_name(name), "file", dict(attributes or {}), {0: entry})
 
+    def table(self, name: str) -> tables.Table | None:
+        """A table as it stands in this transaction; None if there is none."""
+        node = self.drafts.get(name)
+        found = node is not None and node.kind == "table"
+        return tables.Table(name, node, self._history.objects) if node is not None and found else None
+
+    def depends_on(self, *names: str) -> None:
+        """Make the commit fail if another writer changes any of these nodes first, even by appending.
+
+        For changes that were computed from what the nodes held, such as the next free number.
+        """
+        self.drafts.depends.update(names)
+
     def delete(self, name: str) -> None:
         """Remove a node.
 

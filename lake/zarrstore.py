@@ -24,6 +24,8 @@ from .drafts import Draft, Drafts
 from .entry import Entry
 from .errors import ReadOnlyError
 from .grid import Grid
+from .history import History
+from .log import Record
 from .names import checked_name
 from .nodes import Node
 from .objects import ObjectStore, ObjectWriter
@@ -44,6 +46,8 @@ class ZarrStore(Store):
         Nodes by name: drafts for a store that can be written, any mapping otherwise.
     writer
         Where written bytes go; None for a read-only store.
+    origin
+        History and record of a snapshot's store: what another process opens it from.
     """
 
     supports_writes = True
@@ -51,12 +55,28 @@ class ZarrStore(Store):
     supports_listing = True
 
     def __init__(
-        self, objects: ObjectStore, tree: Mapping[str, Node], writer: ObjectWriter | None = None
+        self,
+        objects: ObjectStore,
+        tree: Mapping[str, Node],
+        writer: ObjectWriter | None = None,
+        *,
+        origin: tuple[History, Record] | None = None,
     ) -> None:
         super().__init__(read_only=writer is None)
         self.objects = objects
         self.tree = tree
         self.writer = writer
+        self.origin = origin
+
+    @classmethod
+    def of(cls, history: History, record: Record) -> Self:
+        """The tree of a commit, read-only."""
+        return cls(history.objects, history.tree(record), origin=(history, record))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.origin is None:
+            raise TypeError("a transaction's store cannot be sent to another process; commit, then send")
+        return type(self).of, self.origin
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ZarrStore) and self.tree is other.tree and self.read_only == other.read_only
@@ -74,7 +94,7 @@ class ZarrStore(Store):
         """The same store, open for reading only or, where it has a writer, for writing."""
         if not read_only and self.writer is None:
             raise ReadOnlyError("a snapshot cannot be written; open a transaction and use its store")
-        return type(self)(self.objects, self.tree, None if read_only else self.writer)
+        return type(self)(self.objects, self.tree, None if read_only else self.writer, origin=self.origin)
 
     # Reading
 

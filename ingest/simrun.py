@@ -1,0 +1,246 @@
+"""Ingest of simrun result trees of the In Silico Framework: a folder becomes one commit."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..lake import Lake, Snapshot, Transaction
+from ..lake.digest import digest_of
+from ..lake.errors import IngestError, InputError
+from . import simrun_schema as schema
+from .simrun_group import GroupResult, Settings, ingest_group, read_source
+from .simrun_layout import RunDirectory, Survey, survey
+from .simrun_stage import stage
+from .workers import workers
+
+MB = 10**6
+_GROUPS = 16
+_LARGEST_GROUP = 256 * MB
+_SMALLEST_GROUP = 8 * MB
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = frozenset(schema.TRIALS.schema.names)
+
+
+@dataclass
+class Report:
+    """What an ingest did.
+
+    `added`, `unchanged`, `changed` and `running` name run directories; `failures` are those left out, with
+    the reason; `commit` is None where there was nothing to add.
+    """
+
+    added: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    failures: list[tuple[str, IngestError]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    trials: int = 0
+    source_bytes: int = 0
+    seconds: float = 0.0
+    commit: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the lake now holds all that the folder does."""
+        return not (self.changed or self.failures)
+
+
+Progress = Callable[[int, int], None]
+
+
+def ingest_simrun(
+    lake: Lake,
+    results: str | Path,
+    *,
+    labels: Mapping[str, str] | None = None,
+    on_error: str = "stop",
+    scheduler: str | None = None,
+    processes: int | None = None,
+    soma_threshold: float = 0.0,
+    dendrite_threshold: float = -30.0,
+    message: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Bring a simrun result tree into a lake, in one commit.
+
+    Run directories that the lake has are recognised by their files' digests and left alone, so running it
+    again does nothing; new ones are added; changed ones are reported and left as they were ingested.
+
+    Parameters
+    ----------
+    results
+        A folder with run directories at any depth, or one of them. Those still ``_running`` are left out.
+    labels
+        Columns to add to ``trials``: name to a regular expression, searched in sim_trial_index; its first
+        group (or all of it) is the value.
+    on_error
+        ``"stop"``: the first bad file ends the ingest and nothing is stored. ``"skip"``: run directories
+        with bad files are left out and listed in the report.
+    scheduler, processes
+        Address of a dask scheduler, or how many processes of this machine to use (all cores by default).
+    soma_threshold, dendrite_threshold
+        Voltages (mV) whose upward crossing is a spike (ISF: 0 and -30).
+    progress
+        Called with bytes done and bytes in all.
+
+    Raises
+    ------
+    IngestError
+        A file cannot be read or is malformed; names file and line.
+    InputError
+        A label is no column name or no regular expression.
+    ConflictError
+        Another ingest committed meanwhile; run it again.
+    """
+    began = time.perf_counter()
+    if on_error not in ("stop", "skip"):
+        raise InputError(f"on_error is 'stop' or 'skip', not {on_error!r}")
+    root = Path(results).expanduser().resolve()
+    settings = Settings(
+        lake.url, root, _patterns(labels or {}), soma_threshold, dendrite_threshold, on_error == "skip"
+    )
+    found = survey(root)
+    if found.failures and not settings.skip_failures:
+        raise found.failures[0][1]
+    transaction = lake.transaction(message or f"Ingest simrun results from {root.name}")
+    transaction.depends_on(*(kind.name for kind in schema.TABLES))
+    report = Report(
+        running=[path.relative_to(root).as_posix() or "." for path in found.running],
+        failures=[*found.failures],
+    )
+    new = _new_runs(found, lake.head, report)
+    _store(found, new, settings, transaction, report, scheduler, processes, progress)
+    transaction.notes["ingest"] = {
+        "format": "simrun",
+        "source": str(root),
+        "runs": len(report.added),
+        "trials": report.trials,
+        "left_out": [name for name, _ in report.failures],
+    }
+    record = transaction.commit()
+    report.commit = None if record is None else record.id
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _patterns(labels: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
+    patterns = {}
+    for name, expression in labels.items():
+        if not _LABEL.fullmatch(name) or name in _RESERVED:
+            raise InputError(f"label {name!r}: a new column's name is letters, digits and '_', and not taken")
+        try:
+            patterns[name] = re.compile(expression)
+        except re.error as error:
+            raise InputError(f"label {name}={expression}: no regular expression: {error}") from error
+    return patterns
+
+
+# What is there already
+
+
+def _new_runs(found: Survey, head: Snapshot, report: Report) -> list[RunDirectory]:
+    """Run directories that the lake does not have; the others are noted in the report."""
+    known = _known_files(head)
+    new = []
+    for run in found.runs:
+        if run.name not in known:
+            new.append(run)
+        elif known[run.name] == _digests(run, found.root):
+            report.unchanged.append(run.name)
+        else:
+            report.changed.append(run.name)
+    return new
+
+
+def _known_files(head: Snapshot) -> dict[str, dict[str, str]]:
+    if schema.FILES.name not in head.tables:
+        return {}
+    table = head.tables[schema.FILES.name].to_arrow(["run", "path", "digest"])
+    known: dict[str, dict[str, str]] = {}
+    for run, path, digest in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        if run is not None:
+            known.setdefault(run, {})[path] = digest
+    return known
+
+
+def _digests(run: RunDirectory, root: Path) -> dict[str, str]:
+    def digest(path: Path) -> tuple[str, str]:
+        return path.relative_to(root).as_posix(), digest_of(read_source(path))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return dict(threads.map(digest, run.files))
+
+
+# From run directories to stored objects
+
+
+def _store(
+    found: Survey,
+    new: Sequence[RunDirectory],
+    settings: Settings,
+    transaction: Transaction,
+    report: Report,
+    scheduler: str | None,
+    processes: int | None,
+    progress: Progress | None,
+) -> None:
+    sizes = [sum(path.stat().st_size for path in run.files if path.exists()) for run in new]
+    total, done = sum(sizes), 0
+    groups = list(_groups(_numbered(new, transaction), sizes))
+    results: dict[int, GroupResult] = {}
+    parameters: dict[str, pa.Table] = {}
+    with workers(len(groups), scheduler=scheduler, processes=processes) as each:
+        for at, result in each(ingest_group, [(settings, group) for group, _ in groups]):
+            # Thousands of runs share a few parameter files: one copy of each is held.
+            parameters = {**result.parameters, **parameters}
+            result.parameters = {}
+            results[at] = result
+            done += groups[at][1]
+            if progress is not None:
+                progress(done, total)
+    merged = [results[at] for at in range(len(groups))]
+    report.source_bytes = total
+    report.failures += [failure for result in merged for failure in result.failures]
+    report.trials = sum(result.trials for result in merged)
+    left_out = {name for name, _ in report.failures}
+    report.added = [run.name for run in new if run.name not in left_out]
+    report.changed += stage(found, merged, parameters, left_out, transaction)
+
+
+def _numbered(runs: Sequence[RunDirectory], transaction: Transaction) -> Iterator[tuple[RunDirectory, int]]:
+    """Runs with the number of their first trial, which follows on what the lake has."""
+    node = transaction.drafts.get(schema.TRIALS.name)
+    highest = -1
+    for _, entry in node.entries.items() if node is not None else ():
+        highest = max(highest, entry.stats["columns"]["trial_id"][1])
+    first = highest + 1
+    for run in runs:
+        yield run, first
+        first += len(run.trials)
+
+
+def _groups(
+    runs: Iterator[tuple[RunDirectory, int]], sizes: Sequence[int]
+) -> Iterator[tuple[list[tuple[RunDirectory, int]], int]]:
+    """Neighbouring runs in groups of about equal size, each one task and one file of every large table.
+
+    The size depends on the tree alone, so that the same tree makes the same files on any machine.
+    """
+    target = min(max(sum(sizes) // _GROUPS, _SMALLEST_GROUP), _LARGEST_GROUP)
+    group: list[tuple[RunDirectory, int]] = []
+    held = 0
+    for run, size in zip(runs, sizes, strict=True):
+        if group and held + size > target:
+            yield group, held
+            group, held = [], 0
+        group.append(run)
+        held += size
+    if group:
+        yield group, held

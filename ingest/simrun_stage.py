@@ -1,0 +1,217 @@
+"""From what workers stored to one transaction: tables, arrays and files of a simrun ingest."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..lake import Array, Transaction
+from ..lake.arrays import append_chunks, create_array
+from ..lake.digest import digest_of
+from ..lake.errors import IngestError
+from ..lake.tables import fields_of
+from . import simrun_schema as schema
+from .simrun_group import SOMA, TIME_CHUNK, GroupResult, TraceBlock, read_source
+from .simrun_layout import Survey
+
+PARSED = frozenset({"soma_traces", "site_traces", "synapses", "cells"})
+_SITE = re.compile(
+    r"(?P<landmark>.+)_ID_(?P<landmark_id>\d+)_sec_(?P<section_id>\d+)_seg_(?P<segment_id>\d+)"
+    r"_x_(?P<x>[\d.]+)_somaDist_(?P<soma_distance>[\d.]+)"
+)
+
+
+def stage(
+    found: Survey,
+    results: Sequence[GroupResult],
+    parameters: Mapping[str, pa.Table],
+    left_out: AbstractSet[str],
+    transaction: Transaction,
+) -> list[str]:
+    """Put everything new into the transaction.
+
+    Parameters
+    ----------
+    results
+        What the workers handed back, in order of their runs.
+    parameters
+        Flattened parameter files by digest.
+    left_out
+        Run directories of which nothing is to be kept.
+
+    Returns
+    -------
+    Paths of files beside the runs whose content is not what the lake has under that path.
+    """
+    if results:
+        _stage_tables(results, transaction)
+        _stage_traces([block for result in results for block in result.traces], transaction)
+        _stage_parameters(parameters, transaction)
+    return _stage_files(found, results, left_out, transaction)
+
+
+def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> None:
+    for kind in (schema.SYNAPSE_ACTIVATION, schema.CELL_ACTIVATION):
+        files = [result.large[kind.name] for result in results if kind.name in result.large]
+        if files:
+            meta = {"doc": kind.doc, "sorted_by": list(kind.sorted_by)}
+            transaction.append_files(kind.name, files, fields_of(kind.schema), **meta)
+    for kind in (schema.TRIALS, schema.SPIKE_TIMES, schema.DENDRITIC_SPIKE_TIMES):
+        parts = [part for result in results for part in result.small.get(kind.name, ())]
+        rows = pa.concat_tables(parts, promote_options="default") if parts else kind.schema.empty_table()
+        _append(transaction, kind, rows)
+
+
+def _append(transaction: Transaction, kind: schema.TableKind, rows: pa.Table) -> None:
+    keys = [(name, "ascending") for name in kind.sorted_by]
+    # A stable order: spikes of one trial stay site by site, in time.
+    order = pc.sort_indices(rows, sort_keys=keys) if keys else None
+    ordered = rows if order is None else rows.take(order)
+    transaction.append_table(kind.name, ordered, doc=kind.doc, sorted_by=kind.sorted_by)
+
+
+def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> None:
+    """Append stored traces to the array of their site and time axis, and note where each went."""
+    axes: dict[tuple[str, str], list[TraceBlock]] = {}
+    for block in blocks:
+        axes.setdefault((block.site, block.axis), []).append(block)
+    places = []
+    for (site, axis), parts in axes.items():
+        array = _trace_array(site, axis, parts[0], transaction)
+        trial_ids = np.concatenate([part.trial_ids for part in parts])
+        first = array.shape[0]
+        append_chunks(array, len(trial_ids), [entry for part in parts for entry in part.entries])
+        transaction.append_array(f"{array.path}.trial", trial_ids)
+        places.append(
+            pa.table(
+                {
+                    "trial_id": trial_ids,
+                    "site": pa.repeat(site, len(trial_ids)),
+                    "array": pa.repeat(array.path, len(trial_ids)),
+                    "row": np.arange(first, first + len(trial_ids)),
+                }
+            ).cast(schema.TRACES.schema)
+        )
+    _append(transaction, schema.TRACES, pa.concat_tables([schema.TRACES.schema.empty_table(), *places]))
+    _stage_sites({block.site for block in blocks}, transaction)
+
+
+def _trace_array(site: str, axis: str, block: TraceBlock, transaction: Transaction) -> Array:
+    """The array of a site and time axis; the first axis has the site's name, others a suffix that tells."""
+    base = f"voltage/{site}"
+    span = f"{base}@{block.time[0]:g}-{block.time[-1]:g}ms"
+    for name in (base, span, f"{span}-{axis[:8]}"):
+        node = transaction.drafts.get(name)
+        if node is None:
+            return _new_trace_array(name, block, transaction)
+        if node.meta["attributes"]["time_axis"] == axis:
+            return transaction.array(name)
+    raise IngestError(f"two time axes of site {site!r} share the name {name}", name)
+
+
+def _new_trace_array(name: str, block: TraceBlock, transaction: Transaction) -> Array:
+    samples = len(block.time)
+    transaction.write_array(
+        f"{name}.time", block.time, dimension_names=["time"], attributes={"units": "ms", "long_name": "time"}
+    )
+    transaction.write_array(
+        f"{name}.trial",
+        np.empty(0, np.int64),
+        chunks=[65536],
+        dimension_names=["trial"],
+        attributes={"long_name": "trial_id"},
+    )
+    return create_array(
+        transaction.store,
+        name,
+        (0, samples),
+        np.float64,
+        chunks=(1, min(samples, TIME_CHUNK)),
+        dimension_names=["trial", "time"],
+        attributes={
+            "units": "mV",
+            "long_name": "membrane potential",
+            "site": block.site,
+            "time_axis": block.axis,
+        },
+    )
+
+
+def _stage_sites(sites: set[str], transaction: Transaction) -> None:
+    known = _column(transaction, schema.RECORDING_SITES, "site")
+    rows = [_site(site) for site in sorted(sites - known, key=lambda site: (site != SOMA, site))]
+    _append(transaction, schema.RECORDING_SITES, pa.Table.from_pylist(rows, schema.RECORDING_SITES.schema))
+
+
+def _site(label: str) -> dict[str, Any]:
+    match = _SITE.fullmatch(label)
+    if match is None:
+        return {"site": label}
+    numbers = {key: int(match[key]) for key in ("landmark_id", "section_id", "segment_id")}
+    reals = {key: float(match[key]) for key in ("x", "soma_distance")}
+    return {"site": label, "landmark": match["landmark"], **numbers, **reals}
+
+
+def _column(transaction: Transaction, kind: schema.TableKind, column: str) -> set[Any]:
+    """Distinct values of a column of a small table of the lake, before this ingest."""
+    table = transaction.table(kind.name)
+    return set() if table is None else set(table.to_arrow([column])[column].to_pylist())
+
+
+def _stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transaction) -> None:
+    known = _column(transaction, schema.PARAMETERS, "file")
+    new = [
+        table.add_column(0, "file", pa.repeat(digest, table.num_rows))
+        for digest, table in sorted(parameters.items())
+        if digest not in known
+    ]
+    tables = [table.cast(schema.PARAMETERS.schema) for table in new]
+    _append(
+        transaction, schema.PARAMETERS, pa.concat_tables([schema.PARAMETERS.schema.empty_table(), *tables])
+    )
+
+
+def _stage_files(
+    found: Survey, results: Sequence[GroupResult], left_out: AbstractSet[str], transaction: Transaction
+) -> list[str]:
+    """List every file, and keep the content of those that no table or array holds; once each."""
+    rows = [row for result in results for part in result.small.get("files", ()) for row in part.to_pylist()]
+    table = transaction.table(schema.FILES.name)
+    columns = ([], []) if table is None else (table.to_arrow(["path", "digest"]).to_pydict().values())
+    known = dict(zip(*columns, strict=True)) | {row["path"]: row["digest"] for row in rows}
+    beside, changed = [], []
+    for row in _attachments(found, left_out):
+        if row["path"] not in known:
+            beside.append(row)
+        elif known[row["path"]] != row["digest"]:
+            changed.append(row["path"])
+    for row in (*rows, *beside):
+        if row["kind"] not in PARSED:
+            row["node"] = _kept(found.root / row["path"], row["digest"], transaction)
+    _append(transaction, schema.FILES, pa.Table.from_pylist([*rows, *beside], schema.FILES.schema))
+    return changed
+
+
+def _attachments(found: Survey, left_out: AbstractSet[str]) -> Iterator[dict[str, Any]]:
+    for path in found.attachments:
+        relative = path.relative_to(found.root)
+        if not any(folder.as_posix() in left_out for folder in relative.parents):
+            data = read_source(path)
+            size, digest = len(data), digest_of(data)
+            yield {"path": relative.as_posix(), "kind": "attachment", "size": size, "digest": digest}
+
+
+def _kept(path: Path, digest: str, transaction: Transaction) -> str:
+    """The node that holds the file's content, named by it."""
+    name = f"files/{digest}{path.suffix}"
+    if name not in transaction.drafts:
+        data = read_source(path)
+        if digest_of(data) != digest:
+            raise IngestError("changed while it was ingested; run it again", path)
+        transaction.put_file(name, data)
+    return name

@@ -1,0 +1,72 @@
+"""Processes that share the work of an ingest: dask's, here or on a cluster."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+Each = Callable[[Callable[..., Result], Sequence[tuple[Any, ...]]], Iterator[tuple[int, Result]]]
+
+
+@contextlib.contextmanager
+def workers(tasks: int, *, scheduler: str | None = None, processes: int | None = None) -> Iterator[Each[Any]]:
+    """Something that runs a function over tuples of arguments and yields (position, result) as they end.
+
+    Parameters
+    ----------
+    tasks
+        How many are to come: a single one runs in this process.
+    scheduler
+        Address of a dask scheduler, ``tcp://host:8786``; without it, processes of this machine.
+    processes
+        How many of those; one for each core by default.
+
+    Raises
+    ------
+    Exception
+        What a task raises; the others are cancelled.
+    """
+    wanted = min(processes or os.cpu_count() or 1, tasks)
+    if scheduler is None and wanted <= 1:
+        yield _here
+        return
+    # distributed takes most of a second to import, and a small ingest does without it.
+    from distributed import Client, LocalCluster
+
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            cluster = LocalCluster(
+                n_workers=wanted,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
+            scheduler = stack.enter_context(cluster)
+        client = stack.enter_context(Client(scheduler, set_as_default=False))
+        yield lambda work, arguments: _on_cluster(client, work, arguments)
+
+
+def _here(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Result]]:
+    for position, values in enumerate(arguments):
+        yield position, work(*values)
+
+
+def _on_cluster(
+    client: Any, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[int, Result]]:
+    from distributed import as_completed
+
+    futures = {client.submit(work, *values, pure=False): at for at, values in enumerate(arguments)}
+    try:
+        for future in as_completed(list(futures)):
+            yield futures[future], future.result()
+            # What has been handed over need not be kept in the worker's memory.
+            future.release()
+    finally:
+        client.cancel(list(futures))

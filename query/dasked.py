@@ -1,0 +1,134 @@
+"""Tables and arrays of a lake as dask collections.
+
+A task carries the lake's folder and the digests of what it reads, so no data passes through the scheduler;
+names come from content, so equal data has equal keys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.dataset as pds
+from dask.base import tokenize
+
+from ..lake import Array, Lake, Table
+from ..lake.entry import Entry
+
+BLOCK_BYTES = 64 * 2**20
+
+
+def frame(table: Table, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
+    """A table as a dask DataFrame, one partition for each file.
+
+    Parameters
+    ----------
+    columns
+        Those to read; dask narrows them further to what is used.
+    where
+        A pyarrow expression such as ``pyarrow.dataset.field("cell_type") == "L5tt"``, applied while reading:
+        row groups that cannot match are not read.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Indexed by the first column the table is sorted by (``trial_id``), with known divisions, where there
+        is one and no value of it lies in two files; by position in the file otherwise.
+
+    Raises
+    ------
+    InputError
+        A column is not there.
+    """
+    table.check_columns(columns)
+    files = [entry for entry in table.files if entry.stats["rows"]] or list(table.files[:1])
+    index = table.sorted_by[0] if table.sorted_by else None
+    divisions = None if index is None else _divisions(files, index)
+    read = _ReadFile(table.url, table.digest, index if divisions else None, where)
+    chosen = [name for name in columns or table.columns if name != read.index]
+    meta = read.finish(table.schema().empty_table(), chosen)
+    return dd.from_map(
+        read, files, columns=chosen, meta=meta, divisions=divisions, label=f"neurolake-{table.name}"
+    )
+
+
+@dataclass(frozen=True)
+class _ReadFile:
+    """Reads one file of a table; dask hands it the columns that are needed."""
+
+    lake: str
+    digest: str
+    index: str | None
+    where: pds.Expression | None
+
+    def __call__(self, entry: Entry, columns: Sequence[str]) -> pd.DataFrame:
+        path = _lake(self.lake).objects.verified_path(entry.digest, entry.size, entry.place)
+        names = [*columns, *([self.index] if self.index else [])]
+        dataset = pds.dataset(str(path), format="parquet")
+        return self.finish(dataset.to_table(columns=names, filter=self.where), columns)
+
+    def finish(self, rows: Any, columns: Sequence[str]) -> pd.DataFrame:
+        """Rows as pandas, indexed."""
+        data: pd.DataFrame = rows.replace_schema_metadata().to_pandas()
+        return (data.set_index(self.index) if self.index else data)[list(columns)]
+
+    def __dask_tokenize__(self) -> Any:
+        return (self.digest, self.index, str(self.where))
+
+
+def _divisions(files: Sequence[Entry], index: str) -> tuple[Any, ...] | None:
+    bounds = [entry.stats.get("columns", {}).get(index) for entry in files]
+    if not all(bound and bound[0] is not None for bound in bounds):
+        return None
+    if any(later[0] <= earlier[1] for earlier, later in pairwise(bounds)):
+        return None
+    return (*(low for low, _, _ in bounds), bounds[-1][1])
+
+
+def array(source: Array, chunks: Any = None) -> da.Array:
+    """An array of a lake as a dask array.
+
+    Parameters
+    ----------
+    chunks
+        Dask's; by default runs of whole stored chunks of about 64 MiB.
+    """
+    stored = _StoredArray(source, source.digest)
+    blocks = chunks or _blocks(source)
+    name = f"neurolake-{tokenize(source.digest, blocks)}"
+    return da.from_array(stored, chunks=blocks, name=name, asarray=False, inline_array=True)
+
+
+def _blocks(source: Array) -> tuple[int, ...]:
+    """The stored chunk, repeated along the first axis up to `BLOCK_BYTES`."""
+    chunk = [min(part, max(length, 1)) for part, length in zip(source.chunks, source.shape, strict=True)]
+    if chunk:
+        repeats = max(1, BLOCK_BYTES // (int(np.prod(chunk)) * source.dtype.itemsize))
+        chunk[0] = min(chunk[0] * repeats, max(source.shape[0], 1))
+    return tuple(chunk)
+
+
+class _StoredArray:
+    """An array that travels as the place and commit to read it from, and is named by its content."""
+
+    def __init__(self, source: Array, digest: str) -> None:
+        self._source = source
+        self._digest = digest
+        self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
+
+    def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
+        return np.asarray(self._source[selection])
+
+    def __dask_tokenize__(self) -> Any:
+        return self._digest
+
+
+@lru_cache(maxsize=8)
+def _lake(url: str) -> Lake:
+    return Lake.open(url)
