@@ -1,5 +1,333 @@
-"""The command line."""
+"""The command line: arguments and printing; everything it does can be done from Python."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from . import __version__, create, open
+from .lake.errors import InputError, NeurolakeError
+
+if TYPE_CHECKING:
+    from .ingest.simrun import Report
+    from .query.lake import Lake, Snapshot
+
+LEFT_OUT = 3
+
+app = typer.Typer(
+    name="neurolake",
+    help="A versioned, content-addressed data lake for neural simulation.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ingest_app = typer.Typer(help="Bring results into a lake.", no_args_is_help=True)
+export_app = typer.Typer(
+    help="Write results out of a lake, in the format they came in.", no_args_is_help=True
+)
+app.add_typer(ingest_app, name="ingest")
+app.add_typer(export_app, name="export")
+
+# Lines for a person fold at the edge of the screen; lines for another program are never cut.
+_WIDTH = None if sys.stdout.isatty() else 10_000
+out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+LakePath = Annotated[Path, typer.Option("--lake", "-l", help="The lake's folder.", envvar="NEUROLAKE_LAKE")]
+Ref = Annotated[
+    str, typer.Option("--at", help="Branch, commit id, main~2, or a time such as 2026-11-20T14:30.")
+]
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; an error of neurolake's becomes one line and an exit code."""
+    try:
+        app(prog_name="neurolake", standalone_mode=True)
+    except NeurolakeError as error:
+        err.print(f"neurolake: {error}", markup=False, style="red")
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"neurolake {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("create")
+def create_command(
+    lake: Annotated[Path, typer.Argument(help="A folder that is empty or not there yet.")],
+) -> None:
+    """Make a new, empty lake.
+
+    Example: neurolake create my-lake
+    """
+    made = create(lake)
+    out.print(f"Made a lake at {made.url}")
+
+
+@ingest_app.command("simrun")
+def ingest_simrun_command(
+    results: Annotated[Path, typer.Argument(help="A folder with simrun directories at any depth.")],
+    lake: LakePath,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=REGEX: a column of `trials`, cut from sim_trial_index. May be repeated."),
+    ] = None,
+    on_error: Annotated[
+        str, typer.Option(help="stop: at the first bad file, with nothing stored; skip: leave its run out.")
+    ] = "stop",
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes of this machine; default: cores.")
+    ] = None,
+    soma_threshold: Annotated[float, typer.Option(help="Somatic spike threshold in mV.")] = 0.0,
+    dendrite_threshold: Annotated[float, typer.Option(help="Dendritic spike threshold in mV.")] = -30.0,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
+) -> None:
+    """Ingest simrun results of the In Silico Framework, in one commit.
+
+    The lake is made if it is not there. Run again, it adds what is new and nothing else.
+
+    Example: neurolake ingest simrun results/ --lake my-lake --label whisker='stim_([A-E][1-4])'
+    """
+    from .ingest.simrun import ingest_simrun
+
+    target = open(lake) if (lake / "neurolake.json").exists() else create(lake)
+    with _progress("Ingesting") as progress:
+        report = ingest_simrun(
+            target,
+            results,
+            labels=dict(map(_label, label or [])),
+            on_error=on_error,
+            scheduler=scheduler,
+            processes=processes,
+            soma_threshold=soma_threshold,
+            dendrite_threshold=dendrite_threshold,
+            message=message,
+            progress=progress,
+        )
+    _print_report(report, target)
+    if not report.complete:
+        raise typer.Exit(LEFT_OUT)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, expression = text.partition("=")
+    if not equals:
+        raise InputError(f"--label {text}: write NAME=REGEX, such as whisker='stim_([A-E][1-4])'")
+    return name, expression
+
+
+def _print_report(report: "Report", lake: "Lake") -> None:
+    for name in report.running:
+        err.print(f"still running, left out: {name}", markup=False, style="yellow")
+    for name in report.changed:
+        err.print(f"changed since it was ingested, left as it was: {name}", markup=False, style="yellow")
+    for name, error in report.failures:
+        err.print(f"left out: {name}\n  {error}", markup=False, style="red")
+    if report.commit is None:
+        out.print(f"Nothing new: the lake has all {len(report.unchanged)} run directories.")
+        return
+    rate = report.source_bytes / 1e6 / report.seconds
+    out.print(
+        f"Ingested {report.trials} trials of {len(report.added)} run directories "
+        f"({report.source_bytes / 1e6:,.1f} MB in {report.seconds:.1f} s, {rate:,.0f} MB/s) into {lake.url}"
+    )
+    if report.unchanged:
+        out.print(f"{len(report.unchanged)} run directories were there already.")
+    out.print(f"Commit {report.commit[:12]}")
+
+
+@export_app.command("simrun")
+def export_simrun_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there yet.")],
+    lake: LakePath,
+    at: Ref = "main",
+    run: Annotated[list[str] | None, typer.Option(help="Only this run directory. May be repeated.")] = None,
+) -> None:
+    """Write ingested results out as the simrun tree they came from.
+
+    Example: neurolake export simrun copy/ --lake my-lake
+    """
+    from .ingest.simrun_export import export_simrun
+
+    with _progress("Exporting") as progress:
+        files, size = export_simrun(open(lake).at(at), folder, runs=run, progress=progress)
+    out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+
+
+@app.command("sql")
+def sql_command(
+    query: Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input.")],
+    lake: LakePath,
+    at: Ref = "main",
+    format: Annotated[str, typer.Option("--format", "-f", help="table, csv, json or parquet.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; parquet needs one.")
+    ] = None,
+) -> None:
+    """Ask a lake in SQL. Every table is a view of its name; nodes, columns and commits describe the lake.
+
+    Example: neurolake sql "select stimulus, count(*) from trials group by all" --lake my-lake
+    """
+    from .query.formats import write_relation
+
+    text = sys.stdin.read() if query == "-" else query
+    write_relation(open(lake).at(at).sql(text), format, output, out)
+
+
+@app.command("ls")
+def ls_command(lake: LakePath, at: Ref = "main", prefix: Annotated[str, typer.Argument()] = "") -> None:
+    """List the nodes of a lake.
+
+    Example: neurolake ls voltage/ --lake my-lake
+    """
+    rows = (
+        open(lake)
+        .at(at)
+        .sql(
+            "select name, kind, coalesce(rows::varchar, array_to_string(shape, ' x '), '') as extent, stored_bytes "
+            "from nodes where starts_with(name, $prefix) order by name",
+            prefix=prefix,
+        )
+    )
+    table = _listing("node", "kind", "rows or shape", "stored")
+    for name, kind, extent, size in rows.fetchall():
+        table.add_row(name, kind, extent, _size(size))
+    out.print(table)
+
+
+@app.command("log")
+def log_command(
+    lake: LakePath,
+    at: Ref = "main",
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many commits.")] = 20,
+) -> None:
+    """List the commits, newest first.
+
+    Example: neurolake log --lake my-lake
+    """
+    for record in open(lake).log(at)[:number]:
+        when = record.time.strftime("%Y-%m-%d %H:%M:%S")
+        out.print(f"{record.id[:12]}  {when}  {record.author}  {record.message}", markup=False)
+
+
+@app.command("show")
+def show_command(
+    lake: LakePath, ref: Annotated[str, typer.Argument(help="Commit, branch or time.")] = "main"
+) -> None:
+    """Show one commit: who, when, from what, and which nodes it changed.
+
+    Example: neurolake show main~1 --lake my-lake
+    """
+    opened = open(lake)
+    commit = opened.at(ref).commit
+    before = opened.at(commit.parents[0]).tree if commit.parents else {}
+    facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
+    facts["parents"] = ", ".join(commit.parents)
+    for name, value in {**facts, **_flat(commit.provenance)}.items():
+        out.print(f"{name:<22} {value}", markup=False)
+    out.print(f"\n    {commit.message}\n", markup=False)
+    for name in commit.changed:
+        deleted = commit.fields["changes"][name] is None
+        out.print(
+            f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}", markup=False
+        )
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{path}.{name}".strip(".")).items()
+    }
+
+
+@app.command("describe")
+def describe_command(
+    lake: LakePath,
+    node: Annotated[str | None, typer.Argument(help="A table or array; all tables by default.")] = None,
+    at: Ref = "main",
+) -> None:
+    """Say what tables and columns mean: type, unit, meaning, source.
+
+    Example: neurolake describe synapse_activation --lake my-lake
+    """
+    snapshot = open(lake).at(at)
+    if node is not None and node in snapshot.arrays:
+        _describe_array(snapshot, node)
+        return
+    for name in [node] if node is not None else snapshot.tables:
+        table = snapshot.tables[name]
+        out.print(f"\n[bold]{name}[/bold]: {table.doc}  ({table.rows:,} rows)")
+        listing = _listing("column", "type", "unit", "meaning", "source")
+        for column in table.fields:
+            doc = column.get("doc", {})
+            texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]
+            listing.add_row(column["name"], column["type"], *(text.replace("[", "\\[") for text in texts))
+        out.print(listing)
+
+
+def _describe_array(snapshot: "Snapshot", name: str) -> None:
+    array = snapshot.arrays[name]
+    facts = {"shape": array.shape, "type": array.dtype, "chunks": array.chunks}
+    facts["dimensions"] = snapshot.tree[name].meta.get("dimension_names")
+    out.print(f"\n[bold]{name}[/bold]")
+    for key, value in {**facts, **array.attrs.asdict()}.items():
+        out.print(f"  {key:<12} {value}", markup=False)
+
+
+def _listing(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with rate and time left, on a terminal only."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

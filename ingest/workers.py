@@ -35,9 +35,12 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
         yield _here
         return
     # distributed takes most of a second to import, and a small ingest does without it.
+    import dask
     from distributed import Client, LocalCluster
 
     with contextlib.ExitStack() as stack:
+        # What goes wrong is raised here; what workers log of it would only hide that.
+        stack.enter_context(dask.config.set({"logging": {"distributed": "critical"}}))
         if scheduler is None:
             cluster = LocalCluster(
                 n_workers=wanted,
@@ -64,7 +67,7 @@ def _on_cluster(
 
     futures = {client.submit(work, *values, pure=False): at for at, values in enumerate(arguments)}
     try:
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             yield futures[future], future.result()
             # What has been handed over need not be kept in the worker's memory.
             future.release()
