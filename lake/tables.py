@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pds
 import pyarrow.parquet as pq
 
@@ -16,6 +17,7 @@ from .objects import ObjectStore, ObjectWriter
 ROW_GROUP = 2**20
 SUFFIX = ".parquet"
 _LONGEST_STATISTIC = 64
+_SAMPLED_ROWS = 65536
 
 
 def plain(table: pa.Table) -> pa.Table:
@@ -81,20 +83,48 @@ def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:
 
 
 class ParquetBuffer:
-    """A Parquet file under construction, in the one encoding of the lake: zstd-1, dictionaries on."""
+    """A Parquet file under construction, in the one encoding of the lake: zstd-1, one thread.
+
+    Columns have dictionaries, except those of real numbers that rarely repeat among the first rows: these are
+    split into byte streams, which makes them smaller by a fifth (measured on spike times in full precision).
+    """
 
     def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
         self._sink = pa.BufferOutputStream()
-        self._file = pq.ParquetWriter(self._sink, schema, compression="zstd", compression_level=1)
+        self._file: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
         """Add rows, in row groups of about a million."""
+        if self._file is None:
+            self._file = self._begun(table)
         self._file.write_table(table, row_group_size=ROW_GROUP)
 
     def finish(self) -> memoryview:
         """The bytes of the file."""
+        if self._file is None:
+            self.write(self._schema.empty_table())
+        assert self._file is not None, "begun by writing"
         self._file.close()
         return memoryview(self._sink.getvalue())
+
+    def _begun(self, table: pa.Table) -> pq.ParquetWriter:
+        split = [field.name for field in self._schema if _rarely_repeats(table[field.name])]
+        return pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[field.name for field in self._schema if field.name not in split] or False,
+            column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+        )
+
+
+def _rarely_repeats(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type) or pa.types.is_float16(column.type):
+        return False
+    sample = column.slice(0, _SAMPLED_ROWS)
+    return bool(pc.count_distinct(sample).as_py() > len(sample) / 2)
 
 
 def add_file(data: memoryview, writer: ObjectWriter) -> Entry:
