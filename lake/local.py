@@ -1,10 +1,13 @@
 """A storage on a local or network file system, safe for any number of processes."""
 
 import contextlib
+import functools
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .errors import NotFoundError, StorageError
 from .storage import Storage
@@ -28,6 +31,10 @@ class LocalStorage(Storage):
         self._root = root
         self._durable = durable
         self._unsynced: set[Path] = set()
+        self._flushing = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(LocalStorage, self._root, durable=self._durable), ()
 
     @property
     def url(self) -> str:
@@ -38,63 +45,58 @@ class LocalStorage(Storage):
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         try:
-            descriptor = os.open(self._root / key, os.O_RDONLY | os.O_CLOEXEC)
+            with (self._root / key).open("rb", buffering=0) as file:
+                end = os.fstat(file.fileno()).st_size
+                wanted = end - offset if length is None else min(length, end - offset)
+                return _pread_exactly(file.fileno(), wanted, offset) if wanted > 0 else b""
         except FileNotFoundError:
             raise NotFoundError(f"{self._root}: no object {key}") from None
         except OSError as error:
             raise StorageError(f"cannot read {self._root / key}: {error.strerror}") from error
-        try:
-            end = os.fstat(descriptor).st_size
-            wanted = end - offset if length is None else min(length, end - offset)
-            return _pread_exactly(descriptor, max(wanted, 0), offset)
-        finally:
-            os.close(descriptor)
 
     def write(self, key: str, data: bytes | memoryview) -> None:
         target = self._root / key
         # Objects are named by their content: one of the right length is the one we would write.
-        if self.size(key) == len(data):
-            return
-        with self._mishaps(target), self._temporary(data) as temporary:
-            self._make_folder(target.parent)
-            # The bytes reach the disk before the name does: a crash never leaves a hollow object.
-            temporary.rename(target)
+        if self.size(key) != len(data):
+            with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:
+                self._make_folder(target.parent)
+                # The bytes reach the disk before the name does: a crash never leaves a hollow object.
+                temporary.rename(target)
+        # Whoever wrote it first may not have flushed its name yet, and we are going to refer to it.
         self._unsynced.add(target.parent)
 
     def create(self, key: str, data: bytes) -> bool:
         target = self._root / key
-        with self._mishaps(target), self._temporary(data) as temporary:
+        with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:
             self._make_folder(target.parent)
             try:
                 # link(2) fails if the name exists, atomically, on NFS too; rename(2) would replace it.
                 os.link(temporary, target)
             except FileExistsError:
                 return False
-        self._sync_folder(target.parent)
+        self._unsynced.add(target.parent)
+        self.flush()
         return True
 
     def list(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix
-        for parent, _, files in os.walk(folder):
+        for parent, _, files in os.walk(folder, onerror=_unless_absent):
             relative = Path(parent).relative_to(self._root).as_posix()
             yield from (f"{relative}/{file}" for file in files)
 
     def size(self, key: str) -> int | None:
         try:
             return (self._root / key).stat().st_size
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StorageError(f"cannot look at {self._root / key}: {error.strerror}") from error
 
     def flush(self) -> None:
-        while self._unsynced:
-            self._sync_folder(self._unsynced.pop())
-
-    @contextlib.contextmanager
-    def _mishaps(self, target: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError(f"cannot write {target}: {error.strerror}") from error
+        # Under the lock nobody returns while another thread still syncs a folder that both need.
+        with self._flushing, _mishaps(f"cannot flush {self._root}"):
+            while self._unsynced:
+                self._sync_folder(self._unsynced.pop())
 
     @contextlib.contextmanager
     def _temporary(self, data: bytes | memoryview) -> Iterator[Path]:
@@ -130,6 +132,19 @@ class LocalStorage(Storage):
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _mishaps(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{what}: {error.strerror}") from error
+
+
+def _unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise StorageError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
 def _pread_exactly(descriptor: int, length: int, offset: int) -> bytes:
