@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .digest import Digest
-from .objects import Place
+from .digest import Digest, checked_digest
+from .errors import CorruptObjectError
+from .objects import Place, checked_length
 
 SHARD_SIZE = 65536
+_BOUND = (int, float)
+_STATISTICS = {
+    "min": _BOUND,
+    "max": _BOUND,
+    "mean": _BOUND,
+    "nan": (int,),
+    "rows": (int,),
+    "columns": (dict,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,9 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Entry":
-        """The inverse of `to_json`, position aside."""
-        return cls(Digest(value["digest"]), value["size"], Place.from_json(value), value.get("stats", {}))
+        """The inverse of `to_json`, position aside; checked."""
+        digest, size = checked_digest(value["digest"]), checked_length(value["size"])
+        return cls(digest, size, Place.from_json(value), checked_stats(value.get("stats", {})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,22 @@ class ShardRef:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ShardRef":
-        """The inverse of `to_json`."""
-        identity = (value["number"], Digest(value["digest"]), value["count"])
-        return cls(*identity, Digest(value["object"]), value["size"], Place.from_json(value))
+        """The inverse of `to_json`, checked."""
+        number, count = checked_length(value["number"]), checked_length(value["count"])
+        digest, stored = checked_digest(value["digest"]), checked_digest(value["object"])
+        return cls(number, digest, count, stored, checked_length(value["size"]), Place.from_json(value))
+
+
+def checked_stats(value: Any) -> Mapping[str, Any]:
+    """*value* itself, which was read somewhere, if it can be the statistics of an entry.
+
+    Raises
+    ------
+    CorruptObjectError
+        It cannot.
+    """
+    if not isinstance(value, dict) or not all(
+        type(value[name]) in kinds for name, kinds in _STATISTICS.items() if name in value
+    ):
+        raise CorruptObjectError(f"a manifest says {value!r:.80} where statistics belong")
+    return value

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from .digest import Digest
 from .entry import Entry, ShardRef
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .log import MAIN, Log, Record
+from .names import ROOT, checked_name
 from .nodes import Node, Tree, changed_node, tree_digest
 from .objects import ObjectStore, Place
 from .shards import parse_shard
@@ -105,9 +107,10 @@ class History:
         folded = record.fields["folded"]
         if not isinstance(folded, int) or not 0 <= folded <= record.number:
             raise CorruptObjectError(f"commit {record.id}: record {folded!r} cannot hold its tree")
-        tree = self._stored(self.log.read(record.branch, folded))
-        for number in range(folded + 1, record.number + 1):
-            tree = self._changed(tree, self.log.read(record.branch, number))
+        *later, stored = islice(self.log.back_from(record), record.number - folded + 1)
+        tree = self._stored(stored)
+        for change in reversed(later):
+            tree = self._changed(tree, change)
         return tree
 
     def _stored(self, record: Record) -> Tree:
@@ -115,7 +118,9 @@ class History:
             at = record.fields["tree"]
             data = self.objects.read(Digest(at["object"]), at["size"], Place.from_json(at))
             values: dict[str, Any] = json.loads(data)
-            return {name: changed_node(value, None, self.read_shard) for name, value in values.items()}
+            return {
+                _checked(name): changed_node(value, None, self.read_shard) for name, value in values.items()
+            }
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptObjectError(f"commit {record.id}: its tree cannot be read: {error!r}") from error
 
@@ -126,10 +131,14 @@ class History:
                 if change is None:
                     nodes.pop(name, None)
                 else:
-                    nodes[name] = changed_node(change, nodes.get(name), self.read_shard)
+                    nodes[_checked(name)] = changed_node(change, nodes.get(name), self.read_shard)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise CorruptObjectError(f"commit {record.id}: its changes cannot be read: {error!r}") from error
         return nodes
+
+
+def _checked(name: str) -> str:
+    return name if name == ROOT else checked_name(name)
 
 
 def _parsed_time(text: str) -> datetime:

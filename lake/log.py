@@ -18,7 +18,18 @@ from .storage import Storage
 
 MAIN = "main"
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_FIELDS = ("uuid", "parents", "time", "author", "message", "provenance", "snapshot", "folded", "changes")
+_NUMBER = re.compile(r"[0-9]{12}")
+_FIELDS = {
+    "uuid": str,
+    "parents": list,
+    "time": str,
+    "author": str,
+    "message": str,
+    "provenance": dict,
+    "snapshot": str,
+    "folded": int,
+    "changes": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,8 @@ class Log:
         """
         known = self._tips.get(branch)
         if known is None:
-            numbers = [int(key.rsplit("/", 1)[1]) for key in self._storage.list(_folder(branch))]
+            names = (key.rsplit("/", 1)[1] for key in self._storage.list(_folder(branch)))
+            numbers = [int(name) for name in names if _NUMBER.fullmatch(name)]
             if not numbers:
                 raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
             known = max(numbers)
@@ -115,14 +127,32 @@ class Log:
         """Record *number* of *branch*, verified."""
         record = self._records.get((branch, number))
         if record is None:
-            record = _parse(self._storage.read(_key(branch, number)), branch, number)
+            try:
+                data = self._storage.read(_key(branch, number))
+            except NotFoundError as error:
+                raise CorruptObjectError(
+                    f"commit record {number} of branch {branch!r} is missing: {error}"
+                ) from error
+            record = _parse(data, branch, number)
             self._records[branch, number] = record
         return record
 
     def back_from(self, record: Record) -> Iterator[Record]:
-        """*record* and those before it, newest first."""
-        for number in range(record.number, -1, -1):
-            yield self.read(record.branch, number)
+        """*record* and those before it, newest first.
+
+        Raises
+        ------
+        CorruptObjectError
+            One is missing, damaged, or not the one that its successor followed.
+        """
+        yield record
+        for number in range(record.number - 1, -1, -1):
+            before = self.read(record.branch, number)
+            if before.id not in record.parents:
+                raise CorruptObjectError(
+                    f"commit {record.id} does not follow {before.id}, which stands before it"
+                )
+            yield (record := before)
 
     def append(self, branch: str, number: int, fields: Mapping[str, Any]) -> Record | None:
         """Create record *number*; None if another writer has created it already."""
@@ -158,15 +188,16 @@ def _key(branch: str, number: int) -> str:
 
 
 def _parse(data: bytes, branch: str, number: int) -> Record:
-    digest, _, line = data.rstrip(b"\n").partition(b"\n")
-    where = f"commit record {number} of branch {branch!r}"
-    if digest_of(line).encode() != digest:
-        raise CorruptObjectError(f"{where} ({_key(branch, number)}) is damaged")
+    where = f"commit record {number} of branch {branch!r} ({_key(branch, number)})"
+    digest, _, line = data.partition(b"\n")
+    if digest_of(line[:-1]).encode() != digest or not line.endswith(b"\n"):
+        raise CorruptObjectError(f"{where} is damaged")
     try:
         fields = json.loads(line)
-        missing = [name for name in _FIELDS if name not in fields]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise CorruptObjectError(f"{where} cannot be read: {error}") from error
-    if missing or not is_digest(fields["snapshot"]):
-        raise CorruptObjectError(f"{where} lacks {', '.join(missing) or 'a snapshot digest'}")
+        wrong = [name for name, kind in _FIELDS.items() if not isinstance(fields[name], kind)]
+        datetime.fromisoformat(fields["time"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CorruptObjectError(f"{where} cannot be read: {error!r}") from error
+    if wrong or not all(map(is_digest, [fields["snapshot"], *fields["parents"]])):
+        raise CorruptObjectError(f"{where} has a wrong {wrong[0] if wrong else 'digest'}")
     return Record(branch, number, Digest(digest.decode()), fields)

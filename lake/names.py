@@ -8,6 +8,9 @@ import unicodedata
 
 from .errors import NodeNameError
 
+ROOT = "/"
+"""The node that describes the root of the Zarr hierarchy; no user gives a node this name."""
+
 MAX_NAME = 1000
 MAX_PART = 200
 

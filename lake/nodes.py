@@ -13,6 +13,8 @@ from typing import Any, Literal
 from .digest import Digest, canonical_json, digest_of
 from .entries import Entries, ReadShard
 from .entry import Entry, ShardRef
+from .grid import Grid
+from .objects import checked_length
 
 Kind = Literal["array", "table", "file", "group"]
 KINDS: tuple[Kind, ...] = ("array", "table", "file", "group")
@@ -66,17 +68,30 @@ def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadSha
     ValueError, KeyError, TypeError
         *value* is not such a description.
     """
-    overlay: dict[int, Entry | None] = {row["at"]: Entry.from_json(row) for row in value["entries"]}
-    overlay |= dict.fromkeys(value.get("removed", ()))
+    overlay: dict[int, Entry | None] = {
+        checked_length(row["at"]): Entry.from_json(row) for row in value["entries"]
+    }
+    overlay |= dict.fromkeys(map(checked_length, value.get("removed", ())))
     if value.get("patch"):
         if old is None:
             raise ValueError("a change of a node that is not there")
-        meta = value.get("meta", old.meta)
+        meta = _checked_meta(old.kind, value.get("meta", old.meta))
         return Node(old.kind, meta, replace(old.entries, overlay={**old.entries.overlay, **overlay}))
     if value["kind"] not in KINDS:
         raise ValueError(f"unknown kind of node {value['kind']!r}")
     shards = {ref.number: ref for ref in map(ShardRef.from_json, value["shards"])}
-    return Node(value["kind"], value["meta"], Entries(shards, overlay, read_shard))
+    meta = _checked_meta(value["kind"], value["meta"])
+    return Node(value["kind"], meta, Entries(shards, overlay, read_shard))
+
+
+def _checked_meta(kind: Kind, meta: Any) -> Mapping[str, Any]:
+    if not isinstance(meta, dict):
+        raise TypeError("metadata is a JSON object")
+    if kind == "array":
+        Grid.of(meta)
+    if kind == "table" and not all(isinstance(field["name"], str) for field in meta["fields"]):
+        raise TypeError("a table has fields with names")
+    return meta
 
 
 Tree = Mapping[str, Node]

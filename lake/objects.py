@@ -1,20 +1,24 @@
 """Immutable objects: where content goes by its size, and verified reads of it."""
 
 import base64
-import os
+import contextlib
+import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from .digest import Digest, digest_of
+from .digest import Digest, checked_digest, digest_of
 from .errors import CorruptObjectError, NotFoundError
 from .packs import PACK_SIZE, PackWriter, pack_key
 from .storage import Storage
 
 INLINE_SIZE = 512
 ALONE_SIZE = 8 * 2**20
+
+_SUFFIX = re.compile(r"(\.[a-z]{1,16})?")
+_LONGEST = 2**63
 
 Verification = Literal["first", "always", "never"]
 
@@ -24,13 +28,15 @@ class Place:
     """Where the bytes of an object are; no part of its identity.
 
     At most one of the two is set: `inline` holds tiny content itself, `pack` names a pack and `offset` the
-    position in it (None until the pack is closed). With neither, the object is a file of its own.
+    position in it. With neither, the object is a file of its own. Until its pack is closed, `held` is the
+    content.
     """
 
     pack: str | None = None
     offset: int = 0
     inline: bytes | None = None
     suffix: str = ""
+    held: bytes | memoryview | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> Any:
         """The place as it stands in log records and snapshots."""
@@ -42,19 +48,45 @@ class Place:
 
     @classmethod
     def from_json(cls, value: Any) -> "Place":
-        """The inverse of `to_json`."""
-        inline = value.get("inline")
+        """The inverse of `to_json`, checked."""
+        pack, inline = value.get("pack"), value.get("inline")
         return cls(
-            value.get("pack"),
-            value.get("offset", 0),
-            None if inline is None else base64.b64decode(inline),
-            value.get("suffix", ""),
+            None if pack is None else checked_digest(pack),
+            checked_length(value.get("offset", 0)),
+            None if inline is None else base64.b64decode(inline, validate=True),
+            checked_suffix(value.get("suffix", "")),
         )
+
+
+def checked_length(value: object) -> int:
+    """*value* itself, which was read somewhere, if it can be a length, a position or a count.
+
+    Raises
+    ------
+    CorruptObjectError
+        It is not.
+    """
+    if type(value) is not int or not 0 <= value < _LONGEST:
+        raise CorruptObjectError(f"a manifest says {value!r:.80} where a length belongs")
+    return value
+
+
+def checked_suffix(text: object) -> str:
+    """*text* itself, which was read somewhere, if an object may be named with it.
+
+    Raises
+    ------
+    CorruptObjectError
+        It is not a dot and 1 to 16 small letters, or nothing.
+    """
+    if not isinstance(text, str) or not _SUFFIX.fullmatch(text):
+        raise CorruptObjectError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
+    return text
 
 
 def object_key(digest: str, suffix: str = "") -> str:
     """Where the storage keeps an object that is a file of its own."""
-    return f"objects/{digest[:2]}/{digest}{suffix}"
+    return f"objects/{checked_digest(digest)[:2]}/{digest}{checked_suffix(suffix)}"
 
 
 class ObjectStore:
@@ -90,14 +122,9 @@ class ObjectStore:
         CorruptObjectError
             It is missing, cut short, or does not have its digest.
         """
-        if place.inline is not None:
-            data = place.inline
-        else:
-            key = object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
-            try:
-                data = self.storage.read(key, place.offset, size)
-            except NotFoundError as error:
-                raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+        # Another thread may close the pack meanwhile, and then forgets `held` last.
+        held = place.inline if place.held is None else place.held
+        data = self._stored(digest, size, place) if held is None else bytes(held)
         if len(data) != size or digest_of(data) != digest:
             raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
         return data
@@ -114,6 +141,13 @@ class ObjectStore:
         if path is None or place.pack is not None or place.inline is not None:
             raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
         return path
+
+    def _stored(self, digest: Digest, size: int, place: Place) -> bytes:
+        key = object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+        try:
+            return self.storage.read(key, place.offset, size)
+        except NotFoundError as error:
+            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
 
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
         """The local file of an object that stands alone, checked as `verification` says.
@@ -144,22 +178,22 @@ class ObjectStore:
     def _known_good(self) -> set[str]:
         with self._lock:
             if self._verified is None:
-                file = None if self.cache is None else self.cache / "verified"
-                lines = file.read_text().splitlines() if file is not None and file.is_file() else []
-                self._verified = set(lines)
+                self._verified = set()
+                # A cache that cannot be used costs time, and nothing else.
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    if self.cache is not None:
+                        self._verified.update((self.cache / "verified").read_text().splitlines())
             return self._verified
 
     def _remember(self, identity: str) -> None:
         self._known_good().add(identity)
         if self.cache is None:
             return
-        self.cache.mkdir(parents=True, exist_ok=True)
-        # One short O_APPEND write is atomic among the processes of a machine.
-        descriptor = os.open(self.cache / "verified", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, f"{identity}\n".encode())
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            # One short O_APPEND write is atomic among the processes of a machine.
+            with (self.cache / "verified").open("ab", buffering=0) as file:
+                file.write(f"{identity}\n".encode())
 
 
 class ObjectWriter:
@@ -201,7 +235,7 @@ class ObjectWriter:
         self._storage.flush()
 
     def _packed(self, digest: Digest, data: bytes | memoryview) -> Place:
-        place = Place(offset=self._pack.add(digest, data))
+        place = Place(offset=self._pack.add(digest, data), held=data)
         self._open.append(place)
         self._placed[digest] = place
         if self._pack.size >= PACK_SIZE:
@@ -214,6 +248,6 @@ class ObjectWriter:
         name, data = self._pack.finish()
         self._storage.write(pack_key(name), data)
         for place in self._open:
-            place.pack = name
+            place.pack, place.held = name, None
         self._pack = PackWriter()
         self._open = []

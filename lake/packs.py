@@ -10,7 +10,7 @@ Its name is the digest of footer and trailer, so packs with equal content in equ
 
 import struct
 
-from .digest import Digest, digest_of
+from .digest import Digest, checked_digest, digest_of
 from .errors import CorruptObjectError
 
 MAGIC = b"NLPACK01"
@@ -46,7 +46,7 @@ class PackWriter:
 
 def pack_key(pack: str) -> str:
     """Where the storage keeps the pack of that name."""
-    return f"packs/{pack[:2]}/{pack}.pack"
+    return f"packs/{checked_digest(pack)[:2]}/{pack}.pack"
 
 
 def pack_content(data: bytes, pack: str) -> list[tuple[Digest, int, int]]:

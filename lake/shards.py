@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .digest import Digest, digest_of
-from .entry import SHARD_SIZE, Entry, ShardRef
+from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
 from .errors import CorruptObjectError
-from .objects import Place
+from .objects import Place, checked_length
 
 _SCHEMA = pa.schema(
     [
@@ -38,6 +38,9 @@ class Shard(Mapping[int, Entry]):
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table.combine_chunks()
+        for name in ("at", "digest", "size", "offset"):
+            if self._table[name].null_count:
+                raise ValueError(f"column {name!r} has gaps")
         self._at: npt.NDArray[np.uint64] = self._table["at"].to_numpy()
         if len(self._at) and not np.all(self._at[1:] > self._at[:-1]):
             raise ValueError("positions are not in increasing order")
@@ -55,9 +58,10 @@ class Shard(Mapping[int, Entry]):
         value = {name: self._table[name][row].as_py() for name in _SCHEMA.names}
         stats = {name: value[name] for name in _NUMBERS if value[name] is not None}
         if value["columns"] is not None:
-            stats["columns"] = json.loads(value["columns"])
+            stats["columns"] = _parsed(value["columns"])
         place = Place(value["pack"], value["offset"], value["inline"], value["suffix"] or "")
-        return Entry(Digest(value["digest"].hex()), value["size"], place, stats)
+        checked_length(value["size"] | value["offset"])
+        return Entry(Digest(value["digest"].hex()), value["size"], place, checked_stats(stats))
 
     def digest(self) -> Digest:
         """`shard_digest` of these entries."""
@@ -112,11 +116,20 @@ def parse_shard(data: bytes, ref: ShardRef) -> Shard:
         if file.metadata.num_rows != ref.count or ref.count > SHARD_SIZE:
             raise ValueError(f"{file.metadata.num_rows} entries where {ref.count} were promised")
         shard = Shard(file.read().cast(_SCHEMA))
+        if {at // SHARD_SIZE for at in shard} - {ref.number}:
+            raise ValueError(f"it has positions of another shard than {ref.number}")
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         raise CorruptObjectError(f"shard {ref.object} cannot be read: {error}") from error
     if shard.digest() != ref.digest:
         raise CorruptObjectError(f"shard {ref.object} does not hold the entries its digest promises")
     return shard
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptObjectError(f"a shard says {text!r:.80} where statistics belong: {error}") from error
 
 
 def _json_or_none(value: object) -> str | None:

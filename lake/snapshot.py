@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from .arrays import Array
-from .errors import NotFoundError
+from .errors import CorruptObjectError, NotFoundError
 from .history import History
 from .log import Record
 from .nodes import Kind, Node, Tree
@@ -128,7 +128,8 @@ class Snapshot(Mapping[str, Any]):
 
     def _file(self, name: str) -> bytes:
         entry = self.tree[name].entries.get(0)
-        assert entry is not None, "a file has one entry"
+        if entry is None:
+            raise CorruptObjectError(f"file {name!r} has no content in commit {self.commit.id}")
         return self.objects.read(entry.digest, entry.size, entry.place)
 
     def _node(self, name: str) -> Node:
