@@ -8,7 +8,7 @@ import functools
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
@@ -62,10 +62,16 @@ class Array(zarr.Array[Any]):
 
         Raises
         ------
+        InputError
+            The box is not within the array.
         CorruptObjectError
             A chunk is missing or damaged.
         """
         ranges = [(0, length) for length in self.shape] if box is None else list(box)
+        if len(ranges) != self.ndim or any(
+            a < 0 or b > n for (a, b), n in zip(ranges, self.shape, strict=True)
+        ):
+            raise InputError(f"array {self.path!r} of shape {self.shape} has no box {ranges}")
         codec, grid = Codec.of(self._node.meta), self._grid
         if codec is None:
             return np.asarray(super().__getitem__(tuple(slice(*part) for part in ranges)))
@@ -81,7 +87,19 @@ class Array(zarr.Array[Any]):
         return out
 
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
-        """Write *values*, whole in all axes but the first, from row *first* on."""
+        """Write *values*, whole in all axes but the first, from row *first* on.
+
+        Raises
+        ------
+        InputError
+            They are not rows of this array.
+        """
+        rows = (len(values), self.shape[0] - first) if self.ndim and values.ndim else (first, 0)
+        if values.shape[1:] != self.shape[1:] or values.ndim != self.ndim or first < 0 or rows[0] > rows[1]:
+            raise InputError(
+                f"values of shape {values.shape} are no rows of {self.path!r}, whose shape is {self.shape}"
+            )
+        values = values.astype(self.dtype, copy=False)
         codec = Codec.of(self._node.meta)
         if codec is None or not self.ndim or first % self.chunks[0]:
             self[slice(first, first + len(values)) if self.ndim else ()] = values
@@ -235,7 +253,8 @@ def _place(
         (max(start, first), min(stop, first + chunk))
         for (start, stop), first, chunk in zip(box, low, grid.chunks, strict=True)
     ]
-    target = out[tuple(slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))]
+    within = (slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))
+    target = _view(out, within)
     if data is None:
         target[...] = fill_value
     elif target.shape == grid.chunks and target.flags.c_contiguous:
@@ -248,22 +267,28 @@ def _place(
         ]
 
 
+def _view(values: npt.NDArray[Any], where: Iterable[slice]) -> npt.NDArray[Any]:
+    """A part of *values*; a view, by the ellipsis, of an array without axes too."""
+    index: tuple[Any, ...] = (*where, ...)
+    part: npt.NDArray[Any] = values[index]
+    return part
+
+
 def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]], list[int]] | None:
     """Ranges and result shape of a selection by ints, slices of step 1 and an ellipsis; None for others."""
     parts = list(selection) if isinstance(selection, tuple) else [selection]
-    if sum(part is Ellipsis for part in parts) > 1 or len(parts) - (Ellipsis in parts) > len(shape):
+    gaps = [index for index, part in enumerate(parts) if part is Ellipsis]
+    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
         return None
-    if Ellipsis not in parts:
-        parts.append(Ellipsis)
-    middle = parts.index(Ellipsis)
-    parts[middle : middle + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    middle, end = (gaps[0], gaps[0] + 1) if gaps else (len(parts), len(parts))
+    parts[middle:end] = [slice(None)] * (len(shape) - len(parts) + len(gaps))
     box, kept = [], []
     for part, length in zip(parts, shape, strict=True):
         if isinstance(part, slice) and part.step in (None, 1):
             start, stop, _ = part.indices(length)
             box.append((start, max(start, stop)))
             kept.append(max(stop - start, 0))
-        elif isinstance(part, int | np.integer) and -length <= part < length:
+        elif isinstance(part, int | np.integer) and not isinstance(part, bool) and -length <= part < length:
             box.append((int(part) % length, int(part) % length + 1))
         else:
             return None

@@ -51,7 +51,7 @@ class Codec:
             settings = self.configuration
             return bytes(
                 numcodecs.blosc.compress(
-                    chunk.view(np.uint8).reshape(-1),
+                    chunk.reshape(-1).view(np.uint8),
                     settings["cname"].encode(),
                     settings["clevel"],
                     _SHUFFLES[settings["shuffle"]],
@@ -72,7 +72,7 @@ class Codec:
         CorruptObjectError
             They are not a chunk of that size.
         """
-        out = chunk.view(np.uint8).reshape(-1)
+        out = chunk.reshape(-1).view(np.uint8)
         try:
             if self.name == "blosc" and int.from_bytes(data[4:8], "little") == out.nbytes:
                 numcodecs.blosc.decompress(data, out)

@@ -27,25 +27,33 @@ class Grid:
         Raises
         ------
         ValueError
-            The grid or the encoding of chunk keys is not one of the core specification's.
+            The grid or the encoding of chunk keys is not one of the core specification's, or makes no sense.
         """
         grid, encoding = meta["chunk_grid"], meta["chunk_key_encoding"]
         if grid["name"] != "regular" or encoding["name"] not in ("default", "v2"):
             raise ValueError(f"chunk grid {grid['name']!r} with keys {encoding['name']!r} is not supported")
         default = encoding["name"] == "default"
         separator = encoding.get("configuration", {}).get("separator", "/" if default else ".")
-        chunks = tuple(grid["configuration"]["chunk_shape"])
-        return cls(tuple(meta["shape"]), chunks, separator, "c" if default else "")
+        shape, chunks = tuple(meta["shape"]), tuple(grid["configuration"]["chunk_shape"])
+        known = separator in ("/", ".") and all(type(length) is int for length in shape + chunks)
+        if not known or len(shape) != len(chunks) or min(shape, default=0) < 0 or min(chunks, default=1) < 1:
+            raise ValueError(f"chunks of shape {chunks} with keys by {separator!r} cannot make {shape}")
+        return cls(shape, chunks, separator, "c" if default else "")
 
     @property
     def counts(self) -> tuple[int, ...]:
         """Number of chunks along each axis."""
         return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
 
+    def extent(self, coordinates: Sequence[int]) -> tuple[int, ...]:
+        """Shape of that part of a chunk which lies within the array."""
+        parts = zip(coordinates, self.shape, self.chunks, strict=True)
+        return tuple(min(length - at * chunk, chunk) for at, length, chunk in parts)
+
     def number(self, coordinates: Sequence[int]) -> int:
         """C-order number of the chunk at *coordinates*."""
         number = 0
-        for coordinate, count in zip(coordinates, (0, *self.counts[1:]), strict=True):
+        for coordinate, count in zip(coordinates, self.counts, strict=True):
             number = number * count + coordinate
         return number
 
@@ -66,11 +74,11 @@ class Grid:
 
     def parse(self, key: str) -> int | None:
         """Number of the chunk that *key* names; None if it names none of this grid."""
+        if not self.shape:
+            return 0 if key == self.key(0) else None
         parts = key.split(self.separator)
         if self.prefix and parts.pop(0) != self.prefix:
             return None
-        if not self.shape:
-            return 0 if parts in ([], ["0"]) else None
         if len(parts) != len(self.shape) or not all(part.isdecimal() and part.isascii() for part in parts):
             return None
         coordinates = [int(part) for part in parts]
