@@ -310,6 +310,52 @@ def _listing(*columns: str) -> Table:
     return table
 
 
+@app.command("demo")
+def demo_command(
+    folder: Annotated[Path, typer.Argument(help="Where results, lake and figure go.")],
+    trials: Annotated[int, typer.Option(min=2, help="Trials for each of the two stimuli.")] = 24,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes to simulate in; default: cores.")
+    ] = None,
+) -> None:
+    """Simulate a small neuron with synapses, ingest the results, ask the lake, and draw a figure.
+
+    Example: neurolake demo demo
+    """
+    from .ingest.demo import write_demo_tree
+    from .mechanisms.demo_input import STIMULUS_MS
+    from .query.overview import save_overview
+
+    results, lake, figure = folder / "results", folder / "lake", folder / "overview.png"
+    if not results.exists():
+        out.print(f"Simulating {2 * trials} trials with NEURON …")
+        write_demo_tree(results, trials=trials, runs=max(2, trials // 12), processes=processes)
+    _step(f"neurolake ingest simrun {results} --lake {lake}")
+    ingest_simrun_command(results, lake)
+    for query in DEMO_QUERIES:
+        _step(f'neurolake sql "{query}" --lake {lake}')
+        sql_command(query, lake)
+    save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
+    out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}", markup=False)
+
+
+_DEMO_SPIKES = (
+    "select stimulus, count(distinct t.trial_id) as trials, "
+    "count(distinct s.trial_id) as with_spike_in_100_to_130_ms "
+    "from trials t left join spike_times s on s.trial_id = t.trial_id and s.time >= 100 and s.time < 130 "
+    "group by all order by stimulus"
+)
+_DEMO_SYNAPSES = (
+    "select cell_type, count(*) as activations, avg(soma_distance) as mean_soma_distance "
+    "from synapse_activation group by all order by activations desc"
+)
+DEMO_QUERIES = (_DEMO_SPIKES, _DEMO_SYNAPSES)
+
+
+def _step(command: str) -> None:
+    out.print(f"\n$ {command}", markup=False, style="bold")
+
+
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar with rate and time left, on a terminal only."""

@@ -1,0 +1,38 @@
+# Two commands for a newcomer: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench-ingest bench-queries clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: $(VENV)/.installed ## make .venv and install neurolake in it, with what development needs
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "neurolake needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	touch $@
+
+demo: install ## simulate, ingest, ask and plot: see demo/
+	$(BIN)/neurolake demo demo
+
+test: install ## all tests
+	$(BIN)/pytest
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-ingest: install ## speed, memory and size of ingest, beside pandas
+	$(BIN)/python benchmarks/bench_ingest.py
+
+bench-queries: install ## questions in SQL and Python, beside pandas on the CSV files
+	$(BIN)/python benchmarks/bench_queries.py
+
+clean: ## remove the environment and everything made
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
