@@ -7,6 +7,7 @@ from typing import Any
 from .entries import Entries, ReadShard
 from .entry import Entry
 from .errors import ConflictError
+from .merge import changes_between, merged
 from .nodes import Kind, Node, Tree
 
 
@@ -47,7 +48,6 @@ class Drafts(Mapping[str, Node]):
         self._tree = tree
         self._read_shard = read_shard
         self._drafts: dict[str, Draft | None] = {}
-        self._appended: dict[str, list[Entry]] = {}
         self.depends: set[str] = set()
 
     def __getitem__(self, name: str) -> Node:
@@ -66,14 +66,10 @@ class Drafts(Mapping[str, Node]):
         return sum(1 for _ in self)
 
     def edit(self, name: str) -> Draft | None:
-        """The draft of a node, begun now if need be; None if there is no such node.
-
-        Whoever edits entries or metadata through it gives up appending without conflict.
-        """
+        """The draft of a node, begun now if need be; None if there is no such node."""
         if name not in self._drafts and name in self._tree:
             node = self._tree[name]
             self._drafts[name] = Draft(node.kind, node.meta, node.entries)
-        self._appended.pop(name, None)
         return self._drafts.get(name)
 
     def look(self, name: str) -> Draft | None:
@@ -85,27 +81,21 @@ class Drafts(Mapping[str, Node]):
 
     def put(self, name: str, kind: Kind, meta: Mapping[str, Any], entries: Mapping[int, Entry]) -> Draft:
         """Replace or add a node."""
-        self._appended.pop(name, None)
         draft = Draft(kind, meta, Entries(read_shard=self._read_shard), dict(entries))
         self._drafts[name] = draft
         return draft
 
     def append(self, name: str, entries: list[Entry], meta: Mapping[str, Any]) -> None:
-        """Add entries after the last of a table; commutes with the appends of others."""
-        only_appended = name in self._appended or name not in self._drafts
-        before = self._appended.get(name, [])
+        """Add entries after the last of a table."""
         draft = self.edit(name)
         if draft is None:
             raise KeyError(name)
-        if only_appended and draft.meta == meta:
-            self._appended[name] = [*before, *entries]
         draft.meta = meta
         start = len(draft.frozen().entries)
         draft.changes.update(enumerate(entries, start))
 
     def delete(self, name: str) -> None:
         """Remove a node."""
-        self._appended.pop(name, None)
         self._drafts[name] = None
 
     def changes(self) -> dict[str, Node | None]:
@@ -123,23 +113,18 @@ class Drafts(Mapping[str, Node]):
         Raises
         ------
         ConflictError
-            Both changed a node, other than by appending to the same table.
+            The edits do not commute with what was committed, or depend on it.
         """
-        touched = self.changes().keys() | self.depends
-        theirs = {name for name in touched if _digest(self._tree.get(name)) != _digest(tree.get(name))}
-        commuting = {name for name in self._appended if name in tree} - self.depends
-        if clashes := sorted(theirs - commuting):
+        stale = changes_between(self._tree, tree).keys() & self.depends
+        if stale:
             raise ConflictError(
-                f"another writer changed {', '.join(clashes)} meanwhile; open a new transaction on what is "
-                "there now and make the change again",
-                tuple(clashes),
+                f"another writer changed {', '.join(sorted(stale))} meanwhile, which this change depends on; "
+                "open a new transaction on what is there now and make the change again",
+                tuple(sorted(stale)),
             )
+        changes = merged(self._tree, tree, self.changes(), repeats=True)
         self._tree = tree
-        for name in theirs:
-            entries = self._appended.pop(name)
-            del self._drafts[name]
-            self.append(name, entries, tree[name].meta)
-
-
-def _digest(node: Node | None) -> str | None:
-    return None if node is None else node.digest
+        self._drafts = {
+            name: None if node is None else Draft(node.kind, node.meta, node.entries)
+            for name, node in changes.items()
+        }

@@ -56,6 +56,18 @@ class Entries:
             del overlay[position]
         return replace(self, overlay=overlay)
 
+    def difference(self, old: "Entries") -> dict[int, Entry | None]:
+        """Entries that differ from *old* by position, None where they are gone; equal shards are not read."""
+        mine, others = dict(self.identity()), dict(old.identity())
+        found: dict[int, Entry | None] = {}
+        for number in sorted(mine.keys() | others.keys()):
+            if mine.get(number) == others.get(number):
+                continue
+            new, before = self._shard(number), old._shard(number)
+            found |= {at: None for at in before if at not in new}
+            found |= {at: e for at, e in new.items() if at not in before or before[at].digest != e.digest}
+        return found
+
     def identity(self) -> list[tuple[int, Digest]]:
         """Number and digest of every shard that is not empty; equal for equal entries, however stored."""
         clean = ((number, ref.digest) for number, ref in self.shards.items() if number not in self._dirty)

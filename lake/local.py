@@ -6,11 +6,12 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .errors import NotFoundError, StorageError
-from .storage import Storage
+from .storage import Storage, Stored
 
 TEMPORARY = "tmp"
 
@@ -54,16 +55,18 @@ class LocalStorage(Storage):
         except OSError as error:
             raise StorageError(f"cannot read {self._root / key}: {error.strerror}") from error
 
-    def write(self, key: str, data: bytes | memoryview) -> None:
+    def write(self, key: str, data: bytes | memoryview) -> bool:
         target = self._root / key
         # Objects are named by their content: one of the right length is the one we would write.
-        if self.size(key) != len(data):
+        absent = self.size(key) != len(data)
+        if absent:
             with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:
                 self._make_folder(target.parent)
                 # The bytes reach the disk before the name does: a crash never leaves a hollow object.
                 temporary.rename(target)
         # Whoever wrote it first may not have flushed its name yet, and we are going to refer to it.
         self._unsynced.add(target.parent)
+        return absent
 
     def create(self, key: str, data: bytes) -> bool:
         target = self._root / key
@@ -78,11 +81,34 @@ class LocalStorage(Storage):
         self.flush()
         return True
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def delete(self, key: str) -> None:
+        with _mishaps(f"cannot delete {self._root / key}"):
+            (self._root / key).unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
         folder = self._root / prefix
         for parent, _, files in os.walk(folder, onerror=_unless_absent):
             relative = Path(parent).relative_to(self._root).as_posix()
-            yield from (f"{relative}/{file}" for file in files)
+            for file in files:
+                # What another process deletes meanwhile is not there.
+                with contextlib.suppress(FileNotFoundError):
+                    status = Path(parent, file).stat()
+                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                    yield Stored(f"{relative}/{file}", status.st_size, modified)
+
+    def last(self, folder: str) -> str | None:
+        try:
+            names = [entry.name for entry in os.scandir(self._root / folder) if not entry.is_dir()]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"cannot list {self._root / folder}: {error.strerror}") from error
+        return folder + max(names) if names else None
+
+    def now(self) -> datetime:
+        # A file server's clock is not ours: what it says of a file written now is.
+        with _mishaps(f"cannot write to {self._root}"), self._temporary(b"") as probe:
+            return datetime.fromtimestamp(probe.stat().st_mtime, UTC)
 
     def size(self, key: str) -> int | None:
         try:

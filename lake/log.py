@@ -112,8 +112,7 @@ class Log:
         """
         known = self._tips.get(branch)
         if known is None:
-            names = (key.rsplit("/", 1)[1] for key in self._storage.list(_folder(branch)))
-            numbers = [int(name) for name in names if _NUMBER.fullmatch(name)]
+            numbers = self._numbers(branch)
             if not numbers:
                 raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
             known = max(numbers)
@@ -122,6 +121,13 @@ class Log:
             known += 1
         self._tips[branch] = known
         return self.read(branch, known)
+
+    def _numbers(self, branch: str) -> list[int]:
+        last = self._storage.last(_folder(branch))
+        keys = [last] if last is not None and _NUMBER.fullmatch(_name(last)) else []
+        # Whatever else lies in the folder is not ours, and hides the records only from a hasty look.
+        keys = keys or [stored.key for stored in self._storage.list(_folder(branch))]
+        return [int(_name(key)) for key in keys if _NUMBER.fullmatch(_name(key))]
 
     def read(self, branch: str, number: int) -> Record:
         """Record *number* of *branch*, verified."""
@@ -181,6 +187,10 @@ def new_uuid() -> str:
 
 def _folder(branch: str) -> str:
     return f"log/{checked_branch(branch)}/"
+
+
+def _name(key: str) -> str:
+    return key.rsplit("/", 1)[1]
 
 
 def _key(branch: str, number: int) -> str:

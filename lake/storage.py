@@ -1,11 +1,22 @@
-"""What the lake needs of a storage: six verbs on keys and bytes, and nothing about their meaning.
+"""What the lake needs of a storage: a few verbs on keys and bytes, and nothing about their meaning.
 
 Keys are relative POSIX paths that the lake makes itself (digests, numbers, checked branch names).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object in a storage: `modified` is when it was last written, by the storage's clock (UTC)."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class Storage(ABC):
@@ -27,16 +38,28 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def write(self, key: str, data: bytes | memoryview) -> None:
-        """Store an immutable object; writing the same key again changes nothing."""
+    def write(self, key: str, data: bytes | memoryview) -> bool:
+        """Store an immutable object; False if one of that key and length was there, which is left alone."""
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
         """Store *data* durably if *key* is absent, in one atomic step; False if it was present."""
 
     @abstractmethod
-    def list(self, prefix: str) -> Iterator[str]:
-        """Keys that start with *prefix* (a folder, ending in ``/``), in no particular order."""
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Objects whose keys start with *prefix* (a folder, ending in ``/``), in no particular order."""
+
+    @abstractmethod
+    def last(self, folder: str) -> str | None:
+        """The greatest key directly in *folder* (ending in ``/``); None if it holds nothing."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The storage's clock, which `Stored.modified` is told by (UTC)."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:
