@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def _put(text: str, output: Path | None, screen: Console) -> None:
 
 
 def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
-    if output is None:
-        raise InputError("--format parquet needs --output FILE")
-    pq.write_table(relation.to_arrow_table(), output)
+    if output is None and screen.is_terminal:
+        raise InputError("--format parquet is not for the screen: give --output FILE, or pipe it")
+    # A name, or what is piped to.
+    pq.write_table(relation.to_arrow_table(), sys.stdout.buffer if output is None else output)
