@@ -1,5 +1,6 @@
 """Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ _SAMPLED_ROWS = 65536
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """*table* without dictionaries, chunking or pandas' metadata: one stored form for equal content."""
+    """*table* without dictionaries, chunking or pandas' metadata: one stored form for equal content.
+
+    Raises
+    ------
+    InputError
+        Two columns have one name.
+    """
+    if len(set(table.column_names)) < table.num_columns:
+        raise InputError(f"columns need different names, not {', '.join(table.column_names)}")
     fields = [
         pa.field(field.name, _plain_type(field.type), field.nullable, field.metadata)
         for field in table.schema
@@ -144,6 +153,8 @@ def _column_statistics(metadata: pq.FileMetaData) -> dict[str, list[Any]]:
         if not parts or any(part is None or part.null_count is None for part in parts):
             continue
         nulls = sum(part.null_count for part in parts)
+        if not all(map(_knows_bounds, parts)):
+            continue
         bounds = [part for part in parts if part.has_min_max]
         low = min((part.min for part in bounds), default=None)
         high = max((part.max for part in bounds), default=None)
@@ -155,7 +166,13 @@ def _column_statistics(metadata: pq.FileMetaData) -> dict[str, list[Any]]:
 def _fits(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= _LONGEST_STATISTIC
-    return value is None or isinstance(value, int | float)
+    # JSON has no infinity.
+    return value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _knows_bounds(part: pq.Statistics) -> bool:
+    # Parquet leaves out bounds where all is null or NaN, and where they are too long.
+    return part.has_min_max or not part.num_values or part.physical_type in ("FLOAT", "DOUBLE")
 
 
 class Table:
@@ -245,12 +262,17 @@ class Table:
         Raises
         ------
         InputError
-            A column is not there.
+            A column is not there, or *where* asks of one what its type cannot answer.
         CorruptObjectError
             A file is damaged.
         """
         self.check_columns(columns)
-        return self._dataset().to_table(columns=columns, filter=where)
+        dataset = self._dataset()
+        self._check_where(where, dataset.schema)
+        try:
+            return dataset.to_table(columns=columns, filter=where)
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
 
     def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
         """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
@@ -263,6 +285,13 @@ class Table:
     def _distinct_files(self) -> tuple[Entry, ...]:
         # Files of one generation share a schema; only a table whose columns grew needs all of them.
         return self.files if self.evolved else self.files[:1]
+
+    def _check_where(self, where: pds.Expression | None, schema: pa.Schema) -> None:
+        try:
+            if where is not None:
+                schema.empty_table().filter(where)
+        except (pa.ArrowException, TypeError) as error:
+            raise InputError(f"table {self.name!r} cannot be filtered so: {error}") from error
 
     def check_columns(self, columns: Sequence[str] | None) -> None:
         """Raise `InputError` if one of *columns* is not there."""
