@@ -128,3 +128,9 @@ class Drafts(Mapping[str, Node]):
             name: None if node is None else Draft(node.kind, node.meta, node.entries)
             for name, node in changes.items()
         }
+
+    def settle(self, tree: Tree) -> None:
+        """Begin anew on *tree*, which holds all edits."""
+        self._tree = tree
+        self._drafts.clear()
+        self.depends.clear()

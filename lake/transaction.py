@@ -16,7 +16,7 @@ import pyarrow as pa
 from . import tables
 from .arrays import Array, append_rows, create_array
 from .codecs import BLOSC_LZ4
-from .digest import canonical_json, digest_of
+from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
 from .entries import OVERLAY_SIZE
 from .entry import Entry
@@ -61,6 +61,9 @@ class Transaction:
         notes: Mapping[str, Any] | None = None,
         attempts: int = 100,
     ) -> None:
+        if not isinstance(message, str) or not isinstance(author, str):
+            raise InputError(f"message and author are text, not {message!r} and {author!r}")
+        plain_json([message, author], "message and author")
         self._history = history
         self._branch = branch
         self._message = message
@@ -112,7 +115,7 @@ class Transaction:
             "fields": tables.fields_of(table.schema),
             "doc": doc,
             "sorted_by": list(sorted_by),
-            "attributes": dict(attributes or {}),
+            "attributes": plain_json(dict(attributes or {}), "attributes"),
         }
         self.drafts.put(checked_name(name), "table", meta, {0: tables.write_file(table, self.writer)})
 
@@ -141,7 +144,10 @@ class Transaction:
         """
         node = self.drafts.get(name)
         if node is None:
-            meta = {"doc": "", "sorted_by": [], "attributes": {}, **new, "fields": fields}
+            described = plain_json(
+                {"doc": "", "sorted_by": [], "attributes": {}, **new}, "what describes a table"
+            )
+            meta = {**described, "fields": fields}
             self.drafts.put(checked_name(name), "table", meta, dict(enumerate(files)))
             return
         if node.kind != "table":
@@ -208,7 +214,8 @@ class Transaction:
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
         digest = digest_of(data)
         entry = Entry(digest, len(data), self.writer.add(data, digest))
-        self.drafts.put(checked_name(name), "file", dict(attributes or {}), {0: entry})
+        meta = plain_json(dict(attributes or {}), "attributes")
+        self.drafts.put(checked_name(name), "file", meta, {0: entry})
 
     def table(self, name: str) -> tables.Table | None:
         """A table as it stands in this transaction; None if there is none."""
@@ -238,7 +245,7 @@ class Transaction:
     def commit(self) -> Record | None:
         """Make the edits the next commit of the branch; None, and no commit, if they change nothing.
 
-        When this returns, the commit survives a power failure.
+        When this returns, the commit survives a power failure, and the transaction may go on with the next.
 
         Raises
         ------
@@ -252,6 +259,8 @@ class Transaction:
                 return None
             self.record = self._append(changes)
             if self.record is not None:
+                self._tip = self.record
+                self.drafts.settle(self._history.tree(self.record))
                 return self.record
             # The losers of a race do not meet again at the same moment.
             time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 25)))  # noqa: S311
@@ -271,7 +280,7 @@ class Transaction:
             "time": datetime.now(UTC).isoformat(),
             "author": self._author,
             "message": self._message,
-            "provenance": provenance(self.notes),
+            "provenance": provenance(plain_json(self.notes, "notes")),
             "snapshot": tree_digest(tree),
             "folded": self._tip.fields["folded"],
             "changes": {name: node and node.change_from(old.get(name)) for name, node in folded.items()},
