@@ -116,7 +116,7 @@ def _check_order(sorted_by: tuple[str, ...], here: list[Entry], there: list[Entr
             [entry.stats["columns"][column] for entry in side if column in entry.stats.get("columns", {})]
             for side in (here, there)
         )
-        if ours and theirs and theirs[0][0] is not None and theirs[0][0] < ours[-1][1]:
+        if ours and theirs and None not in (theirs[0][0], ours[-1][1]) and theirs[0][0] < ours[-1][1]:
             raise _ClashError(f"both sides appended, and {column} would be out of order")
 
 
@@ -124,6 +124,8 @@ def _merged_array(base: Node, ours: Node, theirs: Node) -> Node:
     grids = [Grid.of(node.meta) for node in (base, ours, theirs)]
     if len({(grid.chunks, grid.shape[1:]) for grid in grids}) > 1:
         raise _ClashError("one side changed its chunks or an axis other than the first")
+    if any(grid.shape and grid.shape[0] < grids[0].shape[0] for grid in grids[1:]):
+        raise _ClashError("one side cut it short")
     meta = _merged_meta(base.meta, ours.meta, theirs.meta, skip=("shape",))
     ours_changed, theirs_changed = (
         ours.entries.difference(base.entries),
@@ -144,8 +146,6 @@ def _growth(grids: list[Grid]) -> tuple[int, int]:
     """How many chunks later their new rows come to stand, and the length of both together."""
     base, ours, theirs = grids
     start, middle, rows = base.shape[0], ours.shape[0], base.chunks[0]
-    if middle < start or theirs.shape[0] < start:
-        raise _ClashError("one side cut it short")
     if start % rows or middle % rows:
         raise _ClashError("both sides appended, and not by whole chunks")
     return len(ours) - len(base), middle + theirs.shape[0] - start
