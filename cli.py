@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from . import __version__, create, open
-from .lake.errors import InputError, NeurolakeError
+from .lake.errors import InputError, NeurolakeError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from .ingest.simrun import Report
@@ -44,10 +44,13 @@ app.add_typer(export_app, name="export")
 
 # Lines for a person fold at the edge of the screen; lines for another program are never cut.
 _WIDTH = None if sys.stdout.isatty() else 10_000
-out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# What names and messages say is never markup.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
-LakePath = Annotated[Path, typer.Option("--lake", "-l", help="The lake's folder.", envvar="NEUROLAKE_LAKE")]
+LakePath = Annotated[
+    str, typer.Option("--lake", "-l", help="The lake's folder, or a URL of it.", envvar="NEUROLAKE_LAKE")
+]
 Ref = Annotated[
     str, typer.Option("--at", help="Branch, commit id, main~2, or a time such as 2026-11-20T14:30.")
 ]
@@ -56,10 +59,17 @@ Ref = Annotated[
 def main() -> None:
     """Run the command line; an error of neurolake's becomes one line and an exit code."""
     try:
-        app(prog_name="neurolake", standalone_mode=True)
+        app(prog_name="neurolake")
     except NeurolakeError as error:
-        err.print(f"neurolake: {error}", markup=False, style="red")
-        sys.exit(error.exit_code)
+        _exit(str(error), error.exit_code)
+    except OSError as error:
+        # The terminal or pipe, an output file, a network: the lake's own mishaps come as StorageError.
+        _exit(str(error), StorageError.exit_code)
+
+
+def _exit(reason: str, code: int) -> NoReturn:
+    err.print(f"neurolake: {reason}", style="red")
+    sys.exit(code)
 
 
 def _version(wanted: bool) -> None:
@@ -116,7 +126,10 @@ def ingest_simrun_command(
     """
     from .ingest.simrun import ingest_simrun
 
-    target = open(lake) if (lake / "neurolake.json").exists() else create(lake)
+    try:
+        target = open(lake)
+    except NotFoundError:
+        target = create(lake)
     with _progress("Ingesting") as progress:
         report = ingest_simrun(
             target,
@@ -144,13 +157,13 @@ def _label(text: str) -> tuple[str, str]:
 
 def _print_report(report: "Report", lake: "Lake") -> None:
     for name in report.running:
-        err.print(f"still running, left out: {name}", markup=False, style="yellow")
+        err.print(f"still running, left out: {name}", style="yellow")
     for name in report.changed:
-        err.print(f"changed since it was ingested, left as it was: {name}", markup=False, style="yellow")
+        err.print(f"changed since it was ingested, left as it was: {name}", style="yellow")
     for name, error in report.failures:
-        err.print(f"left out: {name}\n  {error}", markup=False, style="red")
+        err.print(f"left out: {name}\n  {error}", style="red")
     if report.commit is None:
-        out.print(f"Nothing new: the lake has all {len(report.unchanged)} run directories.")
+        out.print(f"Nothing new: the lake has {len(report.unchanged)} of these run directories already.")
         return
     rate = report.source_bytes / 1e6 / report.seconds
     out.print(
@@ -233,7 +246,7 @@ def log_command(
     """
     for record in open(lake).log(at)[:number]:
         when = record.time.strftime("%Y-%m-%d %H:%M:%S")
-        out.print(f"{record.id[:12]}  {when}  {record.author}  {record.message}", markup=False)
+        out.print(f"{record.id[:12]}  {when}  {record.author}  {record.message}")
 
 
 @app.command("show")
@@ -246,17 +259,15 @@ def show_command(
     """
     opened = open(lake)
     commit = opened.at(ref).commit
-    before = opened.at(commit.parents[0]).tree if commit.parents else {}
+    before = opened.at(commit.parents[0].id).tree if commit.parents else {}
     facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
-    facts["parents"] = ", ".join(commit.parents)
+    facts["parents"] = ", ".join(parent.id for parent in commit.parents)
     for name, value in {**facts, **_flat(commit.provenance)}.items():
-        out.print(f"{name:<22} {value}", markup=False)
-    out.print(f"\n    {commit.message}\n", markup=False)
+        out.print(f"{name:<22} {value}")
+    out.print(f"\n    {commit.message}\n")
     for name in commit.changed:
         deleted = commit.fields["changes"][name] is None
-        out.print(
-            f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}", markup=False
-        )
+        out.print(f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}")
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -285,12 +296,12 @@ def describe_command(
         return
     for name in [node] if node is not None else snapshot.tables:
         table = snapshot.tables[name]
-        out.print(f"\n[bold]{name}[/bold]: {table.doc}  ({table.rows:,} rows)")
+        out.print(f"\n{name}: {table.doc}  ({table.rows:,} rows)", style="bold")
         listing = _listing("column", "type", "unit", "meaning", "source")
         for column in table.fields:
             doc = column.get("doc", {})
             texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]
-            listing.add_row(column["name"], column["type"], *(text.replace("[", "\\[") for text in texts))
+            listing.add_row(column["name"], column["type"], *texts)
         out.print(listing)
 
 
@@ -298,9 +309,9 @@ def _describe_array(snapshot: "Snapshot", name: str) -> None:
     array = snapshot.arrays[name]
     facts = {"shape": array.shape, "type": array.dtype, "chunks": array.chunks}
     facts["dimensions"] = snapshot.tree[name].meta.get("dimension_names")
-    out.print(f"\n[bold]{name}[/bold]")
+    out.print(f"\n{name}", style="bold")
     for key, value in {**facts, **array.attrs.asdict()}.items():
-        out.print(f"  {key:<12} {value}", markup=False)
+        out.print(f"  {key:<12} {value}")
 
 
 def _listing(*columns: str) -> Table:
@@ -326,7 +337,7 @@ def demo_command(
     from .mechanisms.demo_input import STIMULUS_MS
     from .query.overview import save_overview
 
-    results, lake, figure = folder / "results", folder / "lake", folder / "overview.png"
+    results, lake, figure = folder / "results", str(folder / "lake"), folder / "overview.png"
     if not results.exists():
         out.print(f"Simulating {2 * trials} trials with NEURON …")
         write_demo_tree(results, trials=trials, runs=max(2, trials // 12), processes=processes)
@@ -336,7 +347,7 @@ def demo_command(
         _step(f'neurolake sql "{query}" --lake {lake}')
         sql_command(query, lake)
     save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
-    out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}", markup=False)
+    out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}")
 
 
 _DEMO_SPIKES = (
@@ -353,7 +364,7 @@ DEMO_QUERIES = (_DEMO_SPIKES, _DEMO_SYNAPSES)
 
 
 def _step(command: str) -> None:
-    out.print(f"\n$ {command}", markup=False, style="bold")
+    out.print(f"\n$ {command}", style="bold")
 
 
 @contextmanager

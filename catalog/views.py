@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from ..lake import Snapshot, Table
-from ..lake.errors import QueryError
+from ..lake.errors import CorruptObjectError, QueryError
 
 NODES = pa.schema(
     [
@@ -29,7 +30,7 @@ COLUMNS = pa.schema(
 COMMITS = pa.schema(
     [
         ("id", pa.string()),
-        ("time", pa.timestamp("us", "UTC")),
+        ("time", pa.timestamp("us")),
         ("author", pa.string()),
         ("message", pa.string()),
         ("parents", pa.list_(pa.string())),
@@ -53,8 +54,13 @@ class Catalog:
         self._lock = threading.Lock()
         self._connection = duckdb.connect()
         self._undescribed = {name: make for name, make in DESCRIPTIONS.items() if name not in self._tables}
+        self._broken: dict[str, duckdb.Error] = {}
         for name, table in self._tables.items():
-            self._connection.execute(_view(name, table))
+            try:
+                self._connection.execute(_view(name, table))
+            except duckdb.Error as error:
+                # The other tables can still be asked.
+                self._broken[name] = error
         self._lock_down()
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
@@ -95,14 +101,21 @@ class Catalog:
 
     def _prepare(self, sql: str) -> None:
         """Verify the files, and make the descriptions, that a query is the first to need."""
-        # A table whose name does not occur in the text cannot be read by it; one that does may be.
+        # A table whose name does not occur in the text cannot be read by it; one that does may be. But
+        # the functions query() and query_table() put names together.
         text = sql.lower()
+        any_name = "query" in text
         with self._lock:
-            for name in [name for name in self._undescribed if name in text]:
+            for name in [name for name in self._undescribed if any_name or name in text]:
                 self._make_table(name, self._undescribed.pop(name)(self._snapshot))
-            for name in [name for name in self._unverified if name.lower() in text]:
-                self._tables[name].paths()
+            for name in [name for name in self._unverified if any_name or name.lower() in text]:
+                self._verify(name)
                 self._unverified.remove(name)
+
+    def _verify(self, name: str) -> None:
+        self._tables[name].paths()
+        if name in self._broken:
+            raise CorruptObjectError(f"table {name!r} cannot be read: {self._broken[name]}")
 
     def _make_table(self, name: str, rows: pa.Table) -> None:
         # What is registered is seen by one cursor only; a table is seen by all.
@@ -115,6 +128,7 @@ class Catalog:
         settings = [
             f"set allowed_directories = [{_quoted(str(root) + '/')}]",
             "set enable_external_access = false",
+            "set TimeZone = 'UTC'",
             "set lock_configuration = true",
         ]
         for setting in settings:
@@ -137,14 +151,14 @@ def columns(snapshot: Snapshot) -> pa.Table:
 
 
 def commits(snapshot: Snapshot) -> pa.Table:
-    """The snapshot's commit and those before it."""
+    """The snapshot's commit and those before it; times are UTC."""
     rows = [
         {
             "id": record.id,
-            "time": record.time,
+            "time": record.time.astimezone(UTC).replace(tzinfo=None),
             "author": record.author,
             "message": record.message,
-            "parents": list(record.parents),
+            "parents": [parent.id for parent in record.parents],
             "snapshot": record.snapshot,
         }
         for record in snapshot.history()

@@ -143,7 +143,7 @@ class Lake(Mapping[str, Any]):
 
     def log(self, ref: str | datetime = MAIN) -> list[Record]:
         """Commits from *ref* back to the first, newest first."""
-        return list(self._history.log.back_from(self._history.resolve(ref)))
+        return list(self._history.log.ancestors(self._history.resolve(ref)))
 
     def transaction(
         self,
@@ -220,7 +220,7 @@ def _write_first_commit(storage: Storage) -> None:
         "message": "Create the lake",
         "provenance": provenance({}),
         "snapshot": tree_digest({}),
-        "folded": 0,
+        "depth": 0,
         "tree": {"object": digest, "size": len(data), **place.to_json()},
         "changes": {},
     }

@@ -123,11 +123,13 @@ class Drafts(Mapping[str, Node]):
                 tuple(sorted(stale)),
             )
         changes = merged(self._tree, tree, self.changes(), repeats=True)
-        self._tree = tree
-        self._drafts = {
-            name: None if node is None else Draft(node.kind, node.meta, node.entries)
-            for name, node in changes.items()
-        }
+        self._tree, self._drafts = tree, {}
+        self.apply(changes)
+
+    def apply(self, changes: Mapping[str, Node | None]) -> None:
+        """Replace nodes by other ones, or by nothing."""
+        for name, node in changes.items():
+            self._drafts[name] = None if node is None else Draft(node.kind, node.meta, node.entries)
 
     def settle(self, tree: Tree) -> None:
         """Begin anew on *tree*, which holds all edits."""

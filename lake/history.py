@@ -2,15 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from .digest import Digest
 from .entry import Entry, ShardRef
 from .errors import CorruptObjectError, InputError, NotFoundError
-from .log import MAIN, Log, Record
+from .log import MAIN, Log, Pointer, Record, checked_ref_name
 from .names import ROOT, checked_name
 from .nodes import Node, Tree, changed_node, tree_digest
 from .objects import ObjectStore, Place
@@ -65,7 +64,7 @@ class History:
         return shard
 
     def resolve(self, ref: str | datetime) -> Record:
-        """The commit that *ref* means: branch, id (4 digits or more), ``ref~2``, a time or its ISO text.
+        """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
 
         Raises
         ------
@@ -77,38 +76,69 @@ class History:
         if isinstance(ref, datetime):
             return self._at_time(ref)
         if nth := _NTH_BEFORE.fullmatch(ref):
-            record = self.resolve(nth["ref"])
-            number = record.number - int(nth["steps"] or 1)
-            if number < 0:
-                raise NotFoundError(f"{ref}: there are only {record.number} commits before {nth['ref']}")
-            return self.log.read(record.branch, number)
-        if re.fullmatch(r"[0-9a-f]{4,64}", ref):
-            return self._by_id(ref)
+            return self._before(self.resolve(nth["ref"]), int(nth["steps"] or 1), ref)
         if re.match(r"\d{4}-\d\d-\d\d", ref):
             return self._at_time(_parsed_time(ref))
-        return self.log.tip(ref)
+        name = checked_ref_name(ref)
+        target = self.log.points_at(name) or self.log.points_at(name, "tags")
+        return self._by_id(ref) if target is None else self.log.read(target)
+
+    def common_ancestor(self, one: Record, other: Record) -> Record:
+        """The newest commit that both follow.
+
+        Raises
+        ------
+        NotFoundError
+            They have none.
+        """
+        before = {record.id for record in self.log.ancestors(one)}
+        for record in self.log.ancestors(other):
+            if record.id in before:
+                return record
+        raise NotFoundError(f"commits {one.id[:12]} and {other.id[:12]} have no common ancestor")
+
+    def commits(self) -> Iterator[Record]:
+        """Every commit that stands in the log of any branch, deleted ones included."""
+        for branch in self.log.all_names():
+            yield from (record for record in self.log.reflog(branch) if isinstance(record, Record))
+
+    def _before(self, record: Record, steps: int, ref: str) -> Record:
+        for done in range(steps):
+            if not record.parents:
+                raise NotFoundError(f"{ref}: there are only {done} commits before {ref.rsplit('~', 1)[0]}")
+            record = self.log.read(record.parents[0])
+        return record
 
     def _by_id(self, prefix: str) -> Record:
-        found = [record for record in self.log.back_from(self.log.tip()) if record.id.startswith(prefix)]
+        if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
+            raise NotFoundError(f"there is no branch, tag or commit {prefix!r}")
+        found = [record for record in self.commits() if record.id.startswith(prefix)]
         if len(found) > 1:
             raise InputError(f"{prefix}: {len(found)} commits begin so; give more digits")
         if not found:
-            raise NotFoundError(f"{prefix}: no commit of branch {MAIN!r} begins so")
+            raise NotFoundError(f"{prefix}: no commit begins so")
         return found[0]
 
     def _at_time(self, time: datetime) -> Record:
+        """What the main branch meant at that time."""
         moment = time if time.tzinfo else time.replace(tzinfo=UTC)
-        for record in self.log.back_from(self.log.tip()):
-            if record.time <= moment:
+        for record in self.log.reflog(MAIN):
+            if record.time <= moment and isinstance(record, Record):
                 return record
+            if record.time <= moment and isinstance(record, Pointer) and record.target is not None:
+                return self.log.read(record.target)
         raise NotFoundError(f"there is no commit as early as {moment.isoformat()}")
 
     def _read(self, record: Record) -> Tree:
-        folded = record.fields["folded"]
-        if not isinstance(folded, int) or not 0 <= folded <= record.number:
-            raise CorruptObjectError(f"commit {record.id}: record {folded!r} cannot hold its tree")
-        *later, stored = islice(self.log.back_from(record), record.number - folded + 1)
-        tree = self._stored(stored)
+        later = []
+        while record.depth:
+            later.append(record)
+            before = self.log.read(record.parents[0])
+            # Depth falls by one from commit to commit, so no chain is endless.
+            if before.depth != record.depth - 1:
+                raise CorruptObjectError(f"commit {record.id}: its depth is not one more than its parent's")
+            record = before
+        tree = self._stored(record)
         for change in reversed(later):
             tree = self._changed(tree, change)
         return tree

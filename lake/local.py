@@ -105,6 +105,14 @@ class LocalStorage(Storage):
             raise StorageError(f"cannot list {self._root / folder}: {error.strerror}") from error
         return folder + max(names) if names else None
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        try:
+            return iter([entry.name for entry in os.scandir(self._root / prefix) if entry.is_dir()])
+        except FileNotFoundError:
+            return iter(())
+        except OSError as error:
+            raise StorageError(f"cannot list {self._root / prefix}: {error.strerror}") from error
+
     def now(self) -> datetime:
         # A file server's clock is not ours: what it says of a file written now is.
         with _mishaps(f"cannot write to {self._root}"), self._temporary(b"") as probe:

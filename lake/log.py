@@ -1,35 +1,66 @@
-"""The log: a branch is a row of numbered records, each created once and never changed.
+"""The log: a branch or tag is a row of numbered records, each created once and never changed.
 
 A record's file is two lines: the digest of the second, and the record as canonical JSON. The digest is the
-commit's id. Creation is the one atomic step of a commit (`Storage.create`).
+record's id. Creation is the one atomic step of every change of a lake (`Storage.create`).
+
+A record is a commit, or it points at one (`Pointer`): that is how a branch begins, how it is moved, and how a
+branch or tag ends. A row therefore tells all that ever happened to its name.
 """
 
+import heapq
 import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from .digest import Digest, canonical_json, digest_of, is_digest
+from .digest import Digest, canonical_json, checked_digest, digest_of, is_digest
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .storage import Storage
 
 MAIN = "main"
-_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+Space = Literal["log", "tags"]
+FOLD_AFTER = 32
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NUMBER = re.compile(r"[0-9]{12}")
-_FIELDS = {
-    "uuid": str,
+_KEPT_RECORDS = 4096
+_ALWAYS = {"uuid": str, "time": str, "author": str, "message": str}
+_COMMIT = {
+    **_ALWAYS,
     "parents": list,
-    "time": str,
-    "author": str,
-    "message": str,
     "provenance": dict,
     "snapshot": str,
-    "folded": int,
+    "depth": int,
     "changes": dict,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit: its id, and the branch and number it was made at."""
+
+    id: Digest
+    branch: str
+    number: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The reference as it stands in records."""
+        return {"id": self.id, "branch": self.branch, "number": self.number}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Reference":
+        """The inverse of `to_json`, checked."""
+        branch, number = value["branch"], value["number"]
+        if (
+            not isinstance(branch, str)
+            or not _NAME.fullmatch(branch)
+            or type(number) is not int
+            or number < 0
+        ):
+            raise CorruptObjectError(f"a record refers to {value!r:.200}, which is no commit")
+        return cls(checked_digest(value["id"]), branch, number)
 
 
 @dataclass(frozen=True)
@@ -39,20 +70,25 @@ class Record:
     Parameters
     ----------
     branch, number
-        Where it stands.
+        Where it was made.
     id
         Digest of `fields`: the commit's id.
     fields
-        ``uuid`` of the attempt, ``parents`` (commit ids), ``time`` (UTC, ISO 8601), ``author``,
-        ``message``, ``provenance``, ``snapshot`` (digest of the tree), ``folded`` (number of the record
-        whose tree is stored whole), ``tree`` (that object, in a folding record), ``changes`` (per node: None
-        for deleted, else what `nodes.changed_node` reads, or ``{}`` where only the tree tells).
+        ``uuid`` of the attempt, ``parents`` (`Reference`), ``time`` (UTC, ISO 8601), ``author``,
+        ``message``, ``provenance``, ``snapshot`` (digest of the tree), ``depth`` (how many first parents back
+        a tree is stored whole), ``tree`` (that object, where depth is 0), ``changes`` (per node: None for
+        deleted, else what `nodes.changed_node` reads, or ``{}`` where only the tree tells).
     """
 
     branch: str
     number: int
     id: Digest
     fields: Mapping[str, Any]
+
+    @property
+    def reference(self) -> Reference:
+        """What other records call it."""
+        return Reference(self.id, self.branch, self.number)
 
     @property
     def time(self) -> datetime:
@@ -70,9 +106,14 @@ class Record:
         return str(self.fields["author"])
 
     @property
-    def parents(self) -> tuple[Digest, ...]:
-        """Commits that this one follows."""
-        return tuple(self.fields["parents"])
+    def parents(self) -> tuple[Reference, ...]:
+        """Commits that this one follows; more than one where branches were merged."""
+        return tuple(map(Reference.from_json, self.fields["parents"]))
+
+    @property
+    def depth(self) -> int:
+        """How many first parents back a tree is stored whole."""
+        return int(self.fields["depth"])
 
     @property
     def snapshot(self) -> Digest:
@@ -91,92 +132,174 @@ class Record:
         return tuple(sorted(self.fields["changes"]))
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """A record that makes its name mean another commit; or none, where the name is deleted."""
+
+    time: datetime
+    author: str
+    message: str
+    target: Reference | None
+
+
 class Log:
-    """The records of all branches of one storage."""
+    """The records of all branches and tags of one storage."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._records: dict[tuple[str, int], Record] = {}
-        self._tips: dict[str, int] = {}
+        self._records: dict[str, Record | Pointer] = {}
+        self._last: dict[tuple[Space, str], int] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Log, (self._storage,)
 
+    def names(self, space: Space = "log") -> list[str]:
+        """Branches, or tags, that exist."""
+        return [name for name in self.all_names(space) if self.points_at(name, space)]
+
+    def all_names(self, space: Space = "log") -> list[str]:
+        """Branches, or tags, that exist or once did."""
+        return sorted(name for name in self._storage.folders(f"{space}/") if _NAME.fullmatch(name))
+
+    def points_at(self, name: str, space: Space = "log") -> Reference | None:
+        """The commit that a branch or tag means now; None if there is no such name, or no more."""
+        last = self.last(name, space)
+        record = None if last is None else self._read(space, name, last)
+        if isinstance(record, Pointer):
+            return record.target
+        return None if record is None else record.reference
+
     def tip(self, branch: str = MAIN) -> Record:
-        """The newest record of *branch*.
+        """The commit that *branch* means now.
 
         Raises
         ------
         NotFoundError
             There is no such branch.
         """
-        known = self._tips.get(branch)
-        if known is None:
-            numbers = self._numbers(branch)
-            if not numbers:
-                raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
-            known = max(numbers)
-        # Records are dense: whoever wrote one after another left no gap.
-        while self._storage.size(_key(branch, known + 1)) is not None:
-            known += 1
-        self._tips[branch] = known
-        return self.read(branch, known)
+        return self.head(branch)[0]
 
-    def _numbers(self, branch: str) -> list[int]:
-        last = self._storage.last(_folder(branch))
-        keys = [last] if last is not None and _NUMBER.fullmatch(_name(last)) else []
-        # Whatever else lies in the folder is not ours, and hides the records only from a hasty look.
-        keys = keys or [stored.key for stored in self._storage.list(_folder(branch))]
-        return [int(_name(key)) for key in keys if _NUMBER.fullmatch(_name(key))]
+    def head(self, branch: str = MAIN) -> tuple[Record, int]:
+        """The commit that *branch* means now, and the number of the record that says so."""
+        last = self.last(branch)
+        record = None if last is None else self._read("log", branch, last)
+        if isinstance(record, Pointer):
+            record = None if record.target is None else self.read(record.target)
+        if last is None or record is None:
+            raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
+        return record, last
 
-    def read(self, branch: str, number: int) -> Record:
-        """Record *number* of *branch*, verified."""
-        record = self._records.get((branch, number))
-        if record is None:
-            try:
-                data = self._storage.read(_key(branch, number))
-            except NotFoundError as error:
-                raise CorruptObjectError(
-                    f"commit record {number} of branch {branch!r} is missing: {error}"
-                ) from error
-            record = _parse(data, branch, number)
-            self._records[branch, number] = record
-        return record
-
-    def back_from(self, record: Record) -> Iterator[Record]:
-        """*record* and those before it, newest first.
+    def read(self, reference: Reference) -> Record:
+        """A commit, verified.
 
         Raises
         ------
         CorruptObjectError
-            One is missing, damaged, or not the one that its successor followed.
+            It is missing, damaged, or another commit stands in its place.
         """
-        yield record
-        for number in range(record.number - 1, -1, -1):
-            before = self.read(record.branch, number)
-            if before.id not in record.parents:
-                raise CorruptObjectError(
-                    f"commit {record.id} does not follow {before.id}, which stands before it"
-                )
-            yield (record := before)
+        record = self._read("log", reference.branch, reference.number)
+        if not isinstance(record, Record) or record.id != reference.id:
+            place = _key("log", reference.branch, reference.number)
+            raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
+        return record
 
-    def append(self, branch: str, number: int, fields: Mapping[str, Any]) -> Record | None:
+    def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
+        """All that happened to a branch or tag, newest first."""
+        last = self.last(name, space)
+        for number in range(-1 if last is None else last, -1, -1):
+            yield self._read(space, name, number)
+
+    def ancestors(self, record: Record) -> Iterator[Record]:
+        """*record* and all commits before it, newest first; one never comes before a commit that follows it.
+
+        Raises
+        ------
+        CorruptObjectError
+            One is missing or damaged.
+        """
+        heap = [(-record.time.timestamp(), -record.number, record.id, record)]
+        seen = {record.id}
+        while heap:
+            record = heapq.heappop(heap)[-1]
+            yield record
+            for parent in record.parents:
+                if parent.id not in seen:
+                    seen.add(parent.id)
+                    before = self.read(parent)
+                    heapq.heappush(heap, (-before.time.timestamp(), -before.number, before.id, before))
+
+    def last(self, name: str, space: Space = "log") -> int | None:
+        """Number of the newest record of a name; None if there is none."""
+        known = self._last.get((space, name))
+        if known is None:
+            numbers = self._numbers(space, checked_ref_name(name))
+            if not numbers:
+                return None
+            known = max(numbers)
+        # Records are dense: whoever wrote one after another left no gap.
+        while self._storage.size(_key(space, name, known + 1)) is not None:
+            known += 1
+        self._last[space, name] = known
+        return known
+
+    def append(
+        self, name: str, number: int, fields: Mapping[str, Any], space: Space = "log"
+    ) -> Record | Pointer | None:
         """Create record *number*; None if another writer has created it already."""
         line = canonical_json(fields)
-        record = Record(checked_branch(branch), number, digest_of(line), fields)
-        created = self._storage.create(_key(branch, number), record.id.encode() + b"\n" + line + b"\n")
+        key = _key(space, checked_ref_name(name), number)
+        created = self._storage.create(key, digest_of(line).encode() + b"\n" + line + b"\n")
         # A lost response: the create succeeded, and only its answer did not arrive.
-        if not created and self.read(branch, number).fields["uuid"] != fields["uuid"]:
+        if not created and json.loads(self._storage.read(key).partition(b"\n")[2])["uuid"] != fields["uuid"]:
             return None
-        self._records[branch, number] = record
-        self._tips[branch] = number
+        self._last[space, name] = number
+        return self._keep(key, _record(fields, name, number, digest_of(line)))
+
+    def point(
+        self, name: str, target: Reference | None, *, message: str, author: str, space: Space = "log"
+    ) -> None:
+        """Make a branch or tag mean *target* from now on, or nothing."""
+        while True:
+            last = self.last(name, space)
+            fields = {
+                "uuid": new_uuid(),
+                "time": datetime.now(UTC).isoformat(),
+                "author": author,
+                "message": message,
+                "target": None if target is None else target.to_json(),
+            }
+            if self.append(name, 0 if last is None else last + 1, fields, space) is not None:
+                return
+
+    def _numbers(self, space: Space, name: str) -> list[int]:
+        last = self._storage.last(f"{space}/{name}/")
+        keys = [last] if last is not None and _NUMBER.fullmatch(_file(last)) else []
+        # Whatever else lies in the folder is not ours, and hides the records only from a hasty look.
+        keys = keys or [stored.key for stored in self._storage.list(f"{space}/{name}/")]
+        return [int(_file(key)) for key in keys if _NUMBER.fullmatch(_file(key))]
+
+    def _read(self, space: Space, name: str, number: int) -> Record | Pointer:
+        key = _key(space, name, number)
+        record = self._records.get(key)
+        if record is not None:
+            return record
+        try:
+            data = self._storage.read(key)
+        except NotFoundError as error:
+            raise CorruptObjectError(f"record {key} is missing: {error}") from error
+        return self._keep(key, _parse(data, key, name, number))
+
+    def _keep(self, key: str, record: Record | Pointer) -> Record | Pointer:
+        while len(self._records) >= _KEPT_RECORDS:
+            self._records.pop(next(iter(self._records)), None)
+        self._records[key] = record
         return record
 
 
-def checked_branch(name: str) -> str:
-    """*name*, if a branch may be called so."""
-    if not _BRANCH.fullmatch(name):
-        raise InputError(f"a branch name is letters, digits, '.', '_' and '-', not {name!r}")
+def checked_ref_name(name: str) -> str:
+    """*name*, if a branch or tag may be called so."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"the name of a branch or tag is letters, digits, '.', '_' and '-', not {name!r}")
     return name
 
 
@@ -185,29 +308,41 @@ def new_uuid() -> str:
     return uuid.uuid4().hex
 
 
-def _folder(branch: str) -> str:
-    return f"log/{checked_branch(branch)}/"
-
-
-def _name(key: str) -> str:
+def _file(key: str) -> str:
     return key.rsplit("/", 1)[1]
 
 
-def _key(branch: str, number: int) -> str:
-    return f"{_folder(branch)}{number:012d}"
+def _key(space: Space, name: str, number: int) -> str:
+    return f"{space}/{name}/{number:012d}"
 
 
-def _parse(data: bytes, branch: str, number: int) -> Record:
-    where = f"commit record {number} of branch {branch!r} ({_key(branch, number)})"
+def _parse(data: bytes, key: str, name: str, number: int) -> Record | Pointer:
     digest, _, line = data.partition(b"\n")
     if digest_of(line[:-1]).encode() != digest or not line.endswith(b"\n"):
-        raise CorruptObjectError(f"{where} is damaged")
+        raise CorruptObjectError(f"record {key} is damaged")
     try:
         fields = json.loads(line)
-        wrong = [name for name, kind in _FIELDS.items() if not isinstance(fields[name], kind)]
+        kinds = _ALWAYS if "target" in fields else _COMMIT
+        wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
         datetime.fromisoformat(fields["time"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CorruptObjectError(f"{where} cannot be read: {error!r}") from error
-    if wrong or not all(map(is_digest, [fields["snapshot"], *fields["parents"]])):
-        raise CorruptObjectError(f"{where} has a wrong {wrong[0] if wrong else 'digest'}")
-    return Record(branch, number, Digest(digest.decode()), fields)
+        if not wrong:
+            return _checked(_record(fields, name, number, Digest(digest.decode())), key)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CorruptObjectError(f"record {key} cannot be read: {error!r}") from error
+    raise CorruptObjectError(f"record {key} has a wrong {wrong[0]}")
+
+
+def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -> Record | Pointer:
+    if "target" not in fields:
+        return Record(name, number, digest, fields)
+    target = None if fields["target"] is None else Reference.from_json(fields["target"])
+    return Pointer(datetime.fromisoformat(fields["time"]), fields["author"], fields["message"], target)
+
+
+def _checked(record: Record | Pointer, key: str) -> Record | Pointer:
+    if isinstance(record, Record):
+        stored = "tree" in record.fields
+        possible = 0 <= record.depth <= FOLD_AFTER and (record.depth == 0) == stored
+        if not possible or not is_digest(record.snapshot) or (record.depth and not record.parents):
+            raise CorruptObjectError(f"record {key} has a wrong snapshot, depth or parents")
+    return record

@@ -118,7 +118,7 @@ class Snapshot(Mapping[str, Any]):
 
     def history(self) -> list[Record]:
         """This commit and those before it, newest first."""
-        return list(self._history.log.back_from(self.commit))
+        return list(self._history.log.ancestors(self.commit))
 
     def _array(self, name: str) -> Array:
         return self.array_type.of(self.store, name)

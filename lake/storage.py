@@ -57,6 +57,11 @@ class Storage(ABC):
     def last(self, folder: str) -> str | None:
         """The greatest key directly in *folder* (ending in ``/``); None if it holds nothing."""
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Names of the folders directly below *prefix*, which ends in ``/``."""
+        keys = (stored.key for stored in self.list(prefix))
+        return iter({key.removeprefix(prefix).split("/", 1)[0] for key in keys})
+
     @abstractmethod
     def now(self) -> datetime:
         """The storage's clock, which `Stored.modified` is told by (UTC)."""

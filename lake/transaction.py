@@ -22,14 +22,14 @@ from .entries import OVERLAY_SIZE
 from .entry import Entry
 from .errors import ConflictError, InputError, NotFoundError
 from .history import History
-from .log import Record, new_uuid
+from .log import FOLD_AFTER, Record, Reference, new_uuid
+from .merge import merged
 from .names import checked_name
-from .nodes import Node, tree_digest, tree_json
+from .nodes import Node, Tree, tree_digest, tree_json
 from .objects import ObjectWriter
 from .provenance import provenance
 from .zarrstore import ZarrStore
 
-FOLD_AFTER = 32
 INLINE_CHANGES = 64 * 1024
 
 
@@ -70,10 +70,11 @@ class Transaction:
         self._author = author
         self.notes: dict[str, Any] = dict(notes or {})
         self._attempts = attempts
-        self._tip = history.log.tip(branch)
+        self._tip, self._number = history.log.head(branch)
         self.drafts = Drafts(history.tree(self._tip), history.read_shard)
         self.writer = ObjectWriter(history.objects.storage)
         self.record: Record | None = None
+        self._merging: list[Reference] = []
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +224,19 @@ class Transaction:
         found = node is not None and node.kind == "table"
         return tables.Table(name, node, self._history.objects) if node is not None and found else None
 
+    def merge(
+        self, base: Tree, changes: Mapping[str, Node | None], *, parent: Reference | None = None
+    ) -> None:
+        """Make the changes that another side made since *base*; *parent* is its commit, where it is merged.
+
+        Raises
+        ------
+        ConflictError
+            They do not commute with what the branch holds.
+        """
+        self.drafts.apply(merged(base, dict(self.drafts), changes))
+        self._merging += [] if parent is None else [parent]
+
     def depends_on(self, *names: str) -> None:
         """Make the commit fail if another writer changes any of these nodes first, even by appending.
 
@@ -255,16 +269,16 @@ class Transaction:
         self.writer.flush()
         for attempt in range(self._attempts):
             changes = self.drafts.changes()
-            if not changes:
+            if not changes and not self._merging:
                 return None
             self.record = self._append(changes)
             if self.record is not None:
-                self._tip = self.record
+                self._tip, self._number = self.record, self.record.number
                 self.drafts.settle(self._history.tree(self.record))
                 return self.record
             # The losers of a race do not meet again at the same moment.
             time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 25)))  # noqa: S311
-            self._tip = self._history.log.tip(self._branch)
+            self._tip, self._number = self._history.log.head(self._branch)
             self.drafts.rebase(self._history.tree(self._tip))
         raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
 
@@ -273,26 +287,26 @@ class Transaction:
         folded = {name: node and self._folded(node) for name, node in changes.items()}
         kept = {name: node for name, node in old.items() if name not in folded}
         tree = kept | {name: node for name, node in folded.items() if node is not None}
-        number = self._tip.number + 1
         fields: dict[str, Any] = {
             "uuid": new_uuid(),
-            "parents": [self._tip.id],
+            "parents": [self._tip.reference.to_json(), *(other.to_json() for other in self._merging)],
             "time": datetime.now(UTC).isoformat(),
             "author": self._author,
             "message": self._message,
             "provenance": provenance(plain_json(self.notes, "notes")),
             "snapshot": tree_digest(tree),
-            "folded": self._tip.fields["folded"],
+            "depth": self._tip.depth + 1,
             "changes": {name: node and node.change_from(old.get(name)) for name, node in folded.items()},
         }
-        if number - fields["folded"] >= FOLD_AFTER or len(canonical_json(fields["changes"])) > INLINE_CHANGES:
-            fields |= {"folded": number, "tree": self._stored(tree)}
+        if fields["depth"] >= FOLD_AFTER or len(canonical_json(fields["changes"])) > INLINE_CHANGES:
+            fields |= {"depth": 0, "tree": self._stored(tree)}
             fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
         # Everything the record names is on the disk before the record is.
         self._history.objects.storage.flush()
-        record = self._history.log.append(self._branch, number, fields)
-        if record is not None:
-            self._history.keep(record, tree)
+        record = self._history.log.append(self._branch, self._number + 1, fields)
+        if not isinstance(record, Record):
+            return None
+        self._history.keep(record, tree)
         return record
 
     def _folded(self, node: Node) -> Node:

@@ -1,7 +1,8 @@
 """The local storage: six verbs, exclusive creation, errors that say what failed."""
 
-import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,9 +85,12 @@ class TestVerbs:
         assert copy.read("a") == b"1" and storage.read("b") == b"2"
 
 
-def _create(root: Path, mine: bytes, won: "multiprocessing.Queue[bytes]") -> None:
-    if LocalStorage(root).create("log/0", mine):
-        won.put(mine)
+CREATE = """
+import sys
+from pathlib import Path
+from neurolake.lake.local import LocalStorage
+sys.exit(not LocalStorage(Path(sys.argv[1])).create("log/0", sys.argv[2].encode()))
+"""
 
 
 class TestCreate:
@@ -113,17 +117,10 @@ class TestCreate:
         assert storage.read("log/0") == won[0]
 
     def test_one_process_wins(self, tmp_path: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        won: multiprocessing.Queue[bytes] = context.Queue()
-        processes = [
-            context.Process(target=_create, args=(tmp_path, bytes([at]) * 1000, won)) for at in range(3)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        assert LocalStorage(tmp_path).read("log/0") == won.get(timeout=5)
-        assert won.empty()
+        mine = [str(at) * 1000 for at in range(3)]
+        processes = [subprocess.Popen([sys.executable, "-c", CREATE, str(tmp_path), text]) for text in mine]
+        won = [text for text, process in zip(mine, processes, strict=True) if process.wait() == 0]
+        assert [LocalStorage(tmp_path).read("log/0").decode()] == won
 
 
 class TestFlush:
