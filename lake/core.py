@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from .diff import NodeChange, diff
 from .digest import HASH_NAME, canonical_json
 from .errors import FormatError, InputError, NotFoundError, StorageError
 from .history import History
 from .local import LocalStorage
 from .log import MAIN, Log, Record, new_uuid
+from .merge import changes_between
 from .nodes import tree_digest, tree_json
 from .objects import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
+from .refs import Refs
 from .snapshot import Snapshot
 from .storage import Storage
 from .transaction import Transaction
@@ -145,10 +148,113 @@ class Lake(Mapping[str, Any]):
         """Commits from *ref* back to the first, newest first."""
         return list(self._history.log.ancestors(self._history.resolve(ref)))
 
+    @property
+    def branches(self) -> Refs:
+        """Branches by name; made, moved and deleted through it."""
+        return Refs(self._history, "log", default_author())
+
+    @property
+    def tags(self) -> Refs:
+        """Tags by name; made, moved and deleted through it."""
+        return Refs(self._history, "tags", default_author())
+
+    def diff(self, old: str | datetime, new: str | datetime = MAIN) -> list[NodeChange]:
+        """What changed from one commit to another, node by node."""
+        return diff(self.at(old).tree, self.at(new).tree)
+
+    def merge(
+        self,
+        source: str | datetime,
+        *,
+        into: str = MAIN,
+        message: str | None = None,
+        author: str | None = None,
+    ) -> Record | None:
+        """Bring into a branch what *source* has done since they parted.
+
+        A branch that has done nothing itself just moves on to *source*.
+
+        Returns
+        -------
+        The branch's new commit; None where it has all of *source* already.
+
+        Raises
+        ------
+        ConflictError
+            Both changed the same nodes in ways that do not commute; names them.
+        """
+        theirs = self._history.resolve(source)
+        message = message or f"Merge {source} into {into}"
+        while True:
+            ours, number = self._history.log.head(into)
+            base = self._history.common_ancestor(ours, theirs)
+            if base.id == theirs.id:
+                return None
+            if base.id != ours.id:
+                transaction = self.transaction(message, branch=into, author=author)
+                self._take(transaction, base, theirs, parent=theirs)
+                return transaction.commit()
+            if self._history.log.point(
+                into, theirs.reference, message=message, author=author or default_author(), after=number
+            ):
+                return theirs
+
+    def revert(
+        self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
+    ) -> Record | None:
+        """Undo in a branch what one commit did, by a new commit; None where nothing is left of it.
+
+        Raises
+        ------
+        InputError
+            It is the first commit, which did nothing.
+        ConflictError
+            Later commits changed the same nodes.
+        """
+        record = self._history.resolve(commit)
+        transaction = self.transaction(
+            f"Revert {record.id[:12]}: {record.message}", branch=branch, author=author
+        )
+        self._take(transaction, record, self._parent(record))
+        return transaction.commit()
+
+    def cherry_pick(
+        self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
+    ) -> Record | None:
+        """Do in a branch what one commit did elsewhere; None where the branch has it already.
+
+        Raises
+        ------
+        InputError
+            It is the first commit, which did nothing.
+        ConflictError
+            The branch changed the same nodes.
+        """
+        record = self._history.resolve(commit)
+        transaction = self.transaction(
+            record.message, branch=branch, author=author or record.author, notes={"picked": record.id}
+        )
+        self._take(transaction, self._parent(record), record)
+        return transaction.commit()
+
+    def _take(
+        self, transaction: Transaction, base: Record, side: Record, parent: Record | None = None
+    ) -> None:
+        before, after = self._history.tree(base), self._history.tree(side)
+        transaction.merge(
+            before, changes_between(before, after), parent=None if parent is None else parent.reference
+        )
+
+    def _parent(self, record: Record) -> Record:
+        if not record.parents:
+            raise InputError(f"commit {record.id[:12]} is the first; there is nothing before it")
+        return self._history.log.read(record.parents[0])
+
     def transaction(
         self,
         message: str,
         *,
+        branch: str = MAIN,
         author: str | None = None,
         notes: Mapping[str, Any] | None = None,
         attempts: int = 100,
@@ -159,6 +265,8 @@ class Lake(Mapping[str, Any]):
         ----------
         message
             What changes and why; kept in the commit.
+        branch
+            What to commit to.
         author
             The user of this process by default.
         notes
@@ -168,7 +276,7 @@ class Lake(Mapping[str, Any]):
         """
         return Transaction(
             self._history,
-            MAIN,
+            branch,
             message,
             author=author or default_author(),
             notes=notes,

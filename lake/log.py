@@ -63,7 +63,7 @@ class Reference:
         return cls(checked_digest(value["id"]), branch, number)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """One commit.
 
@@ -84,6 +84,9 @@ class Record:
     number: int
     id: Digest
     fields: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Record {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
 
     @property
     def reference(self) -> Reference:
@@ -256,20 +259,39 @@ class Log:
         return self._keep(key, _record(fields, name, number, digest_of(line)))
 
     def point(
-        self, name: str, target: Reference | None, *, message: str, author: str, space: Space = "log"
-    ) -> None:
-        """Make a branch or tag mean *target* from now on, or nothing."""
+        self,
+        name: str,
+        target: Reference | None,
+        *,
+        message: str,
+        author: str,
+        space: Space = "log",
+        after: int | None = None,
+    ) -> bool:
+        """Make a branch or tag mean *target* from now on, or nothing.
+
+        Parameters
+        ----------
+        after
+            The record that the name must still end with; whatever it ends with by default.
+
+        Returns
+        -------
+        False, with nothing done, if the name ends with another record.
+        """
+        fields = {
+            "uuid": new_uuid(),
+            "time": datetime.now(UTC).isoformat(),
+            "author": author,
+            "message": message,
+            "target": None if target is None else target.to_json(),
+        }
         while True:
             last = self.last(name, space)
-            fields = {
-                "uuid": new_uuid(),
-                "time": datetime.now(UTC).isoformat(),
-                "author": author,
-                "message": message,
-                "target": None if target is None else target.to_json(),
-            }
+            if after is not None and last != after:
+                return False
             if self.append(name, 0 if last is None else last + 1, fields, space) is not None:
-                return
+                return True
 
     def _numbers(self, space: Space, name: str) -> list[int]:
         last = self._storage.last(f"{space}/{name}/")

@@ -1,13 +1,16 @@
 """Three-way merge of trees: what one side did since a common base, done to the other side.
 
 Transactions that lost a race, branches, reverts and cherry-picks all come down to this. Changes commute when
-they touch different nodes, different chunks of an array, or different parts of its metadata; when they append
-rows to the same table, or whole chunks along the first axis of the same array.
+they touch different nodes, different chunks of an array, different files of a table, or different parts of
+metadata; when they append rows to the same table, or whole chunks along the first axis of the same array.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .digest import Digest
+from .entries import Entries
 from .entry import Entry
 from .errors import ConflictError, InputError
 from .grid import Grid
@@ -88,28 +91,51 @@ def _merged_node(base: Node | None, ours: Node | None, theirs: Node | None, repe
 
 
 def _merged_table(base: Node, ours: Node, theirs: Node, repeats: bool) -> Node:
-    before = [entry for _, entry in base.entries.items()]
-    there = _appended(before, theirs, "was rewritten on one side")
-    here = _appended(before, ours, "was rewritten on the other side")
+    """A table is a row of files: each side took some away and added some at the end."""
+    before, here = _files(base), _files(ours)
+    removed, added = _taken(before, _files(theirs))
+    removed_here, added_here = _taken(before, here)
     if not repeats:
-        have = {entry.digest for entry in here}
-        there = [entry for entry in there if entry.digest not in have]
-    _check_order(ours.meta.get("sorted_by", ()), here, there)
+        have = {entry.digest for entry in added_here}
+        added = [entry for entry in added if entry.digest not in have]
+    if removed & removed_here:
+        raise _ClashError("both sides rewrote the same rows")
+    replaced = [side for side in (removed, removed_here) if before and side.total() == len(before)]
+    if replaced and added and added_here:
+        raise _ClashError("one side replaced the rows, the other appended some")
+    _check_order(ours.meta.get("sorted_by", ()), added_here, added)
     fields = merged_fields("", ours.meta["fields"], theirs.meta["fields"])
     meta = {**_merged_meta(base.meta, ours.meta, theirs.meta, skip=("fields", "evolved")), "fields": fields}
     if len(fields) > len(base.meta["fields"]):
         meta["evolved"] = True
-    return Node("table", meta, ours.entries.updated(dict(enumerate(there, len(before) + len(here)))))
+    if not removed:
+        return Node("table", meta, ours.entries.updated(dict(enumerate(added, len(here)))))
+    kept = [*_without(here, removed), *added]
+    return Node("table", meta, Entries(read_shard=ours.entries.read_shard).updated(dict(enumerate(kept))))
 
 
-def _appended(before: list[Entry], node: Node, otherwise: str) -> list[Entry]:
-    entries = [entry for _, entry in node.entries.items()]
-    if [entry.digest for entry in entries[: len(before)]] != [entry.digest for entry in before]:
-        raise _ClashError(otherwise)
-    return entries[len(before) :]
+def _files(node: Node) -> list[Entry]:
+    return [entry for _, entry in node.entries.items()]
 
 
-def _check_order(sorted_by: tuple[str, ...], here: list[Entry], there: list[Entry]) -> None:
+def _taken(before: list[Entry], after: list[Entry]) -> tuple[Counter[Digest], list[Entry]]:
+    """Digests of the files of *before* that *after* lacks, and the files that it has beyond them."""
+    old = Counter(entry.digest for entry in before)
+    return old - Counter(entry.digest for entry in after), _without(after, old)
+
+
+def _without(entries: list[Entry], gone: Counter[Digest]) -> list[Entry]:
+    left = gone.copy()
+    kept = []
+    for entry in entries:
+        if left[entry.digest] > 0:
+            left[entry.digest] -= 1
+        else:
+            kept.append(entry)
+    return kept
+
+
+def _check_order(sorted_by: Sequence[str], here: list[Entry], there: list[Entry]) -> None:
     """A table that is kept in order takes from both sides only what does not interleave."""
     for column in list(sorted_by)[:1]:
         ours, theirs = (

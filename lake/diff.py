@@ -1,0 +1,117 @@
+"""What changed from one tree to another, node by node."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .grid import Grid
+from .merge import changes_between
+from .nodes import Kind, Node, Tree
+
+
+@dataclass(frozen=True)
+class NodeChange:
+    """How one node differs.
+
+    Parameters
+    ----------
+    name, kind
+        Which node; its kind after the change, or before it where it was removed.
+    change
+        ``added``, ``removed`` or ``changed``.
+    rows_added, rows_removed
+        Rows of the Parquet files that came and went, of a table.
+    chunks_written, chunks_removed
+        Chunks of an array with other content, or none any more.
+    shape
+        Shape before and after, of an array that has another.
+    metadata
+        Keys of the metadata that have another value.
+    """
+
+    name: str
+    kind: Kind
+    change: Literal["added", "removed", "changed"]
+    rows_added: int = 0
+    rows_removed: int = 0
+    chunks_written: int = 0
+    chunks_removed: int = 0
+    shape: tuple[list[int], list[int]] | None = None
+    metadata: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as plain JSON, without what does not apply."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value not in (0, None, ())}
+
+    def __str__(self) -> str:
+        parts = [
+            f"+{self.rows_added:,} rows" if self.rows_added else "",
+            f"-{self.rows_removed:,} rows" if self.rows_removed else "",
+            f"{self.chunks_written:,} chunks written" if self.chunks_written else "",
+            f"{self.chunks_removed:,} chunks removed" if self.chunks_removed else "",
+            f"shape {self.shape[0]} to {self.shape[1]}" if self.shape else "",
+            f"metadata: {', '.join(self.metadata)}" if self.metadata else "",
+        ]
+        details = ", ".join(part for part in parts if part)
+        return f"{self.change:<8} {self.kind:<6} {self.name}{'  ' if details else ''}{details}"
+
+
+def diff(old: Tree, new: Tree) -> list[NodeChange]:
+    """Changes that make *new* of *old*, in order of names; nodes of equal digest are not looked into."""
+    names = sorted(changes_between(old, new))
+    return [_change(name, old.get(name), new.get(name)) for name in names]
+
+
+def _change(name: str, old: Node | None, new: Node | None) -> NodeChange:
+    if new is None:
+        assert old is not None, "a change has a side"
+        return NodeChange(name, old.kind, "removed", rows_removed=_rows(old))
+    if old is None or old.kind != new.kind:
+        return NodeChange(name, new.kind, "added" if old is None else "changed", rows_added=_rows(new))
+    metadata = tuple(sorted(_other_keys(old, new) - {"shape"}))
+    if new.kind == "table":
+        added, removed = _file_rows(old, new)
+        return NodeChange(name, new.kind, "changed", added, removed, metadata=metadata)
+    if new.kind == "array":
+        return _array_change(name, old, new, metadata)
+    return NodeChange(name, new.kind, "changed", metadata=metadata)
+
+
+def _array_change(name: str, old: Node, new: Node, metadata: tuple[str, ...]) -> NodeChange:
+    differing = new.entries.difference(old.entries) if _same_grid(old, new) else dict(new.entries.items())
+    written = sum(entry is not None for entry in differing.values())
+    shapes = (list(old.meta["shape"]), list(new.meta["shape"]))
+    return NodeChange(
+        name,
+        "array",
+        "changed",
+        chunks_written=written,
+        chunks_removed=len(differing) - written,
+        shape=None if shapes[0] == shapes[1] else shapes,
+        metadata=metadata,
+    )
+
+
+def _same_grid(old: Node, new: Node) -> bool:
+    before, after = Grid.of(old.meta), Grid.of(new.meta)
+    return before.chunks == after.chunks and before.counts[1:] == after.counts[1:]
+
+
+def _other_keys(old: Node, new: Node) -> set[str]:
+    return {key for key in old.meta.keys() | new.meta.keys() if old.meta.get(key) != new.meta.get(key)}
+
+
+def _rows(node: Node) -> int:
+    return sum(entry.stats["rows"] for _, entry in node.entries.items()) if node.kind == "table" else 0
+
+
+def _file_rows(old: Node, new: Node) -> tuple[int, int]:
+    before, after = Counter(_files(old)), Counter(_files(new))
+    added, removed = after - before, before - after
+    return sum(rows * n for (_, rows), n in added.items()), sum(rows * n for (_, rows), n in removed.items())
+
+
+def _files(node: Node) -> Iterator[tuple[str, int]]:
+    return ((entry.digest, entry.stats["rows"]) for _, entry in node.entries.items())
