@@ -280,6 +280,8 @@ class Table:
 
     def schema(self) -> pa.Schema:
         """Arrow schema of the columns, their documentation as metadata."""
+        if not self.files:
+            raise CorruptObjectError(f"table {self.name!r} has no files; one without rows has an empty one")
         return pa.unify_schemas([_schema_of(self._path(entry)) for entry in self._distinct_files()])
 
     def _distinct_files(self) -> tuple[Entry, ...]:

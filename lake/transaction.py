@@ -142,9 +142,16 @@ class Transaction:
         """Add Parquet files that workers wrote (`tables.add_file`) to a table; *fields* are theirs.
 
         A table that is not there is made; *new* is then its ``doc`` and ``sorted_by``.
+
+        Raises
+        ------
+        InputError
+            *name* is no table, a column has another type there, or there are no files to make it of.
         """
         node = self.drafts.get(name)
         if node is None:
+            if not files:
+                raise InputError(f"table {name!r} needs a file to begin with, if only one without rows")
             described = plain_json(
                 {"doc": "", "sorted_by": [], "attributes": {}, **new}, "what describes a table"
             )

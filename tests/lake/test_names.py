@@ -61,7 +61,7 @@ def test_every_way_in_is_checked(lake: Lake) -> None:
             lambda: tx.write_array("../x", [1]),
             lambda: tx.write_table("../x", pa.table({"x": [1]})),
             lambda: tx.append_table("../x", pa.table({"x": [1]})),
-            lambda: tx.append_files("../x", [], []),
+            lambda: tx.append_files("../x", [None], []),
         ):
             with pytest.raises(NodeNameError):
                 write()

@@ -162,6 +162,15 @@ class TestAppend:
             tx.append_table("f", SPIKES)
         assert tx.table("f") is None and tx.table("absent") is None
 
+    def test_a_table_has_files(self, lake: Lake) -> None:
+        tx = lake.transaction("append")
+        with pytest.raises(InputError, match="needs a file to begin with"):
+            tx.append_files("t", [], fields_of(SPIKES.schema))
+        tx.write_table("t", SPIKES)
+        tx.append_files("t", [], fields_of(SPIKES.schema))
+        tx.commit()
+        assert reread(lake).to_arrow().equals(SPIKES)
+
     def test_files_of_workers(self, lake: Lake) -> None:
         """A worker writes and flushes; the transaction only learns the entries."""
         writer = ObjectWriter(lake.storage)
