@@ -25,6 +25,7 @@ Space = Literal["log", "tags"]
 FOLD_AFTER = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NUMBER = re.compile(r"[0-9]{12}")
+_RECORDS = 10**12
 _KEPT_RECORDS = 4096
 _ALWAYS = {"uuid": str, "time": str, "author": str, "message": str}
 _COMMIT = {
@@ -57,7 +58,7 @@ class Reference:
             not isinstance(branch, str)
             or not _NAME.fullmatch(branch)
             or type(number) is not int
-            or number < 0
+            or not 0 <= number < _RECORDS
         ):
             raise CorruptObjectError(f"a record refers to {value!r:.200}, which is no commit")
         return cls(checked_digest(value["id"]), branch, number)
