@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..lake import Lake, Snapshot, Transaction
+from ..lake import Lake, Table, Transaction
 from ..lake.digest import digest_of
 from ..lake.errors import IngestError, InputError
 from . import simrun_schema as schema
-from .simrun_group import GroupResult, Settings, ingest_group, read_source
+from .simrun_group import GroupResult, Settings, ingest_group, read_source, run_path
 from .simrun_layout import RunDirectory, Survey, survey
 from .simrun_stage import stage
 from .workers import workers
@@ -40,7 +40,6 @@ class Report:
     changed: list[str] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
     failures: list[tuple[str, IngestError]] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
     trials: int = 0
     source_bytes: int = 0
     seconds: float = 0.0
@@ -104,7 +103,7 @@ def ingest_simrun(
         raise InputError(f"on_error is 'stop' or 'skip', not {on_error!r}")
     root = Path(results).expanduser().resolve()
     settings = Settings(
-        lake.url, root, _patterns(labels or {}), soma_threshold, dendrite_threshold, on_error == "skip"
+        lake.storage, _patterns(labels or {}), soma_threshold, dendrite_threshold, on_error == "skip"
     )
     found = survey(root)
     if found.failures and not settings.skip_failures:
@@ -112,22 +111,27 @@ def ingest_simrun(
     transaction = lake.transaction(message or f"Ingest simrun results from {root.name}")
     transaction.depends_on(*(kind.name for kind in schema.TABLES))
     report = Report(
-        running=[path.relative_to(root).as_posix() or "." for path in found.running],
+        running=[path.relative_to(root).as_posix() for path in found.running],
         failures=[*found.failures],
     )
-    new = _new_runs(found, lake.head, report)
+    new = _new_runs(found, transaction.table(schema.FILES.name), settings, report)
     _store(found, new, settings, transaction, report, scheduler, processes, progress)
     transaction.notes["ingest"] = {
         "format": "simrun",
-        "source": str(root),
+        "source": _legible(str(root)),
         "runs": len(report.added),
         "trials": report.trials,
-        "left_out": [name for name, _ in report.failures],
+        "left_out": [_legible(name) for name, _ in report.failures],
     }
     record = transaction.commit()
     report.commit = None if record is None else record.id
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _legible(name: str) -> str:
+    # A file's name need not be UTF-8, what a commit says must be.
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _patterns(labels: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
@@ -145,34 +149,37 @@ def _patterns(labels: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
 # What is there already
 
 
-def _new_runs(found: Survey, head: Snapshot, report: Report) -> list[RunDirectory]:
+def _new_runs(found: Survey, files: Table | None, settings: Settings, report: Report) -> list[RunDirectory]:
     """Run directories that the lake does not have; the others are noted in the report."""
-    known = _known_files(head)
+    known = {} if files is None else _known_files(files)
     new = []
     for run in found.runs:
         if run.name not in known:
             new.append(run)
-        elif known[run.name] == _digests(run, found.root):
-            report.unchanged.append(run.name)
-        else:
-            report.changed.append(run.name)
+            continue
+        try:
+            same = known[run.name] == _digests(run)
+        except IngestError as error:
+            if not settings.skip_failures:
+                raise
+            report.failures.append((run.name, error))
+            continue
+        (report.unchanged if same else report.changed).append(run.name)
     return new
 
 
-def _known_files(head: Snapshot) -> dict[str, dict[str, str]]:
-    if schema.FILES.name not in head.tables:
-        return {}
-    table = head.tables[schema.FILES.name].to_arrow(["run", "path", "digest"])
+def _known_files(files: Table) -> dict[str, dict[str, str]]:
+    columns = files.to_arrow(["run", "path", "digest"]).columns
     known: dict[str, dict[str, str]] = {}
-    for run, path, digest in zip(*(column.to_pylist() for column in table.columns), strict=True):
+    for run, path, digest in zip(*(column.to_pylist() for column in columns), strict=True):
         if run is not None:
             known.setdefault(run, {})[path] = digest
     return known
 
 
-def _digests(run: RunDirectory, root: Path) -> dict[str, str]:
+def _digests(run: RunDirectory) -> dict[str, str]:
     def digest(path: Path) -> tuple[str, str]:
-        return path.relative_to(root).as_posix(), digest_of(read_source(path))
+        return run_path(run, path), digest_of(read_source(path))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return dict(threads.map(digest, run.files))
@@ -191,7 +198,7 @@ def _store(
     processes: int | None,
     progress: Progress | None,
 ) -> None:
-    sizes = [sum(path.stat().st_size for path in run.files if path.exists()) for run in new]
+    sizes = [sum(map(_size, run.files)) for run in new]
     total, done = sum(sizes), 0
     groups = list(_groups(_numbered(new, transaction), sizes))
     results: dict[int, GroupResult] = {}
@@ -211,16 +218,24 @@ def _store(
     report.trials = sum(result.trials for result in merged)
     left_out = {name for name, _ in report.failures}
     report.added = [run.name for run in new if run.name not in left_out]
-    report.changed += stage(found, merged, parameters, left_out, transaction)
+    beside = stage(found, merged, parameters, left_out, transaction, skip_failures=settings.skip_failures)
+    report.changed += beside.changed
+    report.failures += beside.failures
+
+
+def _size(path: Path) -> int:
+    # What is gone, or cannot be looked at, is reported when it is read.
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _numbered(runs: Sequence[RunDirectory], transaction: Transaction) -> Iterator[tuple[RunDirectory, int]]:
     """Runs with the number of their first trial, which follows on what the lake has."""
     node = transaction.drafts.get(schema.TRIALS.name)
-    highest = -1
-    for _, entry in node.entries.items() if node is not None else ():
-        highest = max(highest, entry.stats["columns"]["trial_id"][1])
-    first = highest + 1
+    bounds = [entry.stats["columns"]["trial_id"] for _, entry in node.entries.items()] if node else []
+    first = max((high for _, high, _ in bounds), default=-1) + 1
     for run in runs:
         yield run, first
         first += len(run.trials)

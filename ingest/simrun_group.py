@@ -19,9 +19,10 @@ from ..lake.arrays import encode_chunks
 from ..lake.codecs import BLOSC_LZ4, Codec
 from ..lake.digest import Digest, digest_of
 from ..lake.entry import Entry
-from ..lake.errors import IngestError
-from ..lake.local import LocalStorage
+from ..lake.errors import IngestError, NodeNameError
+from ..lake.names import checked_name
 from ..lake.objects import ObjectWriter
+from ..lake.storage import Storage
 from . import simrun_schema as schema
 from .parameters import flatten, parse_parameters
 from .simrun_layout import RunDirectory, TrialFiles, sim_trial_index, stimulus
@@ -40,10 +41,8 @@ class Settings:
 
     Parameters
     ----------
-    lake
-        Folder of the lake.
-    root
-        The ingested folder.
+    storage
+        The lake's.
     labels
         Columns to add to `trials`: name to regular expression, whose first group, found in
         sim_trial_index, is the value.
@@ -53,8 +52,7 @@ class Settings:
         Whether a run directory that cannot be read is left out instead of ending the ingest.
     """
 
-    lake: str
-    root: Path
+    storage: Storage
     labels: Mapping[str, Any]
     soma_threshold: float = 0.0
     dendrite_threshold: float = -30.0
@@ -118,12 +116,12 @@ def ingest_group(settings: Settings, runs: Sequence[tuple[RunDirectory, int]]) -
     IngestError
         A run directory cannot be read, and failures are not to be skipped.
     """
-    writer = ObjectWriter(LocalStorage(Path(settings.lake)))
+    writer = ObjectWriter(settings.storage)
     result = GroupResult()
     synapses, cells = Rows(schema.SYNAPSE_ACTIVATION), Rows(schema.CELL_ACTIVATION)
     for directory, first_trial in runs:
         try:
-            run = read_run(directory, first_trial, settings.root)
+            run = read_run(directory, first_trial)
         except IngestError as error:
             if not settings.skip_failures:
                 raise
@@ -173,7 +171,7 @@ class Rows:
         self._held, self._count = [], 0
 
 
-def read_run(directory: RunDirectory, first_trial: int, root: Path) -> Run:
+def read_run(directory: RunDirectory, first_trial: int) -> Run:
     """Read and check everything of a run directory.
 
     Raises
@@ -181,7 +179,7 @@ def read_run(directory: RunDirectory, first_trial: int, root: Path) -> Run:
     IngestError
         Naming file and line.
     """
-    source = _Source(directory, root)
+    source = _Source(directory)
     traces = dict(_read_traces(directory, source))
     synapses = [_read_rows(source, trial.synapses, "synapses", parse_synapses) for trial in directory.trials]
     cells = [_read_rows(source, trial.cells, "cells", parse_cells) for trial in directory.trials]
@@ -199,9 +197,8 @@ def read_run(directory: RunDirectory, first_trial: int, root: Path) -> Run:
 class _Source:
     """Reads the files of a run directory, each once, and notes what they are."""
 
-    def __init__(self, directory: RunDirectory, root: Path) -> None:
-        self._run = directory.name
-        self._root = root
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
         self.files: list[dict[str, Any]] = []
 
     def read(self, path: Path, kind: str, *, header: bool = False) -> bytes:
@@ -209,8 +206,8 @@ class _Source:
         line = data[: data.find(b"\n")].decode(errors="replace") if header else None
         self.files.append(
             {
-                "run": self._run,
-                "path": path.relative_to(self._root).as_posix(),
+                "run": self._directory.name,
+                "path": run_path(self._directory, path),
                 "kind": kind,
                 "size": len(data),
                 "digest": digest_of(data),
@@ -218,6 +215,34 @@ class _Source:
             }
         )
         return data
+
+
+def run_path(directory: RunDirectory, path: Path) -> str:
+    """What a file of a run directory is called in the lake and in an export: below the run's name.
+
+    So two run directories, each ingested as the folder itself, keep their files apart.
+
+    Raises
+    ------
+    IngestError
+        The name is not UTF-8.
+    """
+    return utf8(f"{directory.name}/{path.name}", path)
+
+
+def utf8(name: str, path: Path) -> str:
+    """*name* of the file at *path*, if it is UTF-8, as names in a lake are.
+
+    Raises
+    ------
+    IngestError
+        It is not.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise IngestError("its name is not UTF-8; rename it", ascii(str(path))) from error
+    return name
 
 
 def read_source(path: Path) -> bytes:
@@ -259,9 +284,19 @@ def _read_traces(directory: RunDirectory, source: _Source) -> Iterator[tuple[str
     soma = _parse_traces(source, directory.soma, "soma_traces", len(directory.trials))
     yield SOMA, soma
     for site, path in directory.sites.items():
+        _check_site(site, path)
         traces = _parse_traces(source, path, "site_traces", len(directory.trials))
         _check_times(traces, path, soma, directory.soma)
         yield site, traces
+
+
+def _check_site(site: str, path: Path) -> None:
+    if site == SOMA:
+        raise IngestError(f"a recording site may not be called {SOMA!r}: the somatic traces are", path)
+    try:
+        checked_name(f"voltage/{site}.trial")
+    except NodeNameError as error:
+        raise IngestError(f"its recording site cannot name an array: {error}", path) from error
 
 
 def _parse_traces(source: _Source, path: Path, kind: str, trials: int) -> Traces:

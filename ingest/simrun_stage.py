@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pds
 
 from ..lake import Array, Transaction
 from ..lake.arrays import append_chunks, create_array
@@ -16,7 +18,7 @@ from ..lake.digest import digest_of
 from ..lake.errors import IngestError
 from ..lake.tables import fields_of
 from . import simrun_schema as schema
-from .simrun_group import SOMA, TIME_CHUNK, GroupResult, TraceBlock, read_source
+from .simrun_group import SOMA, TIME_CHUNK, GroupResult, TraceBlock, read_source, utf8
 from .simrun_layout import Survey
 
 PARSED = frozenset({"soma_traces", "site_traces", "synapses", "cells"})
@@ -26,13 +28,23 @@ _SITE = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Files beside the run directories that were left out: changed since their ingest, or unreadable."""
+
+    changed: list[str] = field(default_factory=list)
+    failures: list[tuple[str, IngestError]] = field(default_factory=list)
+
+
 def stage(
     found: Survey,
     results: Sequence[GroupResult],
     parameters: Mapping[str, pa.Table],
     left_out: AbstractSet[str],
     transaction: Transaction,
-) -> list[str]:
+    *,
+    skip_failures: bool,
+) -> Beside:
     """Put everything new into the transaction.
 
     Parameters
@@ -43,16 +55,19 @@ def stage(
         Flattened parameter files by digest.
     left_out
         Run directories of which nothing is to be kept.
+    skip_failures
+        Whether a file beside the runs that cannot be read is left out instead of ending the ingest.
 
-    Returns
-    -------
-    Paths of files beside the runs whose content is not what the lake has under that path.
+    Raises
+    ------
+    IngestError
+        A file is gone, or not what it was when a worker read it.
     """
-    if results:
+    if any(result.trials for result in results):
         _stage_tables(results, transaction)
         _stage_traces([block for result in results for block in result.traces], transaction)
         _stage_parameters(parameters, transaction)
-    return _stage_files(found, results, left_out, transaction)
+    return _stage_files(found, results, left_out, transaction, skip_failures=skip_failures)
 
 
 def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> None:
@@ -177,33 +192,62 @@ def _stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transacti
 
 
 def _stage_files(
-    found: Survey, results: Sequence[GroupResult], left_out: AbstractSet[str], transaction: Transaction
-) -> list[str]:
+    found: Survey,
+    results: Sequence[GroupResult],
+    left_out: AbstractSet[str],
+    transaction: Transaction,
+    *,
+    skip_failures: bool,
+) -> Beside:
     """List every file, and keep the content of those that no table or array holds; once each."""
     rows = [row for result in results for part in result.small.get("files", ()) for row in part.to_pylist()]
-    table = transaction.table(schema.FILES.name)
-    columns = ([], []) if table is None else (table.to_arrow(["path", "digest"]).to_pydict().values())
-    known = dict(zip(*columns, strict=True)) | {row["path"]: row["digest"] for row in rows}
-    beside, changed = [], []
-    for row in _attachments(found, left_out):
-        if row["path"] not in known:
-            beside.append(row)
-        elif known[row["path"]] != row["digest"]:
-            changed.append(row["path"])
-    for row in (*rows, *beside):
+    folders = {run.name: run.path for run in found.runs}
+    for row in rows:
         if row["kind"] not in PARSED:
-            row["node"] = _kept(found.root / row["path"], row["digest"], transaction)
-    _append(transaction, schema.FILES, pa.Table.from_pylist([*rows, *beside], schema.FILES.schema))
-    return changed
+            path = folders[row["run"]] / PurePosixPath(row["path"]).name
+            row["node"] = _kept(path, row["digest"], transaction)
+    known, beside = _known_attachments(transaction), Beside()
+    for path in _attachments(found, left_out):
+        try:
+            row = _attachment(path, found.root)
+            if row["path"] not in known:
+                rows.append({**row, "node": _kept(path, row["digest"], transaction)})
+            elif known[row["path"]] != row["digest"]:
+                beside.changed.append(row["path"])
+        except IngestError as error:
+            if not skip_failures:
+                raise
+            beside.failures.append((path.relative_to(found.root).as_posix(), error))
+    if rows:
+        _append(transaction, schema.FILES, pa.Table.from_pylist(rows, schema.FILES.schema))
+    return beside
 
 
-def _attachments(found: Survey, left_out: AbstractSet[str]) -> Iterator[dict[str, Any]]:
+def _known_attachments(transaction: Transaction) -> dict[str, str]:
+    table = transaction.table(schema.FILES.name)
+    if table is None:
+        return {}
+    columns = table.to_arrow(["path", "digest"], pds.field("run").is_null()).columns
+    return dict(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+def _attachments(found: Survey, left_out: AbstractSet[str]) -> Iterator[Path]:
+    """Files beside the run directories, and not below one that is left out."""
+    left = {found.root / name for name in left_out}
+    # A results folder that is itself a run directory goes by its own name.
+    if found.root.name in left_out and not (found.root / found.root.name).is_dir():
+        left.add(found.root)
+    # What lies in a run directory belongs to it, and is listed with it.
+    runs = {run.path for run in found.runs}
     for path in found.attachments:
-        relative = path.relative_to(found.root)
-        if not any(folder.as_posix() in left_out for folder in relative.parents):
-            data = read_source(path)
-            size, digest = len(data), digest_of(data)
-            yield {"path": relative.as_posix(), "kind": "attachment", "size": size, "digest": digest}
+        if path.parent not in runs and left.isdisjoint(path.parents):
+            yield path
+
+
+def _attachment(path: Path, root: Path) -> dict[str, Any]:
+    data = read_source(path)
+    name = utf8(path.relative_to(root).as_posix(), path)
+    return {"path": name, "kind": "attachment", "size": len(data), "digest": digest_of(data)}
 
 
 def _kept(path: Path, digest: str, transaction: Transaction) -> str:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from ..lake.errors import InputError, StorageError
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -27,16 +29,20 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
 
     Raises
     ------
+    InputError
+        No scheduler answers at that address.
+    StorageError
+        A process died while it worked.
     Exception
         What a task raises; the others are cancelled.
     """
     wanted = min(processes or os.cpu_count() or 1, tasks)
-    if scheduler is None and wanted <= 1:
+    if not tasks or (scheduler is None and wanted <= 1):
         yield _here
         return
     # distributed takes most of a second to import, and a small ingest does without it.
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
     with contextlib.ExitStack() as stack:
         # What goes wrong is raised here; what workers log of it would only hide that.
@@ -46,13 +52,23 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
                 n_workers=wanted,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                # None would ask for the usual port, and warn where another ingest has it.
+                dashboard_address=":0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
             )
             scheduler = stack.enter_context(cluster)
-        client = stack.enter_context(Client(scheduler, set_as_default=False))
+        client = stack.enter_context(_connected(scheduler))
         yield lambda work, arguments: _on_cluster(client, work, arguments)
+
+
+def _connected(scheduler: Any) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(scheduler, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no dask scheduler answers at {scheduler}: {error}") from error
 
 
 def _here(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Result]]:
@@ -63,7 +79,7 @@ def _here(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> 
 def _on_cluster(
     client: Any, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[int, Result]]:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     futures = {client.submit(work, *values, pure=False): at for at, values in enumerate(arguments)}
     try:
@@ -71,5 +87,7 @@ def _on_cluster(
             yield futures[future], future.result()
             # What has been handed over need not be kept in the worker's memory.
             future.release()
+    except KilledWorker as error:
+        raise StorageError("a process of the ingest died several times: was memory short?") from error
     finally:
         client.cancel(list(futures))

@@ -4,7 +4,7 @@ A task carries the lake's folder and the digests of what it reads, so no data pa
 names come from content, so equal data has equal keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -15,6 +15,7 @@ import dask.dataframe as dd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as pds
 from dask.base import tokenize
 
@@ -22,6 +23,18 @@ from ..lake import Array, Lake, Table
 from ..lake.entry import Entry
 
 BLOCK_BYTES = 64 * 2**20
+
+_NULLABLE: Mapping[pa.DataType, Any] = {
+    pa.bool_(): pd.BooleanDtype(),
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+}
 
 
 def frame(table: Table, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
@@ -39,7 +52,8 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: pds.Express
     -------
     dask.dataframe.DataFrame
         Indexed by the first column the table is sorted by (``trial_id``), with known divisions, where there
-        is one and no value of it lies in two files; by position in the file otherwise.
+        is one and no value of it lies in two files; by position in the file otherwise. Columns of whole
+        numbers that lack values have pandas' nullable types.
 
     Raises
     ------
@@ -50,9 +64,12 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: pds.Express
     files = [entry for entry in table.files if entry.stats["rows"]] or list(table.files[:1])
     index = table.sorted_by[0] if table.sorted_by else None
     divisions = None if index is None else _divisions(files, index)
-    read = _ReadFile(table.url, table.digest, index if divisions else None, where)
+    schema = table.schema()
+    read = _ReadFile(
+        table.url, table.digest, index if divisions else None, where, schema, _with_nulls(schema, files)
+    )
     chosen = [name for name in columns or table.columns if name != read.index]
-    meta = read.finish(table.schema().empty_table(), chosen)
+    meta = read.finish(schema.empty_table(), chosen)
     return dd.from_map(
         read, files, columns=chosen, meta=meta, divisions=divisions, label=f"neurolake-{table.name}"
     )
@@ -60,26 +77,45 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: pds.Express
 
 @dataclass(frozen=True)
 class _ReadFile:
-    """Reads one file of a table; dask hands it the columns that are needed."""
+    """Reads one file of a table; dask hands it the columns that are needed.
+
+    `schema` is that of the whole table, and `with_nulls` its columns that pandas would give another type in
+    a file where a value is missing: every file gives the same types.
+    """
 
     lake: str
     digest: str
     index: str | None
     where: pds.Expression | None
+    schema: pa.Schema
+    with_nulls: frozenset[str]
 
     def __call__(self, entry: Entry, columns: Sequence[str]) -> pd.DataFrame:
         path = _lake(self.lake).objects.verified_path(entry.digest, entry.size, entry.place)
         names = [*columns, *([self.index] if self.index else [])]
-        dataset = pds.dataset(str(path), format="parquet")
+        dataset = pds.dataset(str(path), self.schema, format="parquet")
         return self.finish(dataset.to_table(columns=names, filter=self.where), columns)
 
-    def finish(self, rows: Any, columns: Sequence[str]) -> pd.DataFrame:
+    def finish(self, rows: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
         """Rows as pandas, indexed."""
         data: pd.DataFrame = rows.replace_schema_metadata().to_pandas()
+        for name in self.with_nulls.intersection(columns):
+            data[name] = rows[name].to_pandas(types_mapper=_NULLABLE.get)
         return (data.set_index(self.index) if self.index else data)[list(columns)]
 
     def __dask_tokenize__(self) -> Any:
         return (self.digest, self.index, str(self.where))
+
+
+def _with_nulls(schema: pa.Schema, files: Sequence[Entry]) -> frozenset[str]:
+    """Columns of whole numbers or truth values that some file lacks, or lacks a value of."""
+    known = [entry.stats["columns"] for entry in files if entry.stats["rows"]]
+    return frozenset(
+        field.name
+        for field in schema
+        if field.type in _NULLABLE
+        and not all(field.name in file and not file[field.name][2] for file in known)
+    )
 
 
 def _divisions(files: Sequence[Entry], index: str) -> tuple[Any, ...] | None:
