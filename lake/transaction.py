@@ -281,6 +281,7 @@ class Transaction:
             self.record = self._append(changes)
             if self.record is not None:
                 self._tip, self._number = self.record, self.record.number
+                self._merging.clear()
                 self.drafts.settle(self._history.tree(self.record))
                 return self.record
             # The losers of a race do not meet again at the same moment.
