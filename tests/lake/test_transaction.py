@@ -550,6 +550,20 @@ class TestConcurrency:
             writing.result()
 
 
+def test_a_merge_is_committed_once(lake: Lake) -> None:
+    """Also by a transaction that goes on, or ends, after it."""
+    lake.branches.create("side")
+    with lake.transaction("on the side", branch="side") as tx:
+        tx.put_file("f", b"x")
+    side = lake.at("side")
+    with lake.transaction("merge") as tx:
+        tx.merge(lake.head.tree, dict(side.tree), parent=side.commit.reference)
+        merged = tx.commit()
+        assert merged is not None and len(merged.parents) == 2
+        assert tx.commit() is None
+    assert lake.head.commit == merged and lake["f"] == b"x"
+
+
 class TestCreateAndOpen:
     def test_durable(self, tmp_path: Path) -> None:
         lake = Lake.create(tmp_path / "lake")
