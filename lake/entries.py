@@ -12,14 +12,14 @@ from functools import cached_property
 from .digest import Digest
 from .entry import SHARD_SIZE, Entry, ShardRef
 from .objects import ObjectWriter
-from .shards import shard_bytes, shard_digest
+from .shards import Shard, shard_digest
 
-OVERLAY_SIZE = 1024
+OVERLAY_SIZE = 256
 
-ReadShard = Callable[[ShardRef], Mapping[int, Entry]]
+ReadShard = Callable[[ShardRef], Shard]
 
 
-def _no_shards(ref: ShardRef) -> Mapping[int, Entry]:
+def _no_shards(ref: ShardRef) -> Shard:
     raise LookupError(f"shard {ref.number} belongs to no lake")
 
 
@@ -44,8 +44,7 @@ class Entries:
             yield from sorted(self._shard(number).items())
 
     def __len__(self) -> int:
-        clean = sum(ref.count for number, ref in self.shards.items() if number not in self._dirty)
-        return clean + sum(len(self._shard(number)) for number in self._dirty)
+        return sum(map(self._count, self._numbers))
 
     def updated(self, changes: Mapping[int, Entry | None]) -> "Entries":
         """These entries with *changes* made."""
@@ -70,34 +69,46 @@ class Entries:
 
     def identity(self) -> list[tuple[int, Digest]]:
         """Number and digest of every shard that is not empty; equal for equal entries, however stored."""
-        clean = ((number, ref.digest) for number, ref in self.shards.items() if number not in self._dirty)
-        dirty = ((number, self._shard(number)) for number in self._dirty)
-        return sorted([*clean, *((number, shard_digest(shard)) for number, shard in dirty if shard)])
+        found = {number: ref.digest for number, ref in self.shards.items() if number not in self._dirty}
+        for number, changes in self._dirty.items():
+            if self._count(number):
+                ref = self.shards.get(number)
+                made = {at: entry for at, entry in changes.items() if entry is not None}
+                found[number] = shard_digest(made) if ref is None else self.read_shard(ref).digest(changes)
+        return sorted(found.items())
 
     def folded(self, writer: ObjectWriter) -> "Entries":
         """The same entries with nothing lying over the shards; changed shards are written anew."""
         shards = {number: ref for number, ref in self.shards.items() if number not in self._dirty}
         for number in self._dirty:
             if shard := self._shard(number):
-                data = shard_bytes(shard)
+                data = Shard.of(shard).to_bytes() if isinstance(shard, dict) else shard.to_bytes()
                 object_, place = writer.add_alone(data, ".shard")
                 identity = (number, shard_digest(shard), len(shard))
                 shards[number] = ShardRef(*identity, object_, len(data), place)
         return replace(self, shards=shards, overlay={})
 
     @cached_property
-    def _dirty(self) -> list[int]:
-        return sorted({position // SHARD_SIZE for position in self.overlay})
+    def _dirty(self) -> dict[int, dict[int, Entry | None]]:
+        """Changes by the number of the shard that they lie over."""
+        dirty: dict[int, dict[int, Entry | None]] = {}
+        for position, entry in self.overlay.items():
+            dirty.setdefault(position // SHARD_SIZE, {})[position] = entry
+        return dirty
 
     @property
     def _numbers(self) -> list[int]:
         return sorted({*self.shards, *self._dirty})
 
-    def _shard(self, number: int) -> Mapping[int, Entry]:
-        ref = self.shards.get(number)
-        stored = {} if ref is None else self.read_shard(ref)
-        if number not in self._dirty:
-            return stored
-        changes = {at: entry for at, entry in self.overlay.items() if at // SHARD_SIZE == number}
-        merged = {**stored, **changes}
-        return {at: entry for at, entry in merged.items() if entry is not None}
+    def _count(self, number: int) -> int:
+        ref, changes = self.shards.get(number), self._dirty.get(number, {})
+        if ref is None:
+            return sum(entry is not None for entry in changes.values())
+        return self.read_shard(ref).count(changes) if changes else ref.count
+
+    def _shard(self, number: int) -> Shard | dict[int, Entry]:
+        ref, changes = self.shards.get(number), self._dirty.get(number, {})
+        if ref is None:
+            return {at: entry for at, entry in changes.items() if entry is not None}
+        stored = self.read_shard(ref)
+        return stored.updated(changes) if changes else stored

@@ -2,18 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from .digest import Digest
-from .entry import Entry, ShardRef
+from .entry import ShardRef
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .log import MAIN, Log, Pointer, Record, checked_ref_name
 from .names import ROOT, checked_name
 from .nodes import Node, Tree, changed_node, tree_digest
 from .objects import ObjectStore, Place
-from .shards import parse_shard
+from .shards import Shard, parse_shard
 
 _CACHED_SHARDS = 64
 _NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
@@ -26,7 +26,7 @@ class History:
         self.objects = objects
         self.log = log
         self._trees: dict[Digest, Tree] = {}
-        self._shards: dict[Digest, Mapping[int, Entry]] = {}
+        self._shards: dict[Digest, Shard] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return History, (self.objects, self.log)
@@ -53,7 +53,7 @@ class History:
             del self._trees[next(iter(self._trees))]
         self._trees[record.id] = tree
 
-    def read_shard(self, ref: ShardRef) -> Mapping[int, Entry]:
+    def read_shard(self, ref: ShardRef) -> Shard:
         """The shard that *ref* names, verified."""
         shard = self._shards.get(ref.digest)
         if shard is None:

@@ -1,7 +1,9 @@
 """Shards of entries as Parquet objects: written whole, read column-wise, one entry at a time."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +35,14 @@ _SCHEMA = pa.schema(
 _NUMBERS = ("min", "max", "mean", "nan", "rows")
 
 
+_KEY = np.dtype([("at", "<u8"), ("digest", "V32")])
+_FEW = 64
+
+Changes = Mapping[int, Entry | None]
+
+
 class Shard(Mapping[int, Entry]):
-    """The entries of one stored shard; an `Entry` is made only when it is asked for."""
+    """The entries of one stored shard, as columns; an `Entry` is made only when it is asked for."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table.combine_chunks()
@@ -44,6 +52,12 @@ class Shard(Mapping[int, Entry]):
         self._at: npt.NDArray[np.uint64] = self._table["at"].to_numpy()
         if len(self._at) and not np.all(self._at[1:] > self._at[:-1]):
             raise ValueError("positions are not in increasing order")
+        self._asked = 0
+
+    @classmethod
+    def of(cls, entries: Mapping[int, Entry]) -> Self:
+        """A shard of these entries."""
+        return cls(_table(dict(sorted(entries.items()))))
 
     def __len__(self) -> int:
         return len(self._at)
@@ -55,52 +69,116 @@ class Shard(Mapping[int, Entry]):
         row = int(np.searchsorted(self._at, np.uint64(position)))
         if row == len(self._at) or self._at[row] != position:
             raise KeyError(position)
-        value = {name: self._table[name][row].as_py() for name in _SCHEMA.names}
-        stats = {name: value[name] for name in _NUMBERS if value[name] is not None}
-        if value["columns"] is not None:
-            stats["columns"] = _parsed(value["columns"])
-        place = Place(value["pack"], value["offset"], value["inline"], value["suffix"] or "")
-        checked_length(value["size"] | value["offset"])
-        return Entry(Digest(value["digest"].hex()), value["size"], place, checked_stats(stats))
+        self._asked += 1
+        if self._asked > _FEW:
+            return _entry(*self._rows[row])
+        # A cell of a column costs more than one of a list, and a list of all cells more than a few of these.
+        return _entry(*(self._table[name][row].as_py() for name in _SCHEMA.names))
 
-    def digest(self) -> Digest:
-        """`shard_digest` of these entries."""
-        rows = np.empty(len(self), dtype=[("at", "<u8"), ("digest", "V32")])
-        rows["at"] = self._at
-        digests = pa.concat_arrays(self._table["digest"].chunks) if len(self) else None
-        if digests is not None:
-            offset = 32 * digests.offset
-            rows["digest"] = np.frombuffer(digests.buffers()[1], "V32", len(self), offset)
-        return digest_of(rows.tobytes())
+    def items(self) -> ItemsView[int, Entry]:
+        """Positions and entries; all rows are read at once."""
+        self._asked = max(self._asked, _FEW)
+        return super().items()
+
+    def digest(self, changes: Changes | None = None) -> Digest:
+        """`shard_digest` of these entries, or of them with *changes* made."""
+        return digest_of(self._keys_with(changes or {}).view(np.uint8).data)
+
+    def count(self, changes: Changes) -> int:
+        """Number of entries with *changes* made."""
+        return len(self._keys_with(changes))
+
+    def updated(self, changes: Changes) -> "Shard":
+        """These entries with *changes* made (None removes)."""
+        new = _table({at: entry for at, entry in changes.items() if entry is not None})
+        kept = self._table.filter(pa.array(self._untouched(changes)))
+        return Shard(pa.concat_tables([kept, new]).unify_dictionaries().sort_by("at"))
+
+    def numbers(self) -> set[int]:
+        """Numbers of the shards that the positions belong to: one, in a sound shard."""
+        return set(np.unique(self._at // np.uint64(SHARD_SIZE)).tolist())
+
+    def to_bytes(self) -> bytes:
+        """The shard as one Parquet object (columns: docs/format.md, Shards)."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(self._table, sink, compression="zstd", compression_level=1)
+        return bytes(sink.getvalue())
+
+    @cached_property
+    def _keys(self) -> npt.NDArray[np.void]:
+        keys = np.empty(len(self), _KEY)
+        keys["at"] = self._at
+        if len(self):
+            digests = pa.concat_arrays(self._table["digest"].chunks)
+            keys["digest"] = np.frombuffer(digests.buffers()[1], "V32", len(self), 32 * digests.offset)
+        return keys
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return list(zip(*(self._table[name].to_pylist() for name in _SCHEMA.names), strict=True))
+
+    def _untouched(self, changes: Changes) -> npt.NDArray[np.bool_]:
+        untouched = np.ones(len(self), bool)
+        positions = np.fromiter(changes, np.uint64, len(changes))
+        rows = np.searchsorted(self._at, positions)
+        inside = rows < len(self)
+        rows, positions = rows[inside], positions[inside]
+        untouched[rows[self._at[rows] == positions]] = False
+        return untouched
+
+    def _keys_with(self, changes: Changes) -> npt.NDArray[np.void]:
+        if not changes:
+            return self._keys
+        new = [(at, bytes.fromhex(entry.digest)) for at, entry in changes.items() if entry is not None]
+        keys = np.concatenate([self._keys[self._untouched(changes)], np.array(new, _KEY)])
+        return keys[np.argsort(keys["at"], kind="stable")]
 
 
-def shard_digest(shard: Mapping[int, Entry]) -> Digest:
+def shard_digest(entries: Mapping[int, Entry]) -> Digest:
     """Identity of a shard: digest of (position as u64, digest) of its entries in order of position."""
-    if isinstance(shard, Shard):
-        return shard.digest()
-    rows = (at.to_bytes(8, "little") + bytes.fromhex(entry.digest) for at, entry in sorted(shard.items()))
+    if isinstance(entries, Shard):
+        return entries.digest()
+    rows = (at.to_bytes(8, "little") + bytes.fromhex(entry.digest) for at, entry in sorted(entries.items()))
     return digest_of(b"".join(rows))
 
 
-def shard_bytes(shard: Mapping[int, Entry]) -> bytes:
-    """A shard as one Parquet object (columns: docs/format.md, Shards)."""
-    positions = sorted(shard)
-    entries = [shard[at] for at in positions]
+def _table(entries: Mapping[int, Entry]) -> pa.Table:
+    rows = list(entries.values())
     columns = {
-        "at": positions,
-        "digest": [bytes.fromhex(entry.digest) for entry in entries],
-        "size": [entry.size for entry in entries],
-        "pack": [entry.place.pack for entry in entries],
-        "offset": [entry.place.offset for entry in entries],
-        "inline": [entry.place.inline for entry in entries],
-        "suffix": [entry.place.suffix for entry in entries],
-        **{name: [entry.stats.get(name) for entry in entries] for name in _NUMBERS},
-        "columns": [_json_or_none(entry.stats.get("columns")) for entry in entries],
+        "at": list(entries),
+        "digest": [bytes.fromhex(entry.digest) for entry in rows],
+        "size": [entry.size for entry in rows],
+        "pack": [entry.place.pack for entry in rows],
+        "offset": [entry.place.offset for entry in rows],
+        "inline": [entry.place.inline for entry in rows],
+        "suffix": [entry.place.suffix for entry in rows],
+        **{name: [entry.stats.get(name) for entry in rows] for name in _NUMBERS},
+        "columns": [_json_or_none(entry.stats.get("columns")) for entry in rows],
     }
-    table = pa.table([pa.array(columns[column.name], column.type) for column in _SCHEMA], schema=_SCHEMA)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=1)
-    return bytes(sink.getvalue())
+    return pa.table([pa.array(columns[column.name], column.type) for column in _SCHEMA], schema=_SCHEMA)
+
+
+def _entry(
+    at: int,
+    digest: bytes,
+    size: int,
+    pack: str | None,
+    offset: int,
+    inline: bytes | None,
+    suffix: str | None,
+    low: float | None,
+    high: float | None,
+    mean: float | None,
+    nan: int | None,
+    rows: int | None,
+    columns: str | None,
+) -> Entry:
+    numbers = {"min": low, "max": high, "mean": mean, "nan": nan, "rows": rows}
+    stats: dict[str, Any] = {name: number for name, number in numbers.items() if number is not None}
+    if columns is not None:
+        stats["columns"] = _parsed(columns)
+    checked_length(size | offset)
+    return Entry(Digest(digest.hex()), size, Place(pack, offset, inline, suffix or ""), checked_stats(stats))
 
 
 def parse_shard(data: bytes, ref: ShardRef) -> Shard:
@@ -116,7 +194,7 @@ def parse_shard(data: bytes, ref: ShardRef) -> Shard:
         if file.metadata.num_rows != ref.count or ref.count > SHARD_SIZE:
             raise ValueError(f"{file.metadata.num_rows} entries where {ref.count} were promised")
         shard = Shard(file.read().cast(_SCHEMA))
-        if {at // SHARD_SIZE for at in shard} - {ref.number}:
+        if shard.numbers() - {ref.number}:
             raise ValueError(f"it has positions of another shard than {ref.number}")
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         raise CorruptObjectError(f"shard {ref.object} cannot be read: {error}") from error

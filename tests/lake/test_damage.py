@@ -21,7 +21,7 @@ from neurolake.lake.local import LocalStorage
 from neurolake.lake.nodes import Node, changed_node
 from neurolake.lake.objects import ObjectStore, ObjectWriter, Place, object_key
 from neurolake.lake.packs import pack_content, pack_key
-from neurolake.lake.shards import parse_shard, shard_bytes, shard_digest
+from neurolake.lake.shards import Shard, parse_shard, shard_digest
 
 RNG = np.random.default_rng(0)
 KEY = re.compile(
@@ -406,7 +406,7 @@ class TestHostileShards:
     def table(self) -> pa.Table:
         import pyarrow.parquet as pq
 
-        return pq.read_table(pa.BufferReader(shard_bytes(self.ENTRIES)))
+        return pq.read_table(pa.BufferReader(Shard.of(self.ENTRIES).to_bytes()))
 
     def stored(self, table: pa.Table) -> bytes:
         import pyarrow.parquet as pq
@@ -416,10 +416,10 @@ class TestHostileShards:
         return bytes(sink.getvalue())
 
     def test_round_trip(self) -> None:
-        data = shard_bytes(self.ENTRIES)
+        data = Shard.of(self.ENTRIES).to_bytes()
         shard = parse_shard(data, self.ref(self.ENTRIES, data))
         assert dict(shard) == self.ENTRIES and shard_digest(shard) == shard_digest(self.ENTRIES)
-        assert shard_bytes(self.ENTRIES) == data
+        assert Shard.of(self.ENTRIES).to_bytes() == data
         assert 1 not in shard and 3 not in shard and len(shard) == 2
 
     @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ class TestHostileShards:
         [{"count": 3}, {"count": SHARD_SIZE + 1}, {"digest": "ab" * 32}, {"number": 1}],
     )
     def test_not_what_was_promised(self, changes: dict[str, Any]) -> None:
-        data = shard_bytes(self.ENTRIES)
+        data = Shard.of(self.ENTRIES).to_bytes()
         with pytest.raises(CorruptObjectError, match="shard"):
             parse_shard(data, self.ref(self.ENTRIES, data, **changes))
 
@@ -496,7 +496,7 @@ class TestHostileShards:
             self.stored(self.table().drop_columns(["digest"])),
             b"",
             b"PAR1PAR1",
-            shard_bytes(self.ENTRIES)[:-9],
+            Shard.of(self.ENTRIES).to_bytes()[:-9],
         ):
             with pytest.raises(CorruptObjectError, match="cannot be read"):
                 parse_shard(data, self.ref(self.ENTRIES, data))
