@@ -20,9 +20,10 @@ from .simrun_stage import stage
 from .workers import workers
 
 MB = 10**6
-_GROUPS = 16
+_GROUPS = 8
 _LARGEST_GROUP = 256 * MB
 _SMALLEST_GROUP = 8 * MB
+_SMALL_TREE = 100 * MB
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = frozenset(schema.TRIALS.schema.names)
 
@@ -83,7 +84,8 @@ def ingest_simrun(
         ``"stop"``: the first bad file ends the ingest and nothing is stored. ``"skip"``: run directories
         with bad files are left out and listed in the report.
     scheduler, processes
-        Address of a dask scheduler, or how many processes of this machine to use (all cores by default).
+        Address of a dask scheduler, or how many processes of this machine to use (by default all cores;
+        one for less than 100 MB).
     soma_threshold, dendrite_threshold
         Voltages (mV) whose upward crossing is a spike (ISF: 0 and -30).
     progress
@@ -203,7 +205,9 @@ def _store(
     groups = list(_groups(_numbered(new, transaction), sizes))
     results: dict[int, GroupResult] = {}
     parameters: dict[str, pa.Table] = {}
-    with workers(len(groups), scheduler=scheduler, processes=processes) as each:
+    # Processes take as long to start as this one takes for a small tree.
+    wanted = 1 if processes is None and total < _SMALL_TREE else processes
+    with workers(len(groups), scheduler=scheduler, processes=wanted) as each:
         for at, result in each(ingest_group, [(settings, group) for group, _ in groups]):
             # Thousands of runs share a few parameter files: one copy of each is held.
             parameters = {**result.parameters, **parameters}

@@ -166,8 +166,9 @@ class Rows:
 
     def _write(self) -> None:
         if self._held:
+            # Names stay dictionaries, as they were read, all the way into the file.
             table = pa.concat_tables(self._held).select(self.kind.schema.names)
-            self._file.write(tables.plain(table).cast(self.kind.schema))
+            self._file.write(table.unify_dictionaries().combine_chunks())
         self._held, self._count = [], 0
 
 

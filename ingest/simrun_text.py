@@ -7,6 +7,7 @@ list of times in ms with a comma after each. Here a table has one row per time.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -268,10 +269,7 @@ _READERS: dict[pa.DataType, Callable[[str, str], Any]] = {
 
 def _table(fields: dict[str, pa.Array], lists: _Lists, schema: pa.Schema) -> pa.Table:
     kind = fields[schema.names[0]]
-    columns = fields | {
-        "cell_type": _derived(kind, lambda name: name.split("_")[0]),
-        "column": _derived(kind, lambda name: name.split("_")[1] if "_" in name else None),
-    }
+    columns = fields | {"cell_type": _derived(kind, 0), "column": _derived(kind, 1)}
     starts = np.cumsum(lists.lengths) - lists.lengths
     lines = np.repeat(np.arange(len(starts)), lists.lengths)
     repeated = {name: column.take(pa.array(lines)) for name, column in columns.items()}
@@ -280,9 +278,17 @@ def _table(fields: dict[str, pa.Array], lists: _Lists, schema: pa.Schema) -> pa.
     return pa.Table.from_arrays([repeated[name] for name in schema.names], schema=schema)
 
 
-def _derived(names: pa.DictionaryArray, part: Callable[[str], str | None]) -> pa.DictionaryArray:
-    parts = pa.array([part(name) for name in names.dictionary.to_pylist()], pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(parts.indices.take(names.indices), parts.dictionary)
+def _derived(names: pa.DictionaryArray, part: int) -> pa.DictionaryArray:
+    """Part 0 or 1 of each name, between its underscores; null where there is none."""
+    parts = pa.array([_name_parts(name)[part] for name in names.dictionary.to_pylist()], pa.string())
+    encoded = parts.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(names.indices), encoded.dictionary)
+
+
+@lru_cache(maxsize=4096)
+def _name_parts(name: str) -> tuple[str, str | None]:
+    first, underscore, rest = name.partition("_")
+    return first, rest.partition("_")[0] if underscore else None
 
 
 def format_synapses(table: pa.Table, *, columns: Literal[6, 7] = 7) -> bytes:

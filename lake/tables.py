@@ -1,5 +1,6 @@
 """Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,10 +105,10 @@ class ParquetBuffer:
         self._file: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
-        """Add rows, in row groups of about a million."""
+        """Add rows, in row groups of about a million; columns of text may be dictionaries."""
         if self._file is None:
             self._file = self._begun(table)
-        self._file.write_table(table, row_group_size=ROW_GROUP)
+        self._file.write_table(table.replace_schema_metadata(), row_group_size=ROW_GROUP)
 
     def finish(self) -> memoryview:
         """The bytes of the file."""
@@ -119,14 +120,19 @@ class ParquetBuffer:
 
     def _begun(self, table: pa.Table) -> pq.ParquetWriter:
         split = [field.name for field in self._schema if _rarely_repeats(table[field.name])]
-        return pq.ParquetWriter(
+        # Dictionaries are written as they are, but the file says that its columns are text.
+        written = pa.schema([pa.field(field.name, field.type, field.nullable) for field in table.schema])
+        file = pq.ParquetWriter(
             self._sink,
-            self._schema,
+            written,
+            store_schema=False,
             compression="zstd",
             compression_level=1,
             use_dictionary=[field.name for field in self._schema if field.name not in split] or False,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
         )
+        file.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
+        return file
 
 
 def _rarely_repeats(column: pa.ChunkedArray) -> bool:

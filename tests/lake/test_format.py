@@ -259,7 +259,7 @@ class TestStatedLimits:
         assert forms == {512: "inline", 513: "pack", 8 * 2**20 - 1: "pack", 8 * 2**20: "alone"}
 
     def test_numbers(self, lake: Lake) -> None:
-        assert (SHARD_SIZE, OVERLAY_SIZE) == (65536, 1024)
+        assert (SHARD_SIZE, OVERLAY_SIZE) == (65536, 256)
         depths = []
         for step in range(70):
             with lake.transaction("small") as tx:

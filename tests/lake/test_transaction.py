@@ -274,14 +274,14 @@ class TestShards:
             tx.array("a")[3:5] = -1
             tx.append_array("a", np.array([7]))
         with large.transaction("shrink") as tx:
-            tx.array("a").resize(1000)
+            tx.array("a").resize(200)
         reopened = Lake.open(large.url)
         assert reopened.at("main~1")["a"][[2, 3, 4, 5, OVERLAY_SIZE + 1]].tolist() == [2, -1, -1, 5, 7]
         node = reopened.head.tree["a"]
-        assert len(node.entries) == 1000 and sorted(node.entries.overlay) == [
+        assert len(node.entries) == 200 and sorted(node.entries.overlay) == [
             3,
             4,
-            *range(1000, OVERLAY_SIZE + 2),
+            *range(200, OVERLAY_SIZE + 2),
         ]
         with large.transaction("write anew") as tx:
             values = reopened["a"][:]
@@ -576,8 +576,8 @@ class TestCreateAndOpen:
             Lake.create(tmp_path)
 
     def test_elsewhere(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="local disks"):
-            Lake.open("s3://bucket/lake")
+        with pytest.raises(InputError, match=r"gs://: a lake is in a folder, or at"):
+            Lake.open("gs://bucket/lake")
         with pytest.raises(NotFoundError, match=r"has no neurolake\.json"):
             Lake.open(tmp_path)
 
