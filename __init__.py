@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 
 
 def create(path: str | Path, *, durable: bool = True) -> "Lake":
-    """Make a new lake in a folder that does not exist yet or is empty; see `neurolake.lake.Lake.create`."""
+    """Make a new lake in an empty folder, or at ``s3://bucket/prefix``; see `neurolake.lake.Lake.create`."""
     # Zarr, Arrow and DuckDB take a while to import; whoever only needs an error or the version does not wait.
     from .query.lake import Lake
 

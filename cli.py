@@ -89,7 +89,7 @@ def _common(
 
 @app.command("create")
 def create_command(
-    lake: Annotated[Path, typer.Argument(help="A folder that is empty or not there yet.")],
+    lake: Annotated[str, typer.Argument(help="A folder that is empty or not there yet, or an s3:// URL.")],
 ) -> None:
     """Make a new, empty lake.
 

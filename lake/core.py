@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from .diff import NodeChange, diff
 from .digest import HASH_NAME, canonical_json
-from .errors import FormatError, InputError, NotFoundError, StorageError
+from .errors import FormatError, InputError, NotFoundError
 from .history import History
-from .local import LocalStorage
+from .locations import new_storage_at, storage_at
 from .log import MAIN, Log, Record, new_uuid
 from .merge import changes_between
 from .nodes import tree_digest, tree_json
@@ -48,7 +48,7 @@ class Lake(Mapping[str, Any]):
         Parameters
         ----------
         path
-            A folder that does not exist yet or is empty.
+            A folder that does not exist yet or is empty, or an ``s3://bucket/prefix`` with nothing below.
         durable
             Whether commits wait for the disk; see `LocalStorage`.
 
@@ -57,23 +57,14 @@ class Lake(Mapping[str, Any]):
         InputError
             There is something at *path* already.
         StorageError
-            The folder cannot be made.
+            The folder cannot be made, or the server not be used.
         """
-        root = _local_path(path)
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise InputError(
-                f"{root} exists and is not an empty folder; choose another path for the new lake"
-            )
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make the folder {root}: {error.strerror}") from error
-        storage = LocalStorage(root.resolve(), durable=durable)
+        storage = new_storage_at(path, durable=durable)
         _write_first_commit(storage)
         marker = {"format": FORMAT_VERSION, "hash": HASH_NAME, "id": new_uuid()}
         # The marker comes last: what has one is a complete lake.
         if not storage.create(MARKER, canonical_json(marker) + b"\n"):
-            raise InputError(f"{root}: another process has just made a lake here")
+            raise InputError(f"{storage.url}: another process has just made a lake here")
         return cls(storage)
 
     @classmethod
@@ -83,7 +74,7 @@ class Lake(Mapping[str, Any]):
         Parameters
         ----------
         path
-            Its folder, or a ``file://`` URL of it.
+            Its folder, or a ``file://`` or ``s3://`` URL.
         verification
             When Parquet files, which others read in place, are hashed: before their ``first`` use on this
             machine, ``always`` or ``never``.
@@ -95,10 +86,7 @@ class Lake(Mapping[str, Any]):
         FormatError
             It was written by a newer neurolake.
         """
-        root = _local_path(path)
-        if not (root / MARKER).is_file():
-            raise NotFoundError(f"{root} is not a lake (it has no {MARKER}); make one with neurolake.create")
-        return cls(LocalStorage(root.resolve(), durable=durable), verification=verification)
+        return cls(storage_at(path, durable=durable), verification=verification)
 
     def __repr__(self) -> str:
         tip = self._history.log.tip()
@@ -291,19 +279,16 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else usual
 
 
-def _local_path(path: str | Path) -> Path:
-    text = str(path)
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://"))
-    if "://" in text:
-        raise InputError(f"{text}: this version opens lakes on local disks and file:// URLs only")
-    return Path(text).expanduser()
-
-
 def _identity(storage: Storage) -> str:
     """The lake's id, once its marker has been understood."""
     try:
-        marker = json.loads(storage.read(MARKER))
+        text = storage.read(MARKER)
+    except NotFoundError:
+        raise NotFoundError(
+            f"{storage.url} is not a lake (it has no {MARKER}); make one with neurolake.create"
+        ) from None
+    try:
+        marker = json.loads(text)
         version, name, identity = marker["format"], marker["hash"], str(marker["id"])
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{storage.url}: {MARKER} cannot be read: {error!r}") from error

@@ -3,10 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from simrun_trees import OLD, Run, write_run
+
+import neurolake
 
 ROOT = Path(__file__).parents[1]
+
+pytest_plugins = ["s3_places"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +30,27 @@ def scheduler(cache: None) -> Iterator[str]:
 
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="session")
+def simrun_folder(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a lake with two ingests of small simrun trees: C2 (two runs), then D1. For reading only."""
+    from neurolake.ingest.simrun import ingest_simrun
+
+    folder = tmp_path_factory.mktemp("simrun")
+    lake = neurolake.create(folder / "lake", durable=False)
+    write_run(folder / "first" / "stim_C2", Run(seed=1))
+    write_run(folder / "first" / "stim_C2", Run(seed=2, trials=(0, 1, 2), empty=(1,)))
+    write_run(folder / "second" / "stim_D1", Run(seed=3, naming=OLD))
+    for name in ("first", "second"):
+        ingest_simrun(lake, folder / name, processes=1, message=f"Ingest {name}")
+    return folder / "lake"
+
+
+@pytest.fixture
+def simrun_lake(simrun_folder: Path) -> Any:
+    """That lake, opened anew."""
+    return neurolake.open(simrun_folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,21 @@
+"""What every storage must do, on a local disk; `test_s3` has the same on S3."""
+
+from pathlib import Path
+
+import pytest
+from storage_suite import StorageSuite
+
+from neurolake.lake.local import LocalStorage
+from neurolake.lake.storage import Storage
+
+
+class TestDurable(StorageSuite):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return LocalStorage(tmp_path)
+
+
+class TestQuick(StorageSuite):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return LocalStorage(tmp_path, durable=False)
