@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from .digest import Digest, checked_digest, digest_of
+from .condemned import Condemned
+from .copies import Copies
+from .digest import Digest, checked_digest, digest_of, digest_of_file
 from .errors import CorruptObjectError, NotFoundError
 from .packs import PACK_SIZE, PackWriter, pack_key
 from .storage import Storage
@@ -17,7 +19,7 @@ from .storage import Storage
 INLINE_SIZE = 512
 ALONE_SIZE = 8 * 2**20
 
-_SUFFIX = re.compile(r"(\.[a-z]{1,16})?")
+_SUFFIX = re.compile(r"(?P<copy>\.[0-9a-f]{4,12})?(?P<ending>\.[a-z]{1,16})?")
 _LONGEST = 2**63
 
 Verification = Literal["first", "always", "never"]
@@ -77,7 +79,8 @@ def checked_suffix(text: object) -> str:
     Raises
     ------
     CorruptObjectError
-        It is not a dot and 1 to 16 small letters, or nothing.
+        It is not a dot and 1 to 16 small letters, or nothing; before that there may be a dot and 4 to 12
+        hexadecimal digits, which tell a copy from the first object of that digest.
     """
     if not isinstance(text, str) or not _SUFFIX.fullmatch(text):
         raise CorruptObjectError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
@@ -87,6 +90,13 @@ def checked_suffix(text: object) -> str:
 def object_key(digest: str, suffix: str = "") -> str:
     """Where the storage keeps an object that is a file of its own."""
     return f"objects/{checked_digest(digest)[:2]}/{digest}{checked_suffix(suffix)}"
+
+
+def place_key(digest: str, place: Place) -> str | None:
+    """Where the storage keeps what stands in *place*; None if it stands in a manifest or is not written yet."""
+    if place.inline is not None or (place.held is not None and place.pack is None):
+        return None
+    return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
 
 
 class ObjectStore:
@@ -107,6 +117,8 @@ class ObjectStore:
         self.storage = storage
         self.cache = cache
         self.verification = verification
+        remote = cache is not None and storage.local_path("objects/") is None
+        self._copies = Copies(storage, cache) if remote and cache is not None else None
         self._verified: set[str] | None = None
         self._lock = threading.Lock()
 
@@ -129,15 +141,21 @@ class ObjectStore:
             raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
         return data
 
+    @property
+    def folder(self) -> Path | None:
+        """What the files lie below that `verified_path` gives; None where there are none."""
+        return self._copies.folder if self._copies else self.storage.local_path("objects")
+
     def local_path(self, digest: Digest, place: Place) -> Path:
-        """The local file of an object that stands alone.
+        """The local file of an object that stands alone; of a remote one, where its copy will be.
 
         Raises
         ------
         NotFoundError
-            It does not, or the storage is not local.
+            It does not, or the storage is not local and there is no cache.
         """
-        path = self.storage.local_path(object_key(digest, place.suffix))
+        key = object_key(digest, place.suffix)
+        path = self._copies.path(key) if self._copies else self.storage.local_path(key)
         if path is None or place.pack is not None or place.inline is not None:
             raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
         return path
@@ -152,12 +170,17 @@ class ObjectStore:
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
         """The local file of an object that stands alone, checked as `verification` says.
 
+        A remote object is copied to this machine first, unless it is there, and verified on its way.
+
         Raises
         ------
         CorruptObjectError
             As `read` does.
         """
         path = self.local_path(digest, place)
+        copied = self._copies is not None and self._copies.fetch(
+            object_key(digest, place.suffix), digest, size
+        )
         if self.verification == "never":
             return path
         try:
@@ -165,8 +188,15 @@ class ObjectStore:
         except OSError as error:
             raise CorruptObjectError(f"object {digest} is missing: {error}") from error
         identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-        if self.verification == "always" or identity not in self._known_good():
-            self.read(digest, size, place)
+        if copied:
+            self._remember(identity)
+        elif self.verification == "always" or identity not in self._known_good():
+            if self._copies is None:
+                self.read(digest, size, place)
+            elif digest_of_file(path) != digest:
+                # Only the copy is damaged: a new one is as good as the object.
+                path.unlink(missing_ok=True)
+                return self.verified_path(digest, size, place)
             self._remember(identity)
         return path
 
@@ -204,6 +234,7 @@ class ObjectWriter:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._condemned = Condemned(storage)
         self._pack = PackWriter()
         self._open: list[Place] = []
         self._placed: dict[Digest, Place] = {}
@@ -218,21 +249,51 @@ class ObjectWriter:
             if place is None and len(data) < ALONE_SIZE:
                 place = self._packed(digest, data)
         if place is None:
-            self._storage.write(object_key(digest), data)
-            place = self._placed[digest] = Place()
+            place = self._placed[digest] = self._alone(digest, data, "")
         return place
 
     def add_alone(self, data: bytes | memoryview, suffix: str) -> tuple[Digest, Place]:
         """Store content as a file of its own, for those who read it in place."""
         digest = digest_of(data)
-        self._storage.write(object_key(digest, suffix), data)
-        return digest, Place(suffix=suffix)
+        return digest, self._alone(digest, data, suffix)
+
+    def copy(self, data: bytes, digest: Digest, place: Place) -> Place:
+        """Store once more what stands in *place*, in the same manner; elsewhere, if that is condemned."""
+        if place.pack is not None:
+            return self.add(data, digest)
+        match = _SUFFIX.fullmatch(place.suffix)
+        return self._alone(digest, data, (match and match["ending"]) or "")
+
+    def refresh(self) -> bool:
+        """Build no more on what was condemned meanwhile; whether garbage was ever collected here."""
+        if not self._condemned.refresh():
+            return False
+        with self._lock:
+            self._placed = {
+                digest: place
+                for digest, place in self._placed.items()
+                if not self.condemned(place_key(digest, place) or "")
+            }
+        return True
+
+    def condemned(self, key: str) -> bool:
+        """Whether what stands there is going to be deleted, as of the last `refresh`."""
+        return self._condemned.number(key) is not None
 
     def flush(self) -> None:
         """Close the open pack and make everything added survive a power failure."""
         with self._lock:
             self._close_pack()
         self._storage.flush()
+
+    def _alone(self, digest: Digest, data: bytes | memoryview, suffix: str) -> Place:
+        chosen, copy = suffix, -1
+        # A key that is condemned is left to its deletion; the number that condemned it makes another key.
+        while (number := self._condemned.number(object_key(digest, chosen))) is not None:
+            copy = max(number, copy + 1)
+            chosen = f".{copy:04x}{suffix}"
+        self._storage.write(object_key(digest, chosen), data)
+        return Place(suffix=chosen)
 
     def _packed(self, digest: Digest, data: bytes | memoryview) -> Place:
         place = Place(offset=self._pack.add(digest, data), held=data)
@@ -246,6 +307,10 @@ class ObjectWriter:
         if not self._open:
             return
         name, data = self._pack.finish()
+        salt = -1
+        while (number := self._condemned.number(pack_key(name))) is not None:
+            salt = max(number, salt + 1)
+            name, data = self._pack.finish(salt)
         self._storage.write(pack_key(name), data)
         for place in self._open:
             place.pack, place.held = name, None

@@ -5,7 +5,8 @@ A pack is the objects' bytes one after another, then a footer and a trailer::
     footer    per object: digest (32 bytes), offset (u64), length (u64), little-endian
     trailer   number of objects (u64), the bytes ``NLPACK01``
 
-Its name is the digest of footer and trailer, so packs with equal content in equal order are one pack.
+Its name is the digest of footer and trailer, so packs with equal content in equal order are one pack. A last row
+of length 0 (`PackWriter.finish`) gives a pack another name, where the first one is condemned.
 """
 
 import struct
@@ -38,9 +39,14 @@ class PackWriter:
         self.size += len(data)
         return offset
 
-    def finish(self) -> tuple[Digest, bytes]:
-        """Name and bytes of the pack."""
-        footer = b"".join([*self._rows, _TRAILER.pack(len(self._rows), MAGIC)])
+    def finish(self, salt: int | None = None) -> tuple[Digest, bytes]:
+        """Name and bytes of the pack; with a *salt*, another name for the same content.
+
+        The salt is a last row of no bytes, whose digest is that number: no object has it.
+        """
+        salted = [] if salt is None else [_ROW.pack(salt.to_bytes(32, "big"), self.size, 0)]
+        rows = [*self._rows, *salted]
+        footer = b"".join([*rows, _TRAILER.pack(len(rows), MAGIC)])
         return digest_of(footer), b"".join([*self._parts, footer])
 
 

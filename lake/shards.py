@@ -8,12 +8,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .digest import Digest, digest_of
 from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
 from .errors import CorruptObjectError
-from .objects import Place, checked_length
+from .objects import Place, checked_length, object_key
+from .packs import pack_key
 
 _SCHEMA = pa.schema(
     [
@@ -93,6 +95,14 @@ class Shard(Mapping[int, Entry]):
         new = _table({at: entry for at, entry in changes.items() if entry is not None})
         kept = self._table.filter(pa.array(self._untouched(changes)))
         return Shard(pa.concat_tables([kept, new]).unify_dictionaries().sort_by("at"))
+
+    def keys_stored(self) -> set[str]:
+        """Keys of the storage that the entries stand in: packs, and objects that are files of their own."""
+        packs = {pack_key(pack) for pack in self._table["pack"].unique().to_pylist() if pack is not None}
+        alone = pc.and_(pc.is_null(self._table["pack"]), pc.is_null(self._table["inline"]))
+        rows = self._table.select(["digest", "suffix"]).filter(alone)
+        pairs = zip(rows["digest"].to_pylist(), rows["suffix"].to_pylist(), strict=True)
+        return packs | {object_key(digest.hex(), suffix or "") for digest, suffix in pairs}
 
     def numbers(self) -> set[int]:
         """Numbers of the shards that the positions belong to: one, in a sound shard."""

@@ -27,6 +27,7 @@ from .merge import merged
 from .names import checked_name
 from .nodes import Node, Tree, tree_digest, tree_json
 from .objects import ObjectWriter
+from .placement import rescued
 from .provenance import provenance
 from .zarrstore import ZarrStore
 
@@ -278,7 +279,7 @@ class Transaction:
             changes = self.drafts.changes()
             if not changes and not self._merging:
                 return None
-            self.record = self._append(changes)
+            self.record = self._append(self._rescued(changes))
             if self.record is not None:
                 self._tip, self._number = self.record, self.record.number
                 self._merging.clear()
@@ -289,6 +290,17 @@ class Transaction:
             self._tip, self._number = self._history.log.head(self._branch)
             self.drafts.rebase(self._history.tree(self._tip))
         raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
+
+    def _rescued(self, changes: dict[str, Node | None]) -> dict[str, Node | None]:
+        """The changes, standing on nothing that garbage collection is about to delete (see `garbage`)."""
+        if not self.writer.refresh():
+            return changes
+        tree, objects = self._history.tree(self._tip), self._history.objects
+        copied = rescued(changes, tree, objects, self.writer)
+        if copied:
+            self.writer.flush()
+            self.drafts.apply(copied)
+        return {**changes, **copied}
 
     def _append(self, changes: Mapping[str, Node | None]) -> Record | None:
         old = self._history.tree(self._tip)
