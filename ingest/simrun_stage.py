@@ -23,8 +23,8 @@ from .simrun_layout import Survey
 
 PARSED = frozenset({"soma_traces", "site_traces", "synapses", "cells"})
 _SITE = re.compile(
-    r"(?P<landmark>.+)_ID_(?P<landmark_id>\d+)_sec_(?P<section_id>\d+)_seg_(?P<segment_id>\d+)"
-    r"_x_(?P<x>[\d.]+)_somaDist_(?P<soma_distance>[\d.]+)"
+    r"(?P<landmark>.+)_ID_(?P<landmark_id>[0-9]{1,9})_sec_(?P<section_id>[0-9]{1,9})"
+    r"_seg_(?P<segment_id>[0-9]{1,9})_x_(?P<x>[0-9]+\.[0-9]+)_somaDist_(?P<soma_distance>[0-9]+\.[0-9]+)"
 )
 
 

@@ -84,10 +84,11 @@ class Lake(store.Lake):
     def at(self, ref: str | datetime) -> Snapshot:
         """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
         record = self._history.resolve(ref)
-        # Views are not made anew for every question to the same commit.
-        if self._latest is None or self._latest.commit.id != record.id:
-            self._latest = Snapshot(self._history, record)
-        return self._latest
+        # Views are not made anew for every question to the same commit. Threads may share a lake.
+        snapshot = self._latest
+        if snapshot is None or snapshot.commit.id != record.id:
+            snapshot = self._latest = Snapshot(self._history, record)
+        return snapshot
 
     def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
         """Ask the newest commit in SQL; see `Snapshot.sql`."""

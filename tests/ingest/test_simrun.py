@@ -142,11 +142,13 @@ def test_axes_of_one_span_have_arrays_of_their_own(lake: Any, tmp_path: Path) ->
 
 
 def test_sites_are_read_from_their_labels(lake: Any, tmp_path: Path) -> None:
-    write_run(tmp_path / "tree", Run(sites=(SITE, "bAP.020")))
+    alike = SITE.replace("0.929", "0.9.9")
+    write_run(tmp_path / "tree", Run(sites=(SITE, "bAP.020", alike)))
     ingest(lake, tmp_path / "tree")
     assert rows(lake, "from recording_sites") == [
         ("soma", None, None, None, None, None, None),
         ("bAP.020", None, None, None, None, None, None),
+        (alike, None, None, None, None, None, None),
         (SITE, "sites", 0, 38, 32, 0.929, 920.7),
     ]
 

@@ -1,0 +1,211 @@
+"""SQL on one snapshot: what may be asked, what describes the lake, and damage told before any row."""
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import neurolake
+from neurolake import CorruptObjectError, QueryError
+
+
+def ask(lake: Any, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    return lake.sql(query, **parameters).fetchall()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Any:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("fill") as tx:
+        tx.write_table("numbers", pa.table({"x": [1, 2, 3]}), doc="a number")
+        tx.write_table("letters", pa.table({"y": ["a", "b"]}))
+    return lake
+
+
+def damage(lake: Any, name: str, how: str) -> None:
+    (path,) = lake[name].unverified_paths()
+    path.chmod(0o644)
+    if how == "footer":
+        path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
+    elif how == "bit":
+        data = bytearray(path.read_bytes())
+        data[10] ^= 1
+        path.write_bytes(data)
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("copy numbers to 'x.csv'", "create table a as select 1", "attach 'x.db'", "pragma version"),
+        *("pragma database_list", "select 1; select 2", "explain select 1", "", " -- nothing"),
+        *("explain analyze create table x as select 1", "insert into numbers values (1)", "set threads = 1"),
+        *("install httpfs", "load json", "call pragma_version()", "drop view numbers", "begin"),
+        *("create or replace view numbers as select 1", "export database 'x'", "prepare a as select 1"),
+        *("select 1; drop view numbers", "use memory", "delete from numbers", "vacuum", "detach memory"),
+    ],
+)
+def test_a_query_is_one_select(small: Any, query: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(QueryError, match="a query is one SELECT, this is"):
+        small.sql(query)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert ask(small, "select sum(x) from numbers") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("select sum(x) from numbers;", "select sum(x) from NUMBERS", 'select sum("x") from "numbers"'),
+        *("with a as (from numbers) select sum(x) from a", "from numbers select sum(x)", "values (6)"),
+        *(
+            "select sum(x) from query_table('num' || 'bers')",
+            "from query('select sum(x) from numb' || 'ers')",
+        ),
+    ],
+)
+def test_ways_to_select(small: Any, query: str) -> None:
+    assert ask(small, query) == [(6,)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("read_text('{}')", "read_csv('{}')", "read_blob('{}')", "glob('{}')", "read_parquet('{}')"),
+        *("parquet_metadata('{}')", "read_json('{}')", "'{}'", "sniff_csv('{}')"),
+    ],
+)
+def test_nothing_outside_the_lake_is_read(small: Any, tmp_path: Path, source: str) -> None:
+    for file in (tmp_path / "secret.csv", tmp_path / "lake" / "neurolake.json", Path("/etc/hostname")):
+        if not file.exists():
+            file.write_text("a,b\n1,2\n")
+        for path in (file, f"{small.url}/objects/../../{file.name}"):
+            with pytest.raises((QueryError, Exception), match=r"Permission Error|does not exist"):
+                small.sql(f"from {source.format(path)}").fetchall()
+
+
+def test_settings_cannot_be_changed(small: Any) -> None:
+    assert ask(small, "select current_setting('enable_external_access')") == [(False,)]
+    assert ask(small, "select current_setting('lock_configuration')") == [(True,)]
+    with pytest.raises(QueryError):
+        small.sql("select set_config('enable_external_access', 'true')")
+
+
+def test_parameters(simrun_lake: Any) -> None:
+    query = "select count(*) from trials where stimulus = $stimulus and trial_id >= $first"
+    assert ask(simrun_lake, query, stimulus="C2", first=1) == [(4,)]
+    assert ask(simrun_lake, query, stimulus="C2' or true --", first=0) == [(0,)]
+    assert ask(simrun_lake, "select count(*) from trials where trial_id in $ids", ids=[0, 6]) == [(2,)]
+    with pytest.raises(QueryError, match="Values were not provided for the following parameters: first"):
+        ask(simrun_lake, query, stimulus="C2")
+    with pytest.raises(QueryError, match="Expected 0, got 1"):
+        ask(simrun_lake, "select 1", first=1)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("select * from trails", 'Table with name trails does not exist!\nDid you mean "trials"'),
+        ("select stimlus from trials", 'column "stimlus" not found'),
+        ("select (", "syntax error"),
+    ],
+)
+def test_errors_say_what_and_where(simrun_lake: Any, query: str, reason: str) -> None:
+    with pytest.raises(QueryError, match=reason) as caught:
+        simrun_lake.sql(query)
+    assert str(caught.value).endswith(f"\n  in: {query}")
+
+
+def test_names_of_python_are_not_tables(simrun_lake: Any) -> None:
+    for name in ("sql", "text", "cursor", "rows", "lake", "snapshot", "DESCRIPTIONS"):
+        with pytest.raises(QueryError, match="does not exist"):
+            simrun_lake.sql(f"from {name}")
+
+
+def test_nodes(simrun_lake: Any) -> None:
+    head = simrun_lake.head
+    found = {row[0]: row for row in ask(simrun_lake, "from nodes")}
+    assert list(found) == sorted(head)
+    name, kind, doc, rows, shape, data_type, stored, objects, digest = found["trials"]
+    assert (name, kind, doc, rows, shape) == ("trials", "table", "one simulated trial", 7, None)
+    assert (data_type, objects, digest) == (None, 2, head["trials"].digest)
+    assert stored == sum(entry.size for entry in head["trials"].files)
+    assert found["voltage/soma"][2:6] == ("membrane potential", None, [7, 200], "float64")
+    assert {row[1] for row in found.values()} == {"table", "array", "file"}
+
+
+def test_columns(simrun_lake: Any) -> None:
+    found = ask(
+        simrun_lake,
+        'select type, unit, meaning, source from columns where "column" = \'soma_distance\' order by "table" desc',
+    )
+    path = "simulation_run<N>_synapses.csv"
+    assert found[0] == ("double", "µm", "path length from the synapse to the soma", path)
+    described = ask(simrun_lake, 'select "table", "column" from columns where meaning is null')
+    assert described == []
+    counted = ask(simrun_lake, "select count(*) from columns")
+    assert counted == [(sum(len(table.columns) for table in simrun_lake.head.tables.values()),)]
+
+
+def test_commits(simrun_lake: Any) -> None:
+    log = simrun_lake.log()
+    found = ask(simrun_lake, "from commits")
+    assert [row[0] for row in found] == [record.id for record in log]
+    assert [row[3] for row in found] == ["Ingest second", "Ingest first", "Create the lake"]
+    for (_, time, author, _, _, snapshot), record in zip(found, log, strict=True):
+        assert isinstance(time, datetime) and time == record.time.replace(tzinfo=None)
+        assert (author, snapshot) == (record.author, record.snapshot)
+    assert [row[4] for row in found] == [[log[1].id], [log[2].id], []]
+
+
+def test_tables_of_the_lake_come_first(tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("own nodes") as tx:
+        tx.write_table("nodes", pa.table({"cell": [7]}))
+        tx.write_table("odd \"name's/part", pa.table({"x": [8]}))
+        tx.write_table("Fall", pa.table({"x": [1]}))
+        tx.write_table("fall", pa.table({"x": [2]}))
+    assert ask(lake, "from nodes") == [(7,)]
+    assert ask(lake, 'from "odd ""name\'s/part"') == [(8,)]
+    # SQL does not tell letters by their case: one of the two can be asked, and the lake still works.
+    with pytest.raises(CorruptObjectError, match=r"'fall' cannot be read: .*already exists"):
+        ask(lake, "from fall")
+
+
+@pytest.mark.parametrize("how", ["footer", "bit", "gone"])
+def test_damage_is_told_before_any_row(small: Any, how: str) -> None:
+    damage(small, "numbers", how)
+    lake = neurolake.open(small.url)
+    assert ask(lake, "from letters") == [("a",), ("b",)]
+    assert [row[0] for row in ask(lake, "select name from nodes")] == ["letters", "numbers"]
+    for query in (
+        "from numbers",
+        "from NUMBERS",
+        "from query_table('num' || 'bers')",
+        "select count(*) from numbers",
+    ):
+        with pytest.raises(CorruptObjectError):
+            lake.sql(query)
+
+
+def test_damage_beside_the_question_is_no_matter(small: Any) -> None:
+    lake = neurolake.open(small.url)
+    assert ask(lake, "select sum(x) from numbers") == [(6,)]
+    damage(lake, "letters", "gone")
+    assert ask(lake, "select sum(x) from numbers") == [(6,)]
+
+
+def test_a_lake_that_moved_answers(simrun_folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(simrun_folder, tmp_path / "it's here, ü")
+    assert ask(neurolake.open(moved), "select count(*) from trials") == [(7,)]
+
+
+def test_an_empty_lake_answers(tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    assert ask(lake, "select count(*) from nodes") == [(0,)]
+    assert ask(lake, "select message from commits") == [("Create the lake",)]
