@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,6 +24,8 @@ from .lake.errors import InputError, NeurolakeError, NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from .ingest.simrun import Report
+    from .lake import Record
+    from .lake.refs import Refs
     from .query.lake import Lake, Snapshot
 
 LEFT_OUT = 3
@@ -280,6 +283,109 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     }
 
 
+@app.command("branch")
+def branch_command(
+    lake: LakePath,
+    name: Annotated[str | None, typer.Argument(help="A branch; without it, all are listed.")] = None,
+    at: Ref = "main",
+    move: Annotated[bool, typer.Option("--move", help="Let a branch that exists mean --at.")] = False,
+    force: Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Forget it; its commits stay.")] = False,
+) -> None:
+    """List, make, move or delete branches.
+
+    Example: neurolake branch trial-17 --at main~2 --lake my-lake
+    """
+    _change_ref(open(lake).branches, name, at, move, force, delete)
+
+
+@app.command("tag")
+def tag_command(
+    lake: LakePath,
+    name: Annotated[str | None, typer.Argument(help="A tag; without it, all are listed.")] = None,
+    at: Ref = "main",
+    move: Annotated[bool, typer.Option("--move", help="Let a tag that exists mean --at.")] = False,
+    force: Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Forget it; its commit stays.")] = False,
+) -> None:
+    """List, make, move or delete tags.
+
+    Example: neurolake tag figure-3 --at main~2 --lake my-lake
+    """
+    _change_ref(open(lake).tags, name, at, move, force, delete)
+
+
+def _change_ref(refs: "Refs", name: str | None, at: str, move: bool, force: bool, delete: bool) -> None:
+    if name is None:
+        for known, record in refs.items():
+            out.print(f"{record.id[:12]}  {known}  {record.message}")
+    elif delete:
+        refs.delete(name)
+        out.print(f"Deleted {name}")
+    else:
+        record = refs.move(name, at, force=force) if move else refs.create(name, at)
+        out.print(f"{name} is {record.id[:12]}: {record.message}")
+
+
+@app.command("diff")
+def diff_command(
+    lake: LakePath,
+    old: Annotated[str, typer.Argument(help="Commit, branch, tag or time.")] = "main~1",
+    new: Annotated[str, typer.Argument(help="Commit, branch, tag or time.")] = "main",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each node.")] = False,
+) -> None:
+    """Say what changed from one commit to another, node by node.
+
+    Example: neurolake diff figure-3 main --lake my-lake
+    """
+    for change in open(lake).diff(old, new):
+        out.print(dumps(change.to_json()) if json else str(change))
+
+
+@app.command("merge")
+def merge_command(
+    source: Annotated[str, typer.Argument(help="Branch, tag or commit to bring in.")],
+    lake: LakePath,
+    into: Annotated[str, typer.Option(help="Branch to bring it into.")] = "main",
+    message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
+) -> None:
+    """Bring into a branch what another has done since they parted.
+
+    Example: neurolake merge trial-17 --lake my-lake
+    """
+    _print_commit(open(lake).merge(source, into=into, message=message), f"{into} has all of {source} already")
+
+
+@app.command("revert")
+def revert_command(
+    commit: Annotated[str, typer.Argument(help="Commit whose work to undo.")],
+    lake: LakePath,
+    branch: Annotated[str, typer.Option(help="Branch to undo it in.")] = "main",
+) -> None:
+    """Undo what one commit did, by a new commit.
+
+    Example: neurolake revert main --lake my-lake
+    """
+    _print_commit(open(lake).revert(commit, branch=branch), f"{branch} has nothing of {commit} left")
+
+
+@app.command("cherry-pick")
+def cherry_pick_command(
+    commit: Annotated[str, typer.Argument(help="Commit whose work to do again.")],
+    lake: LakePath,
+    branch: Annotated[str, typer.Option(help="Branch to do it in.")] = "main",
+) -> None:
+    """Do in a branch what one commit did in another.
+
+    Example: neurolake cherry-pick trial-17 --lake my-lake
+    """
+    _print_commit(open(lake).cherry_pick(commit, branch=branch), f"{branch} has all of {commit} already")
+
+
+def _print_commit(record: "Record | None", otherwise: str) -> None:
+    out.print(otherwise if record is None else f"Commit {record.id[:12]}: {record.message}")
+
+
 @app.command("describe")
 def describe_command(
     lake: LakePath,
@@ -335,7 +441,7 @@ def demo_command(
     """
     from .ingest.demo import write_demo_tree
     from .mechanisms.demo_input import STIMULUS_MS
-    from .query.overview import save_overview
+    from .query.overview import DEMO_QUERIES, save_overview
 
     results, lake, figure = folder / "results", str(folder / "lake"), folder / "overview.png"
     if not results.exists():
@@ -348,19 +454,6 @@ def demo_command(
         sql_command(query, lake)
     save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
     out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}")
-
-
-_DEMO_SPIKES = (
-    "select stimulus, count(distinct t.trial_id) as trials, "
-    "count(distinct s.trial_id) as with_spike_in_100_to_130_ms "
-    "from trials t left join spike_times s on s.trial_id = t.trial_id and s.time >= 100 and s.time < 130 "
-    "group by all order by stimulus"
-)
-_DEMO_SYNAPSES = (
-    "select cell_type, count(*) as activations, avg(soma_distance) as mean_soma_distance "
-    "from synapse_activation group by all order by activations desc"
-)
-DEMO_QUERIES = (_DEMO_SPIKES, _DEMO_SYNAPSES)
 
 
 def _step(command: str) -> None:

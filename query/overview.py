@@ -11,6 +11,17 @@ from .figures import Responses, overview
 from .lake import Snapshot
 
 SITE = "soma"
+_DEMO_SPIKES = (
+    "select stimulus, count(distinct t.trial_id) as trials, "
+    "count(distinct s.trial_id) as with_spike_in_100_to_130_ms "
+    "from trials t left join spike_times s on s.trial_id = t.trial_id and s.time >= 100 and s.time < 130 "
+    "group by all order by stimulus"
+)
+_DEMO_SYNAPSES = (
+    "select cell_type, count(*) as activations, avg(soma_distance) as mean_soma_distance "
+    "from synapse_activation group by all order by activations desc"
+)
+DEMO_QUERIES = (_DEMO_SPIKES, _DEMO_SYNAPSES)
 
 
 def responses(
