@@ -1,5 +1,6 @@
 """A DuckDB connection on one snapshot: a view for every table, and tables that describe the lake itself."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -54,13 +55,11 @@ class Catalog:
         self._lock = threading.Lock()
         self._connection = duckdb.connect()
         self._undescribed = {name: make for name, make in DESCRIPTIONS.items() if name not in self._tables}
-        self._broken: dict[str, duckdb.Error] = {}
-        for name, table in self._tables.items():
-            try:
-                self._connection.execute(_view(name, table))
-            except duckdb.Error as error:
-                # The other tables can still be asked.
-                self._broken[name] = error
+        self._unmade = set(self._tables)
+        for name in self._tables:
+            # A file may be elsewhere still, or damaged. The other tables can be asked.
+            with contextlib.suppress(duckdb.Error):
+                self._make_view(name)
         self._lock_down()
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
@@ -114,8 +113,15 @@ class Catalog:
 
     def _verify(self, name: str) -> None:
         self._tables[name].paths()
-        if name in self._broken:
-            raise CorruptObjectError(f"table {name!r} cannot be read: {self._broken[name]}")
+        try:
+            if name in self._unmade:
+                self._make_view(name)
+        except duckdb.Error as error:
+            raise CorruptObjectError(f"table {name!r} cannot be read: {error}") from error
+
+    def _make_view(self, name: str) -> None:
+        self._connection.execute(_view(name, self._tables[name]))
+        self._unmade.remove(name)
 
     def _make_table(self, name: str, rows: pa.Table) -> None:
         # What is registered is seen by one cursor only; a table is seen by all.
@@ -124,9 +130,8 @@ class Catalog:
         self._connection.unregister("described")
 
     def _lock_down(self) -> None:
-        root = self._snapshot.objects.storage.local_path("objects/")
         settings = [
-            f"set allowed_directories = [{_quoted(str(root) + '/')}]",
+            f"set allowed_directories = [{_quoted(f'{self._snapshot.objects.folder}/')}]",
             "set enable_external_access = false",
             "set TimeZone = 'UTC'",
             "set lock_configuration = true",

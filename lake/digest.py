@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any, NewType
 
 from blake3 import blake3
@@ -18,6 +19,11 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
     """BLAKE3-256 of *data*; any contiguous buffer will do."""
     return Digest(blake3(data).hexdigest())
+
+
+def digest_of_file(path: Path) -> Digest:
+    """BLAKE3-256 of a file's bytes."""
+    return Digest(blake3().update_mmap(path).hexdigest())
 
 
 def is_digest(text: object) -> bool:

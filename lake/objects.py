@@ -117,8 +117,7 @@ class ObjectStore:
         self.storage = storage
         self.cache = cache
         self.verification = verification
-        remote = cache is not None and storage.local_path("objects/") is None
-        self._copies = Copies(storage, cache) if remote and cache is not None else None
+        self._copies = None if cache is None else Copies(storage, cache)
         self._verified: set[str] | None = None
         self._lock = threading.Lock()
 
@@ -144,10 +143,11 @@ class ObjectStore:
     @property
     def folder(self) -> Path | None:
         """What the files lie below that `verified_path` gives; None where there are none."""
-        return self._copies.folder if self._copies else self.storage.local_path("objects")
+        local = self.storage.local_path("objects")
+        return self._copies.folder if local is None and self._copies is not None else local
 
     def local_path(self, digest: Digest, place: Place) -> Path:
-        """The local file of an object that stands alone; of a remote one, where its copy will be.
+        """The local file of an object that stands alone; of a remote one, where its copy is or will be.
 
         Raises
         ------
@@ -155,7 +155,9 @@ class ObjectStore:
             It does not, or the storage is not local and there is no cache.
         """
         key = object_key(digest, place.suffix)
-        path = self._copies.path(key) if self._copies else self.storage.local_path(key)
+        path = self.storage.local_path(key)
+        if path is None and self._copies is not None:
+            path = self._copies.path(key)
         if path is None or place.pack is not None or place.inline is not None:
             raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
         return path
@@ -178,9 +180,7 @@ class ObjectStore:
             As `read` does.
         """
         path = self.local_path(digest, place)
-        copied = self._copies is not None and self._copies.fetch(
-            object_key(digest, place.suffix), digest, size
-        )
+        copied = self._copied(digest, size, place)
         if self.verification == "never":
             return path
         try:
@@ -188,17 +188,23 @@ class ObjectStore:
         except OSError as error:
             raise CorruptObjectError(f"object {digest} is missing: {error}") from error
         identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-        if copied:
-            self._remember(identity)
-        elif self.verification == "always" or identity not in self._known_good():
-            if self._copies is None:
-                self.read(digest, size, place)
-            elif digest_of_file(path) != digest:
-                # Only the copy is damaged: a new one is as good as the object.
-                path.unlink(missing_ok=True)
-                return self.verified_path(digest, size, place)
-            self._remember(identity)
+        if self.verification == "first" and identity in self._known_good():
+            return path
+        if copied is None:
+            self.read(digest, size, place)
+        elif not copied and digest_of_file(path) != digest:
+            # Only the copy is damaged: another is as good as the object.
+            path.unlink(missing_ok=True)
+            return self.verified_path(digest, size, place)
+        self._remember(identity)
         return path
+
+    def _copied(self, digest: Digest, size: int, place: Place) -> bool | None:
+        """Have a copy of a remote object here; whether it was made just now. None where none is needed."""
+        key = object_key(digest, place.suffix)
+        if self._copies is None or self.storage.local_path(key) is not None:
+            return None
+        return self._copies.fetch(key, digest, size)
 
     def _where(self, digest: str, place: Place) -> str:
         if place.inline is not None:
