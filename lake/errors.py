@@ -4,6 +4,7 @@
 
     NeurolakeError
     ├── NotFoundError (KeyError)      no such lake, ref, commit or node: check the name
+    │   └── ExpiredError              a commit that was dropped because it was old
     ├── ConflictError                 another writer changed the same nodes: reopen and retry
     ├── ReadOnlyError (PermissionError)  a pinned snapshot or a read-only medium: open a transaction
     ├── InputError (ValueError)       what was given cannot be used: mend the input
@@ -30,6 +31,10 @@ class NotFoundError(NeurolakeError, KeyError):
     def __str__(self) -> str:
         # KeyError would show the repr of the message.
         return str(self.args[0]) if self.args else ""
+
+
+class ExpiredError(NotFoundError):
+    """A commit that is gone because history as old as it was dropped."""
 
 
 class ConflictError(NeurolakeError):

@@ -8,7 +8,7 @@ from typing import Any
 
 from .digest import Digest
 from .entry import ShardRef
-from .errors import CorruptObjectError, InputError, NotFoundError
+from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
 from .log import MAIN, Log, Pointer, Record, checked_ref_name
 from .names import ROOT, checked_name
 from .nodes import Node, Tree, changed_node, tree_digest
@@ -95,18 +95,30 @@ class History:
         for record in self.log.ancestors(other):
             if record.id in before:
                 return record
-        raise NotFoundError(f"commits {one.id[:12]} and {other.id[:12]} have no common ancestor")
+        raise NotFoundError(
+            f"commits {one.id[:12]} and {other.id[:12]} have no common ancestor{self._expired_too()}"
+        )
 
     def commits(self) -> Iterator[Record]:
         """Every commit that stands in the log of any branch, deleted ones included."""
         for branch in self.log.all_names():
-            yield from (record for record in self.log.reflog(branch) if isinstance(record, Record))
+            for number in self.log.numbers(branch):
+                try:
+                    record = self.log.record(branch, number)
+                except ExpiredError:
+                    continue
+                if isinstance(record, Record):
+                    yield record
 
     def _before(self, record: Record, steps: int, ref: str) -> Record:
         for done in range(steps):
             if not record.parents:
                 raise NotFoundError(f"{ref}: there are only {done} commits before {ref.rsplit('~', 1)[0]}")
-            record = self.log.read(record.parents[0])
+            try:
+                record = self.log.read(record.parents[0])
+            except ExpiredError as error:
+                before = ref.rsplit("~", 1)[0]
+                raise ExpiredError(f"{ref}: only {done} commits before {before} are left; {error}") from None
         return record
 
     def _by_id(self, prefix: str) -> Record:
@@ -116,7 +128,7 @@ class History:
         if len(found) > 1:
             raise InputError(f"{prefix}: {len(found)} commits begin so; give more digits")
         if not found:
-            raise NotFoundError(f"{prefix}: no commit begins so")
+            raise NotFoundError(f"{prefix}: no commit begins so{self._expired_too()}")
         return found[0]
 
     def _at_time(self, time: datetime) -> Record:
@@ -127,7 +139,13 @@ class History:
                 return record
             if record.time <= moment and isinstance(record, Pointer) and record.target is not None:
                 return self.log.read(record.target)
-        raise NotFoundError(f"there is no commit as early as {moment.isoformat()}")
+        kind = ExpiredError if self.log.horizon(MAIN) else NotFoundError
+        raise kind(f"there is no commit as early as {moment.isoformat()}{self._expired_too()}")
+
+    def _expired_too(self) -> str:
+        """What to add where something was not found: it may have been there once."""
+        expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
+        return f"; early history of {', '.join(expired)} has expired" if expired else ""
 
     def _read(self, record: Record) -> Tree:
         later = []

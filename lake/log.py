@@ -4,7 +4,8 @@ A record's file is two lines: the digest of the second, and the record as canoni
 record's id. Creation is the one atomic step of every change of a lake (`Storage.create`).
 
 A record is a commit, or it points at one (`Pointer`): that is how a branch begins, how it is moved, and how a
-branch or tag ends. A row therefore tells all that ever happened to its name.
+branch or tag ends. A row therefore tells all that ever happened to its name, unless its beginning has expired:
+``expired/<branch>/<number>`` says that records before that one may be gone (`expiry.expire`).
 """
 
 import heapq
@@ -17,10 +18,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from .digest import Digest, canonical_json, checked_digest, digest_of, is_digest
-from .errors import CorruptObjectError, InputError, NotFoundError
+from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
 from .storage import Storage
 
 MAIN = "main"
+EXPIRED = "expired/"
 Space = Literal["log", "tags"]
 FOLD_AFTER = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -168,7 +170,7 @@ class Log:
     def points_at(self, name: str, space: Space = "log") -> Reference | None:
         """The commit that a branch or tag means now; None if there is no such name, or no more."""
         last = self.last(name, space)
-        record = None if last is None else self._read(space, name, last)
+        record = None if last is None else self.record(name, last, space)
         if isinstance(record, Pointer):
             return record.target
         return None if record is None else record.reference
@@ -186,7 +188,7 @@ class Log:
     def head(self, branch: str = MAIN) -> tuple[Record, int]:
         """The commit that *branch* means now, and the number of the record that says so."""
         last = self.last(branch)
-        record = None if last is None else self._read("log", branch, last)
+        record = None if last is None else self.record(branch, last)
         if isinstance(record, Pointer):
             record = None if record.target is None else self.read(record.target)
         if last is None or record is None:
@@ -198,23 +200,47 @@ class Log:
 
         Raises
         ------
+        ExpiredError
+            It is gone because history that old was dropped.
         CorruptObjectError
             It is missing, damaged, or another commit stands in its place.
         """
-        record = self._read("log", reference.branch, reference.number)
+        record = self.record(reference.branch, reference.number)
         if not isinstance(record, Record) or record.id != reference.id:
-            place = _key("log", reference.branch, reference.number)
+            place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
         return record
 
     def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
-        """All that happened to a branch or tag, newest first."""
-        last = self.last(name, space)
-        for number in range(-1 if last is None else last, -1, -1):
-            yield self._read(space, name, number)
+        """All that happened to a branch or tag, newest first; what has expired is left out."""
+        last, horizon = self.last(name, space), self.horizon(name, space)
+        for number in range(-1 if last is None else last, horizon - 1, -1):
+            try:
+                yield self.record(name, number, space)
+            except ExpiredError:
+                return
+
+    def horizon(self, name: str, space: Space = "log") -> int:
+        """Number of the record before which the history of a branch has expired; 0 if none has."""
+        newest = self._storage.last(f"{EXPIRED}{checked_ref_name(name)}/") if space == "log" else None
+        return int(_file(newest)) if newest is not None and _NUMBER.fullmatch(_file(newest)) else 0
+
+    def expire(self, name: str, horizon: int, time: datetime) -> None:
+        """Say that records of a branch before *horizon* may be gone from now on."""
+        data = canonical_json({"time": time.isoformat()}) + b"\n"
+        self._storage.create(f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}", data)
+
+    def numbers(self, name: str, space: Space = "log") -> list[int]:
+        """Numbers of all records that should be there, newest first; of expired history those that still are."""
+        last, horizon = self.last(name, space), self.horizon(name, space)
+        kept = self._numbers(space, name, everything=True) if horizon else []
+        earlier = sorted((number for number in kept if number < horizon), reverse=True)
+        return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
 
     def ancestors(self, record: Record) -> Iterator[Record]:
         """*record* and all commits before it, newest first; one never comes before a commit that follows it.
+
+        History that has expired is left out.
 
         Raises
         ------
@@ -229,7 +255,10 @@ class Log:
             for parent in record.parents:
                 if parent.id not in seen:
                     seen.add(parent.id)
-                    before = self.read(parent)
+                    try:
+                        before = self.read(parent)
+                    except ExpiredError:
+                        continue
                     heapq.heappush(heap, (-before.time.timestamp(), -before.number, before.id, before))
 
     def last(self, name: str, space: Space = "log") -> int | None:
@@ -241,7 +270,7 @@ class Log:
                 return None
             known = max(numbers)
         # Records are dense: whoever wrote one after another left no gap.
-        while self._storage.size(_key(space, name, known + 1)) is not None:
+        while self._storage.size(record_key(name, known + 1, space)) is not None:
             known += 1
         self._last[space, name] = known
         return known
@@ -251,7 +280,7 @@ class Log:
     ) -> Record | Pointer | None:
         """Create record *number*; None if another writer has created it already."""
         line = canonical_json(fields)
-        key = _key(space, checked_ref_name(name), number)
+        key = record_key(checked_ref_name(name), number, space)
         created = self._storage.create(key, digest_of(line).encode() + b"\n" + line + b"\n")
         # A lost response: the create succeeded, and only its answer did not arrive.
         if not created and json.loads(self._storage.read(key).partition(b"\n")[2])["uuid"] != fields["uuid"]:
@@ -294,21 +323,34 @@ class Log:
             if self.append(name, 0 if last is None else last + 1, fields, space) is not None:
                 return True
 
-    def _numbers(self, space: Space, name: str) -> list[int]:
-        last = self._storage.last(f"{space}/{name}/")
+    def _numbers(self, space: Space, name: str, *, everything: bool = False) -> list[int]:
+        last = None if everything else self._storage.last(f"{space}/{name}/")
         keys = [last] if last is not None and _NUMBER.fullmatch(_file(last)) else []
         # Whatever else lies in the folder is not ours, and hides the records only from a hasty look.
         keys = keys or [stored.key for stored in self._storage.list(f"{space}/{name}/")]
         return [int(_file(key)) for key in keys if _NUMBER.fullmatch(_file(key))]
 
-    def _read(self, space: Space, name: str, number: int) -> Record | Pointer:
-        key = _key(space, name, number)
+    def record(self, name: str, number: int, space: Space = "log") -> Record | Pointer:
+        """One record, verified.
+
+        Raises
+        ------
+        ExpiredError
+            It is gone because history that old was dropped.
+        CorruptObjectError
+            It is missing or damaged.
+        """
+        key = record_key(name, number, space)
         record = self._records.get(key)
         if record is not None:
             return record
         try:
             data = self._storage.read(key)
         except NotFoundError as error:
+            if number < (horizon := self.horizon(name, space)):
+                raise ExpiredError(
+                    f"commit {number} of branch {name} has expired: its history before {horizon} was dropped"
+                ) from None
             raise CorruptObjectError(f"record {key} is missing: {error}") from error
         return self._keep(key, _parse(data, key, name, number))
 
@@ -335,7 +377,8 @@ def _file(key: str) -> str:
     return key.rsplit("/", 1)[1]
 
 
-def _key(space: Space, name: str, number: int) -> str:
+def record_key(name: str, number: int, space: Space = "log") -> str:
+    """Where the storage keeps a record."""
     return f"{space}/{name}/{number:012d}"
 
 

@@ -25,9 +25,9 @@ from neurolake.lake.shards import Shard, parse_shard, shard_digest
 
 RNG = np.random.default_rng(0)
 KEY = re.compile(
-    r"neurolake\.json|(log|tags)/([A-Za-z0-9][A-Za-z0-9._-]*/([0-9]{12})?)?"
+    r"neurolake\.json|(log|tags|expired)/([A-Za-z0-9][A-Za-z0-9._-]*/([0-9]{12})?)?"
     r"|objects/([0-9a-f]{2})/\4[0-9a-f]{62}(\.[0-9a-f]{4})?(\.[a-z]+)?"
-    r"|packs/([0-9a-f]{2})/\7[0-9a-f]{62}\.pack|(gc|expired/main)/([0-9]{12})?"
+    r"|packs/([0-9a-f]{2})/\7[0-9a-f]{62}\.pack|gc/([0-9]{12})?"
 )
 
 

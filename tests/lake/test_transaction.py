@@ -18,6 +18,7 @@ from neurolake.lake import Lake, Transaction
 from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.entry import SHARD_SIZE
 from neurolake.lake.errors import ConflictError, FormatError, InputError, NotFoundError
+from neurolake.lake.history import History
 from neurolake.lake.log import Log
 from neurolake.lake.nodes import tree_digest
 from neurolake.lake.provenance import code_version
@@ -186,7 +187,7 @@ class TestHistory:
 
     def test_ambiguous_prefix(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
         record = lake.log()[0]
-        monkeypatch.setattr(Log, "reflog", lambda *_: iter([record, record]))
+        monkeypatch.setattr(History, "commits", lambda _: iter([record, record]))
         with pytest.raises(InputError, match="2 commits begin so; give more digits"):
             lake.at(record.id[:6])
 
