@@ -46,7 +46,7 @@ app.add_typer(ingest_app, name="ingest")
 app.add_typer(export_app, name="export")
 
 # Lines for a person fold at the edge of the screen; lines for another program are never cut.
-_WIDTH = None if sys.stdout.isatty() else 10_000
+_WIDTH = None if sys.stdout.isatty() else 1_000_000
 # What names and messages say is never markup.
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)

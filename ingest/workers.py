@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from ..lake.errors import InputError, StorageError
@@ -48,18 +50,34 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
         # What goes wrong is raised here; what workers log of it would only hide that.
         stack.enter_context(dask.config.set({"logging": {"distributed": "critical"}}))
         if scheduler is None:
-            cluster = LocalCluster(
-                n_workers=wanted,
-                threads_per_worker=1,
-                processes=True,
-                # None would ask for the usual port, and warn where another ingest has it.
-                dashboard_address=":0",
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
-            )
+            with _interrupts_held():
+                cluster = LocalCluster(
+                    n_workers=wanted,
+                    threads_per_worker=1,
+                    processes=True,
+                    # None would ask for the usual port, and warn where another ingest has it.
+                    dashboard_address=":0",
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
             scheduler = stack.enter_context(cluster)
         client = stack.enter_context(_connected(scheduler))
         yield lambda work, arguments: _on_cluster(client, work, arguments)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits till the end of the block, and never reaches the processes started in it.
+
+    A terminal interrupts all of them; only this one is to answer, and ends the others.
+    """
+    # Processes inherit the mask, but starting the tracker would lift it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _connected(scheduler: Any) -> Any:

@@ -90,7 +90,7 @@ def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Conso
         screen.print(listing)
     else:
         with output.open("w", encoding="utf-8") as file:
-            Console(file=file, width=10_000).print(listing)
+            Console(file=file, width=1_000_000).print(listing)
     if len(rows) > SHOWN_ROWS:
         screen.print(f"… the first {SHOWN_ROWS} rows; --format csv gives all")
 
