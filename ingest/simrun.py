@@ -73,6 +73,9 @@ def ingest_simrun(
     Run directories that the lake has are recognised by their files' digests and left alone, so running it
     again does nothing; new ones are added; changed ones are reported and left as they were ingested.
 
+    A script that has work shared by processes calls this below ``if __name__ == "__main__":``, because the
+    processes import the script.
+
     Parameters
     ----------
     results
@@ -107,10 +110,10 @@ def ingest_simrun(
     settings = Settings(
         lake.storage, _patterns(labels or {}), soma_threshold, dendrite_threshold, on_error == "skip"
     )
-    found = survey(root)
+    found = _surveyed(root)
     if found.failures and not settings.skip_failures:
         raise found.failures[0][1]
-    transaction = lake.transaction(message or f"Ingest simrun results from {root.name}")
+    transaction = lake.transaction(message or f"Ingest simrun results from {_legible(root.name)}")
     transaction.depends_on(*(kind.name for kind in schema.TABLES))
     report = Report(
         running=[path.relative_to(root).as_posix() for path in found.running],
@@ -129,6 +132,14 @@ def ingest_simrun(
     report.commit = None if record is None else record.id
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _surveyed(root: Path) -> Survey:
+    found = survey(root)
+    # A folder that is itself a run directory goes by its own name, which one inside may have as well.
+    if any(run.path != root / run.name for run in found.runs) and (root / root.name).is_dir():
+        raise IngestError(f"it is a run directory and holds {root.name!r}; ingest the folder above it", root)
+    return found
 
 
 def _legible(name: str) -> str:

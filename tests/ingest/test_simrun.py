@@ -426,6 +426,10 @@ def test_names_that_are_not_utf_8(lake: Any, tree: Path) -> None:
     assert str(caught.value).encode()
     report = ingest(lake, tree, on_error="skip")
     assert len(report.failures) == 2 and report.trials == 6
+    other = Path(os.fsdecode(os.fsencode(tree.parent) + b"/caf\xe9"))
+    write_run(other, Run(seed=9))
+    assert ingest(lake, other).trials == 2
+    assert lake.head.commit.message == "Ingest simrun results from caf\\udce9"
 
 
 @pytest.mark.parametrize(
@@ -472,6 +476,15 @@ def test_two_run_directories_ingested_as_folders_keep_their_files_apart(lake: An
     paths = lake["files"].to_arrow()["path"].to_pylist()
     assert len(set(paths)) == len(paths) == sum(len(list(folder.iterdir())) for folder in folders)
     assert ingest(lake, folders[0]).commit is None
+
+
+def test_a_run_directory_inside_one_of_the_same_name(lake: Any, tmp_path: Path) -> None:
+    outer = write_run(tmp_path, Run(naming=("same", "1")))
+    write_run(outer, Run(naming=("same", "2")))
+    with pytest.raises(IngestError, match="holds 'same'; ingest the folder above it"):
+        ingest(lake, outer)
+    assert ingest(lake, tmp_path).added == ["same", "same/same"]
+    assert read_lake(lake.head) == read_tree(tmp_path)
 
 
 def test_a_lake_inside_the_results(tree: Path) -> None:
