@@ -92,19 +92,6 @@ def test_eight_threads_ask(simrun_lake: Any) -> None:
         list(threads.map(ask, range(8)))
 
 
-def test_threads_that_travel_each_get_what_they_ask_for(simrun_lake: Any) -> None:
-    ids = [record.id for record in simrun_lake.log()]
-
-    def travel(seed: int) -> None:
-        rng = random.Random(seed)
-        for _ in range(500):
-            ref = rng.choice(ids)
-            assert simrun_lake.at(ref).commit.id == ref
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(travel, range(8)))
-
-
 def test_views_are_made_once_for_a_commit(simrun_lake: Any) -> None:
     assert simrun_lake.at("main") is simrun_lake.head
 
