@@ -7,6 +7,8 @@ metadata; when they append rows to the same table, or whole chunks along the fir
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 from .digest import Digest
@@ -91,48 +93,77 @@ def _merged_node(base: Node | None, ours: Node | None, theirs: Node | None, repe
 
 
 def _merged_table(base: Node, ours: Node, theirs: Node, repeats: bool) -> Node:
-    """A table is a row of files: each side took some away and added some at the end."""
+    """A table is a row of files: each side took some away, put others in their place, and added some at the end."""
     before, here = _files(base), _files(ours)
-    removed, added = _taken(before, _files(theirs))
-    removed_here, added_here = _taken(before, here)
+    edits, appended = _edits(before, _files(theirs))
+    edits_here, appended_here = _edits(before, here)
     if not repeats:
-        have = {entry.digest for entry in added_here}
-        added = [entry for entry in added if entry.digest not in have]
+        have = {entry.digest for entry in appended_here}
+        appended = [entry for entry in appended if entry.digest not in have]
+        edits = [edit for edit in edits if edit not in edits_here]
+    removed, removed_here = (
+        Counter(digest for edit in side for digest in edit.removed) for side in (edits, edits_here)
+    )
     if removed & removed_here:
         raise _ClashError("both sides rewrote the same rows")
-    replaced = [side for side in (removed, removed_here) if before and side.total() == len(before)]
-    if replaced and added and added_here:
-        raise _ClashError("one side replaced the rows, the other appended some")
-    _check_order(ours.meta.get("sorted_by", ()), added_here, added)
+    for side, other in ((removed, appended_here), (removed_here, appended)):
+        if before and side.total() == len(before) and other:
+            raise _ClashError("one side replaced the rows, the other appended some")
+    _check_order(ours.meta.get("sorted_by", ()), appended_here, appended)
     fields = merged_fields("", ours.meta["fields"], theirs.meta["fields"])
     meta = {**_merged_meta(base.meta, ours.meta, theirs.meta, skip=("fields", "evolved")), "fields": fields}
-    if len(fields) > len(base.meta["fields"]):
+    if fields != list(base.meta["fields"]):
         meta["evolved"] = True
-    if not removed:
-        return Node("table", meta, ours.entries.updated(dict(enumerate(added, len(here)))))
-    kept = [*_without(here, removed), *added]
-    return Node("table", meta, Entries(read_shard=ours.entries.read_shard).updated(dict(enumerate(kept))))
+    if not edits:
+        return Node("table", meta, ours.entries.updated(dict(enumerate(appended, len(here)))))
+    files = [*_edited(here, edits), *appended]
+    return Node("table", meta, Entries(read_shard=ours.entries.read_shard).updated(dict(enumerate(files))))
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Neighbouring files that went, and what came in their place."""
+
+    removed: tuple[Digest, ...]
+    added: tuple[Entry, ...]
 
 
 def _files(node: Node) -> list[Entry]:
     return [entry for _, entry in node.entries.items()]
 
 
-def _taken(before: list[Entry], after: list[Entry]) -> tuple[Counter[Digest], list[Entry]]:
-    """Digests of the files of *before* that *after* lacks, and the files that it has beyond them."""
-    old = Counter(entry.digest for entry in before)
-    return old - Counter(entry.digest for entry in after), _without(after, old)
+def _edits(before: list[Entry], after: list[Entry]) -> tuple[list[_Edit], list[Entry]]:
+    """How *before* became *after*: files replaced where they stood, and files added at the end."""
+    matcher = SequenceMatcher(None, _digests(before), _digests(after), autojunk=False)
+    edits, appended = [], []
+    for kind, i, j, k, m in matcher.get_opcodes():
+        if kind == "insert" and i == len(before):
+            appended = after[k:m]
+        elif kind == "insert":
+            # What was put between files stands for the one that follows it.
+            edits.append(_Edit((before[i].digest,), (*after[k:m], before[i])))
+        elif kind != "equal":
+            edits.append(_Edit(tuple(_digests(before[i:j])), tuple(after[k:m])))
+    return edits, appended
 
 
-def _without(entries: list[Entry], gone: Counter[Digest]) -> list[Entry]:
-    left = gone.copy()
-    kept = []
-    for entry in entries:
-        if left[entry.digest] > 0:
-            left[entry.digest] -= 1
-        else:
-            kept.append(entry)
-    return kept
+def _edited(files: list[Entry], edits: list[_Edit]) -> list[Entry]:
+    for edit in edits:
+        gone = Counter(edit.removed)
+        left: list[Entry] = []
+        place = len(files)
+        for entry in files:
+            if gone[entry.digest] > 0:
+                gone[entry.digest] -= 1
+                place = min(place, len(left))
+            else:
+                left.append(entry)
+        files = [*left[:place], *edit.added, *left[place:]]
+    return files
+
+
+def _digests(entries: list[Entry]) -> list[Digest]:
+    return [entry.digest for entry in entries]
 
 
 def _check_order(sorted_by: Sequence[str], here: list[Entry], there: list[Entry]) -> None:

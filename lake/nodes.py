@@ -89,8 +89,8 @@ def _checked_meta(kind: Kind, meta: Any) -> Mapping[str, Any]:
         raise TypeError("metadata is a JSON object")
     if kind == "array":
         Grid.of(meta)
-    if kind == "table" and not all(isinstance(field["name"], str) for field in meta["fields"]):
-        raise TypeError("a table has fields with names")
+    if kind == "table" and not all(_is_field(field) for field in meta["fields"]):
+        raise TypeError("a table has fields with names, types and documentation")
     return meta
 
 
@@ -106,3 +106,8 @@ def tree_digest(tree: Tree) -> Digest:
 def tree_json(tree: Tree) -> dict[str, Any]:
     """A tree as it stands in a snapshot object."""
     return {name: node.to_json() for name, node in sorted(tree.items())}
+
+
+def _is_field(field: Mapping[str, Any]) -> bool:
+    documentation = [text for pair in field.get("doc", {}).items() for text in pair]
+    return all(isinstance(text, str) for text in (field["name"], field["type"], *documentation))

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pds
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from .entry import Entry
 from .errors import CorruptObjectError, InputError
@@ -20,6 +22,28 @@ ROW_GROUP = 2**20
 SUFFIX = ".parquet"
 _LONGEST_STATISTIC = 64
 _SAMPLED_ROWS = 65536
+# Types that hold every value of another exactly.
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "int8": ("int16", "int32", "int64", "float", "double"),
+    "int16": ("int32", "int64", "float", "double"),
+    "int32": ("int64", "double"),
+    "uint8": ("uint16", "uint32", "uint64", "int16", "int32", "int64", "float", "double"),
+    "uint16": ("uint32", "uint64", "int32", "int64", "float", "double"),
+    "uint32": ("uint64", "int64", "double"),
+    "float": ("double",),
+    "null": ("string", "int64", "double", "bool"),
+}
+_UNITS = ("s", "ms", "us", "ns")
+_SCALARS = [
+    *(pa.type_for_alias(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(pa.float16(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.null()),
+    *(pa.date32(), pa.date64()),
+    *(pa.timestamp(unit, zone) for unit in _UNITS for zone in (None, "UTC")),
+    *(pa.duration(unit) for unit in _UNITS),
+]
+_TYPES = {str(kind): kind for kind in (*_SCALARS, *map(pa.list_, _SCALARS))}
+# What a file's bounds can be trusted for: NaN lies outside the bounds of real numbers.
+_BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
 
 
 def plain(table: pa.Table) -> pa.Table:
@@ -72,17 +96,27 @@ def merged_fields(
     Raises
     ------
     InputError
-        A column has another type than before.
+        A column has a type that neither holds all values of the other.
     """
-    before = {field["name"]: field for field in old}
-    for field in new:
-        known = before.get(field["name"])
-        if known is not None and known["type"] != field["type"]:
-            raise InputError(
-                f"table {name!r}: column {field['name']!r} is {known['type']}, what is appended has "
-                f"{field['type']}; cast it first"
-            )
-    return [*old, *(field for field in new if field["name"] not in before)]
+    later = {field["name"]: field for field in new}
+    fields = [
+        field if field["name"] not in later else {**field, "type": _wider(name, field, later[field["name"]])}
+        for field in old
+    ]
+    have = {field["name"] for field in old}
+    return [*fields, *(field for field in new if field["name"] not in have)]
+
+
+def _wider(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    if old["type"] == new["type"]:
+        return str(old["type"])
+    for narrow, wide in ((old["type"], new["type"]), (new["type"], old["type"])):
+        if wide in _WIDER.get(narrow, ()):
+            return str(wide)
+    raise InputError(
+        f"table {name!r}: column {old['name']!r} is {old['type']}, what is appended has {new['type']}, and "
+        "neither holds all values of the other; cast it first"
+    )
 
 
 def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:
@@ -105,7 +139,10 @@ class ParquetBuffer:
         self._file: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
-        """Add rows, in row groups of about a million; columns of text may be dictionaries."""
+        """Add rows, in row groups of about a million.
+
+        Columns of text may be dictionaries; columns of reals may have NaN if they have some in the first rows.
+        """
         if self._file is None:
             self._file = self._begun(table)
         self._file.write_table(table.replace_schema_metadata(), row_group_size=ROW_GROUP)
@@ -130,9 +167,16 @@ class ParquetBuffer:
             compression_level=1,
             use_dictionary=[field.name for field in self._schema if field.name not in split] or False,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
+            # Bounds leave NaN out, and readers then rule out row groups that have some.
+            write_statistics=[field.name for field in self._schema if not _has_nan(table[field.name])]
+            or False,
         )
         file.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
         return file
+
+
+def _has_nan(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
 
 
 def _rarely_repeats(column: pa.ChunkedArray) -> bool:
@@ -243,16 +287,41 @@ class Table:
 
     @property
     def evolved(self) -> bool:
-        """Whether later files have columns that earlier ones lack."""
+        """Whether files differ in columns or their types."""
         return bool(self._node.meta.get("evolved"))
 
     def unverified_paths(self) -> list[Path]:
-        """The local files, unread: for what looks at names and schemas only."""
+        """Where the local files are, or will be: for what looks at names and schemas only."""
         return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
 
-    def paths(self) -> list[str]:
-        """The local files, verified as the lake's policy says, for those who read Parquet in place."""
-        return [str(self._path(entry)) for entry in self.files]
+    def paths(self, files: Sequence[Entry] | None = None) -> list[str]:
+        """The local files (all, or these), verified as the lake's policy says, for who reads them in place."""
+        chosen = self.files if files is None else files
+        # Remote files come several at a time.
+        with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
+            return [str(path) for path in pool.map(self._path, chosen)]
+
+    def matching(self, where: pds.Expression | None) -> tuple[Entry, ...]:
+        """Files whose bounds do not rule out that rows of theirs match; none is read."""
+        if where is None:
+            return self.files
+        schema = self.schema()
+        self._check_where(where, schema)
+        form, disk = pds.ParquetFileFormat(), LocalFileSystem()
+        # Fragments are named by ordinal: a file may be in a table twice.
+        fragments = [
+            form.make_fragment(str(at), disk, self._bounds(entry, schema))
+            for at, entry in enumerate(self.files)
+        ]
+        dataset = pds.FileSystemDataset(fragments, schema, form, disk)
+        return tuple(self.files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+
+    def rows_of(self, entry: Entry) -> pa.Table:
+        """All rows of one of its files, with the table's columns as far as the file has them."""
+        try:
+            return plain(pq.read_table(self._path(entry), partitioning=None))
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
 
     def to_arrow(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> pa.Table:
         """Rows as an Arrow table.
@@ -273,10 +342,14 @@ class Table:
             A file is damaged.
         """
         self.check_columns(columns)
-        dataset = self._dataset()
-        self._check_where(where, dataset.schema)
+        schema = self.schema()
+        self._check_where(where, schema)
+        files = self.matching(where)
+        paths = self.paths(files)
         try:
-            return dataset.to_table(columns=columns, filter=where)
+            if not paths:
+                return schema.empty_table().select(columns or schema.names)
+            return pds.dataset(paths, schema, format="parquet").to_table(columns=columns, filter=where)
         except (pa.ArrowException, OSError) as error:
             raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
 
@@ -288,11 +361,12 @@ class Table:
         """Arrow schema of the columns, their documentation as metadata."""
         if not self.files:
             raise CorruptObjectError(f"table {self.name!r} has no files; one without rows has an empty one")
-        return pa.unify_schemas([_schema_of(self._path(entry)) for entry in self._distinct_files()])
-
-    def _distinct_files(self) -> tuple[Entry, ...]:
-        # Files of one generation share a schema; only a table whose columns grew needs all of them.
-        return self.files if self.evolved else self.files[:1]
+        fields = [_TYPES.get(str(field["type"])) for field in self.fields]
+        if None not in fields:
+            return pa.schema([_arrow_field(field) for field in self.fields])
+        # Types with parts of their own are told by the files.
+        parts = [_schema_of(self._path(entry)) for entry in (self.files if self.evolved else self.files[:1])]
+        return pa.unify_schemas(parts, promote_options="permissive")
 
     def _check_where(self, where: pds.Expression | None, schema: pa.Schema) -> None:
         try:
@@ -308,11 +382,25 @@ class Table:
             have = ", ".join(self.columns)
             raise InputError(f"table {self.name!r} has no column {unknown[0]!r}; it has {have}")
 
-    def _dataset(self) -> pds.Dataset:
-        return pds.dataset([str(self._path(entry)) for entry in self.files], self.schema(), format="parquet")
+    def _bounds(self, entry: Entry, schema: pa.Schema) -> pds.Expression:
+        """What is true of every row of a file, as its statistics tell."""
+        known = pds.scalar(True)
+        for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
+            # A file from before the column was widened has bounds of another type: cast by the comparison.
+            index = schema.get_field_index(column)
+            if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
+                continue
+            within = (pds.field(column) >= low) & (pds.field(column) <= high)
+            known = known & (within | pds.field(column).is_null() if nulls else within)
+        return known
 
     def _path(self, entry: Entry) -> Any:
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
+
+
+def _arrow_field(field: Mapping[str, Any]) -> pa.Field:
+    kind = _TYPES[str(field["type"])]
+    return pa.field(field["name"], kind, field.get("nullable", True), field.get("doc") or None)
 
 
 def _schema_of(path: Any) -> pa.Schema:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.dataset as pds
 
 from . import tables
 from .arrays import Array, append_rows, create_array
@@ -29,6 +30,7 @@ from .nodes import Node, Tree, tree_digest, tree_json
 from .objects import ObjectWriter
 from .placement import rescued
 from .provenance import provenance
+from .rewriting import renamed, without_rows
 from .zarrstore import ZarrStore
 
 INLINE_CHANGES = 64 * 1024
@@ -136,6 +138,60 @@ class Transaction:
         if table.num_rows:
             fields = tables.fields_of(table.schema)
             self.append_files(name, [tables.write_file(table, self.writer)], fields)
+
+    def delete_rows(self, name: str, where: pds.Expression) -> int:
+        """Delete the rows of a table that match; how many these were.
+
+        Parameters
+        ----------
+        where
+            A pyarrow expression such as ``pyarrow.dataset.field("trial_id") == 7``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no table *name*.
+        InputError
+            *where* asks of a column what its type cannot answer.
+        """
+        files, deleted = without_rows(self._required_table(name), where, self.writer)
+        if deleted:
+            self.drafts.put(name, "table", self.drafts[name].meta, dict(enumerate(files)))
+        return deleted
+
+    def replace_rows(self, name: str, table: pa.Table, where: pds.Expression) -> int:
+        """Put rows, at the end of the table, in the place of those that match; how many these were.
+
+        Raises
+        ------
+        NotFoundError, InputError
+            As `delete_rows` and `append_table` do.
+        """
+        deleted = self.delete_rows(name, where)
+        self.append_table(name, table)
+        return deleted
+
+    def rename_columns(self, name: str, names: Mapping[str, str]) -> None:
+        """Give columns of a table other names (old to new); all its files are written anew.
+
+        Raises
+        ------
+        NotFoundError
+            There is no table *name*.
+        InputError
+            A column is not there, or a name would be there twice.
+        """
+        files = renamed(self._required_table(name), names, self.writer)
+        meta = self.drafts[name].meta
+        fields = [{**field, "name": names.get(field["name"], field["name"])} for field in meta["fields"]]
+        order = [names.get(column, column) for column in meta.get("sorted_by", [])]
+        self.drafts.put(name, "table", {**meta, "fields": fields, "sorted_by": order}, dict(enumerate(files)))
+
+    def _required_table(self, name: str) -> tables.Table:
+        table = self.table(name)
+        if table is None:
+            raise NotFoundError(f"there is no table {name!r}")
+        return table
 
     def append_files(
         self, name: str, files: Sequence[Entry], fields: list[dict[str, Any]], **new: Any

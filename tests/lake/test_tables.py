@@ -147,10 +147,10 @@ class TestAppend:
 
     def test_type_clash(self, lake: Lake) -> None:
         write(lake, SPIKES)
-        clash = SPIKES.set_column(0, "trial", pa.array([1, 2, 3], pa.int64()))
+        clash = SPIKES.set_column(0, "trial", pa.array(["1", "2", "3"]))
         with (
             lake.transaction("append") as tx,
-            pytest.raises(InputError, match="column 'trial' is int32, what is appended has int64; cast it"),
+            pytest.raises(InputError, match="column 'trial' is int32, what is appended has string"),
         ):
             tx.append_table("t", clash)
         assert tx.record is None
@@ -269,7 +269,8 @@ class TestStatistics:
 
     def test_not_a_number(self, lake: Lake) -> None:
         found = self.stats(lake, pa.table({"f": [math.nan, 2.0, 1.0], "n": [math.nan] * 3, "x": [None] * 3}))
-        assert found["f"] == [1.0, 2.0, 0] and found["n"] == [None, None, 0]
+        # Readers would take the bounds of the others for those of all rows.
+        assert "f" not in found and "n" not in found
 
     def test_bounds_that_json_cannot_say(self, lake: Lake) -> None:
         table = pa.table(
