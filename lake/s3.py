@@ -113,13 +113,15 @@ class S3Storage(Storage):
 
     def write(self, key: str, data: bytes | memoryview) -> bool:
         self._require_exclusive()
+        view = memoryview(data).cast("B")
         # Objects are named by their content: one of the right length is the one we would write.
-        if self.size(key) == len(data):
+        if self.size(key) == len(view):
             return False
-        part = max(_PART, -(-len(data) // _PARTS))
-        with self._writing(key):
-            obstore.put(self._store, key, data, chunk_size=part, max_concurrency=4)
+        self._put(key, view)
         return True
+
+    def replace(self, key: str, data: bytes) -> None:
+        self._put(key, memoryview(data))
 
     def create(self, key: str, data: bytes) -> bool:
         self._require_exclusive()
@@ -200,6 +202,11 @@ class S3Storage(Storage):
         with self._mishaps("list", folder):
             pages = obstore.list(self._store, folder, offset=offset, chunk_size=PAGE)
             return [found["path"].removeprefix(folder) for page in islice(pages, 1) for found in page]
+
+    def _put(self, key: str, data: memoryview) -> None:
+        part = max(_PART, -(-len(data) // _PARTS))
+        with self._writing(key):
+            obstore.put(self._store, key, data, chunk_size=part, max_concurrency=4)
 
     def _put_absent(self, key: str, data: bytes) -> bool:
         doubtful = False

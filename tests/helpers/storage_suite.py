@@ -81,9 +81,16 @@ class StorageSuite:
         assert storage.write("a", b"123") is True
         assert storage.read("a") == b"123"
 
+    def test_replace(self, storage: Storage) -> None:
+        storage.write("a", b"damaged")
+        for data in (b"as long", b"shorter"[:3]):
+            storage.replace("a", data)
+            assert storage.read("a") == data
+
     def test_write_takes_any_buffer(self, storage: Storage) -> None:
         storage.write("a", memoryview(b"123")[1:])
-        assert storage.read("a") == b"23"
+        storage.write("b", memoryview(b"123").cast("b"))
+        assert (storage.read("a"), storage.read("b")) == (b"23", b"123")
 
     def test_large(self, storage: Storage) -> None:
         data = bytes(range(256)) * (LARGE // 256) + b"end"

@@ -1,9 +1,12 @@
 """Fixtures: S3 servers, and the environment in which they are found. A plugin of pytest."""
 
+import os
 import uuid
+import warnings
 from collections.abc import Iterator
 
 import pytest
+import radosgw as ceph
 from meddler import Meddler, meddler
 from moto_server import BUCKET, moto_server
 
@@ -31,6 +34,43 @@ def meddled(s3: str, moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Med
     with meddler(moto) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of Ceph's S3 gateway; started only where ``NEUROLAKE_RADOSGW=1`` asks for it."""
+    if os.environ.get("NEUROLAKE_RADOSGW") != "1":
+        pytest.skip("tests on Ceph's radosgw run with NEUROLAKE_RADOSGW=1 (make test-s3)")
+    if missing := ceph.missing_programs():
+        pytest.skip(
+            f"no radosgw: {', '.join(missing)} not installed (apt-get install ceph-mon ceph-mgr ceph-osd radosgw)"
+        )
+    with ceph.radosgw_server(tmp_path_factory.mktemp("ceph")) as url:
+        _make_bucket(url)
+        yield url
+
+
+@pytest.fixture
+def radosgw(gateway: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An S3 URL below which there is nothing, on radosgw."""
+    set_environment(monkeypatch, gateway, ceph.KEY, ceph.SECRET)
+    return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+
+def _make_bucket(url: str) -> None:
+    with warnings.catch_warnings():
+        # boto3 warns of versions of Python to come.
+        warnings.simplefilter("ignore")
+        import boto3
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id=ceph.KEY,
+            aws_secret_access_key=ceph.SECRET,
+        )
+        client.create_bucket(Bucket=BUCKET)
 
 
 def set_environment(patch: pytest.MonkeyPatch, endpoint: str, key: str, secret: str) -> None:
