@@ -22,6 +22,7 @@ from .refs import Refs
 from .snapshot import Snapshot
 from .storage import Storage
 from .transaction import Transaction
+from .verification import Findings, Progress, verify
 
 FORMAT_VERSION = 1
 MARKER = "neurolake.json"
@@ -149,6 +150,18 @@ class Lake(Mapping[str, Any]):
     def diff(self, old: str | datetime, new: str | datetime = MAIN) -> list[NodeChange]:
         """What changed from one commit to another, node by node."""
         return diff(self.at(old).tree, self.at(new).tree)
+
+    def verify(
+        self,
+        ref: str | datetime | None = None,
+        *,
+        progress: Progress | None = None,
+        threads: int | None = None,
+        repair_from: "Lake | None" = None,
+    ) -> Findings:
+        """Read again all that commits, or one of them, stand on; see `verification.verify`."""
+        other = None if repair_from is None else repair_from._history
+        return verify(self._history, ref=ref, progress=progress, threads=threads, repair_from=other)
 
     def merge(
         self,

@@ -68,6 +68,13 @@ class LocalStorage(Storage):
         self._unsynced.add(target.parent)
         return absent
 
+    def replace(self, key: str, data: bytes) -> None:
+        target = self._root / key
+        with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:
+            self._make_folder(target.parent)
+            temporary.rename(target)
+        self._unsynced.add(target.parent)
+
     def create(self, key: str, data: bytes) -> bool:
         target = self._root / key
         with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:

@@ -22,6 +22,7 @@ from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
 from .storage import Storage
 
 MAIN = "main"
+IMPORTED = "import-"
 EXPIRED = "expired/"
 Space = Literal["log", "tags"]
 FOLD_AFTER = 32
@@ -155,6 +156,8 @@ class Log:
         self._storage = storage
         self._records: dict[str, Record | Pointer] = {}
         self._last: dict[tuple[Space, str], int] = {}
+        self._places: dict[Digest, Record] = {}
+        self._seen: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Log, (self._storage,)
@@ -205,11 +208,27 @@ class Log:
         CorruptObjectError
             It is missing, damaged, or another commit stands in its place.
         """
-        record = self.record(reference.branch, reference.number)
+        # The place is that of the lake where the commit was made: here another may stand there, or nothing.
+        record: Record | Pointer | None = None
+        last = self.last(reference.branch)
+        if last is not None and reference.number <= last:
+            record = self.record(reference.branch, reference.number)
         if not isinstance(record, Record) or record.id != reference.id:
+            record = self._imported(reference.id)
+        if record is None:
             place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
         return record
+
+    def _imported(self, commit: Digest) -> Record | None:
+        """A commit that came from another lake."""
+        if commit not in self._places:
+            for name in self.all_names():
+                if name.startswith(IMPORTED) and name not in self._seen:
+                    records = [record for record in self.reflog(name) if isinstance(record, Record)]
+                    self._places |= {record.id: record for record in records}
+                    self._seen.add(name)
+        return self._places.get(commit)
 
     def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
         """All that happened to a branch or tag, newest first; what has expired is left out."""
@@ -352,7 +371,7 @@ class Log:
                     f"commit {number} of branch {name} has expired: its history before {horizon} was dropped"
                 ) from None
             raise CorruptObjectError(f"record {key} is missing: {error}") from error
-        return self._keep(key, _parse(data, key, name, number))
+        return self._keep(key, parse_record(data, key, name, number))
 
     def _keep(self, key: str, record: Record | Pointer) -> Record | Pointer:
         while len(self._records) >= _KEPT_RECORDS:
@@ -382,7 +401,14 @@ def record_key(name: str, number: int, space: Space = "log") -> str:
     return f"{space}/{name}/{number:012d}"
 
 
-def _parse(data: bytes, key: str, name: str, number: int) -> Record | Pointer:
+def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Pointer:
+    """The record that *data* holds, record *number* of a branch or tag.
+
+    Raises
+    ------
+    CorruptObjectError
+        It does not have its digest, or is no record.
+    """
     digest, _, line = data.partition(b"\n")
     if digest_of(line[:-1]).encode() != digest or not line.endswith(b"\n"):
         raise CorruptObjectError(f"record {key} is damaged")

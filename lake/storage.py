@@ -49,6 +49,11 @@ class Storage(ABC):
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
 
+    def replace(self, key: str, data: bytes) -> None:
+        """Store an object in the place of what is there, which is damaged."""
+        self.delete(key)
+        self.write(key, data)
+
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Stored]:
         """Objects whose keys start with *prefix* (a folder, ending in ``/``), in no particular order."""
