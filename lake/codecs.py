@@ -117,12 +117,17 @@ def chunk_statistics(part: npt.NDArray[Any]) -> dict[str, float]:
     """``min, max, mean`` of the values that are not NaN, and how many are (``nan``); empty if unknown."""
     if part.dtype.kind not in "iuf" or not part.size:
         return {}
-    nan = int(np.isnan(part).sum()) if part.dtype.kind == "f" else 0
-    if nan == part.size:
-        return {"nan": nan}
-    values = part[~np.isnan(part)] if nan else part
+    low, nan, values = part.min(), 0, part
+    # A minimum is NaN if any value is: mostly there is no need to look at all of them again.
+    if np.isnan(low):
+        known = ~np.isnan(part)
+        values = part[known]
+        nan = part.size - values.size
+        if not values.size:
+            return {"nan": nan}
+        low = values.min()
     with np.errstate(over="ignore", invalid="ignore"):
         mean = float(values.mean(dtype=np.float64))
-    found = {"min": float(values.min()), "max": float(values.max()), "mean": mean}
+    found = {"min": float(low), "max": float(values.max()), "mean": mean}
     # JSON has no infinity, and bounds that are none help nobody.
     return {**found, "nan": nan} if all(map(math.isfinite, found.values())) else {"nan": nan}

@@ -2,8 +2,12 @@
 
 import base64
 import contextlib
+import functools
+import os
 import re
 import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,15 +34,15 @@ class Place:
     """Where the bytes of an object are; no part of its identity.
 
     At most one of the two is set: `inline` holds tiny content itself, `pack` names a pack and `offset` the
-    position in it. With neither, the object is a file of its own. Until its pack is closed, `held` is the
-    content.
+    position in it. With neither, the object is a file of its own. Until its pack is written, `held` is what
+    will be written.
     """
 
     pack: str | None = None
     offset: int = 0
     inline: bytes | None = None
     suffix: str = ""
-    held: bytes | memoryview | None = field(default=None, repr=False, compare=False)
+    held: PackWriter | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> Any:
         """The place as it stands in log records and snapshots."""
@@ -133,9 +137,9 @@ class ObjectStore:
         CorruptObjectError
             It is missing, cut short, or does not have its digest.
         """
-        # Another thread may close the pack meanwhile, and then forgets `held` last.
-        held = place.inline if place.held is None else place.held
-        data = self._stored(digest, size, place) if held is None else bytes(held)
+        # Another thread may write the pack meanwhile, and then forgets `held` last.
+        held = place.held
+        data = self._stored(digest, size, place) if held is None else held.read(place.offset, size)
         if len(data) != size or digest_of(data) != digest:
             raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
         return data
@@ -163,6 +167,8 @@ class ObjectStore:
         return path
 
     def _stored(self, digest: Digest, size: int, place: Place) -> bytes:
+        if place.inline is not None:
+            return place.inline
         key = object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
         try:
             return self.storage.read(key, place.offset, size)
@@ -232,6 +238,36 @@ class ObjectStore:
                 file.write(f"{identity}\n".encode())
 
 
+@dataclass
+class _ClosedPack:
+    """A pack on its way to the storage, and what stands in it."""
+
+    name: Digest
+    data: memoryview
+    places: list[Place]
+    written: Future[None] | None = None
+
+    def begin(self, storage: Storage) -> None:
+        """Write it while others go on."""
+        self.written = _background(os.getpid()).submit(self._write, storage)
+
+    def finish(self, storage: Storage) -> None:
+        """Return when it is written; what failed in the background is tried once more."""
+        if self.written is None or self.written.exception() is not None:
+            self._write(storage)
+
+    def _write(self, storage: Storage) -> None:
+        storage.write(pack_key(self.name), self.data)
+        for place in self.places:
+            place.pack, place.held = self.name, None
+
+
+@functools.cache
+def _background(process: int) -> ThreadPoolExecutor:
+    # A forked child has none of its parent's threads, hence one for each process.
+    return ThreadPoolExecutor(1, thread_name_prefix="neurolake-pack")
+
+
 class ObjectWriter:
     """Writes objects for one transaction or one worker; nothing is visible until a commit refers to it.
 
@@ -243,6 +279,7 @@ class ObjectWriter:
         self._condemned = Condemned(storage)
         self._pack = PackWriter()
         self._open: list[Place] = []
+        self._closed: deque[_ClosedPack] = deque()
         self._placed: dict[Digest, Place] = {}
         self._lock = threading.Lock()
 
@@ -290,6 +327,7 @@ class ObjectWriter:
         """Close the open pack and make everything added survive a power failure."""
         with self._lock:
             self._close_pack()
+            self._finish_packs(0)
         self._storage.flush()
 
     def _alone(self, digest: Digest, data: bytes | memoryview, suffix: str) -> Place:
@@ -302,11 +340,14 @@ class ObjectWriter:
         return Place(suffix=chosen)
 
     def _packed(self, digest: Digest, data: bytes | memoryview) -> Place:
-        place = Place(offset=self._pack.add(digest, data), held=data)
+        place = Place(offset=self._pack.add(digest, data), held=self._pack)
         self._open.append(place)
         self._placed[digest] = place
         if self._pack.size >= PACK_SIZE:
             self._close_pack()
+            # It goes to the disk while the next one is filled.
+            self._closed[-1].begin(self._storage)
+            self._finish_packs(1)
         return place
 
     def _close_pack(self) -> None:
@@ -317,8 +358,12 @@ class ObjectWriter:
         while (number := self._condemned.number(pack_key(name))) is not None:
             salt = max(number, salt + 1)
             name, data = self._pack.finish(salt)
-        self._storage.write(pack_key(name), data)
-        for place in self._open:
-            place.pack, place.held = name, None
+        self._closed.append(_ClosedPack(name, data, self._open))
         self._pack = PackWriter()
         self._open = []
+
+    def _finish_packs(self, left: int) -> None:
+        """Return when all closed packs but the last *left* are written."""
+        while len(self._closed) > left:
+            self._closed[0].finish(self._storage)
+            self._closed.popleft()

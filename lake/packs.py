@@ -11,11 +11,15 @@ of length 0 (`PackWriter.finish`) gives a pack another name, where the first one
 
 import struct
 
+import numpy as np
+
 from .digest import Digest, checked_digest, digest_of
 from .errors import CorruptObjectError
 
 MAGIC = b"NLPACK01"
 PACK_SIZE = 64 * 2**20
+# A pack that is full, its last object (under 8 MiB), and the footer of the smallest objects.
+_ROOM = PACK_SIZE + 16 * 2**20
 _ROW = struct.Struct("<32sQQ")
 _TRAILER = struct.Struct("<Q8s")
 
@@ -24,7 +28,8 @@ class PackWriter:
     """Gathers objects until the pack is large enough."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes | memoryview] = []
+        # Fresh memory costs more than the copy into it, and least in one piece: the system makes it of large pages.
+        self._data = np.empty(_ROOM, np.uint8)
         self._rows: list[bytes] = []
         self.size = 0
 
@@ -34,12 +39,16 @@ class PackWriter:
     def add(self, digest: Digest, data: bytes | memoryview) -> int:
         """Put an object at the end; its offset."""
         offset = self.size
-        self._parts.append(data)
+        self._put(offset, data)
         self._rows.append(_ROW.pack(bytes.fromhex(digest), offset, len(data)))
         self.size += len(data)
         return offset
 
-    def finish(self, salt: int | None = None) -> tuple[Digest, bytes]:
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of what was added; other threads may go on adding."""
+        return self._data[offset : offset + length].tobytes()
+
+    def finish(self, salt: int | None = None) -> tuple[Digest, memoryview]:
         """Name and bytes of the pack; with a *salt*, another name for the same content.
 
         The salt is a last row of no bytes, whose digest is that number: no object has it.
@@ -47,7 +56,14 @@ class PackWriter:
         salted = [] if salt is None else [_ROW.pack(salt.to_bytes(32, "big"), self.size, 0)]
         rows = [*self._rows, *salted]
         footer = b"".join([*rows, _TRAILER.pack(len(rows), MAGIC)])
-        return digest_of(footer), b"".join([*self._parts, footer])
+        self._put(self.size, footer)
+        return digest_of(footer), self._data[: self.size + len(footer)].data
+
+    def _put(self, offset: int, data: bytes | memoryview) -> None:
+        end = offset + len(data)
+        if end > len(self._data):
+            self._data = np.concatenate([self._data, np.empty(end, np.uint8)])
+        self._data[offset:end] = np.frombuffer(data, np.uint8)
 
 
 def pack_key(pack: str) -> str:
