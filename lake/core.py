@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from .diff import NodeChange, diff
 from .digest import HASH_NAME, canonical_json
 from .errors import FormatError, InputError, NotFoundError
+from .garbage import GRACE, Garbage, collect
 from .history import History
 from .locations import new_storage_at, storage_at
 from .log import MAIN, Log, Record, new_uuid
@@ -22,6 +23,7 @@ from .refs import Refs
 from .snapshot import Snapshot
 from .storage import Storage
 from .transaction import Transaction
+from .transfer import copy_everything, push, send
 from .verification import Findings, Progress, verify
 
 FORMAT_VERSION = 1
@@ -62,10 +64,7 @@ class Lake(Mapping[str, Any]):
         """
         storage = new_storage_at(path, durable=durable)
         _write_first_commit(storage)
-        marker = {"format": FORMAT_VERSION, "hash": HASH_NAME, "id": new_uuid()}
-        # The marker comes last: what has one is a complete lake.
-        if not storage.create(MARKER, canonical_json(marker) + b"\n"):
-            raise InputError(f"{storage.url}: another process has just made a lake here")
+        _mark(storage)
         return cls(storage)
 
     @classmethod
@@ -163,6 +162,10 @@ class Lake(Mapping[str, Any]):
         other = None if repair_from is None else repair_from._history
         return verify(self._history, ref=ref, progress=progress, threads=threads, repair_from=other)
 
+    def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> Garbage:
+        """Delete, in two phases, what no commit stands on any more; see `garbage.collect`."""
+        return collect(self._history, grace=grace, dry_run=dry_run, author=default_author())
+
     def merge(
         self,
         source: str | datetime,
@@ -238,6 +241,81 @@ class Lake(Mapping[str, Any]):
         self._take(transaction, self._parent(record), record)
         return transaction.commit()
 
+    def copy_to(self, path: str | Path, *, progress: Progress | None = None) -> Self:
+        """Make a new lake with all commits, branches and tags of this one.
+
+        Run again after it was interrupted, it sends the rest.
+
+        Parameters
+        ----------
+        path
+            As of `create`.
+        progress
+            Called with objects done and objects in all.
+
+        Raises
+        ------
+        InputError
+            There is something else at *path* already.
+        CorruptObjectError
+            An object of this lake is damaged.
+        """
+        storage = new_storage_at(path)
+        copy_everything(self._history, History(ObjectStore(storage), Log(storage)), progress)
+        _mark(storage)
+        return type(self)(storage)
+
+    def push(
+        self, other: "Lake", branch: str = MAIN, *, to: str | None = None, progress: Progress | None = None
+    ) -> int:
+        """Send the commits of a branch to another lake and let its branch go forward to them.
+
+        Parameters
+        ----------
+        to
+            The other lake's branch; of the same name by default, made if it is not there.
+
+        Returns
+        -------
+        Number of commits sent.
+
+        Raises
+        ------
+        ConflictError
+            The other branch has commits that are not here: pull, then push.
+        """
+        there = branch if to is None else to
+        author = default_author()
+        return push(self._history, other._history, branch, there, author=author, progress=progress)[1]
+
+    def pull(
+        self, other: "Lake", branch: str = MAIN, *, into: str | None = None, progress: Progress | None = None
+    ) -> Record | None:
+        """Fetch the commits of another lake's branch and merge them.
+
+        Parameters
+        ----------
+        into
+            The branch of this lake; of the same name by default, made if it is not there.
+
+        Returns
+        -------
+        The branch's new commit; None where it has all of them already.
+
+        Raises
+        ------
+        ConflictError
+            Both lakes changed the same nodes in ways that do not commute.
+        """
+        here, author = branch if into is None else into, default_author()
+        tip = other._history.log.tip(branch)
+        send(other._history, self._history, tip, author=author, progress=progress)
+        message = f"Pull {branch} from {other.url}"
+        if self._history.log.points_at(here) is None:
+            self._history.log.point(here, tip.reference, message=message, author=author)
+            return tip
+        return self.merge(tip.id, into=here, message=message)
+
     def _take(
         self, transaction: Transaction, base: Record, side: Record, parent: Record | None = None
     ) -> None:
@@ -312,6 +390,13 @@ def _identity(storage: Storage) -> str:
         )
     # The id names a folder of the user's cache; a hostile marker must not choose which.
     return identity if identity.isalnum() else hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _mark(storage: Storage) -> None:
+    """Say that there is a lake. This comes last: what has a marker is complete."""
+    marker = {"format": FORMAT_VERSION, "hash": HASH_NAME, "id": new_uuid()}
+    if not storage.create(MARKER, canonical_json(marker) + b"\n"):
+        raise InputError(f"{storage.url}: another process has just made a lake here")
 
 
 def _write_first_commit(storage: Storage) -> None:

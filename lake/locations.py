@@ -6,6 +6,7 @@ from .errors import InputError, NotFoundError, StorageError
 from .local import LocalStorage
 from .storage import Storage
 
+_UNFINISHED = frozenset({"log", "objects", "packs", "tags", "tmp"})
 _FILE, _S3 = "file://", "s3://"
 
 
@@ -44,11 +45,12 @@ def new_storage_at(place: str | Path, *, durable: bool = True) -> Storage:
     """
     if _is_s3(place):
         storage = _s3(str(place))
-        if next(storage.list(""), None) is not None:
+        if not all(stored.key.split("/", 1)[0] in _UNFINISHED for stored in storage.list("")):
             raise InputError(f"{storage.url} is not empty; choose another prefix for the new lake")
         return storage
     root = _folder(place)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    # A lake whose making was interrupted has no marker yet: making it again goes on with it.
+    if root.exists() and (not root.is_dir() or {path.name for path in root.iterdir()} - _UNFINISHED):
         raise InputError(f"{root} exists and is not an empty folder; choose another path for the new lake")
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -156,8 +156,8 @@ class Log:
         self._storage = storage
         self._records: dict[str, Record | Pointer] = {}
         self._last: dict[tuple[Space, str], int] = {}
-        self._places: dict[Digest, Record] = {}
-        self._seen: set[str] = set()
+        self._places: dict[Digest, tuple[int, str]] = {}
+        self._scanned: dict[str, int] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Log, (self._storage,)
@@ -214,21 +214,30 @@ class Log:
         if last is not None and reference.number <= last:
             record = self.record(reference.branch, reference.number)
         if not isinstance(record, Record) or record.id != reference.id:
-            record = self._imported(reference.id)
+            record = self._elsewhere(reference.id)
         if record is None:
             place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
         return record
 
-    def _imported(self, commit: Digest) -> Record | None:
-        """A commit that came from another lake."""
-        if commit not in self._places:
-            for name in self.all_names():
-                if name.startswith(IMPORTED) and name not in self._seen:
-                    records = [record for record in self.reflog(name) if isinstance(record, Record)]
-                    self._places |= {record.id: record for record in records}
-                    self._seen.add(name)
-        return self._places.get(commit)
+    def _elsewhere(self, commit: Digest) -> Record | None:
+        """A commit by its id alone, for it or its follower came from another lake."""
+        names = sorted(self.all_names(), key=lambda name: (not name.startswith(IMPORTED), name))
+        for name in names:
+            if commit in self._places:
+                break
+            last, first = self.last(name), max(self._scanned.get(name, 0), self.horizon(name))
+            for number in range(first, -1 if last is None else last + 1):
+                record = self.record(name, number)
+                if isinstance(record, Record):
+                    self._places[record.id] = record.number, record.branch
+                self._scanned[name] = number + 1
+        place = self._places.get(commit)
+        return None if place is None else self._commit(*place)
+
+    def _commit(self, number: int, branch: str) -> Record | None:
+        record = self.record(branch, number)
+        return record if isinstance(record, Record) else None
 
     def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
         """All that happened to a branch or tag, newest first; what has expired is left out."""

@@ -1,0 +1,147 @@
+"""Commits from one lake to another: only what is missing there, and the ref last.
+
+Objects keep their names and records their bytes, hence commits their ids. What came from elsewhere stands in the
+log of a branch ``import-…``, which ends deleted: it names nothing, and keeps the commits findable.
+"""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from .condemned import Condemned
+from .digest import Digest, digest_of
+from .errors import ConflictError, CorruptObjectError, NotFoundError
+from .history import History
+from .log import IMPORTED, Record
+from .packs import pack_content
+from .reachable import Reachable
+from .verification import Progress
+
+
+def copy_everything(source: History, target: History, progress: Progress | None = None) -> int:
+    """Fill an empty storage with all objects, branches and tags of another; number of objects sent.
+
+    Run again after it was interrupted, it sends the rest.
+    """
+    reachable = _reachable(source)
+    reachable.update()
+    sent = _send(source, target, reachable.keys, progress)
+    storage = target.objects.storage
+    storage.flush()
+    for key in sorted(reachable.records):
+        storage.create(key, source.objects.storage.read(key))
+    return sent
+
+
+def push(
+    source: History,
+    target: History,
+    branch: str,
+    to: str,
+    *,
+    author: str,
+    progress: Progress | None = None,
+) -> tuple[Record, int]:
+    """Send the commits of a branch that the other lake lacks, then let its branch *to* go forward to them.
+
+    Returns
+    -------
+    The commit that *to* means now, and the number of commits sent.
+
+    Raises
+    ------
+    ConflictError
+        The other branch has commits of its own: pull them first.
+    NotFoundError
+        There is no branch *branch*.
+    """
+    tip = source.log.tip(branch)
+    while True:
+        theirs, number = _head(target, to)
+        ours = {record.id for record in source.log.ancestors(tip)}
+        if theirs is not None and theirs.id not in ours:
+            raise ConflictError(
+                f"branch {to!r} of {target.objects.storage.url} has commits that are not here: pull, then push"
+            )
+        sent = send(source, target, tip, author=author, progress=progress)
+        if theirs is not None and theirs.id == tip.id:
+            return tip, sent
+        message = f"Push {branch} from {source.objects.storage.url}"
+        if target.log.point(to, tip.reference, message=message, author=author, after=number):
+            return tip, sent
+
+
+def send(
+    source: History, target: History, tip: Record, *, author: str, progress: Progress | None = None
+) -> int:
+    """Make *tip* and all before it known to another lake; the number of commits that were not."""
+    known = {record.id for record in target.commits()}
+    missing = list(_missing(source, tip, known))
+    if not missing:
+        return 0
+    reachable = _reachable(source)
+    for record in missing:
+        reachable.add(record)
+    _send(source, target, reachable.keys, progress)
+    target.objects.storage.flush()
+    branch = f"{IMPORTED}{uuid.uuid4().hex}"
+    for number, record in enumerate(reversed(missing)):
+        target.log.append(branch, number, record.fields)
+    target.log.point(branch, None, message=f"From {source.objects.storage.url}", author=author)
+    return len(missing)
+
+
+def _missing(source: History, tip: Record, known: set[Digest]) -> Iterator[Record]:
+    """Commits that are not *known*, none before one that follows it."""
+    return (record for record in source.log.ancestors(tip) if record.id not in known)
+
+
+def _head(history: History, branch: str) -> tuple[Record | None, int | None]:
+    try:
+        return history.log.head(branch)
+    except NotFoundError:
+        return None, history.log.last(branch)
+
+
+def _reachable(history: History) -> Reachable:
+    reachable = Reachable(history)
+    if reachable.broken:
+        raise next(iter(reachable.broken.values()))
+    return reachable
+
+
+def _send(source: History, target: History, keys: Iterable[str], progress: Progress | None = None) -> int:
+    """Copy objects that the other storage lacks, checked; how many."""
+    there = target.objects.storage
+    condemned = Condemned(there)
+    wanted = [key for key in keys if there.size(key) is None or condemned.number(key) is not None]
+    done = 0
+
+    def copy(key: str) -> None:
+        if condemned.number(key) is not None:
+            raise ConflictError(
+                f"{there.url} is about to delete {key}: collect its garbage to the end, then send"
+            )
+        there.write(key, _checked(key, source.objects.storage.read(key)))
+
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        for _ in pool.map(copy, wanted):
+            done += 1
+            if progress is not None:
+                progress(done, len(wanted))
+    return len(wanted)
+
+
+def _checked(key: str, data: bytes) -> bytes:
+    """*data*, if it is what an object of that key must be: damage does not travel."""
+    name = key.rsplit("/", 1)[1].split(".", 1)[0]
+    if not key.startswith("packs/"):
+        if digest_of(data) != name:
+            raise CorruptObjectError(f"object {key} is damaged; verify this lake")
+        return data
+    view = memoryview(data)
+    for digest, offset, length in pack_content(data, name):
+        if length and digest_of(view[offset : offset + length]) != digest:
+            raise CorruptObjectError(f"object {digest} in {key} is damaged; verify this lake")
+    return data
