@@ -1,0 +1,391 @@
+"""Garbage collection: what nobody needs goes, and nobody loses anything, whoever writes or reads meanwhile."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from neurolake.lake import Lake
+from neurolake.lake.entries import OVERLAY_SIZE
+from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
+from neurolake.lake.garbage import collect
+from neurolake.lake.log import Log, Pointer
+from neurolake.lake.objects import ObjectStore
+
+RNG = np.random.default_rng(2)
+DAYS = timedelta(days=8)
+NOW = timedelta(0)
+TABLE = pa.table({"x": RNG.random(100)})
+PACKED = RNG.bytes(5000)
+ALONE = RNG.bytes(8 * 2**20)
+SHARDED = RNG.integers(0, 2**60, (OVERLAY_SIZE + 1, 100))
+
+
+def age(lake: Lake, by: timedelta = DAYS) -> None:
+    """Let time pass, for all that the storage has."""
+    for path in Path(lake.url).rglob("*"):
+        if path.is_file():
+            moment = path.stat().st_mtime - by.total_seconds()
+            os.utime(path, (moment, moment))
+
+
+def stored(lake: Lake) -> set[str]:
+    root = Path(lake.url)
+    found = (path for folder in ("packs", "objects") for path in (root / folder).rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix() for path in found}
+
+
+def write(lake: Lake, prefix: str = "") -> Any:
+    """A transaction that has written everything but its commit; always of the same content."""
+    tx = lake.transaction("everything")
+    tx.put_file(f"{prefix}packed", PACKED)
+    tx.put_file(f"{prefix}alone", ALONE)
+    tx.write_table(f"{prefix}table", TABLE)
+    tx.write_array(f"{prefix}sharded", SHARDED, chunks=(1, 100))
+    tx.writer.flush()
+    return tx
+
+
+def check(lake: Lake, prefix: str = "") -> None:
+    lake = Lake.open(lake.url, verification="always")
+    assert lake.verify()
+    assert lake[f"{prefix}packed"] == PACKED and lake[f"{prefix}alone"] == ALONE
+    assert lake[f"{prefix}table"].to_arrow() == TABLE and np.array_equal(
+        lake[f"{prefix}sharded"][...], SHARDED
+    )
+
+
+@pytest.fixture
+def littered(lake: Lake) -> Lake:
+    """A lake with the objects of a transaction that never committed."""
+    write(lake)
+    return lake
+
+
+class TestPhases:
+    def test_two_runs(self, littered: Lake) -> None:
+        before = stored(littered)
+        young = littered.collect_garbage()
+        assert (young.condemned, young.deleted) == ((), ()) and not (Path(littered.url) / "gc").exists()
+        age(littered)
+        first = littered.collect_garbage()
+        assert {key for key, _ in first.condemned} == before - {
+            key for key in before if key.endswith(".tree")
+        }
+        assert first.deleted == () and stored(littered) == before
+        assert first.condemned == tuple(
+            sorted((key, (Path(littered.url) / key).stat().st_size) for key, _ in first.condemned)
+        )
+        second = littered.collect_garbage()
+        assert second.condemned == () and set(second.waiting) == {key for key, _ in first.condemned}
+        assert second.deleted == () and stored(littered) == before
+        age(littered)
+        third = littered.collect_garbage()
+        assert third.deleted == first.condemned and third.waiting == ()
+        assert stored(littered) == {key for key in before if key.endswith(".tree")}
+        assert littered.verify() and littered.collect_garbage().deleted == ()
+        assert "deleted 3 (8," in str(third)
+
+    def test_dry_run(self, littered: Lake) -> None:
+        age(littered)
+        files = sorted(Path(littered.url).rglob("*"))
+        told = littered.collect_garbage(dry_run=True)
+        assert len(told.condemned) == 3 and told.deleted == ()
+        assert littered.collect_garbage(dry_run=True, grace=NOW).deleted == told.condemned
+        assert sorted(Path(littered.url).rglob("*")) == files
+        assert littered.collect_garbage(grace=NOW).deleted == told.condemned
+
+    def test_temporary_files(self, lake: Lake) -> None:
+        """Those that somebody may still be writing are left, even without a grace period."""
+        old, young = Path(lake.url) / "tmp/old", Path(lake.url) / "tmp/young"
+        old.write_bytes(b"123")
+        age(lake)
+        young.write_bytes(b"123")
+        assert lake.collect_garbage(grace=NOW).temporary == (("tmp/old", 3),)
+        assert young.exists() and not old.exists()
+
+    def test_what_history_needs_stays(self, lake: Lake) -> None:
+        write(lake).commit()
+        kept = stored(lake)
+        for name in ("packed", "alone", "table", "sharded"):
+            tx = lake.transaction("delete")
+            tx.delete(name)
+            tx.commit()
+        lake.branches.create("side", "main~3")
+        write(lake, "side/").commit()
+        lake.branches.create("gone", "main~1")
+        with lake.transaction("gone", branch="gone") as gone:
+            gone.put_file("gone", RNG.bytes(1000))
+        lake.branches.delete("gone")
+        lake.tags.create("v1", "main~2")
+        age(lake)
+        assert lake.collect_garbage(grace=NOW).deleted == () and kept <= stored(lake)
+        assert lake.at("main~5")["packed"] == PACKED and lake.verify()
+
+    def test_sets_are_retired_except_the_newest(self, lake: Lake) -> None:
+        for number in range(3):
+            tx = lake.transaction("never")
+            tx.put_file("f", RNG.bytes(1000))
+            tx.writer.flush()
+            assert len(lake.collect_garbage(grace=NOW).deleted) == 1
+            assert len(list((Path(lake.url) / "gc").iterdir())) == number + 1
+        age(lake)
+        lake.collect_garbage(grace=NOW)
+        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{2:012d}"]
+
+    def test_nothing_is_deleted_when_a_manifest_is_damaged(self, lake: Lake) -> None:
+        write(lake).commit()
+        before = stored(lake)
+        (shard,) = Path(lake.url).rglob("*.shard")
+        shard.write_bytes(b"rubbish")
+        with pytest.raises(CorruptObjectError, match=r"nothing was deleted.*verify the lake"):
+            lake.collect_garbage(grace=NOW)
+        (Path(lake.url) / "log/main/000000000000").unlink()
+        with pytest.raises(CorruptObjectError, match="nothing was deleted"):
+            lake.collect_garbage(grace=NOW)
+        assert stored(lake) == before
+
+    def test_negative_grace(self, lake: Lake) -> None:
+        with pytest.raises(InputError, match="not negative"):
+            lake.collect_garbage(grace=timedelta(-1))
+
+    def test_a_hostile_set(self, lake: Lake) -> None:
+        (Path(lake.url) / "gc").mkdir()
+        path = Path(lake.url) / "gc/000000000000"
+        for text in ("", "[]", '{"keys": 3}', '{"keys": [3]}'):
+            path.write_text(text)
+            with pytest.raises(CorruptObjectError, match="gc/000000000000"):
+                write(lake)
+        # What says it is condemned is not deleted for that, unless it is garbage.
+        path.write_text(json.dumps({"keys": ["neurolake.json", "../x", "log/main/000000000000"]}))
+        age(lake)
+        assert lake.collect_garbage(grace=NOW).deleted == () and Lake.open(lake.url).verify()
+
+
+class TestWriters:
+    def test_condemned_keys_are_not_reused(self, littered: Lake) -> None:
+        """A writer that begins after its content was condemned puts it elsewhere, the same place each time."""
+        age(littered)
+        littered.collect_garbage()
+        condemned = stored(littered)
+        write(littered, "a/").commit()
+        copies = stored(littered) - condemned
+        assert {key.partition(".")[2] for key in copies if key.startswith("objects")} == {
+            "0000",
+            "0000.parquet",
+            "shard",
+        }
+        write(littered, "b/").commit()
+        assert {key for key in stored(littered) - condemned - copies if not key.endswith(".tree")} == set()
+        age(littered)
+        assert len(littered.collect_garbage().deleted) == 3
+        check(littered, "a/")
+        check(littered, "b/")
+
+    def test_a_copy_that_was_condemned_too(self, littered: Lake) -> None:
+        for expected in ("0000.parquet", "0001.parquet"):
+            age(littered)
+            littered.collect_garbage()
+            write(littered)
+            assert any(key.endswith(expected) for key in stored(littered))
+        write(littered).commit()
+        littered.collect_garbage(grace=NOW)
+        check(littered)
+
+    @pytest.mark.parametrize("cooperative", [False, True])
+    def test_condemned_between_write_and_commit(self, littered: Lake, cooperative: bool) -> None:
+        """The writer found its content there, and wrote nothing."""
+        tx = write(littered, "a/")
+        if cooperative:
+            tx = cooperating(littered)
+        before = stored(littered)
+        age(littered)
+        littered.collect_garbage()
+        tx.commit()
+        assert len(stored(littered) - before) >= 2
+        age(littered)
+        assert littered.collect_garbage().deleted
+        if cooperative:
+            assert littered["t"].to_arrow() == TABLE and littered.verify()
+        else:
+            check(littered, "a/")
+
+    def test_condemned_between_check_and_record(
+        self, littered: Lake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The record is made with condemned keys: they are reachable then, and stay."""
+        tx = write(littered, "a/")
+        age(littered)
+        done = before_append(monkeypatch, littered.collect_garbage)
+        tx.commit()
+        assert len(done[0].condemned) == 3
+        age(littered)
+        assert littered.collect_garbage().deleted == () == littered.collect_garbage(grace=NOW).deleted
+        check(littered, "a/")
+
+    def test_deleted_between_check_and_record(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The fence takes the number that the record was to have."""
+        tx = write(littered, "a/")
+        before = littered.log()
+        done = before_append(monkeypatch, lambda: littered.collect_garbage(grace=NOW))
+        with pytest.raises(ConflictError, match=r"longer than the grace period\. Begin a new one"):
+            tx.commit()
+        assert len(done[0].deleted) == 4
+        assert littered.log() == before and littered.verify()
+        (fence, *_) = littered.branches.reflog("main")
+        assert isinstance(fence, Pointer) and fence.message == "Collect garbage"
+        write(littered, "a/").commit()
+        check(littered, "a/")
+
+    def test_committed_between_mark_and_publication(self, littered: Lake) -> None:
+        """What is condemned and reachable stays."""
+        tx = write(littered, "a/")
+        age(littered)
+        done = collect(littered._history, pause=at("publish", tx.commit))
+        assert len(done.condemned) == 3
+        age(littered)
+        assert littered.collect_garbage().deleted == ()
+        check(littered, "a/")
+
+    def test_committed_while_it_deletes(self, littered: Lake) -> None:
+        age(littered)
+        littered.collect_garbage()
+        age(littered)
+        steps: list[str] = []
+
+        def pause(step: str) -> None:
+            steps.append(step)
+            if step.startswith("delete"):
+                write(littered, f"{len(steps)}/").commit()
+
+        assert len(collect(littered._history, pause=pause).deleted) == 3
+        for step in range(3, 6):
+            check(littered, f"{step}/")
+
+    def test_long_transactions_fail_cleanly(self, lake: Lake) -> None:
+        """Even when the set that told of it is gone."""
+        tx = write(lake)
+        lake.collect_garbage(grace=NOW)
+        write(lake, "other")
+        lake.collect_garbage(grace=NOW)
+        age(lake, 3 * DAYS)
+        lake.collect_garbage()
+        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{1:012d}"]
+        with pytest.raises(ConflictError, match="has removed"):
+            tx.commit()
+        assert lake.verify()
+
+    def test_readers_of_history(self, lake: Lake) -> None:
+        write(lake).commit()
+        old = lake.head
+        with lake.transaction("delete") as tx:
+            tx.delete("packed")
+        lake.collect_garbage(grace=NOW)
+        assert old["packed"] == PACKED and old["table"].to_arrow() == TABLE
+
+
+def before_append(monkeypatch: pytest.MonkeyPatch, action: Callable[[], Any]) -> list[Any]:
+    """Do something once just before the next record is made; what it gave."""
+    append, done = Log.append, []
+
+    def late(self: Log, *args: Any) -> Any:
+        if not done:
+            done.append(None)
+            done[0] = action()
+        return append(self, *args)
+
+    monkeypatch.setattr(Log, "append", late)
+    return done
+
+
+def at(step: str, action: Callable[[], Any]) -> Callable[[str], None]:
+    return lambda reached: action() if reached == step else None
+
+
+def cooperating(lake: Lake) -> Any:
+    """A transaction whose file another process wrote."""
+    from neurolake.lake import tables
+    from neurolake.lake.objects import ObjectWriter
+
+    writer = ObjectWriter(ObjectStore(lake.storage).storage)
+    entry = tables.write_file(tables.plain(TABLE), writer)
+    writer.flush()
+    tx = lake.transaction("cooperate")
+    tx.append_files("t", [entry], tables.fields_of(TABLE.schema))
+    tx.put_file("packed", PACKED)
+    return tx
+
+
+WRITER = """
+import sys, random
+import numpy as np, pyarrow as pa
+from neurolake.lake import Lake
+from neurolake.lake.errors import ConflictError, CorruptObjectError
+lake, me, commits = Lake.open(sys.argv[1], durable=False), int(sys.argv[2]), int(sys.argv[3])
+chance, done, failed = random.Random(me), 0, 0
+while done < commits:
+    try:
+        # The same few contents again and again, half of them abandoned: much is condemned while it is reused.
+        rng = np.random.default_rng(chance.randrange(6))
+        keep = chance.random() < 0.6
+        tx = lake.transaction(f"{me} {done}", attempts=1000)
+        tx.put_file(f"file/{me}", rng.bytes(3000))
+        tx.write_array(f"array/{me}", rng.random((20, 100)), chunks=(1, 100))
+        tx.append_table("rows", pa.table({"writer": [me], "step": [done]}))
+        tx.write_table(f"table/{me}", pa.table({"x": rng.random(100)}))
+        if keep:
+            assert tx.commit()
+            done += 1
+        else:
+            tx.writer.flush()
+    except (ConflictError, CorruptObjectError) as error:
+        if "remove" not in str(error) and "missing" not in str(error) and "made it" not in str(error):
+            raise
+        failed += 1
+print(done, failed)
+"""
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_collecting_all_the_while(lake: Lake, processes: list[subprocess.Popen[str]]) -> None:
+    """Four writing processes and a reader, with a grace period shorter than some transactions."""
+    writers, commits = 4, 40
+    with lake.transaction("begin") as tx:
+        tx.write_table("rows", pa.table({"writer": [-1], "step": [-1]}))
+    for me in range(writers):
+        command = [sys.executable, "-c", WRITER, lake.url, str(me), str(commits)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    deleted, reads, deadline = 0, 0, time.monotonic() + 60
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        deleted += len(Lake.open(lake.url).collect_garbage(grace=timedelta(seconds=0.1)).deleted)
+        head = Lake.open(lake.url, verification="always").head
+        for name in head:
+            value = head[name]
+            reads += len(
+                value if isinstance(value, bytes) else value.to_arrow() if name[0] in "rt" else value[...]
+            )
+    told = [process.communicate()[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0] * writers
+    assert [int(done) for done, _ in told] == [commits] * writers
+    rows = lake["rows"].to_pandas().values.tolist()
+    expected = [[-1, -1], *([me, step] for me in range(writers) for step in range(commits))]
+    assert sorted(rows) == sorted(expected)
+    assert len(lake.log()) == writers * commits + 2
+    assert deleted and reads and Lake.open(lake.url).verify()
