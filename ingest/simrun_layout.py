@@ -202,7 +202,7 @@ def _run_directory(path: Path, name: str, kinds: Mapping[str, Sequence[str]]) ->
         found = kinds["site"][0] if kinds["site"] else "a neuron_model.param"
         raise IngestError(f"no soma traces (*_vm_all_traces.csv or .npz), but {found}", path)
     prefix = _prefix(soma or network)
-    date, seed, pid = _identity(path.name, prefix)
+    date, seed, pid = _identity(path, prefix)
     hosts = [other for other in kinds["other"] if other.startswith("hostname_")]
     return RunDirectory(
         path=path,
@@ -234,14 +234,22 @@ def _prefix(name: str | None) -> str:
     return ""
 
 
-def _identity(directory: str, prefix: str) -> tuple[str | None, int | None, int | None]:
+def _identity(path: Path, prefix: str) -> tuple[str | None, int | None, int | None]:
     """Date, seed and process id, from the prefix where it tells, else from the directory's name."""
+    directory = path.name
     date = _DATE.search(directory)
     seed = _SEED.search(prefix) or _SEED.search(directory)
     pid = _PID.search(prefix) or _PID.search(directory) or re.fullmatch("([0-9]+)", prefix)
     if pid is None and seed is None:
         pid = _DATE_AND_NUMBER.fullmatch(directory)
-    return date and date[1], int(seed[1]) if seed else None, int(pid[1]) if pid else None
+    return date and date[1], seed and _number(seed[1], path), pid and _number(pid[1], path)
+
+
+def _number(digits: str, path: Path) -> int:
+    number = int(digits)
+    if number >= 2**63:
+        raise IngestError(f"expected a number below 2^63 in a name, found {digits}", path)
+    return number
 
 
 def _trials(kinds: Mapping[str, Sequence[str]], path: Path) -> tuple[TrialFiles, ...]:
@@ -261,7 +269,7 @@ def _trials(kinds: Mapping[str, Sequence[str]], path: Path) -> tuple[TrialFiles,
 def _by_number(names: Sequence[str], path: Path) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for name in names:
-        number = int(name.removeprefix("simulation_run").partition("_")[0])
+        number = _number(name.removeprefix("simulation_run").partition("_")[0], path / name)
         if number in files:
             raise IngestError(f"trial {number} is there twice: {files[number].name} and {name}", path)
         files[number] = path / name
