@@ -256,6 +256,20 @@ class TestWriters:
         assert littered.collect_garbage().deleted == ()
         check(littered, "a/")
 
+    def test_committed_between_mark_and_fence(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The writer looked before its keys were condemned, and its record is made just before the fence."""
+        tx, append, made = write(littered, "a/"), Log.append, []
+
+        def late(self: Log, *args: Any) -> Any:
+            monkeypatch.setattr(Log, "append", append)
+            pause = at("fence", lambda: made.append(append(self, *args)))
+            assert collect(littered._history, grace=NOW, pause=pause).deleted == ()
+            return made[0]
+
+        monkeypatch.setattr(Log, "append", late)
+        assert tx.commit() is made[0] is not None
+        check(littered, "a/")
+
     def test_committed_while_it_deletes(self, littered: Lake) -> None:
         age(littered)
         littered.collect_garbage()
