@@ -15,6 +15,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.core.metadata import ArrayV3Metadata
+from zarr.storage import StorePath
 
 from .codecs import BLOSC_LZ4, Codec, chunk_statistics
 from .digest import Digest, digest_of
@@ -48,7 +50,9 @@ class Array(zarr.Array[Any]):
         node = store.tree.get(name)
         if node is None or node.kind != "array":
             raise NotFoundError(f"there is no array {name!r} in {store}")
-        return cls(zarr.open_array(store, path=name, mode="r" if store.read_only else "r+").async_array)
+        # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
+        metadata = ArrayV3Metadata.from_dict(dict(node.meta))
+        return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
 
     def __getitem__(self, selection: Any) -> Any:
         parsed = _box(selection, self.shape)
@@ -113,6 +117,15 @@ class Array(zarr.Array[Any]):
         draft.changes.update(enumerate(entries, number))
         if tail:
             self[first + whole : first + len(values)] = values[whole:]
+
+    def grow(self, rows: int) -> None:
+        """Make the first axis longer; the new rows hold the fill value."""
+        draft = self._store.drafts.edit(self.path)
+        assert draft is not None, "opened for writing"
+        shape = (self.shape[0] + rows, *self.shape[1:])
+        draft.meta = {**draft.meta, "shape": list(shape)}
+        # As zarr's own resize does, which takes an event loop for it.
+        object.__setattr__(self.async_array, "metadata", self.metadata.update_shape(shape))
 
     def entries(self) -> Mapping[int, Entry]:
         """Stored chunks by their C-order number, with the statistics known of them."""
@@ -186,14 +199,14 @@ def append_rows(array: Array, values: npt.NDArray[Any]) -> None:
             f"not {values.shape[1:]} and {values.dtype}"
         )
     first = array.shape[0]
-    array.resize((first + len(values), *array.shape[1:]))
+    array.grow(len(values))
     array.write_rows(values.astype(array.dtype, copy=False), first)
 
 
 def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:
     """Add *rows* whose chunks, each one row high, are stored already (`encode_chunks`), in C order."""
     first = array.shape[0]
-    array.resize((first + rows, *array.shape[1:]))
+    array.grow(rows)
     start = array._grid.number((first, *[0] * (array.ndim - 1)))
     draft = array._store.drafts.edit(array.path)
     assert draft is not None and array.chunks[0] == 1, "made for appending rows"
