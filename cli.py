@@ -1,32 +1,22 @@
 """The command line: arguments and printing; everything it does can be done from Python."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
 
 from . import __version__, create, open
-from .lake.errors import InputError, NeurolakeError, NotFoundError, StorageError
+from .lake.errors import CorruptObjectError, InputError, NeurolakeError, NotFoundError, StorageError
+from .query.screen import describe_array, err, flat, listing, out, print_findings, progress, size_text
 
 if TYPE_CHECKING:
     from .ingest.simrun import Report
     from .lake import Record
     from .lake.refs import Refs
-    from .query.lake import Lake, Snapshot
+    from .query.lake import Lake
 
 LEFT_OUT = 3
 
@@ -44,12 +34,6 @@ export_app = typer.Typer(
 )
 app.add_typer(ingest_app, name="ingest")
 app.add_typer(export_app, name="export")
-
-# Lines for a person fold at the edge of the screen; lines for another program are never cut.
-_WIDTH = None if sys.stdout.isatty() else 1_000_000
-# What names and messages say is never markup.
-out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 LakePath = Annotated[
     str, typer.Option("--lake", "-l", help="The lake's folder, or a URL of it.", envvar="NEUROLAKE_LAKE")
@@ -133,7 +117,7 @@ def ingest_simrun_command(
         target = open(lake)
     except NotFoundError:
         target = create(lake)
-    with _progress("Ingesting") as progress:
+    with progress("Ingesting") as advance:
         report = ingest_simrun(
             target,
             results,
@@ -144,7 +128,7 @@ def ingest_simrun_command(
             soma_threshold=soma_threshold,
             dendrite_threshold=dendrite_threshold,
             message=message,
-            progress=progress,
+            progress=advance,
         )
     _print_report(report, target)
     if not report.complete:
@@ -191,8 +175,8 @@ def export_simrun_command(
     """
     from .ingest.simrun_export import export_simrun
 
-    with _progress("Exporting") as progress:
-        files, size = export_simrun(open(lake).at(at), folder, runs=run, progress=progress)
+    with progress("Exporting") as advance:
+        files, size = export_simrun(open(lake).at(at), folder, runs=run, progress=advance)
     out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
 
 
@@ -231,9 +215,9 @@ def ls_command(lake: LakePath, at: Ref = "main", prefix: Annotated[str, typer.Ar
             prefix=prefix,
         )
     )
-    table = _listing("node", "kind", "rows or shape", "stored")
+    table = listing("node", "kind", "rows or shape", "stored")
     for name, kind, extent, size in rows.fetchall():
-        table.add_row(name, kind, extent, _size(size))
+        table.add_row(name, kind, extent, size_text(size))
     out.print(table)
 
 
@@ -265,22 +249,12 @@ def show_command(
     before = opened.at(commit.parents[0].id).tree if commit.parents else {}
     facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
     facts["parents"] = ", ".join(parent.id for parent in commit.parents)
-    for name, value in {**facts, **_flat(commit.provenance)}.items():
+    for name, value in {**facts, **flat(commit.provenance)}.items():
         out.print(f"{name:<22} {value}")
     out.print(f"\n    {commit.message}\n")
     for name in commit.changed:
         deleted = commit.fields["changes"][name] is None
         out.print(f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}")
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {path: value}
-    return {
-        key: leaf
-        for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{path}.{name}".strip(".")).items()
-    }
 
 
 @app.command("branch")
@@ -386,6 +360,86 @@ def _print_commit(record: "Record | None", otherwise: str) -> None:
     out.print(otherwise if record is None else f"Commit {record.id[:12]}: {record.message}")
 
 
+@app.command("verify")
+def verify_command(
+    lake: LakePath,
+    at: Annotated[str | None, typer.Option(help="Only this commit, branch or tag.")] = None,
+    repair_from: Annotated[str | None, typer.Option(help="A lake that has sound copies.")] = None,
+) -> None:
+    """Read again every byte that commits stand on, and say what is damaged and whom it hurts.
+
+    Example: neurolake verify --lake my-lake --repair-from backup
+    """
+    other = None if repair_from is None else open(repair_from)
+    with progress("Verifying") as advance:
+        findings = open(lake).verify(at, repair_from=other, progress=advance)
+    print_findings(findings)
+    if findings.damages:
+        raise typer.Exit(CorruptObjectError.exit_code)
+
+
+@app.command("gc")
+def gc_command(
+    lake: LakePath,
+    grace_hours: Annotated[float, typer.Option(min=0, help="How old garbage must be.")] = 168,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Delete what no commit stands on: once condemned, after the grace period. Writers may go on.
+
+    Example: neurolake gc --dry-run --lake my-lake
+    """
+    found = open(lake).collect_garbage(grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    if dry_run:
+        for key, size in (*found.condemned, *found.deleted, *found.temporary):
+            out.print(f"{size_text(size):>8}  {key}")
+    out.print(str(found))
+
+
+@app.command("copy")
+def copy_command(
+    target: Annotated[str, typer.Argument(help="Folder or URL of the new lake.")], lake: LakePath
+) -> None:
+    """Make a new lake with all commits, branches and tags of this one.
+
+    Example: neurolake copy s3://lab/backup --lake my-lake
+    """
+    with progress("Copying", objects=True) as advance:
+        made = open(lake).copy_to(target, progress=advance)
+    out.print(f"Copied to {made.url}")
+
+
+@app.command("push")
+def push_command(
+    other: Annotated[str, typer.Argument(help="The lake to send to.")],
+    lake: LakePath,
+    branch: Annotated[str, typer.Option(help="Branch to send.")] = "main",
+    to: Annotated[str | None, typer.Option(help="Its name there, if another.")] = None,
+) -> None:
+    """Send the commits of a branch that another lake lacks.
+
+    Example: neurolake push s3://lab/central --lake my-lake
+    """
+    with progress("Sending", objects=True) as advance:
+        sent = open(lake).push(open(other), branch, to=to, progress=advance)
+    out.print(f"Sent {sent} commits")
+
+
+@app.command("pull")
+def pull_command(
+    other: Annotated[str, typer.Argument(help="The lake to fetch from.")],
+    lake: LakePath,
+    branch: Annotated[str, typer.Option(help="Branch to fetch.")] = "main",
+    into: Annotated[str | None, typer.Option(help="Branch of this lake, if of another name.")] = None,
+) -> None:
+    """Fetch the commits of another lake's branch and merge them.
+
+    Example: neurolake pull s3://lab/central --lake my-lake
+    """
+    with progress("Fetching", objects=True) as advance:
+        record = open(lake).pull(open(other), branch, into=into, progress=advance)
+    _print_commit(record, "Nothing new")
+
+
 @app.command("describe")
 def describe_command(
     lake: LakePath,
@@ -398,33 +452,17 @@ def describe_command(
     """
     snapshot = open(lake).at(at)
     if node is not None and node in snapshot.arrays:
-        _describe_array(snapshot, node)
+        describe_array(snapshot, node)
         return
     for name in [node] if node is not None else snapshot.tables:
         table = snapshot.tables[name]
         out.print(f"\n{name}: {table.doc}  ({table.rows:,} rows)", style="bold")
-        listing = _listing("column", "type", "unit", "meaning", "source")
+        columns = listing("column", "type", "unit", "meaning", "source")
         for column in table.fields:
             doc = column.get("doc", {})
             texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]
-            listing.add_row(column["name"], column["type"], *texts)
-        out.print(listing)
-
-
-def _describe_array(snapshot: "Snapshot", name: str) -> None:
-    array = snapshot.arrays[name]
-    facts = {"shape": array.shape, "type": array.dtype, "chunks": array.chunks}
-    facts["dimensions"] = snapshot.tree[name].meta.get("dimension_names")
-    out.print(f"\n{name}", style="bold")
-    for key, value in {**facts, **array.attrs.asdict()}.items():
-        out.print(f"  {key:<12} {value}")
-
-
-def _listing(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+            columns.add_row(column["name"], column["type"], *texts)
+        out.print(columns)
 
 
 @app.command("demo")
@@ -458,26 +496,3 @@ def demo_command(
 
 def _step(command: str) -> None:
     out.print(f"\n$ {command}", style="bold")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and time left, on a terminal only."""
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

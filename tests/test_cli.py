@@ -261,7 +261,7 @@ def test_an_interrupt_ends_all_processes_quietly(tree: Path, tmp_path: Path) -> 
         "import os, signal, sys; from neurolake import cli; from neurolake.ingest import simrun; "
         "simrun._SMALLEST_GROUP = 1; "
         "bar = lambda *a, **k: os.killpg(0, signal.SIGINT); "
-        "from contextlib import nullcontext; cli._progress = lambda what: nullcontext(bar); cli.main()"
+        "from contextlib import nullcontext; cli.progress = lambda what: nullcontext(bar); cli.main()"
     )
     arguments = ["ingest", "simrun", tree, "--lake", tmp_path / "lake", "--processes", "2"]
     done = subprocess.run(
@@ -498,3 +498,43 @@ def test_csv_is_read_as_it_was_meant(run: Command, simrun_folder: Path) -> None:
     rows = [tuple(map(float, row)) for row in list(csv.reader(io.StringIO(text)))[1:]]
     assert rows == neurolake.open(simrun_folder).sql(query).fetchall()
     assert os.environ.get("NEUROLAKE_CACHE")
+
+
+@pytest.fixture
+def lake(run: Command, tree: Path, tmp_path: Path) -> Path:
+    assert run("ingest", "simrun", tree, "--lake", tmp_path / "lake").code == 0
+    return tmp_path / "lake"
+
+
+def test_versions(run: Command, lake: Path, tmp_path: Path) -> None:
+    """Branch, tag, change, compare, merge, revert, copy, push, pull and verify, as a person would."""
+    where = ("--lake", lake)
+    assert run("branch", "side", *where).code == 0 and run("tag", "v1", *where).code == 0
+    with neurolake.open(lake).transaction("On the side", branch="side") as tx:
+        tx.put_file("note", b"1")
+    assert [line.split()[1] for line in run("branch", *where).out.splitlines()] == ["main", "side"]
+    assert run("diff", "main", "side", *where).out == "added    file   note\n"
+    assert json.loads(run("diff", "main", "side", "--json", *where).out)["name"] == "note"
+    assert run("copy", tmp_path / "copy", *where).code == 0
+    assert run("merge", "side", *where).code == 0 and "note" in run("ls", *where).out
+    assert run("push", tmp_path / "copy", *where).out == "Sent 0 commits\n"
+    assert "note" in neurolake.open(tmp_path / "copy")
+    assert run("revert", "main", *where).code == 0 and "note" not in run("ls", *where).out
+    assert run("cherry-pick", "side", *where).code == 0 and "note" in run("ls", *where).out
+    assert run("pull", lake, "--lake", tmp_path / "copy").code == 0
+    assert run("tag", "v1", "--move", *where).code == 0 and run("tag", "v1", "--delete", *where).code == 0
+    assert run("branch", "main", "--move", "--at", "main~1", *where).code == 2
+    assert run("verify", *where).out.startswith("0 damaged")
+    assert "condemned 0" in run("gc", "--dry-run", *where).out
+
+
+def test_verify_names_the_damage_and_repairs_it(run: Command, lake: Path, tmp_path: Path) -> None:
+    assert run("copy", tmp_path / "copy", "--lake", lake).code == 0
+    damaged = max(lake.rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 4
+    damaged.write_bytes(data)
+    ended = run("verify", "--lake", lake)
+    assert ended.code == 4 and damaged.name in ended.err and "hurts" in ended.err
+    assert run("verify", "--lake", lake, "--repair-from", tmp_path / "copy").code == 0
+    assert run("verify", "--lake", lake).code == 0
