@@ -4,6 +4,7 @@ zarr-python spends more on each chunk than on its bytes; here threads read, veri
 into the result (and encode, hash and pack them) wherever the codecs are the usual ones.
 """
 
+import copy
 import functools
 import math
 import os
@@ -51,7 +52,7 @@ class Array(zarr.Array[Any]):
         if node is None or node.kind != "array":
             raise NotFoundError(f"there is no array {name!r} in {store}")
         # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
-        metadata = ArrayV3Metadata.from_dict(dict(node.meta))
+        metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
         return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
 
     def __getitem__(self, selection: Any) -> Any:
