@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from .compaction import Compaction, compact
 from .diff import NodeChange, diff
 from .digest import HASH_NAME, canonical_json
 from .errors import FormatError, InputError, NotFoundError
+from .expiry import Expiry, expire
 from .garbage import GRACE, Garbage, collect
 from .history import History
 from .locations import new_storage_at, storage_at
@@ -22,6 +24,7 @@ from .provenance import default_author, provenance
 from .refs import Refs
 from .snapshot import Snapshot
 from .storage import Storage
+from .tables import ROW_GROUP
 from .transaction import Transaction
 from .transfer import copy_everything, push, send
 from .verification import Findings, Progress, verify
@@ -161,6 +164,27 @@ class Lake(Mapping[str, Any]):
         """Read again all that commits, or one of them, stand on; see `verification.verify`."""
         other = None if repair_from is None else repair_from._history
         return verify(self._history, ref=ref, progress=progress, threads=threads, repair_from=other)
+
+    def compact(
+        self,
+        *,
+        branch: str = MAIN,
+        tables: Sequence[str] | None = None,
+        target_rows: int = ROW_GROUP,
+        author: str | None = None,
+    ) -> Compaction:
+        """Join small Parquet files, and move what lies in mostly dead or small packs; see `compaction.compact`."""
+        return compact(
+            self._history,
+            branch=branch,
+            tables=tables,
+            target_rows=target_rows,
+            author=author or default_author(),
+        )
+
+    def expire(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> Expiry:
+        """Drop history that is older than a time, or than so long ago; see `expiry.expire`."""
+        return expire(self._history, older_than, dry_run=dry_run)
 
     def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> Garbage:
         """Delete, in two phases, what no commit stands on any more; see `garbage.collect`."""

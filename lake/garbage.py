@@ -24,7 +24,7 @@ from .condemned import publish, read_set, set_key, sets
 from .errors import CorruptObjectError, InputError
 from .history import History
 from .local import TEMPORARY
-from .log import Log
+from .log import IMPORTED, Log
 from .objects import ObjectStore
 from .reachable import Reachable
 from .storage import Storage, Stored
@@ -174,7 +174,8 @@ class _Collection:
 
     def _fence(self) -> None:
         """Take the next number of every branch: a commit that was prepared before has to be prepared again."""
-        for branch in self._log.names():
+        # What another lake is sending just now is in order by its numbers, and named by nobody yet.
+        for branch in (name for name in self._log.names() if not name.startswith(IMPORTED)):
             tip, number = self._log.head(branch)
             self._log.point(
                 branch, tip.reference, message="Collect garbage", author=self._author, after=number

@@ -210,11 +210,16 @@ class Log:
         """
         # The place is that of the lake where the commit was made: here another may stand there, or nothing.
         record: Record | Pointer | None = None
-        last = self.last(reference.branch)
+        last, expired = self.last(reference.branch), None
         if last is not None and reference.number <= last:
-            record = self.record(reference.branch, reference.number)
+            try:
+                record = self.record(reference.branch, reference.number)
+            except ExpiredError as error:
+                expired = error
         if not isinstance(record, Record) or record.id != reference.id:
             record = self._elsewhere(reference.id)
+        if record is None and expired is not None:
+            raise expired
         if record is None:
             place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
@@ -257,6 +262,10 @@ class Log:
         """Say that records of a branch before *horizon* may be gone from now on."""
         data = canonical_json({"time": time.isoformat()}) + b"\n"
         self._storage.create(f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}", data)
+
+    def forget(self) -> None:
+        """Read every record again when it is needed next."""
+        self._records.clear()
 
     def numbers(self, name: str, space: Space = "log") -> list[int]:
         """Numbers of all records that should be there, newest first; of expired history those that still are."""

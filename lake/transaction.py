@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -78,6 +78,7 @@ class Transaction:
         self.writer = ObjectWriter(history.objects.storage)
         self.record: Record | None = None
         self._merging: list[Reference] = []
+        self._layout: Callable[[Tree, ObjectWriter], Tree] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -301,6 +302,13 @@ class Transaction:
         self.drafts.apply(merged(base, dict(self.drafts), changes))
         self._merging += [] if parent is None else [parent]
 
+    def lay_out(self, layout: Callable[[Tree, ObjectWriter], Tree]) -> None:
+        """Let the next commit store the tree whole, as *layout* makes it: the same content in other places.
+
+        It is called with what the tree is by then, more than once if other writers commit first, and flushes.
+        """
+        self._layout = layout
+
     def depends_on(self, *names: str) -> None:
         """Make the commit fail if another writer changes any of these nodes first, even by appending.
 
@@ -333,12 +341,13 @@ class Transaction:
         self.writer.flush()
         for attempt in range(self._attempts):
             changes = self.drafts.changes()
-            if not changes and not self._merging:
+            if not changes and not self._merging and self._layout is None:
                 return None
             self.record = self._append(self._rescued(changes))
             if self.record is not None:
                 self._tip, self._number = self.record, self.record.number
                 self._merging.clear()
+                self._layout = None
                 self.drafts.settle(self._history.tree(self.record))
                 return self.record
             # The losers of a race do not meet again at the same moment.
@@ -362,7 +371,8 @@ class Transaction:
         old = self._history.tree(self._tip)
         folded = {name: node and self._folded(node) for name, node in changes.items()}
         kept = {name: node for name, node in old.items() if name not in folded}
-        tree = kept | {name: node for name, node in folded.items() if node is not None}
+        tree: Tree = kept | {name: node for name, node in folded.items() if node is not None}
+        tree = tree if self._layout is None else self._layout(tree, self.writer)
         fields: dict[str, Any] = {
             "uuid": new_uuid(),
             "parents": [self._tip.reference.to_json(), *(other.to_json() for other in self._merging)],
@@ -374,7 +384,11 @@ class Transaction:
             "depth": self._tip.depth + 1,
             "changes": {name: node and node.change_from(old.get(name)) for name, node in folded.items()},
         }
-        if fields["depth"] >= FOLD_AFTER or len(canonical_json(fields["changes"])) > INLINE_CHANGES:
+        if (
+            self._layout
+            or fields["depth"] >= FOLD_AFTER
+            or len(canonical_json(fields["changes"])) > INLINE_CHANGES
+        ):
             fields |= {"depth": 0, "tree": self._stored(tree)}
             fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
         # Everything the record names is on the disk before the record is.
@@ -388,7 +402,7 @@ class Transaction:
     def _folded(self, node: Node) -> Node:
         if len(node.entries.overlay) <= OVERLAY_SIZE:
             return node
-        return Node(node.kind, node.meta, node.entries.folded(self.writer))
+        return Node(node.kind, node.meta, node.entries.folded(self.writer, self._history.keep_shard))
 
     def _stored(self, tree: Mapping[str, Node]) -> dict[str, Any]:
         data = canonical_json(tree_json(tree))
