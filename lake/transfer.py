@@ -13,7 +13,7 @@ from .condemned import Condemned
 from .digest import Digest, digest_of
 from .errors import ConflictError, CorruptObjectError, NotFoundError
 from .history import History
-from .log import IMPORTED, Record
+from .log import EXPIRED, IMPORTED, Record
 from .packs import pack_content
 from .reachable import Reachable
 from .verification import Progress
@@ -29,7 +29,8 @@ def copy_everything(source: History, target: History, progress: Progress | None 
     sent = _send(source, target, reachable.keys, progress)
     storage = target.objects.storage
     storage.flush()
-    for key in sorted(reachable.records):
+    horizons = [stored.key for stored in source.objects.storage.list(EXPIRED)]
+    for key in [*horizons, *sorted(reachable.records)]:
         storage.create(key, source.objects.storage.read(key))
     return sent
 

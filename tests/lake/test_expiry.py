@@ -134,6 +134,13 @@ class TestWhatStays:
         there.collect_garbage(grace=NOW)
         assert there.verify() and content(Lake.open(there.url), "copy~1") == str(COMMITS)
 
+    def test_a_copy(self, long: Lake, tmp_path: Path) -> None:
+        long.expire(NOW)
+        there = long.copy_to(tmp_path / "there")
+        assert there.verify() and there.log() == Lake.open(long.url).log()
+        with pytest.raises(ExpiredError):
+            there.at(f"main~{COMMITS}")
+
     def test_gc_takes_the_rest(self, long: Lake) -> None:
         packs = len(list(Path(long.url).rglob("*.pack")))
         long.expire(NOW)
