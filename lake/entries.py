@@ -17,10 +17,15 @@ from .shards import Shard, shard_digest
 OVERLAY_SIZE = 256
 
 ReadShard = Callable[[ShardRef], Shard]
+KeepShard = Callable[[ShardRef, Shard], None]
 
 
 def _no_shards(ref: ShardRef) -> Shard:
     raise LookupError(f"shard {ref.number} belongs to no lake")
+
+
+def _no_care(ref: ShardRef, shard: Shard) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,16 @@ class Entries:
                 found[number] = shard_digest(made) if ref is None else self.read_shard(ref).digest(changes)
         return sorted(found.items())
 
-    def folded(self, writer: ObjectWriter) -> "Entries":
-        """The same entries with nothing lying over the shards; changed shards are written anew."""
+    def folded(self, writer: ObjectWriter, keep: KeepShard = _no_care) -> "Entries":
+        """The same entries with nothing lying over the shards; changed ones are written anew, and told to *keep*."""
         shards = {number: ref for number, ref in self.shards.items() if number not in self._dirty}
         for number in self._dirty:
             if shard := self._shard(number):
-                data = Shard.of(shard).to_bytes() if isinstance(shard, dict) else shard.to_bytes()
+                made = Shard.of(shard) if isinstance(shard, dict) else shard
+                data = made.to_bytes()
                 object_, place = writer.add_alone(data, ".shard")
-                identity = (number, shard_digest(shard), len(shard))
-                shards[number] = ShardRef(*identity, object_, len(data), place)
+                shards[number] = ShardRef(number, made.digest(), len(made), object_, len(data), place)
+                keep(shards[number], made)
         return replace(self, shards=shards, overlay={})
 
     @cached_property

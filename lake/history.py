@@ -58,10 +58,14 @@ class History:
         shard = self._shards.get(ref.digest)
         if shard is None:
             shard = parse_shard(self.objects.read(ref.object, ref.size, ref.place), ref)
-            while len(self._shards) >= _CACHED_SHARDS:
-                self._shards.pop(next(iter(self._shards)), None)
-            self._shards[ref.digest] = shard
+            self.keep_shard(ref, shard)
         return shard
+
+    def keep_shard(self, ref: ShardRef, shard: Shard) -> None:
+        """Remember a shard, which *ref* names, and forget those of long ago."""
+        while len(self._shards) >= _CACHED_SHARDS:
+            self._shards.pop(next(iter(self._shards)), None)
+        self._shards[ref.digest] = shard
 
     def resolve(self, ref: str | datetime) -> Record:
         """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
