@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .digest import equal_json
 from .grid import Grid
 from .merge import changes_between
 from .nodes import Kind, Node, Tree
@@ -65,11 +66,13 @@ def diff(old: Tree, new: Tree) -> list[NodeChange]:
 
 
 def _change(name: str, old: Node | None, new: Node | None) -> NodeChange:
-    if new is None:
-        assert old is not None, "a change has a side"
-        return NodeChange(name, old.kind, "removed", rows_removed=_rows(old))
-    if old is None or old.kind != new.kind:
-        return NodeChange(name, new.kind, "added" if old is None else "changed", rows_added=_rows(new))
+    if old is None or new is None or old.kind != new.kind:
+        node = new or old
+        assert node is not None, "a change has a side"
+        change: Literal["added", "removed", "changed"] = (
+            "added" if old is None else "removed" if new is None else "changed"
+        )
+        return NodeChange(name, node.kind, change, _rows(new), _rows(old), _chunks(new), _chunks(old))
     metadata = tuple(sorted(_other_keys(old, new) - {"shape"}))
     if new.kind == "table":
         added, removed = _file_rows(old, new)
@@ -80,15 +83,18 @@ def _change(name: str, old: Node | None, new: Node | None) -> NodeChange:
 
 
 def _array_change(name: str, old: Node, new: Node, metadata: tuple[str, ...]) -> NodeChange:
-    differing = new.entries.difference(old.entries) if _same_grid(old, new) else dict(new.entries.items())
-    written = sum(entry is not None for entry in differing.values())
+    written, removed = len(new.entries), len(old.entries)
+    if _same_grid(old, new):
+        differing = new.entries.difference(old.entries)
+        written = sum(entry is not None for entry in differing.values())
+        removed = len(differing) - written
     shapes = (list(old.meta["shape"]), list(new.meta["shape"]))
     return NodeChange(
         name,
         "array",
         "changed",
         chunks_written=written,
-        chunks_removed=len(differing) - written,
+        chunks_removed=removed,
         shape=None if shapes[0] == shapes[1] else shapes,
         metadata=metadata,
     )
@@ -100,11 +106,18 @@ def _same_grid(old: Node, new: Node) -> bool:
 
 
 def _other_keys(old: Node, new: Node) -> set[str]:
-    return {key for key in old.meta.keys() | new.meta.keys() if old.meta.get(key) != new.meta.get(key)}
+    keys = old.meta.keys() | new.meta.keys()
+    return {key for key in keys if not equal_json(old.meta.get(key), new.meta.get(key))}
 
 
-def _rows(node: Node) -> int:
-    return sum(entry.stats["rows"] for _, entry in node.entries.items()) if node.kind == "table" else 0
+def _rows(node: Node | None) -> int:
+    if node is None or node.kind != "table":
+        return 0
+    return sum(entry.stats["rows"] for _, entry in node.entries.items())
+
+
+def _chunks(node: Node | None) -> int:
+    return len(node.entries) if node is not None and node.kind == "array" else 0
 
 
 def _file_rows(old: Node, new: Node) -> tuple[int, int]:

@@ -49,6 +49,11 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def equal_json(one: Any, other: Any) -> bool:
+    """Whether two values have the same JSON; Python's ``==`` would take 1 for 1.0 and for true."""
+    return canonical_json(one) == canonical_json(other)
+
+
 def plain_json(value: Any, what: str) -> Any:
     """*value* as it will be when it is read back: lists for tuples, text for the keys of objects.
 

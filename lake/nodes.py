@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from .digest import Digest, canonical_json, digest_of
+from .digest import Digest, canonical_json, digest_of, equal_json
 from .entries import Entries, ReadShard
 from .entry import Entry, ShardRef
 from .grid import Grid
@@ -50,7 +50,7 @@ class Node:
         if before.keys() - after.keys():
             return self.to_json()
         new = {at: entry for at, entry in after.items() if at not in before or before[at] is not entry}
-        meta = {} if old.meta == self.meta else {"meta": self.meta}
+        meta = {} if equal_json(old.meta, self.meta) else {"meta": self.meta}
         return {"patch": True, **meta, **_overlay_json(new)}
 
 
