@@ -5,9 +5,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from . import versions
+from .ancestry import ancestors
 from .compaction import Compaction, compact
 from .diff import NodeChange, diff
 from .digest import HASH_NAME, canonical_json
@@ -17,7 +20,6 @@ from .garbage import GRACE, Garbage, collect
 from .history import History
 from .locations import new_storage_at, storage_at
 from .log import MAIN, Log, Record, new_uuid
-from .merge import changes_between
 from .nodes import tree_digest, tree_json
 from .objects import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
@@ -137,7 +139,7 @@ class Lake(Mapping[str, Any]):
 
     def log(self, ref: str | datetime = MAIN) -> list[Record]:
         """Commits from *ref* back to the first, newest first."""
-        return list(self._history.log.ancestors(self._history.resolve(ref)))
+        return list(ancestors(self._history.log, self._history.resolve(ref)))
 
     @property
     def branches(self) -> Refs:
@@ -211,21 +213,9 @@ class Lake(Mapping[str, Any]):
         ConflictError
             Both changed the same nodes in ways that do not commute; names them.
         """
-        theirs = self._history.resolve(source)
         message = message or f"Merge {source} into {into}"
-        while True:
-            ours, number = self._history.log.head(into)
-            base = self._history.common_ancestor(ours, theirs)
-            if base.id == theirs.id:
-                return None
-            if base.id != ours.id:
-                transaction = self.transaction(message, branch=into, author=author)
-                self._take(transaction, base, theirs, parent=theirs)
-                return transaction.commit()
-            if self._history.log.point(
-                into, theirs.reference, message=message, author=author or default_author(), after=number
-            ):
-                return theirs
+        theirs = self._history.resolve(source)
+        return versions.merge(self._history, theirs, into, message, author or default_author())
 
     def revert(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
@@ -240,11 +230,9 @@ class Lake(Mapping[str, Any]):
             Later commits changed the same nodes.
         """
         record = self._history.resolve(commit)
-        transaction = self.transaction(
-            f"Revert {record.id[:12]}: {record.message}", branch=branch, author=author
-        )
-        self._take(transaction, record, self._parent(record))
-        return transaction.commit()
+        message = f"Revert {record.id[:12]}: {record.message}"
+        begin = partial(self.transaction, message, branch=branch, author=author, attempts=1)
+        return versions.revert(self._history, record, begin)
 
     def cherry_pick(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
@@ -259,11 +247,11 @@ class Lake(Mapping[str, Any]):
             The branch changed the same nodes.
         """
         record = self._history.resolve(commit)
-        transaction = self.transaction(
-            record.message, branch=branch, author=author or record.author, notes={"picked": record.id}
+        notes, author = {versions.PICKED: versions.origin(record)}, author or record.author
+        begin = partial(
+            self.transaction, record.message, branch=branch, author=author, notes=notes, attempts=1
         )
-        self._take(transaction, self._parent(record), record)
-        return transaction.commit()
+        return versions.cherry_pick(self._history, record, begin)
 
     def copy_to(self, path: str | Path, *, progress: Progress | None = None) -> Self:
         """Make a new lake with all commits, branches and tags of this one.
@@ -335,23 +323,12 @@ class Lake(Mapping[str, Any]):
         tip = other._history.log.tip(branch)
         send(other._history, self._history, tip, author=author, progress=progress)
         message = f"Pull {branch} from {other.url}"
-        if self._history.log.points_at(here) is None:
-            self._history.log.point(here, tip.reference, message=message, author=author)
+        number, target = self._history.log.state(here)
+        if target is None and self._history.log.point(
+            here, tip.reference, message=message, author=author, after=number
+        ):
             return tip
         return self.merge(tip.id, into=here, message=message)
-
-    def _take(
-        self, transaction: Transaction, base: Record, side: Record, parent: Record | None = None
-    ) -> None:
-        before, after = self._history.tree(base), self._history.tree(side)
-        transaction.merge(
-            before, changes_between(before, after), parent=None if parent is None else parent.reference
-        )
-
-    def _parent(self, record: Record) -> Record:
-        if not record.parents:
-            raise InputError(f"commit {record.id[:12]} is the first; there is nothing before it")
-        return self._history.log.read(record.parents[0])
 
     def transaction(
         self,

@@ -131,6 +131,10 @@ class Drafts(Mapping[str, Node]):
         for name, node in changes.items():
             self._drafts[name] = None if node is None else Draft(node.kind, node.meta, node.entries)
 
+    def stand_on(self, tree: Tree) -> None:
+        """Go on from *tree*, which holds what had been edited some time ago."""
+        self._tree = tree
+
     def settle(self, tree: Tree) -> None:
         """Begin anew on *tree*, which holds all edits."""
         self._tree = tree

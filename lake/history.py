@@ -81,27 +81,15 @@ class History:
             return self._at_time(ref)
         if nth := _NTH_BEFORE.fullmatch(ref):
             return self._before(self.resolve(nth["ref"]), int(nth["steps"] or 1), ref)
-        if re.match(r"\d{4}-\d\d-\d\d", ref):
+        dated = re.match(r"\d{4}-\d\d-\d\d", ref) is not None
+        # A branch or tag may be called after a day; a time of day has a colon, which no name has.
+        if dated and ":" in ref:
             return self._at_time(_parsed_time(ref))
         name = checked_ref_name(ref)
         target = self.log.points_at(name) or self.log.points_at(name, "tags")
-        return self._by_id(ref) if target is None else self.log.read(target)
-
-    def common_ancestor(self, one: Record, other: Record) -> Record:
-        """The newest commit that both follow.
-
-        Raises
-        ------
-        NotFoundError
-            They have none.
-        """
-        before = {record.id for record in self.log.ancestors(one)}
-        for record in self.log.ancestors(other):
-            if record.id in before:
-                return record
-        raise NotFoundError(
-            f"commits {one.id[:12]} and {other.id[:12]} have no common ancestor{self._expired_too()}"
-        )
+        if target is not None:
+            return self.log.read(target)
+        return self._at_time(_parsed_time(ref)) if dated else self._by_id(ref)
 
     def commits(self) -> Iterator[Record]:
         """Every commit that stands in the log of any branch, deleted ones included."""
@@ -132,7 +120,7 @@ class History:
         if len(found) > 1:
             raise InputError(f"{prefix}: {len(found)} commits begin so; give more digits")
         if not found:
-            raise NotFoundError(f"{prefix}: no commit begins so{self._expired_too()}")
+            raise NotFoundError(f"{prefix}: no commit begins so{self.expired_too()}")
         return found[0]
 
     def _at_time(self, time: datetime) -> Record:
@@ -144,9 +132,9 @@ class History:
             if record.time <= moment and isinstance(record, Pointer) and record.target is not None:
                 return self.log.read(record.target)
         kind = ExpiredError if self.log.horizon(MAIN) else NotFoundError
-        raise kind(f"there is no commit as early as {moment.isoformat()}{self._expired_too()}")
+        raise kind(f"there is no commit as early as {moment.isoformat()}{self.expired_too()}")
 
-    def _expired_too(self) -> str:
+    def expired_too(self) -> str:
         """What to add where something was not found: it may have been there once."""
         expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
         return f"; early history of {', '.join(expired)} has expired" if expired else ""

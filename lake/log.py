@@ -8,7 +8,6 @@ branch or tag ends. A row therefore tells all that ever happened to its name, un
 ``expired/<branch>/<number>`` says that records before that one may be gone (`expiry.expire`).
 """
 
-import heapq
 import json
 import re
 import uuid
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from .digest import Digest, canonical_json, checked_digest, digest_of, is_digest
-from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
+from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError, StorageError
 from .storage import Storage
 
 MAIN = "main"
@@ -98,6 +97,11 @@ class Record:
         return Reference(self.id, self.branch, self.number)
 
     @property
+    def uuid(self) -> str:
+        """Tells this attempt to commit from all others."""
+        return str(self.fields["uuid"])
+
+    @property
     def time(self) -> datetime:
         """When it was committed, by the writer's clock."""
         return datetime.fromisoformat(self.fields["time"])
@@ -143,6 +147,7 @@ class Record:
 class Pointer:
     """A record that makes its name mean another commit; or none, where the name is deleted."""
 
+    uuid: str
     time: datetime
     author: str
     message: str
@@ -172,11 +177,15 @@ class Log:
 
     def points_at(self, name: str, space: Space = "log") -> Reference | None:
         """The commit that a branch or tag means now; None if there is no such name, or no more."""
+        return self.state(name, space)[1]
+
+    def state(self, name: str, space: Space = "log") -> tuple[int | None, Reference | None]:
+        """Number of the newest record of a name, and the commit that it means; None for what there is not."""
         last = self.last(name, space)
-        record = None if last is None else self.record(name, last, space)
-        if isinstance(record, Pointer):
-            return record.target
-        return None if record is None else record.reference
+        if last is None:
+            return None, None
+        record = self.record(name, last, space)
+        return last, record.target if isinstance(record, Pointer) else record.reference
 
     def tip(self, branch: str = MAIN) -> Record:
         """The commit that *branch* means now.
@@ -190,13 +199,10 @@ class Log:
 
     def head(self, branch: str = MAIN) -> tuple[Record, int]:
         """The commit that *branch* means now, and the number of the record that says so."""
-        last = self.last(branch)
-        record = None if last is None else self.record(branch, last)
-        if isinstance(record, Pointer):
-            record = None if record.target is None else self.read(record.target)
-        if last is None or record is None:
+        last, target = self.state(branch)
+        if last is None or target is None:
             raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
-        return record, last
+        return self.read(target), last
 
     def read(self, reference: Reference) -> Record:
         """A commit, verified.
@@ -274,30 +280,6 @@ class Log:
         earlier = sorted((number for number in kept if number < horizon), reverse=True)
         return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
 
-    def ancestors(self, record: Record) -> Iterator[Record]:
-        """*record* and all commits before it, newest first; one never comes before a commit that follows it.
-
-        History that has expired is left out.
-
-        Raises
-        ------
-        CorruptObjectError
-            One is missing or damaged.
-        """
-        heap = [(-record.time.timestamp(), -record.number, record.id, record)]
-        seen = {record.id}
-        while heap:
-            record = heapq.heappop(heap)[-1]
-            yield record
-            for parent in record.parents:
-                if parent.id not in seen:
-                    seen.add(parent.id)
-                    try:
-                        before = self.read(parent)
-                    except ExpiredError:
-                        continue
-                    heapq.heappush(heap, (-before.time.timestamp(), -before.number, before.id, before))
-
     def last(self, name: str, space: Space = "log") -> int | None:
         """Number of the newest record of a name; None if there is none."""
         known = self._last.get((space, name))
@@ -315,15 +297,40 @@ class Log:
     def append(
         self, name: str, number: int, fields: Mapping[str, Any], space: Space = "log"
     ) -> Record | Pointer | None:
-        """Create record *number*; None if another writer has created it already."""
+        """Create record *number*; None if another writer has created it already.
+
+        Raises
+        ------
+        StorageError
+            The storage failed, and did not create it, or does not say.
+        """
         line = canonical_json(fields)
         key = record_key(checked_ref_name(name), number, space)
-        created = self._storage.create(key, digest_of(line).encode() + b"\n" + line + b"\n")
-        # A lost response: the create succeeded, and only its answer did not arrive.
-        if not created and json.loads(self._storage.read(key).partition(b"\n")[2])["uuid"] != fields["uuid"]:
-            return None
+        try:
+            created = self._storage.create(key, digest_of(line).encode() + b"\n" + line + b"\n")
+        except StorageError:
+            if self._storage.size(key) is None:
+                raise
+            created = False
+        if created:
+            record = self._keep(key, _record(fields, name, number, digest_of(line)))
+        else:
+            record = self.record(name, number, space)
+            # A lost response: the create succeeded, and only its answer did not arrive.
+            if record.uuid != fields["uuid"]:
+                return None
+            self._secure(key)
         self._last[space, name] = number
-        return self._keep(key, _record(fields, name, number, digest_of(line)))
+        return record
+
+    def secure(self, reference: Reference) -> None:
+        """Make a commit, which others may have made just now, survive a power failure."""
+        record = self.read(reference)
+        self._secure(record_key(record.branch, record.number))
+
+    def _secure(self, key: str) -> None:
+        self._storage.write(key, self._storage.read(key))
+        self._storage.flush()
 
     def point(
         self,
@@ -332,15 +339,15 @@ class Log:
         *,
         message: str,
         author: str,
+        after: int | None,
         space: Space = "log",
-        after: int | None = None,
     ) -> bool:
         """Make a branch or tag mean *target* from now on, or nothing.
 
         Parameters
         ----------
         after
-            The record that the name must still end with; whatever it ends with by default.
+            The record that the name must still end with; None if it must have none.
 
         Returns
         -------
@@ -353,12 +360,9 @@ class Log:
             "message": message,
             "target": None if target is None else target.to_json(),
         }
-        while True:
-            last = self.last(name, space)
-            if after is not None and last != after:
-                return False
-            if self.append(name, 0 if last is None else last + 1, fields, space) is not None:
-                return True
+        if target is not None:
+            self.secure(target)
+        return self.append(name, 0 if after is None else after + 1, fields, space) is not None
 
     def _numbers(self, space: Space, name: str, *, everything: bool = False) -> list[int]:
         last = None if everything else self._storage.last(f"{space}/{name}/")
@@ -434,7 +438,8 @@ def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Poin
         fields = json.loads(line)
         kinds = _ALWAYS if "target" in fields else _COMMIT
         wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
-        datetime.fromisoformat(fields["time"])
+        if datetime.fromisoformat(fields["time"]).tzinfo is None:
+            raise ValueError("a time without offset")
         if not wrong:
             return _checked(_record(fields, name, number, Digest(digest.decode())), key)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -446,7 +451,8 @@ def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -
     if "target" not in fields:
         return Record(name, number, digest, fields)
     target = None if fields["target"] is None else Reference.from_json(fields["target"])
-    return Pointer(datetime.fromisoformat(fields["time"]), fields["author"], fields["message"], target)
+    time = datetime.fromisoformat(fields["time"])
+    return Pointer(fields["uuid"], time, fields["author"], fields["message"], target)
 
 
 def _checked(record: Record | Pointer, key: str) -> Record | Pointer:

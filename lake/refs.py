@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from .ancestry import follows
 from .errors import InputError, NotFoundError
 from .history import History
 from .log import MAIN, Pointer, Record, Space, checked_ref_name
@@ -29,10 +30,7 @@ class Refs(Mapping[str, Record]):
         self._author = author
 
     def __getitem__(self, name: str) -> Record:
-        target = self._log.points_at(checked_ref_name(name), self._space)
-        if target is None:
-            raise NotFoundError(f"there is no {self._kind} {name!r}; there are: {', '.join(self) or 'none'}")
-        return self._log.read(target)
+        return self._state(name)[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._log.names(self._space))
@@ -53,9 +51,13 @@ class Refs(Mapping[str, Record]):
         NotFoundError
             *at* means no commit.
         """
-        if name in self:
-            raise InputError(f"{self._kind} {name!r} exists; choose another name, or move it")
-        return self._point(name, self._history.resolve(at), f"Create {self._kind} {name}")
+        new = self._history.resolve(at)
+        while True:
+            number, old = self._log.state(checked_ref_name(name), self._space)
+            if old is not None:
+                raise InputError(f"{self._kind} {name!r} exists; choose another name, or move it")
+            if self._point(name, new, f"Create {self._kind} {name}", number):
+                return new
 
     def move(self, name: str, to: str | datetime, *, force: bool = False) -> Record:
         """Let *name* mean another commit.
@@ -71,13 +73,16 @@ class Refs(Mapping[str, Record]):
         InputError
             The commit does not follow the old one, and *force* is not set.
         """
-        old, new = self[name], self._history.resolve(to)
-        if not force and all(record.id != old.id for record in self._log.ancestors(new)):
-            raise InputError(
-                f"{new.id[:12]} does not follow {old.id[:12]}, which {self._kind} {name!r} means now; "
-                "say force to move it all the same"
-            )
-        return self._point(name, new, f"Move {self._kind} {name} from {old.id[:12]}")
+        new = self._history.resolve(to)
+        while True:
+            old, number = self._state(name)
+            if not force and not follows(self._log, new, old):
+                raise InputError(
+                    f"{new.id[:12]} does not follow {old.id[:12]}, which {self._kind} {name!r} means now; "
+                    "say force to move it all the same"
+                )
+            if self._point(name, new, f"Move {self._kind} {name} from {old.id[:12]}", number):
+                return new
 
     def delete(self, name: str) -> None:
         """Forget a name; its commits stay, and the reflog can bring it back.
@@ -91,14 +96,24 @@ class Refs(Mapping[str, Record]):
         """
         if self._space == "log" and name == MAIN:
             raise InputError(f"branch {MAIN!r} cannot be deleted")
-        old = self[name]
-        message = f"Delete {self._kind} {name} at {old.id[:12]}"
-        self._log.point(name, None, message=message, author=self._author, space=self._space)
+        while True:
+            old, number = self._state(name)
+            if self._point(name, None, f"Delete {self._kind} {name} at {old.id[:12]}", number):
+                return
 
     def reflog(self, name: str) -> list[Record | Pointer]:
         """What a name has meant, newest first; also of a name that was deleted."""
         return list(self._log.reflog(name, self._space))
 
-    def _point(self, name: str, record: Record, message: str) -> Record:
-        self._log.point(name, record.reference, message=message, author=self._author, space=self._space)
-        return record
+    def _state(self, name: str) -> tuple[Record, int]:
+        """What a name means now, and the number of the record that says so."""
+        number, target = self._log.state(checked_ref_name(name), self._space)
+        if number is None or target is None:
+            raise NotFoundError(f"there is no {self._kind} {name!r}; there are: {', '.join(self) or 'none'}")
+        return self._log.read(target), number
+
+    def _point(self, name: str, record: Record | None, message: str, after: int | None) -> bool:
+        target = None if record is None else record.reference
+        return self._log.point(
+            name, target, message=message, author=self._author, after=after, space=self._space
+        )

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from .ancestry import ancestors
 from .arrays import Array
 from .errors import CorruptObjectError, NotFoundError
 from .history import History
@@ -118,7 +119,7 @@ class Snapshot(Mapping[str, Any]):
 
     def history(self) -> list[Record]:
         """This commit and those before it, newest first."""
-        return list(self._history.log.ancestors(self.commit))
+        return list(ancestors(self._history.log, self.commit))
 
     def _array(self, name: str) -> Array:
         return self.array_type.of(self.store, name)

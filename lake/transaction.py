@@ -77,6 +77,8 @@ class Transaction:
         self.drafts = Drafts(history.tree(self._tip), history.read_shard)
         self.writer = ObjectWriter(history.objects.storage)
         self.record: Record | None = None
+        # One for all attempts at a commit: the storage may have made it and failed to say so.
+        self._uuid = new_uuid()
         self._merging: list[Reference] = []
         self._layout: Callable[[Tree, ObjectWriter], Tree] | None = None
 
@@ -88,6 +90,11 @@ class Transaction:
     ) -> None:
         if kind is None:
             self.commit()
+
+    @property
+    def tip(self) -> Record:
+        """The commit that this builds on."""
+        return self._tip
 
     @property
     def store(self) -> ZarrStore:
@@ -336,24 +343,22 @@ class Transaction:
         Raises
         ------
         ConflictError
-            Another writer committed a change of the same nodes first.
+            Another writer committed a change of the same nodes first; or, if it names no nodes, too many
+            others committed first, or one did while a commit was being merged.
+        StorageError
+            The storage failed. Where it does not say whether the commit was made, calling this again does
+            not make it twice.
         """
         self.writer.flush()
         for attempt in range(self._attempts):
+            pause(attempt)
+            if attempt:
+                self._rebase()
             changes = self.drafts.changes()
             if not changes and not self._merging and self._layout is None:
                 return None
-            self.record = self._append(self._rescued(changes))
-            if self.record is not None:
-                self._tip, self._number = self.record, self.record.number
-                self._merging.clear()
-                self._layout = None
-                self.drafts.settle(self._history.tree(self.record))
+            if self._append(self._rescued(changes)):
                 return self.record
-            # The losers of a race do not meet again at the same moment.
-            time.sleep(random.uniform(0, 0.002 * min(attempt + 1, 25)))  # noqa: S311
-            self._tip, self._number = self._history.log.head(self._branch)
-            self.drafts.rebase(self._history.tree(self._tip))
         raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
 
     def _rescued(self, changes: dict[str, Node | None]) -> dict[str, Node | None]:
@@ -367,14 +372,22 @@ class Transaction:
             self.drafts.apply(copied)
         return {**changes, **copied}
 
-    def _append(self, changes: Mapping[str, Node | None]) -> Record | None:
+    def _rebase(self) -> None:
+        if self._merging:
+            raise ConflictError("another writer committed first; merge with what is there now")
+        tip, number = self._history.log.head(self._branch)
+        self.drafts.rebase(self._history.tree(tip))
+        self._tip, self._number = tip, number
+
+    def _append(self, changes: Mapping[str, Node | None]) -> bool:
+        """Make the changes the next commit; False if more is to be done."""
         old = self._history.tree(self._tip)
         folded = {name: node and self._folded(node) for name, node in changes.items()}
         kept = {name: node for name, node in old.items() if name not in folded}
         tree: Tree = kept | {name: node for name, node in folded.items() if node is not None}
         tree = tree if self._layout is None else self._layout(tree, self.writer)
         fields: dict[str, Any] = {
-            "uuid": new_uuid(),
+            "uuid": self._uuid,
             "parents": [self._tip.reference.to_json(), *(other.to_json() for other in self._merging)],
             "time": datetime.now(UTC).isoformat(),
             "author": self._author,
@@ -393,11 +406,22 @@ class Transaction:
             fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
         # Everything the record names is on the disk before the record is.
         self._history.objects.storage.flush()
+        for other in self._merging:
+            self._history.log.secure(other)
         record = self._history.log.append(self._branch, self._number + 1, fields)
         if not isinstance(record, Record):
-            return None
+            return False
+        self.record = self._tip = record
+        self._number, self._uuid = record.number, new_uuid()
+        self._merging.clear()
+        self._layout = None
+        if record.snapshot != fields["snapshot"]:
+            # An attempt that was not heard of any more; what was edited since is still to be committed.
+            self.drafts.stand_on(self._history.tree(record))
+            return False
         self._history.keep(record, tree)
-        return record
+        self.drafts.settle(tree)
+        return True
 
     def _folded(self, node: Node) -> Node:
         if len(node.entries.overlay) <= OVERLAY_SIZE:
@@ -408,6 +432,12 @@ class Transaction:
         data = canonical_json(tree_json(tree))
         digest, place = self.writer.add_alone(data, ".tree")
         return {"object": digest, "size": len(data), **place.to_json()}
+
+
+def pause(attempt: int) -> None:
+    """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
+    if attempt:
+        time.sleep(random.uniform(0, 0.002 * min(attempt, 25)))  # noqa: S311
 
 
 def _as_arrow(table: Any) -> pa.Table:

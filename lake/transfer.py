@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from .ancestry import ancestors
 from .condemned import Condemned
 from .digest import Digest, digest_of
 from .errors import ConflictError, CorruptObjectError, NotFoundError
@@ -60,7 +61,7 @@ def push(
     tip = source.log.tip(branch)
     while True:
         theirs, number = _head(target, to)
-        ours = {record.id for record in source.log.ancestors(tip)}
+        ours = {record.id for record in ancestors(source.log, tip)}
         if theirs is not None and theirs.id not in ours:
             raise ConflictError(
                 f"branch {to!r} of {target.objects.storage.url} has commits that are not here: pull, then push"
@@ -89,13 +90,14 @@ def send(
     branch = f"{IMPORTED}{uuid.uuid4().hex}"
     for number, record in enumerate(reversed(missing)):
         target.log.append(branch, number, record.fields)
-    target.log.point(branch, None, message=f"From {source.objects.storage.url}", author=author)
+    message = f"From {source.objects.storage.url}"
+    target.log.point(branch, None, message=message, author=author, after=len(missing) - 1)
     return len(missing)
 
 
 def _missing(source: History, tip: Record, known: set[Digest]) -> Iterator[Record]:
     """Commits that are not *known*, none before one that follows it."""
-    return (record for record in source.log.ancestors(tip) if record.id not in known)
+    return (record for record in ancestors(source.log, tip) if record.id not in known)
 
 
 def _head(history: History, branch: str) -> tuple[Record | None, int | None]:

@@ -1,0 +1,127 @@
+"""Merge branches, revert commits, pick them: what one side did, done to a branch by a new commit.
+
+Where another writer commits first, all is computed anew from what the branch holds then: what both sides have
+in common may be more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from .ancestry import Parting, ancestors, parting
+from .errors import ConflictError, InputError, NotFoundError
+from .history import History
+from .log import Record
+from .merge import changes_between, merged
+from .nodes import Node, Tree
+from .transaction import Transaction, pause
+
+PICKED = "picked"
+_ATTEMPTS = 100
+
+Begin = Callable[[], Transaction]
+"""Begins a transaction on what the branch holds now, with one attempt."""
+
+
+def merge(history: History, theirs: Record, branch: str, message: str, author: str) -> Record | None:
+    """Bring into *branch* what *theirs* has done since they parted; see `Lake.merge`."""
+    for _ in _attempts():
+        ours, number = history.log.head(branch)
+        parted = parting(history.log, [ours], theirs)
+        if not parted.other:
+            return None
+        if not parted.one:
+            if history.log.point(branch, theirs.reference, message=message, author=author, after=number):
+                return theirs
+            continue
+        transaction = Transaction(history, branch, message, author=author, attempts=1)
+        if transaction.tip.id == ours.id:
+            base = _common_tree(history, parted)
+            changes = changes_between(base, history.tree(theirs))
+            transaction.merge(base, changes, parent=theirs.reference)
+            if _won(transaction):
+                return transaction.record
+    raise AssertionError("the attempts end with an error")
+
+
+def revert(history: History, record: Record, begin: Begin) -> Record | None:
+    """Undo what one commit did; see `Lake.revert`."""
+    return _applied(history, record, _parent(history, record), begin)
+
+
+def cherry_pick(history: History, record: Record, begin: Begin) -> Record | None:
+    """Do what one commit did; see `Lake.cherry_pick`."""
+    return _applied(history, _parent(history, record), record, begin)
+
+
+def origin(record: Record) -> str:
+    """Id of the commit that this one was picked from, at first; its own if it was not."""
+    notes = record.provenance.get("notes")
+    return str(notes[PICKED]) if isinstance(notes, dict) and PICKED in notes else record.id
+
+
+def _applied(history: History, base: Record, side: Record, begin: Begin) -> Record | None:
+    before = history.tree(base)
+    changes = changes_between(before, history.tree(side))
+    for _ in _attempts():
+        transaction = begin()
+        transaction.merge(before, changes)
+        if _won(transaction):
+            return transaction.record
+    raise AssertionError("the attempts end with an error")
+
+
+def _attempts() -> Iterator[int]:
+    for attempt in range(_ATTEMPTS):
+        pause(attempt)
+        yield attempt
+    raise ConflictError(f"{_ATTEMPTS} other commits came first; try again when it is quieter")
+
+
+def _won(transaction: Transaction) -> bool:
+    """Commit; False if another writer was first."""
+    try:
+        transaction.commit()
+    except ConflictError as error:
+        if error.nodes:
+            raise
+        return False
+    return True
+
+
+def _parent(history: History, record: Record) -> Record:
+    if not record.parents:
+        raise InputError(f"commit {record.id[:12]} is the first; there is nothing before it")
+    return history.log.read(record.parents[0])
+
+
+def _common_tree(history: History, parted: Parting) -> Tree:
+    """What both sides have in common: their bases merged, and the commits that were picked from one to the other."""
+    if not parted.bases:
+        raise NotFoundError(f"the two have no commit in common{history.expired_too()}")
+    tree = history.tree(parted.bases[0])
+    for at, base in enumerate(parted.bases[1:], 1):
+        below = _common_tree(history, parting(history.log, parted.bases[:at], base))
+        tree = _with(tree, merged(below, tree, changes_between(below, history.tree(base))))
+    for record in _shared_picks(history, parted):
+        before = history.tree(_parent(history, record))
+        for name, node in changes_between(before, history.tree(record)).items():
+            try:
+                tree = _with(tree, merged(before, tree, {name: node}))
+            except ConflictError:
+                # It stands on what only one side has: then both sides' own changes must agree.
+                continue
+    return tree
+
+
+def _shared_picks(history: History, parted: Parting) -> list[Record]:
+    """Commits of one side that the other has too, under another id; oldest first."""
+    have = {origin(record) for record in parted.one}
+    shared = [record for record in parted.other if origin(record) in have]
+    if not shared:
+        return []
+    before = {record.id for base in parted.bases for record in ancestors(history.log, base)}
+    return [record for record in reversed(shared) if record.id not in before]
+
+
+def _with(tree: Tree, changes: Mapping[str, Node | None]) -> Tree:
+    kept = {name: node for name, node in tree.items() if name not in changes}
+    return kept | {name: node for name, node in changes.items() if node is not None}
