@@ -132,7 +132,7 @@ def _using(root: Path, process: int) -> _Using:
 
 def _used(root: Path) -> set[str]:
     names: set[str] = set()
-    for path in (root / "users").iterdir():
+    for path in (root / "users").glob("*"):
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
