@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NUMBER = re.compile(r"[0-9]{12}")
 _RECORDS = 10**12
 _KEPT_RECORDS = 4096
-_ALWAYS = {"uuid": str, "time": str, "author": str, "message": str}
+_ALWAYS = {"uuid": str, "branch": str, "number": int, "time": str, "author": str, "message": str}
 _COMMIT = {
     **_ALWAYS,
     "parents": list,
@@ -77,7 +77,7 @@ class Record:
     id
         Digest of `fields`: the commit's id.
     fields
-        ``uuid`` of the attempt, ``parents`` (`Reference`), ``time`` (UTC, ISO 8601), ``author``,
+        ``uuid`` of the attempt, ``branch`` and ``number`` where it was made, ``parents`` (`Reference`), ``time`` (UTC, ISO 8601), ``author``,
         ``message``, ``provenance``, ``snapshot`` (digest of the tree), ``depth`` (how many first parents back
         a tree is stored whole), ``tree`` (that object, where depth is 0), ``changes`` (per node: None for
         deleted, else what `nodes.changed_node` reads, or ``{}`` where only the tree tells).
@@ -299,11 +299,14 @@ class Log:
     ) -> Record | Pointer | None:
         """Create record *number*; None if another writer has created it already.
 
+        The record says where it was made; one that came from another lake says so already.
+
         Raises
         ------
         StorageError
             The storage failed, and did not create it, or does not say.
         """
+        fields = {"branch": name, "number": number, **fields}
         line = canonical_json(fields)
         key = record_key(checked_ref_name(name), number, space)
         try:
@@ -438,6 +441,8 @@ def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Poin
         fields = json.loads(line)
         kinds = _ALWAYS if "target" in fields else _COMMIT
         wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
+        if not name.startswith(IMPORTED) and (fields["branch"], fields["number"]) != (name, number):
+            raise CorruptObjectError(f"record {key} does not stand where it was made")
         if datetime.fromisoformat(fields["time"]).tzinfo is None:
             raise ValueError("a time without offset")
         if not wrong:

@@ -5,23 +5,10 @@ import signal
 
 import dask
 import pytest
+from worker_tasks import blocked_signals, die, square
 
 from neurolake import InputError, StorageError
 from neurolake.ingest.workers import workers
-
-
-def square(number: int) -> tuple[int, int]:
-    if number == 13:
-        raise InputError("13 is refused")
-    return number * number, os.getpid()
-
-
-def blocked_signals() -> set[signal.Signals]:
-    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -428,7 +428,8 @@ class TestBranches:
 
     def test_unrelated(self, parted: Lake, new_lake: NewLake) -> None:
         other = new_lake("other")
-        Log(parted.storage).append("stranger", 0, other.log()[-1].fields)
+        first = {**other.log()[-1].fields, "branch": "stranger", "number": 0}
+        Log(parted.storage).append("stranger", 0, first)
         with pytest.raises(KeyError, match="the two have no commit in common"):
             parted.merge("stranger")
 
