@@ -5,6 +5,7 @@ were not asked for longest, except what a running process has asked for: each ke
 it that ends with the process.
 """
 
+import atexit
 import contextlib
 import fcntl
 import functools
@@ -113,6 +114,7 @@ class _Using:
         folder.mkdir(exist_ok=True)
         # It stays open, and locked, as long as the process lives.
         self._file = (folder / uuid.uuid4().hex).open("ab", buffering=0)
+        atexit.register(self._file.close)
         self._held: set[str] = set()
         with contextlib.suppress(OSError):
             fcntl.flock(self._file, fcntl.LOCK_EX)

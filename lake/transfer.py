@@ -25,8 +25,9 @@ def copy_everything(source: History, target: History, progress: Progress | None 
 
     Run again after it was interrupted, it sends the rest.
     """
-    reachable = _reachable(source)
+    reachable = Reachable(source)
     reachable.update()
+    _require_sound(reachable)
     sent = _send(source, target, reachable.keys, progress)
     storage = target.objects.storage
     storage.flush()
@@ -82,9 +83,10 @@ def send(
     missing = list(_missing(source, tip, known))
     if not missing:
         return 0
-    reachable = _reachable(source)
+    reachable = Reachable(source)
     for record in missing:
         reachable.add(record)
+    _require_sound(reachable)
     _send(source, target, reachable.keys, progress)
     target.objects.storage.flush()
     branch = f"{IMPORTED}{uuid.uuid4().hex}"
@@ -107,11 +109,9 @@ def _head(history: History, branch: str) -> tuple[Record | None, int | None]:
         return None, history.log.last(branch)
 
 
-def _reachable(history: History) -> Reachable:
-    reachable = Reachable(history)
-    if reachable.broken:
-        raise next(iter(reachable.broken.values()))
-    return reachable
+def _require_sound(reachable: Reachable) -> None:
+    for error in reachable.broken.values():
+        raise error
 
 
 def _send(source: History, target: History, keys: Iterable[str], progress: Progress | None = None) -> int:
