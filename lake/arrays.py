@@ -5,13 +5,9 @@ into the result (and encode, hash and pack them) wherever the codecs are the usu
 """
 
 import copy
-import functools
-import math
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +23,12 @@ from .grid import Grid
 from .names import checked_name
 from .nodes import Node
 from .objects import ObjectWriter
+from .threads import mapped
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
 
 Box = Sequence[tuple[int, int]]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Array(zarr.Array[Any]):
@@ -88,7 +83,7 @@ class Array(zarr.Array[Any]):
             data = None if entry is None else objects.read(entry.digest, entry.size, entry.place)
             _place(data, codec, out, ranges, at, grid, self.fill_value)
 
-        deque(_mapped(read, grid.overlapping(ranges)), maxlen=0)
+        deque(mapped(read, grid.overlapping(ranges)), maxlen=0)
         return out
 
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
@@ -234,7 +229,7 @@ def encode_chunks(
         return data, digest_of(data), chunk_statistics(part)
 
     entries = []
-    for data, digest, statistics in _mapped(
+    for data, digest, statistics in mapped(
         encode, grid.overlapping([(0, length) for length in values.shape])
     ):
         # Threads encode, but chunks are packed in order: equal arrays make equal packs.
@@ -307,30 +302,3 @@ def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]],
         else:
             return None
     return box, kept
-
-
-@functools.cache
-def _threads(process: int) -> ThreadPoolExecutor:
-    # A forked child has none of its parent's threads, hence one pool for each process.
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="neurolake")
-
-
-def _mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results in the order of *items*, made by threads; few at a time are held."""
-    if len(items) < 2:
-        yield from map(work, items)
-        return
-    # A task is a run of items: handing over single small chunks costs more than they do.
-    size = min(16, math.ceil(len(items) / (2 * (os.cpu_count() or 1))))
-    runs = [items[start : start + size] for start in range(0, len(items), size)]
-    pool, pending = _threads(os.getpid()), deque[Future[list[Result]]]()
-    for run in runs:
-        pending.append(pool.submit(_all, work, run))
-        if len(pending) > 2 * (os.cpu_count() or 1):
-            yield from pending.popleft().result()
-    while pending:
-        yield from pending.popleft().result()
-
-
-def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    return [work(item) for item in items]

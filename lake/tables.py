@@ -17,8 +17,10 @@ from .entry import Entry
 from .errors import CorruptObjectError, InputError
 from .nodes import Node
 from .objects import ObjectStore, ObjectWriter
+from .threads import mapped
 
 ROW_GROUP = 2**20
+FILE_ROWS = 2 * ROW_GROUP
 SUFFIX = ".parquet"
 _LONGEST_STATISTIC = 64
 _SAMPLED_ROWS = 65536
@@ -117,6 +119,12 @@ def _wider(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         f"table {name!r}: column {old['name']!r} is {old['type']}, what is appended has {new['type']}, and "
         "neither holds all values of the other; cast it first"
     )
+
+
+def write_files(table: pa.Table, writer: ObjectWriter) -> list[Entry]:
+    """Store *table*, which `plain` has seen, as Parquet files in the order of its rows, written at once."""
+    starts = range(0, max(table.num_rows, 1), FILE_ROWS)
+    return list(mapped(lambda start: write_file(table.slice(start, FILE_ROWS), writer), starts))
 
 
 def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:

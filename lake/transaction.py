@@ -129,7 +129,9 @@ class Transaction:
             "sorted_by": list(sorted_by),
             "attributes": plain_json(dict(attributes or {}), "attributes"),
         }
-        self.drafts.put(checked_name(name), "table", meta, {0: tables.write_file(table, self.writer)})
+        self.drafts.put(
+            checked_name(name), "table", meta, dict(enumerate(tables.write_files(table, self.writer)))
+        )
 
     def append_table(self, name: str, table: pa.Table, **new: Any) -> None:
         """Add rows to a table; one that is not there is made, with the keywords of `write_table`.
@@ -145,7 +147,7 @@ class Transaction:
         table = tables.plain(_as_arrow(table))
         if table.num_rows:
             fields = tables.fields_of(table.schema)
-            self.append_files(name, [tables.write_file(table, self.writer)], fields)
+            self.append_files(name, tables.write_files(table, self.writer), fields)
 
     def delete_rows(self, name: str, where: pds.Expression) -> int:
         """Delete the rows of a table that match; how many these were.

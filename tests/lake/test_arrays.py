@@ -83,7 +83,7 @@ class TestSelection:
     def test_many_chunks(
         self, lake: Lake, codec: dict[str, Any] | None, threads: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(arrays_module.os, "cpu_count", lambda: threads)
+        monkeypatch.setattr("os.cpu_count", lambda: threads)
         values = np.random.default_rng(5).random((123, 45))
         with lake.transaction("write") as tx:
             if codec is None:
@@ -231,7 +231,7 @@ class TestDeterminism:
         values = np.random.default_rng(7).normal(-65, 5, (300, 400)).round(3)
         stored, digests = [], set()
         for run, threads in enumerate((1, 2, 7, 7)):
-            monkeypatch.setattr(arrays_module.os, "cpu_count", lambda threads=threads: threads)
+            monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
             lake = new_lake(str(run))
             with lake.transaction("write") as tx:
                 tx.write_array("a", values, chunks=(30, 70), codec=codec)

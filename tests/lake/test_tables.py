@@ -327,3 +327,14 @@ def test_parquet_is_deterministic(tmp_path: Path) -> None:
         write(lake, table)
         names.add(frozenset(path.name for path in (tmp_path / str(run)).glob("objects/*/*.parquet")))
     assert len(names) == 1 and len(next(iter(names))) == 1
+
+
+def test_large_tables_are_several_files(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurolake.lake.tables.FILE_ROWS", 1000)
+    rows = pa.table({"number": range(4500)})
+    with lake.transaction("write") as tx:
+        tx.write_table("t", rows.slice(0, 2500), sorted_by=["number"])
+        tx.append_table("t", rows.slice(2500))
+    table = lake["t"]
+    assert [entry.stats["rows"] for entry in table.files] == [1000, 1000, 500, 1000, 1000]
+    assert table.to_arrow().column("number").to_pylist() == list(range(4500))
