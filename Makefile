@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench-ingest bench-queries clean
+.PHONY: help install demo test lint bench-ingest bench-queries bench-store clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,6 +33,9 @@ bench-ingest: install ## speed, memory and size of ingest, beside pandas
 
 bench-queries: install ## questions in SQL and Python, beside pandas on the CSV files
 	$(BIN)/python benchmarks/bench_queries.py
+
+bench-store: install ## arrays, commits and tables, beside zarr, Icechunk, HDF5, Delta and DuckDB
+	$(BIN)/python benchmarks/bench_store.py
 
 clean: ## remove the environment and everything made
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
