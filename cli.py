@@ -10,13 +10,12 @@ import typer
 
 from . import __version__, create, open
 from .lake.errors import CorruptObjectError, InputError, NeurolakeError, NotFoundError, StorageError
-from .query.screen import describe_array, err, flat, listing, out, print_findings, progress, size_text
+from .query import screen
+from .query.screen import err, listing, out, progress, size_text
 
 if TYPE_CHECKING:
-    from .ingest.simrun import Report
     from .lake import Record
     from .lake.refs import Refs
-    from .query.lake import Lake
 
 LEFT_OUT = 3
 
@@ -41,6 +40,10 @@ LakePath = Annotated[
 Ref = Annotated[
     str, typer.Option("--at", help="Branch, commit id, main~2, or a time such as 2026-11-20T14:30.")
 ]
+Move = Annotated[bool, typer.Option("--move", help="Let a name that exists mean --at.")]
+Force = Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")]
+Delete = Annotated[bool, typer.Option("--delete", help="Forget the name; its commits stay.")]
+Branch = Annotated[str, typer.Option(help="Branch to change.")]
 
 
 def main() -> None:
@@ -130,7 +133,9 @@ def ingest_simrun_command(
             message=message,
             progress=advance,
         )
-    _print_report(report, target)
+    for notice in report.notices():
+        err.print(notice, style="yellow")
+    out.print(report.summary(target.url))
     if not report.complete:
         raise typer.Exit(LEFT_OUT)
 
@@ -140,26 +145,6 @@ def _label(text: str) -> tuple[str, str]:
     if not equals:
         raise InputError(f"--label {text}: write NAME=REGEX, such as whisker='stim_([A-E][1-4])'")
     return name, expression
-
-
-def _print_report(report: "Report", lake: "Lake") -> None:
-    for name in report.running:
-        err.print(f"still running, left out: {name}", style="yellow")
-    for name in report.changed:
-        err.print(f"changed since it was ingested, left as it was: {name}", style="yellow")
-    for name, error in report.failures:
-        err.print(f"left out: {name}\n  {error}", style="red")
-    if report.commit is None:
-        out.print(f"Nothing new: the lake has {len(report.unchanged)} of these run directories already.")
-        return
-    rate = report.source_bytes / 1e6 / report.seconds
-    out.print(
-        f"Ingested {report.trials} trials of {len(report.added)} run directories "
-        f"({report.source_bytes / 1e6:,.1f} MB in {report.seconds:.1f} s, {rate:,.0f} MB/s) into {lake.url}"
-    )
-    if report.unchanged:
-        out.print(f"{len(report.unchanged)} run directories were there already.")
-    out.print(f"Commit {report.commit[:12]}")
 
 
 @export_app.command("simrun")
@@ -247,14 +232,7 @@ def show_command(
     opened = open(lake)
     commit = opened.at(ref).commit
     before = opened.at(commit.parents[0].id).tree if commit.parents else {}
-    facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
-    facts["parents"] = ", ".join(parent.id for parent in commit.parents)
-    for name, value in {**facts, **flat(commit.provenance)}.items():
-        out.print(f"{name:<22} {value}")
-    out.print(f"\n    {commit.message}\n")
-    for name in commit.changed:
-        deleted = commit.fields["changes"][name] is None
-        out.print(f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}")
+    screen.describe_commit(commit, before)
 
 
 @app.command("branch")
@@ -262,9 +240,9 @@ def branch_command(
     lake: LakePath,
     name: Annotated[str | None, typer.Argument(help="A branch; without it, all are listed.")] = None,
     at: Ref = "main",
-    move: Annotated[bool, typer.Option("--move", help="Let a branch that exists mean --at.")] = False,
-    force: Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Forget it; its commits stay.")] = False,
+    move: Move = False,
+    force: Force = False,
+    delete: Delete = False,
 ) -> None:
     """List, make, move or delete branches.
 
@@ -278,9 +256,9 @@ def tag_command(
     lake: LakePath,
     name: Annotated[str | None, typer.Argument(help="A tag; without it, all are listed.")] = None,
     at: Ref = "main",
-    move: Annotated[bool, typer.Option("--move", help="Let a tag that exists mean --at.")] = False,
-    force: Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Forget it; its commit stays.")] = False,
+    move: Move = False,
+    force: Force = False,
+    delete: Delete = False,
 ) -> None:
     """List, make, move or delete tags.
 
@@ -334,7 +312,7 @@ def merge_command(
 def revert_command(
     commit: Annotated[str, typer.Argument(help="Commit whose work to undo.")],
     lake: LakePath,
-    branch: Annotated[str, typer.Option(help="Branch to undo it in.")] = "main",
+    branch: Branch = "main",
 ) -> None:
     """Undo what one commit did, by a new commit.
 
@@ -347,7 +325,7 @@ def revert_command(
 def cherry_pick_command(
     commit: Annotated[str, typer.Argument(help="Commit whose work to do again.")],
     lake: LakePath,
-    branch: Annotated[str, typer.Option(help="Branch to do it in.")] = "main",
+    branch: Branch = "main",
 ) -> None:
     """Do in a branch what one commit did in another.
 
@@ -373,7 +351,7 @@ def verify_command(
     other = None if repair_from is None else open(repair_from)
     with progress("Verifying") as advance:
         findings = open(lake).verify(at, repair_from=other, progress=advance)
-    print_findings(findings)
+    screen.print_findings(findings)
     if findings.damages:
         raise typer.Exit(CorruptObjectError.exit_code)
 
@@ -393,6 +371,36 @@ def gc_command(
         for key, size in (*found.condemned, *found.deleted, *found.temporary):
             out.print(f"{size_text(size):>8}  {key}")
     out.print(str(found))
+
+
+@app.command("compact")
+def compact_command(
+    lake: LakePath,
+    table: Annotated[list[str] | None, typer.Option(help="Only this table. May be repeated.")] = None,
+    branch: Branch = "main",
+) -> None:
+    """Join small files of tables, and packs that are mostly dead or small.
+
+    Example: neurolake compact --table spike_times --lake my-lake
+    """
+    done = open(lake).compact(branch=branch, tables=table)
+    for name, (before, after) in done.joined.items():
+        out.print(f"{name}: {before} files are {after} now")
+    out.print(f"{len(done.commits)} commits, {done.repacked} packs")
+
+
+@app.command("expire")
+def expire_command(
+    lake: LakePath,
+    older_than_days: Annotated[float, typer.Option(min=0, help="Age of the history to drop.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Drop old history, except what tags mean; gc then frees what only that stood on.
+
+    Example: neurolake expire --older-than-days 365 --dry-run --lake my-lake
+    """
+    done = open(lake).expire(timedelta(days=older_than_days), dry_run=dry_run)
+    out.print(f"{done.records} records {'would be' if dry_run else 'were'} dropped")
 
 
 @app.command("copy")
@@ -452,17 +460,10 @@ def describe_command(
     """
     snapshot = open(lake).at(at)
     if node is not None and node in snapshot.arrays:
-        describe_array(snapshot, node)
+        screen.describe_array(snapshot, node)
         return
     for name in [node] if node is not None else snapshot.tables:
-        table = snapshot.tables[name]
-        out.print(f"\n{name}: {table.doc}  ({table.rows:,} rows)", style="bold")
-        columns = listing("column", "type", "unit", "meaning", "source")
-        for column in table.fields:
-            doc = column.get("doc", {})
-            texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]
-            columns.add_row(column["name"], column["type"], *texts)
-        out.print(columns)
+        screen.describe_table(snapshot, name)
 
 
 @app.command("demo")

@@ -46,6 +46,25 @@ class Report:
     seconds: float = 0.0
     commit: str | None = None
 
+    def notices(self) -> list[str]:
+        """A line, or more, for each thing that was left out."""
+        return [
+            *(f"still running, left out: {name}" for name in self.running),
+            *(f"changed since it was ingested, left as it was: {name}" for name in self.changed),
+            *(f"left out: {name}\n  {error}" for name, error in self.failures),
+        ]
+
+    def summary(self, lake: str) -> str:
+        """What was done, in a few lines; *lake* is where."""
+        if self.commit is None:
+            return f"Nothing new: the lake has {len(self.unchanged)} of these run directories already."
+        size = self.source_bytes / 1e6
+        runs = f"{self.trials} trials of {len(self.added)} run directories"
+        rate = f"{size:,.1f} MB in {self.seconds:.1f} s, {size / self.seconds:,.0f} MB/s"
+        there = len(self.unchanged)
+        kept = f"{there} run directories were there already.\n" if there else ""
+        return f"Ingested {runs} ({rate}) into {lake}\n{kept}Commit {self.commit[:12]}"
+
     @property
     def complete(self) -> bool:
         """Whether the lake now holds all that the folder does."""

@@ -1,7 +1,7 @@
 """What commands print: tables, progress and reports."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from ..lake import Record
     from ..lake.verification import Findings
     from .lake import Snapshot
 
@@ -56,6 +57,30 @@ def describe_array(snapshot: "Snapshot", name: str) -> None:
     out.print(f"\n{name}", style="bold")
     for key, value in {**facts, **array.attrs.asdict()}.items():
         out.print(f"  {key:<12} {value}")
+
+
+def describe_table(snapshot: "Snapshot", name: str) -> None:
+    """Print what a row of a table is, and what its columns are."""
+    table = snapshot.tables[name]
+    out.print(f"\n{name}: {table.doc}  ({table.rows:,} rows)", style="bold")
+    columns = listing("column", "type", "unit", "meaning", "source")
+    for column in table.fields:
+        doc = column.get("doc", {})
+        texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]
+        columns.add_row(column["name"], column["type"], *texts)
+    out.print(columns)
+
+
+def describe_commit(commit: "Record", before: Container[str]) -> None:
+    """Print who made a commit, when, from what, and the nodes it changed; *before* are those of its parent."""
+    facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
+    facts["parents"] = ", ".join(parent.id for parent in commit.parents)
+    for name, value in {**facts, **flat(commit.provenance)}.items():
+        out.print(f"{name:<22} {value}")
+    out.print(f"\n    {commit.message}\n")
+    for name in commit.changed:
+        deleted = commit.fields["changes"][name] is None
+        out.print(f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}")
 
 
 def print_findings(findings: "Findings") -> None:

@@ -5,8 +5,9 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-import neurolake
 import pytest
+
+import neurolake
 
 ROOMS = {"lake", "kernels", "ingest", "query", "catalog", "mechanisms"}
 

@@ -25,7 +25,9 @@ def test_imports_go_down(module: Path) -> None:
     room = module.relative_to(ROOT).parts[0]
     depth = len(module.relative_to(ROOT).parts) - 1
     for other in set(rooms_imported(module.read_text(), depth)) - {room}:
-        assert FLOOR[other] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+        assert FLOOR[other] < FLOOR[room], (
+            f"{room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+        )
 
 
 def test_the_import_rule_sees_a_violation() -> None:
@@ -40,7 +42,9 @@ def test_every_package_is_listed() -> None:
 
 
 def test_rooms_have_no_inner_folders() -> None:
-    inner = [init for room in FLOOR for init in (ROOT / room).rglob("__init__.py") if init.parent.parent != ROOT]
+    inner = [
+        init for room in FLOOR for init in (ROOT / room).rglob("__init__.py") if init.parent.parent != ROOT
+    ]
     assert inner == []
 
 
@@ -49,5 +53,9 @@ def test_root_holds_only_the_face() -> None:
 
 
 def test_modules_stay_small() -> None:
-    long = {str(file.relative_to(ROOT)) for file in [*MODULES, ROOT / "cli.py"] if len(file.read_text().splitlines()) > 500}
+    long = {
+        str(file.relative_to(ROOT))
+        for file in [*MODULES, ROOT / "cli.py"]
+        if len(file.read_text().splitlines()) > 500
+    }
     assert long == set()
