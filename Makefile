@@ -4,16 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench-ingest bench-queries bench-store clean
+.PHONY: help install demo test lint bench-ingest bench-queries bench-store test-s3 clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install: $(VENV)/.installed ## make .venv and install neurolake in it, with what development needs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "neurolake needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The peers that the store is compared with are large; only the benchmarks need them.
+$(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	touch $@
 
@@ -28,14 +33,17 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench-ingest: install ## speed, memory and size of ingest, beside pandas
+bench-ingest: $(VENV)/.bench ## speed, memory and size of ingest, beside pandas
 	$(BIN)/python benchmarks/bench_ingest.py
 
-bench-queries: install ## questions in SQL and Python, beside pandas on the CSV files
+bench-queries: $(VENV)/.bench ## questions in SQL and Python, beside pandas on the CSV files
 	$(BIN)/python benchmarks/bench_queries.py
 
-bench-store: install ## arrays, commits and tables, beside zarr, Icechunk, HDF5, Delta and DuckDB
+bench-store: $(VENV)/.bench ## arrays, commits and tables, beside zarr, Icechunk, HDF5, Delta and DuckDB
 	$(BIN)/python benchmarks/bench_store.py
+
+test-s3: install ## S3 tests on Ceph's radosgw: apt-get install ceph-mon ceph-mgr ceph-osd radosgw
+	NEUROLAKE_RADOSGW=1 $(BIN)/pytest tests/test_radosgw.py
 
 clean: ## remove the environment and everything made
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
