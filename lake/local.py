@@ -77,9 +77,6 @@ class LocalStorage(Storage):
 
     def create(self, key: str, data: bytes) -> bool:
         target = self._root / key
-        # Who comes too late need not wait for the disk to be told so.
-        if self.size(key) is not None:
-            return False
         with _mishaps(f"cannot write {target}"), self._temporary(data) as temporary:
             self._make_folder(target.parent)
             try:
