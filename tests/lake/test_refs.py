@@ -275,7 +275,8 @@ class TestTimeTravel:
         assert Lake.open(three.url).at(lost.id[:8])["f"] == b"lost"
 
     def test_a_time_without_offset_is_damage(self, lake: Lake) -> None:
-        data = canonical_json({**put(lake, b"x").fields, "time": "2030-01-01T00:00"})
+        fields = put(lake, b"x").fields
+        data = canonical_json({**fields, "number": 2, "time": "2030-01-01T00:00"})
         lake.storage.create("log/main/000000000002", digest_of(data).encode() + b"\n" + data + b"\n")
         with pytest.raises(CorruptObjectError, match="a time without offset"):
             lake.at("2030-01-01")
