@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench-ingest bench-queries bench-store test-s3 clean
+.PHONY: help install demo test test-deep lint bench-ingest bench-queries bench-store test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -27,6 +27,9 @@ demo: install ## simulate, ingest, ask and plot: see demo/
 
 test: install ## all tests
 	$(BIN)/pytest
+
+test-deep: install ## the store's random tests at length: an hour of versions, kills and races
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_kill.py tests/lake/test_races.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
