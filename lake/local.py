@@ -32,6 +32,8 @@ class LocalStorage(Storage):
         self._root = root
         self._durable = durable
         self._unsynced: set[Path] = set()
+        # Folders whose names this process has flushed, or is going to.
+        self._settled = {root}
         self._flushing = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -137,7 +139,13 @@ class LocalStorage(Storage):
         # Under the lock nobody returns while another thread still syncs a folder that both need.
         with self._flushing, _mishaps(f"cannot flush {self._root}"):
             while self._unsynced:
-                self._sync_folder(self._unsynced.pop())
+                folder = self._unsynced.pop()
+                try:
+                    self._sync_folder(folder)
+                except OSError:
+                    # Nobody may be told later that it was flushed.
+                    self._unsynced.add(folder)
+                    raise
 
     @contextlib.contextmanager
     def _temporary(self, data: bytes | memoryview) -> Iterator[Path]:
@@ -157,22 +165,40 @@ class LocalStorage(Storage):
             path.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
+        if folder in self._settled:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        for created in (folder, *folder.parents):
-            self._unsynced.add(created)
-            if created == self._root:
-                break
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        # Whoever made it may not have flushed its name, and may never do so.
+        self._unsynced |= {folder, folder.parent}
+        self._settled.add(folder)
 
     def _sync_folder(self, folder: Path) -> None:
-        if not self._durable:
-            return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._durable:
+            _sync(folder)
+
+
+def make_root(root: Path, *, durable: bool) -> None:
+    """Make the folder of a new lake, and flush its name.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made.
+    """
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    with _mishaps(f"cannot make the folder {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in made if durable else ():
+            _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

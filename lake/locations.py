@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from .errors import InputError, NotFoundError, StorageError
-from .local import LocalStorage
+from .errors import InputError, NotFoundError
+from .local import LocalStorage, make_root
 from .storage import Storage
 
 _UNFINISHED = frozenset({"log", "objects", "packs", "tags", "tmp"})
@@ -52,10 +52,7 @@ def new_storage_at(place: str | Path, *, durable: bool = True) -> Storage:
     # A lake whose making was interrupted has no marker yet: making it again goes on with it.
     if root.exists() and (not root.is_dir() or {path.name for path in root.iterdir()} - _UNFINISHED):
         raise InputError(f"{root} exists and is not an empty folder; choose another path for the new lake")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {root}: {error.strerror}") from error
+    make_root(root, durable=durable)
     return LocalStorage(root.resolve(), durable=durable)
 
 

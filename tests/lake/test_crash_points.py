@@ -1,5 +1,6 @@
 """Crashes and power failures at every point: the lake is what it was before a change, or after it."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -171,6 +172,12 @@ def failing_for(folder: Path, fsync: Callable[[int], None]) -> Callable[[int], N
     return fail
 
 
+STORED = [
+    *("packs", "objects", "tags", "log/side", "tmp"),
+    *(f"{room}/{at:02x}" for room in ("packs", "objects") for at in range(256)),
+]
+
+
 class TestPower:
     @pytest.fixture(params=[0, 1, 2], ids=["nothing else", "by chance", "by another chance"])
     def chance(self, request: pytest.FixtureRequest) -> random.Random | None:
@@ -231,6 +238,45 @@ class TestPower:
         disk.survived(tmp_path / "merged")
         assert state(tmp_path / "after") is not None and "name" in Lake.open(tmp_path / "after").branches
         assert state(tmp_path / "merged") == state(root)
+
+    def test_a_folder_that_another_made(self, tmp_path: Path) -> None:
+        """A writer that was killed leaves folders without a flushed name; who uses them flushes it."""
+        root = tmp_path / "lake"
+        root.mkdir()
+        disk = Disk(root)
+        with disk.watched(lambda: None):
+            lake = Lake.create(root)
+        for each in [path for path in STORED if not (root / path).exists()]:
+            (root / each).mkdir(parents=True)
+        with disk.watched(lambda: None):
+            STEPS["everything"](lake)
+            STEPS["branch"](lake)
+        disk.survived(tmp_path / "survived")
+        assert state(tmp_path / "survived") == state(root)
+
+    def test_the_folder_of_the_lake(self, tmp_path: Path) -> None:
+        disk = Disk(tmp_path)
+        with disk.watched(lambda: None):
+            STEPS["everything"](Lake.create(tmp_path / "new/folder/lake"))
+        disk.survived(tmp_path.parent / f"{tmp_path.name}-survived")
+        survived = tmp_path.parent / f"{tmp_path.name}-survived" / "new/folder/lake"
+        assert state(survived) == state(tmp_path / "new/folder/lake")
+
+    def test_a_flush_that_failed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Trying again flushes what was not flushed then."""
+        root = tmp_path / "lake"
+        root.mkdir()
+        disk = Disk(root)
+        with disk.watched(lambda: None):
+            tx = Lake.create(root).transaction("again")
+            tx.put_file("f", bytes(1000))
+            for folder in (root, root / "packs", *(root / "packs" / f"{at:02x}" for at in range(256))):
+                with monkeypatch.context() as patch, contextlib.suppress(StorageError):
+                    patch.setattr(os, "fsync", failing_for(folder, os.fsync))
+                    tx.writer.flush()
+            tx.commit()
+        disk.survived(tmp_path / "survived")
+        assert contents(Lake.open(tmp_path / "survived").head) == {"f": bytes(1000)}
 
     def test_the_disk_forgets(self, tmp_path: Path) -> None:
         """What did not wait for the disk is gone."""

@@ -342,6 +342,15 @@ class TestMedia:
         assert files(Path(built.url)) == before
 
 
+def test_a_lake_that_went(lake: Lake) -> None:
+    """Nothing is acknowledged of a lake whose folder is gone, as when a file server is."""
+    commit(lake, everything)
+    shutil.rmtree(lake.url)
+    with pytest.raises(StorageError):
+        commit(lake, more)
+    assert not Path(lake.url).exists()
+
+
 def test_conflicts_leave_no_trace(lake: Lake) -> None:
     commit(lake, everything)
     loser = lake.transaction("loser")
