@@ -28,7 +28,7 @@ demo: install ## simulate, ingest, ask and plot: see demo/
 test: install ## all tests
 	$(BIN)/pytest
 
-test-deep: install ## the store's random tests at length: an hour of versions, kills and races
+test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_kill.py tests/lake/test_races.py
 
 lint: install ## ruff and mypy
