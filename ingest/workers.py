@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from ..lake.errors import InputError, StorageError
 
-Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 Each = Callable[[Callable[..., Result], Sequence[tuple[Any, ...]]], Iterator[tuple[int, Result]]]
