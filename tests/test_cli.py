@@ -261,7 +261,7 @@ def test_an_interrupt_ends_all_processes_quietly(tree: Path, tmp_path: Path) -> 
         "import os, signal, sys; from neurolake import cli; from neurolake.ingest import simrun; "
         "simrun._SMALLEST_GROUP = 1; "
         "bar = lambda *a, **k: os.killpg(0, signal.SIGINT); "
-        "from contextlib import nullcontext; cli.progress = lambda what: nullcontext(bar); cli.main()"
+        "from contextlib import nullcontext; from neurolake.ingest import commands; commands.progress = lambda what: nullcontext(bar); cli.main()"
     )
     arguments = ["ingest", "simrun", tree, "--lake", tmp_path / "lake", "--processes", "2"]
     done = subprocess.run(
