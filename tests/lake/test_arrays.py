@@ -124,6 +124,18 @@ class TestSelection:
             array.resize((5, 3))
         assert np.isnan(lake["a"][...]).all() and lake["a"][...].shape == (5, 3)
 
+    @pytest.mark.parametrize("codec", [CODECS[0], CODECS[-1]], ids=["ours", "of zarr"])
+    def test_into_memory_of_the_caller(self, lake: Lake, codec: dict[str, Any]) -> None:
+        values = np.arange(60.0).reshape(12, 5)
+        with lake.transaction("x") as tx:
+            tx.write_array("x", values, chunks=(4, 5), codec=codec)
+        array, out = lake.at("main").arrays["x"], np.full((5, 3), -1.0)
+        assert array.read_box([(2, 7), (1, 4)], out) is out
+        assert np.array_equal(out, values[2:7, 1:4])
+        for wrong in (np.empty((5, 4)), np.empty((5, 3), np.float32), np.empty((3, 5)).T):
+            with pytest.raises(InputError, match=r"out must be C-contiguous, \(5, 3\) of float64"):
+                array.read_box([(2, 7), (1, 4)], wrong)
+
     def test_no_such_array(self, lake: Lake) -> None:
         with lake.transaction("write") as tx:
             tx.put_file("f", b"x")
