@@ -9,29 +9,142 @@ import typer
 from ..lake.console import LakePath, Ref, listing, out, size_text
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
     from .lake import Lake, Snapshot
 
 app = typer.Typer()
+params_app = typer.Typer(help="Look at parameters of trials.", no_args_is_help=True)
+app.add_typer(params_app, name="params")
+
+Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="table, csv, json or parquet; by default what --output says."),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; parquet needs one.")]
+Trial = Annotated[str, typer.Argument(help="trial_id or sim_trial_index.")]
 
 
 @app.command("sql")
 def sql_command(
-    query: Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input.")],
     lake: LakePath,
-    at: Ref = "main",
-    format: Annotated[str, typer.Option("--format", "-f", help="table, csv, json or parquet.")] = "table",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; parquet needs one.")
+    query: Annotated[
+        str | None,
+        typer.Argument(help="One SELECT, a file that has it, or - for standard input; none: a prompt."),
     ] = None,
+    at: Ref = "main",
+    format: Format = None,
+    output: Output = None,
 ) -> None:
     """Ask a lake in SQL. Every table is a view of its name; nodes, columns and commits describe the lake.
 
     Example: neurolake sql "select stimulus, count(*) from trials group by all" --lake my-lake
     """
+    snapshot = _open(lake).at(at)
+    if query is None and sys.stdin.isatty():
+        from .prompt import ask
+
+        ask(snapshot)
+        return
+    text = sys.stdin.read() if query in (None, "-") else _query_text(query)
+    _write(snapshot.sql(text), format, output)
+
+
+def _query_text(query: str) -> str:
+    path = Path(query)
+    return path.read_text() if path.suffix.lower() == ".sql" and path.is_file() else query
+
+
+def _write(rows: "DuckDBPyRelation", format: str | None, output: Path | None) -> None:
     from .formats import write_relation
 
-    text = sys.stdin.read() if query == "-" else query
-    write_relation(_open(lake).at(at).sql(text), format, output, out)
+    suffix = "" if output is None else output.suffix.lower().removeprefix(".")
+    write_relation(rows, format or (suffix if suffix in ("csv", "json", "parquet") else "table"), output, out)
+
+
+@app.command("trials")
+def trials_command(
+    lake: LakePath,
+    where: Annotated[
+        str, typer.Option(help="Condition in SQL, such as \"stimulus='C2' and t_stop>=300\".")
+    ] = "true",
+    columns: Annotated[str, typer.Option(help="Columns of `trials`, with commas between.")] = "*",
+    at: Ref = "main",
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """List the trials that meet a condition.
+
+    Example: neurolake trials --where "stimulus='C2' and t_stop>=300" --lake my-lake
+    """
+    query = f"select {columns} from trials where ({where}\n) order by trial_id"  # noqa: S608
+    _write(_open(lake).at(at).sql(query), format, output)
+
+
+@params_app.command("show")
+def params_show_command(
+    trial: Trial,
+    lake: LakePath,
+    prefix: Annotated[str, typer.Option(help="Only paths that begin so, such as neuron.Soma.")] = "",
+    at: Ref = "main",
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """List the parameters of a trial: of its cell and of its network.
+
+    Example: neurolake params show 3 --prefix neuron.Soma --lake my-lake
+    """
+    from .parameters import of_trial
+
+    _write(of_trial(_open(lake).at(at), trial, prefix), format, output)
+
+
+@params_app.command("diff")
+def params_diff_command(
+    old: Trial,
+    new: Trial,
+    lake: LakePath,
+    at: Ref = "main",
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Say which parameters differ between two trials.
+
+    Example: neurolake params diff 3 17 --lake my-lake
+    """
+    from .parameters import difference
+
+    _write(difference(_open(lake).at(at), old, new), format, output)
+
+
+@app.command("find")
+def find_command(
+    lake: LakePath,
+    hash: Annotated[str | None, typer.Option("--hash", help="First digits of a BLAKE3 digest.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file whose content to look for.")] = None,
+    at: Ref = "main",
+    history: Annotated[bool, typer.Option("--history", help="Look at all commits before, too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each.")] = False,
+) -> None:
+    """Find what has a digest: commits, nodes, chunks, and files that were ingested.
+
+    Example: neurolake find --hash 3c56ece1 --lake my-lake
+    """
+    from json import dumps
+
+    from ..lake.errors import InputError, NotFoundError
+    from .finding import digest_of_file, find
+
+    if (hash is None) == (file is None):
+        raise InputError("give --hash DIGITS or --file PATH")
+    digits = hash if hash is not None else digest_of_file(file or Path())
+    found = find(_open(lake), digits, branch=at, everywhere=history)
+    if not found:
+        raise NotFoundError(f"nothing in {lake} has a digest that begins with {digits}")
+    table = listing("kind", "digest", "name", "place", "commit")
+    for one in found:
+        table.add_row(one.kind, one.digest[:12], one.name, one.place, one.commit[:12])
+    out.print("\n".join(dumps(one.to_json()) for one in found) if json else table)
 
 
 @app.command("ls")
