@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .entries import Entries
 from .entry import Entry, ShardRef
-from .errors import ConflictError
+from .errors import ConflictError, CorruptObjectError
 from .nodes import Node, Tree
 from .objects import ObjectStore, ObjectWriter, place_key
 
@@ -88,14 +88,23 @@ def rescued(
         if node is None:
             continue
         since = tree[name].entries if name in tree else _NOTHING
-        for key in new_keys(node.entries, since):
-            if objects.storage.size(key) is None:
-                raise ConflictError(
-                    f"garbage collection has removed {key}, which {name!r} was to hold: this transaction took "
-                    "longer than the grace period. Begin a new one and write it again",
-                    (name,),
-                )
-        entries = moved(node.entries, writer.condemned, objects, writer, since)
+        _require_there(name, node.entries, since, objects)
+        try:
+            entries = moved(node.entries, writer.condemned, objects, writer, since)
+        except CorruptObjectError:
+            # It may have been deleted while it was to be copied.
+            _require_there(name, node.entries, since, objects)
+            raise
         if entries is not node.entries:
             found[name] = Node(node.kind, node.meta, entries)
     return found
+
+
+def _require_there(name: str, entries: Entries, since: Entries, objects: ObjectStore) -> None:
+    for key in new_keys(entries, since):
+        if objects.storage.size(key) is None:
+            raise ConflictError(
+                f"garbage collection has removed {key}, which {name!r} was to hold: this transaction took "
+                "longer than the grace period. Begin a new one and write it again",
+                (name,),
+            )

@@ -1,5 +1,7 @@
 """On a real S3 server, Ceph's radosgw: ``NEUROLAKE_RADOSGW=1``, or ``make test-s3``."""
 
+from datetime import timedelta
+
 import pytest
 from commit_race import check_race
 from storage_suite import StorageSuite, raced
@@ -26,6 +28,9 @@ class TestRace:
 
     def test_no_commit_is_lost(self, radosgw: str) -> None:
         check_race(radosgw, writers=8, commits=50)
+
+    def test_no_commit_is_lost_to_garbage_collection(self, radosgw: str) -> None:
+        check_race(radosgw, writers=8, commits=50, grace=timedelta(0))
 
 
 class TestCredentials:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,9 @@ class TestDamage:
 class TestWriters:
     def test_none_is_lost(self, s3: str) -> None:
         check_race(s3, writers=3, commits=6)
+
+    def test_none_is_lost_to_garbage_collection(self, s3: str) -> None:
+        check_race(s3, writers=3, commits=4, grace=timedelta(0))
 
 
 def test_no_key_is_stored(lake: Any) -> None:

@@ -2,10 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -246,6 +243,20 @@ class TestWriters:
         write(littered, "a/").commit()
         check(littered, "a/")
 
+    def test_deleted_while_it_is_copied(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        tx, read = write(littered, "a/"), ObjectStore.read
+        age(littered)
+        condemned = littered.collect_garbage().condemned
+
+        def late(self: ObjectStore, *args: Any) -> bytes:
+            for key, _ in condemned:
+                littered.storage.delete(key)
+            return read(self, *args)
+
+        monkeypatch.setattr(ObjectStore, "read", late)
+        with pytest.raises(ConflictError, match=r"longer than the grace period\. Begin a new one"):
+            tx.commit()
+
     def test_committed_between_mark_and_publication(self, littered: Lake) -> None:
         """What is condemned and reachable stays."""
         tx = write(littered, "a/")
@@ -337,69 +348,3 @@ def cooperating(lake: Lake) -> Any:
     tx.append_files("t", [entry], tables.fields_of(TABLE.schema))
     tx.put_file("packed", PACKED)
     return tx
-
-
-WRITER = """
-import sys, random
-import numpy as np, pyarrow as pa
-from neurolake.lake import Lake
-from neurolake.lake.errors import ConflictError, CorruptObjectError
-lake, me, commits = Lake.open(sys.argv[1], durable=False), int(sys.argv[2]), int(sys.argv[3])
-chance, done, failed = random.Random(me), 0, 0
-while done < commits:
-    try:
-        # The same few contents again and again, half of them abandoned: much is condemned while it is reused.
-        rng = np.random.default_rng(chance.randrange(6))
-        keep = chance.random() < 0.6
-        tx = lake.transaction(f"{me} {done}", attempts=1000)
-        tx.put_file(f"file/{me}", rng.bytes(3000))
-        tx.write_array(f"array/{me}", rng.random((20, 100)), chunks=(1, 100))
-        tx.append_table("rows", pa.table({"writer": [me], "step": [done]}))
-        tx.write_table(f"table/{me}", pa.table({"x": rng.random(100)}))
-        if keep:
-            assert tx.commit()
-            done += 1
-        else:
-            tx.writer.flush()
-    except (ConflictError, CorruptObjectError) as error:
-        if "remove" not in str(error) and "missing" not in str(error) and "made it" not in str(error):
-            raise
-        failed += 1
-print(done, failed)
-"""
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def test_collecting_all_the_while(lake: Lake, processes: list[subprocess.Popen[str]]) -> None:
-    """Four writing processes and a reader, with a grace period shorter than some transactions."""
-    writers, commits = 4, 40
-    with lake.transaction("begin") as tx:
-        tx.write_table("rows", pa.table({"writer": [-1], "step": [-1]}))
-    for me in range(writers):
-        command = [sys.executable, "-c", WRITER, lake.url, str(me), str(commits)]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-    deleted, reads, deadline = 0, 0, time.monotonic() + 60
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
-        deleted += len(Lake.open(lake.url).collect_garbage(grace=timedelta(seconds=0.1)).deleted)
-        head = Lake.open(lake.url, verification="always").head
-        for name in head:
-            value = head[name]
-            reads += len(
-                value if isinstance(value, bytes) else value.to_arrow() if name[0] in "rt" else value[...]
-            )
-    told = [process.communicate()[0].split() for process in processes]
-    assert [process.returncode for process in processes] == [0] * writers
-    assert [int(done) for done, _ in told] == [commits] * writers
-    rows = lake["rows"].to_pandas().values.tolist()
-    expected = [[-1, -1], *([me, step] for me in range(writers) for step in range(commits))]
-    assert sorted(rows) == sorted(expected)
-    assert len(lake.log()) == writers * commits + 2
-    assert deleted and reads and Lake.open(lake.url).verify()
