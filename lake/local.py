@@ -48,10 +48,14 @@ class LocalStorage(Storage):
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         try:
-            with (self._root / key).open("rb", buffering=0) as file:
-                end = os.fstat(file.fileno()).st_size
+            # Small chunks are read by the thousand: a Path and a file object would take a third of the time.
+            file = os.open(f"{self._root}/{key}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                end = os.fstat(file).st_size
                 wanted = end - offset if length is None else min(length, end - offset)
-                return _pread_exactly(file.fileno(), wanted, offset) if wanted > 0 else b""
+                return _pread_exactly(file, wanted, offset) if wanted > 0 else b""
+            finally:
+                os.close(file)
         except FileNotFoundError:
             raise NotFoundError(f"{self._root}: no object {key}") from None
         except OSError as error:
