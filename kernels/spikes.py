@@ -5,17 +5,16 @@ the time of a spike is that of the first sample at or above the threshold, witho
 refractory period.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checks import rising, traces
 from .jit import jit, over_rows
 
-# Below this many samples (about 2 ms of work) starting threads costs more than it gains.
-SERIAL_SAMPLES = 1 << 22
+_BLOCK = 256  # samples looked at before their crossings are searched one by one
 
 
 class Spikes(NamedTuple):
@@ -80,97 +79,92 @@ def threshold_crossings(
     begin, end = _window(times, window)
     if mode not in ("regular", "slope"):
         raise ValueError(f"mode is {mode!r}; expected 'regular' or 'slope'")
-    slope = mode == "slope"
-    trace = (rows, times, float(threshold), slope, begin, min(end, len(times) - slope))
-    first = np.zeros(len(rows) + 1, np.int64)
-    _over(rows, partial(_count, *trace, first[1:]))
-    np.cumsum(first, out=first)
-    index = np.empty(first[-1], np.int64)
-    _over(rows, partial(_fill, *trace, first, index))
-    return _spikes(first, times[index])
-
-
-@jit
-def _crosses(v: NDArray[Any], time: NDArray[np.float64], threshold: float, slope: bool, i: int) -> bool:
-    if slope:
-        before = (np.float64(v[i]) - v[i - 1]) / (time[i] - time[i - 1])
-        after = (np.float64(v[i + 1]) - v[i]) / (time[i + 1] - time[i])
+    if mode == "slope":
+        kernel = partial(_slope_crossings, rows, times, float(threshold), begin, min(end, len(times) - 1))
     else:
-        before, after = np.float64(v[i - 1]), np.float64(v[i])
-    # Not `and`: without a branch the loop over samples vectorises.
-    return bool((before < threshold) & (after >= threshold))
+        kernel = partial(_level_crossings, rows, _level(threshold, rows.dtype), begin, end)
+    found = over_rows(kernel, len(rows), rows.size)
+    counts = np.concatenate([count for count, _ in found])
+    return _spikes(counts, times[np.concatenate([index for _, index in found])])
+
+
+def _level(threshold: float, dtype: np.dtype[Any]) -> Any:
+    """The least number of the type that is not below the threshold: it parts the type's numbers alike."""
+    with np.errstate(over="ignore"):
+        level = dtype.type(threshold)
+    return np.nextafter(level, dtype.type(np.inf)) if float(level) < threshold else level
 
 
 @jit
-def _count(
-    voltage: NDArray[Any],
-    time: NDArray[np.float64],
-    threshold: float,
-    slope: bool,
-    begin: int,
-    end: int,
-    count: NDArray[np.int64],
-    row_begin: int,
-    row_end: int,
-) -> None:
+def _level_crossings(
+    voltage: NDArray[Any], level: float, begin: int, end: int, row_begin: int, row_end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Crossings of each row, and their samples in order."""
+    counts, index, n = np.zeros(row_end - row_begin, np.int64), np.empty(1024, np.int64), 0
     for row in range(row_begin, row_end):
-        n = 0
-        for i in range(begin, end):
-            n += int(_crosses(voltage[row], time, threshold, slope, i))
-        count[row] = n
+        for start in range(begin, end, _BLOCK):
+            stop = min(start + _BLOCK, end)
+            before, after = voltage[row, start - 1 : stop - 1], voltage[row, start:stop]
+            crossings = 0
+            for i in range(len(after)):  # no `and`, no exit: it vectorises
+                crossings += int((before[i] < level) & (after[i] >= level))
+            if crossings:
+                index = _with_room(index, n + crossings)
+                for i in range(len(after)):
+                    if before[i] < level and after[i] >= level:
+                        index[n] = start + i
+                        n += 1
+                counts[row - row_begin] += crossings
+    return counts, index[:n]
 
 
 @jit
-def _fill(
+def _slope_crossings(
     voltage: NDArray[Any],
     time: NDArray[np.float64],
     threshold: float,
-    slope: bool,
     begin: int,
     end: int,
-    first: NDArray[np.int64],
-    index: NDArray[np.int64],
     row_begin: int,
     row_end: int,
-) -> None:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `_level_crossings`, of slopes."""
+    slopes = np.empty(voltage.shape[1], np.float64)
+    counts, index, n = np.zeros(row_end - row_begin, np.int64), np.empty(1024, np.int64), 0
     for row in range(row_begin, row_end):
-        n = first[row]
+        for i in range(begin - 1, end):
+            slopes[i] = (np.float64(voltage[row, i + 1]) - voltage[row, i]) / (time[i + 1] - time[i])
         for i in range(begin, end):
-            if n == first[row + 1]:
-                break
-            if _crosses(voltage[row], time, threshold, slope, i):
+            if slopes[i - 1] < threshold and slopes[i] >= threshold:
+                index = _with_room(index, n + 1)
                 index[n] = i
                 n += 1
+                counts[row - row_begin] += 1
+    return counts, index[:n]
 
 
-def _over(rows: NDArray[Any], kernel: Callable[[int, int], object]) -> None:
-    if rows.size < SERIAL_SAMPLES:
-        kernel(0, len(rows))
-    else:
-        over_rows(kernel, len(rows))
+@jit
+def _with_room(index: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    if n <= len(index):
+        return index
+    larger = np.empty(max(n, 2 * len(index)), np.int64)
+    larger[: len(index)] = index
+    return larger
 
 
-def _spikes(first: NDArray[np.int64], time: NDArray[np.float64]) -> Spikes:
-    trial = np.repeat(np.arange(len(first) - 1), np.diff(first))
-    ordinal = np.arange(len(time)) - first[trial]
+def _spikes(counts: NDArray[np.int64], time: NDArray[np.float64]) -> Spikes:
+    trial = np.repeat(np.arange(len(counts)), counts)
+    ordinal = np.arange(len(time)) - (np.cumsum(counts) - counts)[trial]
     return Spikes(trial, ordinal.astype(np.int32), time)
 
 
 def _checked(
     voltage: ArrayLike, time: ArrayLike, threshold: float
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    rows = np.asarray(voltage)
-    rows = np.ascontiguousarray(rows, rows.dtype if rows.dtype == np.float32 else np.float64)
-    times = np.ascontiguousarray(time, np.float64)
-    if rows.ndim != 2 or times.shape != rows.shape[1:]:
+    rows, times = traces("voltage", voltage), rising("time", time)
+    if len(times) != rows.shape[1]:
         raise ValueError(
             f"voltage has shape {rows.shape}, time {times.shape}; expected (n_trials, n_time) and (n_time,)"
-        )
-    unordered = np.flatnonzero(~(times[1:] >= times[:-1]))
-    if unordered.size:
-        i = unordered[0]
-        raise ValueError(
-            f"time[{i + 1}] = {times[i + 1]} after time[{i}] = {times[i]}; expected rising times"
         )
     if np.isnan(threshold):
         raise ValueError("threshold is NaN; expected a number")

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurolake.kernels import jit
 from neurolake.kernels.binning import bin_edges, psth, temporal_counts, temporal_counts_by
 
-WILD = st.floats(-1e3, 1e3) | st.sampled_from([np.nan, np.inf, -np.inf])
+WILD = st.floats(-1e3, 1e3) | st.sampled_from([np.inf, -np.inf])
 
 
 @st.composite
@@ -67,6 +68,24 @@ def test_odd_edges_are_numpys(edges):
     assert temporal_counts(times, edges).tolist() == np.histogram(times, edges)[0].tolist()
 
 
+@pytest.mark.parametrize("n", [1, 7, 300, 4097])
+def test_evenly_spaced_by_linspace(n):
+    edges = np.linspace(-0.3, 7.7, n + 1)
+    times = np.concatenate([edges, np.nextafter(edges, 9), np.nextafter(edges, -9)])
+    assert np.array_equal(temporal_counts(times, edges), np.histogram(times, edges)[0])
+
+
+def test_float32_times():
+    times, edges = (np.arange(50, dtype=np.float32) * np.float32(0.1)), bin_edges(0.0, 3.0, 0.1)
+    assert np.array_equal(temporal_counts(times, edges), np.histogram(times.astype(float), edges)[0])
+
+
+def test_threads_count_the_same(monkeypatch):
+    monkeypatch.setattr(jit, "SERIAL_SIZE", 0)
+    times, edges = np.random.default_rng(0).uniform(-1, 11, 5000), bin_edges(0.0, 10.0, 0.1)
+    assert np.array_equal(temporal_counts(times, edges), np.histogram(times, edges)[0])
+
+
 def test_integers_and_strides():
     times = np.arange(20)[::3]
     assert (
@@ -83,7 +102,7 @@ def test_no_events():
 
 
 def test_psth_is_per_trial_and_rate_per_ms():
-    times, edges = [0.5, 1.0, 1.5, 4.0, np.nan], [0.0, 1.0, 4.0]
+    times, edges = [0.5, 1.0, 1.5, 4.0], [0.0, 1.0, 4.0]
     assert psth(times, edges, n_trials=4).tolist() == [0.25, 0.75]
     assert psth(times, edges, n_trials=4, rate=True).tolist() == [0.25, 0.25]
 
@@ -94,6 +113,9 @@ def test_bin_edges():
 
 
 BAD = [
+    (lambda: temporal_counts([1.0, np.nan], [0.0, 1.0]), r"times\[1\] is NaN"),
+    (lambda: temporal_counts_by([np.nan], [0], 1, [0.0, 1.0]), r"times\[0\] is NaN"),
+    (lambda: psth([0.0], [0.0, 1.0, 1.0], n_trials=1, rate=True), r"edges\[2\] = edges\[1\] = 1.0"),
     (lambda: temporal_counts([[1.0]], [0.0, 1.0]), r"times has shape \(1, 1\); expected one dimension"),
     (lambda: temporal_counts([1.0], []), "edges are empty"),
     (lambda: temporal_counts([1.0], [np.nan, 1.0]), r"edges\[0\] is NaN"),
@@ -102,7 +124,7 @@ BAD = [
     (lambda: temporal_counts_by([1.0], [0, 1], 2, [0.0]), r"group has shape \(2,\), times \(1,\)"),
     (lambda: temporal_counts_by([1.0], [0.0], 2, [0.0]), "group has dtype float64; expected integers"),
     (
-        lambda: temporal_counts_by([1.0, np.nan], [0, 2], 2, [0.0]),
+        lambda: temporal_counts_by([1.0, 5.0], [0, 2], 2, [0.0]),
         r"group\[1\] is 2; expected 0 <= group < 2",
     ),
     (lambda: temporal_counts_by([1.0], [-1], 2, [0.0]), r"group\[0\] is -1"),

@@ -1,0 +1,144 @@
+"""What kernels ask of their input. Every complaint names the array and the first index that is wrong.
+
+Columns may be large, so each check reads its column once and allocates nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .jit import jit
+
+_BLOCK = 4096  # elements looked at before the first bad one is searched: a loop without exits vectorises
+
+
+def line(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """One dimension of float64."""
+    return _one_dimension(name, np.ascontiguousarray(values, np.float64))
+
+
+def reals(name: str, values: ArrayLike) -> NDArray[Any]:
+    """One dimension, contiguous; float32 stays float32, all else becomes float64."""
+    column = np.asarray(values)
+    kind = np.float32 if column.dtype == np.float32 else np.float64
+    return _one_dimension(name, np.ascontiguousarray(column, kind))
+
+
+def event_times(name: str, values: ArrayLike, n: int | None = None) -> NDArray[Any]:
+    """`reals` without NaN, *n* of them if *n* is given; an infinite time lies outside of every window."""
+    column = reals(name, values)
+    if n is not None and len(column) != n:
+        raise ValueError(f"{name} has shape {column.shape}; expected ({n},), one per row")
+    i = _first_nan(column)
+    if i >= 0:
+        raise ValueError(f"{name}[{i}] is NaN; expected a time")
+    return column
+
+
+def distances(name: str, values: ArrayLike) -> NDArray[Any]:
+    """`reals` that are finite and not negative."""
+    column = reals(name, values)
+    i = _first_beyond(column, 0.0, np.inf)
+    if i >= 0:
+        raise ValueError(f"{name}[{i}] is {column[i]}; expected a finite distance that is not negative")
+    return column
+
+
+def rising(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """`line` that never decreases and holds no NaN."""
+    column = line(name, values)
+    if column.size and np.isnan(column[0]):
+        raise ValueError(f"{name}[0] is NaN; expected a number")
+    i = _first_fall(column)
+    if i >= 0:
+        raise ValueError(
+            f"{name}[{i + 1}] = {column[i + 1]} after {name}[{i}] = {column[i]}; expected rising {name}"
+        )
+    return column
+
+
+def whole_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
+    """One dimension of integers, in the type that they have."""
+    column = _one_dimension(name, np.ascontiguousarray(values))
+    if column.dtype.kind not in "iu":
+        if column.size:
+            raise ValueError(f"{name} has dtype {column.dtype}; expected integers")
+        return column.astype(np.int64)
+    return column
+
+
+def codes(name: str, values: ArrayLike, n_codes: int, n: int) -> NDArray[Any]:
+    """*n* integers in ``[0, n_codes)``."""
+    if n_codes < 0:
+        raise ValueError(f"n_{name}s is {n_codes}; expected 0 or more")
+    column = whole_numbers(name, values)
+    if len(column) != n:
+        raise ValueError(f"{name} has shape {column.shape}, times ({n},); expected the same")
+    i = _first_beyond(column, 0, n_codes)
+    if i >= 0:
+        raise ValueError(f"{name}[{i}] is {column[i]}; expected 0 <= {name} < {n_codes}")
+    return column
+
+
+def is_rising(column: NDArray[Any]) -> bool:
+    """Whether no element is smaller than the one before it."""
+    return bool(_first_fall(column) < 0)
+
+
+def traces(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Two dimensions ``[trial, time]``, contiguous; float32 stays float32, all else becomes float64."""
+    rows = np.asarray(values)
+    if rows.ndim != 2:
+        raise ValueError(f"{name} has shape {rows.shape}; expected (n_trials, n_time)")
+    return np.ascontiguousarray(rows, np.float32 if rows.dtype == np.float32 else np.float64)
+
+
+def _one_dimension(name: str, column: NDArray[Any]) -> NDArray[Any]:
+    if column.ndim != 1:
+        raise ValueError(f"{name} has shape {column.shape}; expected one dimension")
+    return column
+
+
+@jit
+def _first_nan(column: NDArray[Any]) -> int:
+    for begin in range(0, len(column), _BLOCK):
+        block = column[begin : begin + _BLOCK]
+        bad = 0
+        for i in range(len(block)):
+            bad += int(block[i] != block[i])
+        if bad:
+            for i in range(len(block)):
+                if block[i] != block[i]:
+                    return begin + i
+    return -1
+
+
+@jit
+def _first_beyond(column: NDArray[Any], low: float, high: float) -> int:
+    """First that is not ``low <= value < high``."""
+    for begin in range(0, len(column), _BLOCK):
+        block = column[begin : begin + _BLOCK]
+        good = 0
+        for i in range(len(block)):
+            good += int((block[i] >= low) & (block[i] < high))
+        if good < len(block):
+            for i in range(len(block)):
+                if not (block[i] >= low and block[i] < high):
+                    return begin + i
+    return -1
+
+
+@jit
+def _first_fall(column: NDArray[Any]) -> int:
+    """First i of which it does not hold that ``column[i] <= column[i + 1]``."""
+    for begin in range(0, len(column) - 1, _BLOCK):
+        block = column[begin : begin + _BLOCK + 1]
+        good = 0
+        for i in range(len(block) - 1):
+            good += int(block[i] <= block[i + 1])
+        if good < len(block) - 1:
+            for i in range(len(block) - 1):
+                if not block[i] <= block[i + 1]:
+                    return begin + i
+    return -1
