@@ -1,66 +1,90 @@
-"""A DuckDB connection on one snapshot: a view for every table, and tables that describe the lake itself."""
+"""SQL on one snapshot: a DuckDB connection with views of its tables, and what describes the lake."""
 
 import contextlib
+import re
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from ..lake import Snapshot, Table
 from ..lake.errors import CorruptObjectError, QueryError
+from .build import SCHEMA, fill
+from .cache import CatalogCache
+from .connection import locked_connection
+from .filesystem import RemoteFiles
+from .nearest import with_nearest
+from .schema import (
+    CONTENT,
+    DESCRIPTIONS,
+    LOG,
+    column_comment,
+    comments,
+    description_texts,
+    identifier,
+    literal,
+    runs_of,
+)
+from .tables import commits, refs
+from .traces import Traces
 
-NODES = pa.schema(
-    [
-        ("name", pa.string()),
-        ("kind", pa.string()),
-        ("doc", pa.string()),
-        ("rows", pa.int64()),
-        ("shape", pa.list_(pa.int64())),
-        ("data_type", pa.string()),
-        ("stored_bytes", pa.int64()),
-        ("objects", pa.int64()),
-        ("digest", pa.string()),
-    ]
-)
-COLUMNS = pa.schema(
-    [(name, pa.string()) for name in ("table", "column", "type", "unit", "meaning", "source")]
-)
-COMMITS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("time", pa.timestamp("us")),
-        ("author", pa.string()),
-        ("message", pa.string()),
-        ("parents", pa.list_(pa.string())),
-        ("snapshot", pa.string()),
-    ]
-)
+# The descriptions of a snapshot of so many entries are kept in a file; those of fewer are made at once.
+KEPT_FROM = 20_000
+
+_TRACE = re.compile(r'\btrace"?\s*\(')
+# Where names come from that do not stand in the text of a query.
+_COLUMNS = {name: [c.name for c in made.columns] for name, made in DESCRIPTIONS.items()}
+_ANY_NAME = ("query", "duckdb_", "information_schema", "pg_catalog", "sqlite_master", "sqlite_schema")
 
 
 class Catalog:
     """SQL on one pinned snapshot.
 
-    Views have the tables' names. ``nodes``, ``columns`` and ``commits`` describe the snapshot, unless tables
-    of the lake have these names. Queries can read the lake's own files and nothing else of the machine; they
-    cannot write.
+    Every table of the lake is a view of its name. These describe the lake, unless tables of the lake have their
+    names: ``nodes``, ``columns``, ``parquet_files``, ``parquet_columns``, ``array_chunks``, ``derived`` and
+    ``files`` tell what the snapshot holds; ``commits`` and ``refs`` come from the log when they are asked for, refs
+    as they stand then; ``trials``, ``runs`` and ``parameters`` have no rows where no ingester made them. ``trace``
+    gives rows of arrays (see `traces`). Queries can read the lake's own files and nothing else of the machine;
+    they cannot write.
+
+    Descriptions of a lake of many chunks are kept in a file in the user's cache (`cache.CatalogCache`), those
+    of others are made in memory. Statistics stand in them, so that a question such as ``select max(max) from
+    array_chunks where "array" = 'voltage/soma'`` reads no chunk.
+
+    Queries take no more memory than ``NEUROLAKE_MEMORY`` says (such as ``4GB``; 80 % of the machine's by
+    default); what does not fit goes, encrypted, to a private folder on disk.
+
+    Parameters
+    ----------
+    snapshot
+        What to ask.
+
+    Raises
+    ------
+    InputError
+        ``NEUROLAKE_MEMORY`` is no size.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._tables: dict[str, Table] = dict(snapshot.tables)
-        self._unverified = set(self._tables)
+        taken = {name.lower() for name in self._tables}
+        self._described = [name for name in CONTENT if name not in taken]
+        self._logged = [name for name in LOG if name not in taken]
+        self._traces = Traces(snapshot.store)
+        self._files = RemoteFiles.of(snapshot.objects)
+        self._unmade = {*self._tables, *self._described, *self._logged, "trace"}
+        self._unfilled = True
+        self._uncommented = True
         self._lock = threading.Lock()
-        self._connection = duckdb.connect()
-        self._undescribed = {name: make for name, make in DESCRIPTIONS.items() if name not in self._tables}
-        self._unmade = set(self._tables)
-        for name in self._tables:
-            # A file may be elsewhere still, or damaged. The other tables can be asked.
-            with contextlib.suppress(duckdb.Error):
-                self._make_view(name)
-        self._lock_down()
+        cache = snapshot.objects.cache
+        entries = sum(len(node.entries) for node in snapshot.tree.values())
+        self._cache = None if cache is None or entries < KEPT_FROM else CatalogCache(cache)
+        file = [] if self._cache is None else [str(self._cache.path(snapshot.tree))]
+        # DuckDB looks for a log of writes beside a file.
+        files = [*file, *(f"{path}.wal" for path in file)]
+        self._connection = locked_connection([f"{snapshot.objects.folder}/"], files, self._files)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """The relation that one SELECT statement describes; nothing is read before it is asked for.
@@ -79,128 +103,136 @@ class Catalog:
         CorruptObjectError
             A file that it would read is damaged.
         """
+        with self._asking(sql, parameters) as cursor:
+            relation = cursor.sql(sql, params=dict(parameters)) if parameters else cursor.sql(sql)
+        assert relation is not None, "a SELECT has a result"
+        return relation
+
+    def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """How DuckDB would answer, as text; parameters and errors as of `query`."""
+        with self._asking(sql, parameters) as cursor:
+            rows = cursor.execute(f"explain {sql}", dict(parameters or {})).fetchall()
+        return "\n".join(text for _, text in rows)
+
+    @contextlib.contextmanager
+    def _asking(self, sql: str, parameters: Mapping[str, Any] | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for one SELECT, all that it names ready; errors are of neurolake."""
         cursor = self._connection.cursor()
         try:
             self._require_select(cursor, sql)
             self._prepare(sql)
-            relation = cursor.sql(sql, params=dict(parameters)) if parameters else cursor.sql(sql)
+            if _TRACE.search(sql.lower()):
+                self._check_traces(cursor, sql, parameters)
+            yield cursor
         except duckdb.Error as error:
-            raise QueryError(f"{error}\n  in: {sql.strip()}") from error
-        assert relation is not None, "a SELECT has a result"
-        return relation
+            columns = {name: table.columns for name, table in self._tables.items()}
+            message = with_nearest(str(error), {**_COLUMNS, **columns})
+            raise QueryError(f"{message}\n  in: {sql.strip()}") from error
 
     def _require_select(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
-        statements = cursor.extract_statements(sql)
-        kinds = [statement.type for statement in statements]
+        kinds = [statement.type for statement in cursor.extract_statements(sql)]
         if kinds != [duckdb.StatementType.SELECT]:
             what = " and ".join(str(kind).rsplit(".", 1)[-1] for kind in kinds) or "nothing"
             raise QueryError(
                 f"a query is one SELECT, this is {what}; a lake changes through its transactions\n  in: {sql.strip()}"
             )
 
-    def _prepare(self, sql: str) -> None:
-        """Verify the files, and make the descriptions, that a query is the first to need."""
-        # A table whose name does not occur in the text cannot be read by it; one that does may be. But
-        # the functions query() and query_table() put names together.
-        text = sql.lower()
-        any_name = "query" in text
-        with self._lock:
-            for name in [name for name in self._undescribed if any_name or name in text]:
-                self._make_table(name, self._undescribed.pop(name)(self._snapshot))
-            for name in [name for name in self._unverified if any_name or name.lower() in text]:
-                self._verify(name)
-                self._unverified.remove(name)
+    def _check_traces(
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None
+    ) -> None:
+        """Let DuckDB plan the query, which evaluates what is constant: mistakes are told before it runs."""
+        self._traces.mistake()
+        with contextlib.suppress(duckdb.Error):
+            cursor.execute(f"from (\n{sql.strip().rstrip(';')}\n) limit 0", dict(parameters or {}))
+        if (mistake := self._traces.mistake()) is not None:
+            raise QueryError(f"{mistake}\n  in: {sql.strip()}") from mistake
 
-    def _verify(self, name: str) -> None:
-        self._tables[name].paths()
-        try:
-            if name in self._unmade:
-                self._make_view(name)
-        except duckdb.Error as error:
-            raise CorruptObjectError(f"table {name!r} cannot be read: {error}") from error
+    def _prepare(self, sql: str) -> None:
+        """Make what a query is the first to name, and verify the files that it may read."""
+        # What does not occur in the text cannot be read by it; but some functions put names together.
+        text = sql.lower()
+        everything = any(word in text for word in _ANY_NAME)
+
+        def named(name: str) -> bool:
+            return everything or name in text or name.replace('"', '""') in text
+
+        with self._lock:
+            for name in self._tables:
+                if name in self._unmade and (named(name.lower()) or (name == "trials" and named("runs"))):
+                    self._make_view(name)
+            if described := [name for name in self._described if name in self._unmade and named(name)]:
+                self._describe(described)
+            for name in self._logged:
+                if named(name):
+                    self._make_log(name)
+            if "trace" in self._unmade and (everything or _TRACE.search(text)):
+                self._traces.register(self._connection)
+                self._unmade.remove("trace")
+            if self._uncommented and "duckdb_" in text:
+                self._comment()
 
     def _make_view(self, name: str) -> None:
-        self._connection.execute(_view(name, self._tables[name]))
+        table = self._tables[name]
+        paths = table.paths() if self._files is None else self._files.paths(table)
+        try:
+            self._connection.execute(view(table, paths))
+        except duckdb.Error as error:
+            raise CorruptObjectError(f"table {name!r} cannot be read: {error}") from error
         self._unmade.remove(name)
 
-    def _make_table(self, name: str, rows: pa.Table) -> None:
+    def _describe(self, names: list[str]) -> None:
+        """Make views of these names on what describes the snapshot."""
+        if self._unfilled:
+            self._fill()
+            self._unfilled = False
+        trials = self._tables.get("trials")
+        runs = None if trials is None else runs_of(trials.columns)
+        for name in names:
+            query = runs if runs and name == "runs" else f"from {SCHEMA}.{name}"
+            self._connection.execute(f"create view {name} as {query}")
+            self._unmade.remove(name)
+
+    def _fill(self) -> None:
+        tree = self._snapshot.tree
+        if self._cache is not None:
+            # A cache that cannot be used costs time, and nothing else.
+            with contextlib.suppress(OSError, duckdb.IOException):
+                path = self._cache.find(tree) or self._cache.build(tree)
+                self._connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
+                return
+        self._connection.execute(f"attach ':memory:' as {SCHEMA}")
+        fill(self._connection, tree)
+
+    def _make_log(self, name: str) -> None:
+        if name == "commits" and name not in self._unmade:
+            return
+        rows = commits(self._snapshot) if name == "commits" else refs(self._snapshot.log)
         # What is registered is seen by one cursor only; a table is seen by all.
-        self._connection.register("described", rows)
-        self._connection.execute(f"create table {name} as from described")
-        self._connection.unregister("described")
+        self._connection.register("logged", rows)
+        self._connection.execute(f"create or replace table {name} as from logged")
+        self._connection.unregister("logged")
+        self._unmade.discard(name)
 
-    def _lock_down(self) -> None:
-        settings = [
-            f"set allowed_directories = [{_quoted(f'{self._snapshot.objects.folder}/')}]",
-            "set enable_external_access = false",
-            "set TimeZone = 'UTC'",
-            "set lock_configuration = true",
-        ]
-        for setting in settings:
-            self._connection.execute(setting)
+    def _comment(self) -> None:
+        said = [text for table in self._tables.values() for text in view_comments(table)]
+        for name in self._described:
+            said += comments("view", name, *description_texts(name))
+        self._connection.execute(";\n".join(said))
+        self._uncommented = False
 
 
-def nodes(snapshot: Snapshot) -> pa.Table:
-    """Every node: kind, documentation, extent, and what it takes in the store."""
-    return pa.Table.from_pylist([_node(name, snapshot) for name in snapshot], NODES)
-
-
-def columns(snapshot: Snapshot) -> pa.Table:
-    """Every column of every table with its documentation."""
-    rows = [
-        {"table": name, "column": field["name"], "type": field["type"], **field.get("doc", {})}
-        for name, table in snapshot.tables.items()
-        for field in table.fields
-    ]
-    return pa.Table.from_pylist(rows, COLUMNS)
-
-
-def commits(snapshot: Snapshot) -> pa.Table:
-    """The snapshot's commit and those before it; times are UTC."""
-    rows = [
-        {
-            "id": record.id,
-            "time": record.time.astimezone(UTC).replace(tzinfo=None),
-            "author": record.author,
-            "message": record.message,
-            "parents": [parent.id for parent in record.parents],
-            "snapshot": record.snapshot,
-        }
-        for record in snapshot.history()
-    ]
-    return pa.Table.from_pylist(rows, COMMITS)
-
-
-DESCRIPTIONS: Mapping[str, Callable[[Snapshot], pa.Table]] = {
-    "nodes": nodes,
-    "columns": columns,
-    "commits": commits,
-}
-
-
-def _node(name: str, snapshot: Snapshot) -> dict[str, Any]:
-    node = snapshot.tree[name]
-    entries = [entry for _, entry in node.entries.items()]
-    rows = [entry.stats.get("rows") for entry in entries]
-    return {
-        "name": name,
-        "kind": node.kind,
-        "doc": node.meta.get("doc") or node.meta.get("attributes", {}).get("long_name"),
-        "rows": sum(rows) if node.kind == "table" else None,
-        "shape": node.meta.get("shape"),
-        "data_type": node.meta.get("data_type") if node.kind == "array" else None,
-        "stored_bytes": sum(entry.size for entry in entries),
-        "objects": len(entries),
-        "digest": node.digest,
-    }
-
-
-def _view(name: str, table: Table) -> str:
-    files = ", ".join(_quoted(str(path)) for path in table.unverified_paths())
+def view(table: Table, paths: Sequence[str]) -> str:
+    """The statement that makes a view of a table's name on its Parquet files."""
+    files = ", ".join(map(literal, paths))
     evolved = ", union_by_name = true" if table.evolved else ""
-    identifier = '"' + name.replace('"', '""') + '"'
-    return f"create view {identifier} as from read_parquet([{files}]{evolved})"
+    return f"create view {identifier(table.name)} as from read_parquet([{files}]{evolved})"
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def view_comments(table: Table) -> list[str]:
+    """Statements that say on a table's view what its rows and columns are."""
+    docs = [(field["name"], field.get("doc", {})) for field in table.fields]
+    columns = [
+        (name, column_comment(*(doc.get(key, "") for key in ("meaning", "unit", "source"))))
+        for name, doc in docs
+    ]
+    return comments("view", identifier(table.name), table.doc, columns)

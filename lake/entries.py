@@ -46,7 +46,15 @@ class Entries:
     def items(self) -> Iterator[tuple[int, Entry]]:
         """Positions and entries in order of position."""
         for number in self._numbers:
-            yield from sorted(self._shard(number).items())
+            yield from sorted(self.shard(number).items())
+
+    def shard(self, number: int) -> Shard | dict[int, Entry]:
+        """The entries of shard *number* by position."""
+        ref, changes = self.shards.get(number), self._dirty.get(number, {})
+        if ref is None:
+            return {at: entry for at, entry in changes.items() if entry is not None}
+        stored = self.read_shard(ref)
+        return stored.updated(changes) if changes else stored
 
     def __len__(self) -> int:
         return sum(map(self._count, self._numbers))
@@ -67,7 +75,7 @@ class Entries:
         for number in sorted(mine.keys() | others.keys()):
             if mine.get(number) == others.get(number):
                 continue
-            new, before = self._shard(number), old._shard(number)
+            new, before = self.shard(number), old.shard(number)
             found |= {at: None for at in before if at not in new}
             found |= {at: e for at, e in new.items() if at not in before or before[at].digest != e.digest}
         return found
@@ -86,7 +94,7 @@ class Entries:
         """The same entries with nothing lying over the shards; changed ones are written anew, and told to *keep*."""
         shards = {number: ref for number, ref in self.shards.items() if number not in self._dirty}
         for number in self._dirty:
-            if shard := self._shard(number):
+            if shard := self.shard(number):
                 made = Shard.of(shard) if isinstance(shard, dict) else shard
                 data = made.to_bytes()
                 object_, place = writer.add_alone(data, ".shard")
@@ -111,10 +119,3 @@ class Entries:
         if ref is None:
             return sum(entry is not None for entry in changes.values())
         return self.read_shard(ref).count(changes) if changes else ref.count
-
-    def _shard(self, number: int) -> Shard | dict[int, Entry]:
-        ref, changes = self.shards.get(number), self._dirty.get(number, {})
-        if ref is None:
-            return {at: entry for at, entry in changes.items() if entry is not None}
-        stored = self.read_shard(ref)
-        return stored.updated(changes) if changes else stored

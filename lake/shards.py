@@ -83,6 +83,11 @@ class Shard(Mapping[int, Entry]):
         self._asked = max(self._asked, _FEW)
         return super().items()
 
+    @property
+    def columns(self) -> pa.Table:
+        """One row for each entry: ``at``, ``digest``, ``size``, where it stands, and its statistics."""
+        return self._table
+
     def digest(self, changes: Changes | None = None) -> Digest:
         """`shard_digest` of these entries, or of them with *changes* made."""
         return digest_of(self._keys_with(changes or {}).view(np.uint8).data)

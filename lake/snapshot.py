@@ -8,7 +8,7 @@ from .ancestry import ancestors
 from .arrays import Array
 from .errors import CorruptObjectError, NotFoundError
 from .history import History
-from .log import Record
+from .log import Log, Record
 from .nodes import Kind, Node, Tree
 from .objects import ObjectStore
 from .tables import Table
@@ -96,6 +96,11 @@ class Snapshot(Mapping[str, Any]):
     def objects(self) -> ObjectStore:
         """What reads the lake's bytes."""
         return self._history.objects
+
+    @property
+    def log(self) -> Log:
+        """The log of its lake, which goes on."""
+        return self._history.log
 
     @property
     def arrays(self) -> Nodes[Array]:

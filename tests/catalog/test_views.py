@@ -131,9 +131,11 @@ def test_nodes(simrun_lake: Any) -> None:
     head = simrun_lake.head
     found = {row[0]: row for row in ask(simrun_lake, "from nodes")}
     assert list(found) == sorted(head)
-    name, kind, doc, rows, shape, data_type, stored, objects, digest = found["trials"]
+    name, kind, doc, rows, shape, data_type, stored, objects, digest, chunks, dimensions = found["trials"]
     assert (name, kind, doc, rows, shape) == ("trials", "table", "one simulated trial", 7, None)
     assert (data_type, objects, digest) == (None, 2, head["trials"].digest)
+    assert (chunks, dimensions) == (None, None)
+    assert found["voltage/soma"][9:] == ([1, 200], ["trial", "time"])
     assert stored == sum(entry.size for entry in head["trials"].files)
     assert found["voltage/soma"][2:6] == ("membrane potential", None, [7, 200], "float64")
     assert {row[1] for row in found.values()} == {"table", "array", "file"}

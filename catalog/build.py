@@ -1,0 +1,197 @@
+# ruff: noqa: S608 - names in statements are this module's own, values are bound or registered.
+"""Bring the tables that describe a snapshot up to date, in time that goes with what changed.
+
+Rows are made of pieces: the shards of entries of a node. A piece whose digest is the same has the same rows, so
+only the others are read from the lake; ``pieces`` keeps what the rows were made of.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..lake.entry import SHARD_SIZE
+from ..lake.grid import Grid
+from ..lake.nodes import Node, Tree
+from ..lake.shards import Shard
+from .schema import CONTENT, comments, description_texts
+from .tables import Rows, arrow, chunk_columns, derived_rows, file_rows, node_rows
+
+SCHEMA = "described"
+_BATCH = 2**20
+_PIECES = f"""create table if not exists {SCHEMA}.pieces
+  (node VARCHAR, shard BIGINT, digest VARCHAR, objects BIGINT, bytes BIGINT, rows BIGINT)"""
+_NODES_WITH_EXTENTS = f"""insert into {SCHEMA}.nodes
+  select rows.* replace (e.rows as rows, coalesce(e.bytes, 0) as stored_bytes, coalesce(e.objects, 0) as objects)
+  from rows left join (
+    select node, sum(rows) as rows, sum(bytes) as bytes, sum(objects) as objects from {SCHEMA}.pieces group by node
+  ) e on rows.name = e.node order by rows.name"""
+_PIECE = pa.schema([("node", pa.string()), ("shard", pa.int64()), ("digest", pa.string())])
+_EXTENT = pa.schema([*_PIECE, ("objects", pa.int64()), ("bytes", pa.int64()), ("rows", pa.int64())])
+# By table: its column with the node's name, and the one with the position of the entry.
+_OF_PIECES = {
+    "parquet_files": ("table", "file"),
+    "parquet_columns": ("table", "file"),
+    "array_chunks": ("array", "chunk"),
+}
+_OF_NODES = {"nodes": "name", "columns": "table", "files": "node"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A shard of a node, and what tells whether its rows would be others: its digest, and an array's grid."""
+
+    node: str
+    shard: int
+    digest: str
+
+
+def pieces(tree: Tree) -> set[Piece]:
+    """What the rows of a tree are made of."""
+    return {
+        Piece(name, number, f"{digest}{grid}")
+        for name, node in tree.items()
+        for grid in [_grid(node)]
+        for number, digest in node.entries.identity()
+    }
+
+
+def kept_pieces(connection: duckdb.DuckDBPyConnection) -> set[Piece]:
+    """What the rows in the attached database `SCHEMA` were made of."""
+    rows = connection.execute(f"select node, shard, digest from {SCHEMA}.pieces").fetchall()
+    return {Piece(*row) for row in rows}
+
+
+def fill(connection: duckdb.DuckDBPyConnection, tree: Tree) -> None:
+    """Make the attached database `SCHEMA`, which may be empty or describe another tree, describe *tree*."""
+    fresh = not connection.execute(f"from duckdb_tables() where database_name = '{SCHEMA}'").fetchall()
+    if fresh:
+        _begin(connection)
+    kept, wanted = (set() if fresh else kept_pieces(connection)), pieces(tree)
+    known = set() if fresh else _kept_nodes(connection)
+    now = {(name, str(node.digest)) for name, node in tree.items()}
+    connection.execute("begin")
+    if kept - wanted:
+        _drop_pieces(connection, kept - wanted)
+    for batch in _batches(wanted - kept, tree):
+        batch.insert(connection)
+    _replace_nodes(connection, {name for name, _ in known - now}, {name for name, _ in now - known}, tree)
+    connection.execute(f"delete from {SCHEMA}.derived")
+    _insert(connection, "derived", arrow(CONTENT["derived"], derived_rows(tree)))
+    connection.execute("commit")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    made = [description.ddl(f"{SCHEMA}.{name}") for name, description in CONTENT.items()]
+    connection.execute(";\n".join([_PIECES, *made]))
+
+
+def describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Attach to the tables in `SCHEMA` what they mean."""
+    said = [
+        text for name in CONTENT for text in comments("table", f"{SCHEMA}.{name}", *description_texts(name))
+    ]
+    connection.execute(";\n".join(said))
+
+
+class _Batch:
+    """Rows of some pieces."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._extents: Rows = []
+        self._chunks: list[pa.Table] = []
+        self._files: dict[str, Rows] = {"parquet_files": [], "parquet_columns": []}
+
+    def add(self, piece: Piece, node: Node) -> None:
+        """Take in the rows of a piece."""
+        entries = node.entries.shard(piece.shard)
+        self.rows += len(entries)
+        extent = {"node": piece.node, "shard": piece.shard, "digest": piece.digest, "objects": len(entries)}
+        if node.kind == "array":
+            shard = entries if isinstance(entries, Shard) else Shard.of(entries)
+            self._chunks.append(chunk_columns(piece.node, node.meta, shard))
+            self._extents.append({**extent, "bytes": pc.sum(shard.columns["size"]).as_py()})
+            return
+        size = sum(entry.size for entry in entries.values())
+        rows = sum(entry.stats.get("rows", 0) for entry in entries.values())
+        self._extents.append({**extent, "bytes": size, "rows": rows if node.kind == "table" else None})
+        if node.kind == "table":
+            for name, found in file_rows(piece.node, sorted(entries.items())).items():
+                self._files[name] += found
+
+    def insert(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write the rows."""
+        if not self._extents:
+            return
+        _insert(connection, "pieces", pa.Table.from_pylist(self._extents, _EXTENT))
+        for name, rows in self._files.items():
+            if rows:
+                _insert(connection, name, arrow(CONTENT[name], rows))
+        if self._chunks:
+            chunks = pa.concat_tables(self._chunks)
+            _insert(connection, "array_chunks", chunks, "* replace (lower(hex(digest)) as digest)")
+
+
+def _batches(wanted: set[Piece], tree: Tree) -> Iterator[_Batch]:
+    batch = _Batch()
+    for piece in sorted(wanted, key=lambda piece: (piece.node, piece.shard)):
+        batch.add(piece, tree[piece.node])
+        if batch.rows >= _BATCH:
+            yield batch
+            batch = _Batch()
+    yield batch
+
+
+def _drop_pieces(connection: duckdb.DuckDBPyConnection, gone: set[Piece]) -> None:
+    rows = [vars(piece) for piece in gone]
+    with _registered(connection, pa.Table.from_pylist(rows, _PIECE)):
+        connection.execute(
+            f"delete from {SCHEMA}.pieces p using rows r where p.node = r.node and p.shard = r.shard"
+        )
+        for table, (name, position) in _OF_PIECES.items():
+            connection.execute(
+                f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node '
+                f'and t."{position}" // {SHARD_SIZE} = r.shard'
+            )
+
+
+def _replace_nodes(connection: duckdb.DuckDBPyConnection, gone: set[str], new: set[str], tree: Tree) -> None:
+    if gone:
+        with _registered(connection, pa.table({"node": sorted(gone)})):
+            for table, name in _OF_NODES.items():
+                connection.execute(f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node')
+    for table, rows in node_rows({name: tree[name] for name in sorted(new)}).items():
+        if table == "nodes" and rows:
+            with _registered(connection, arrow(CONTENT["nodes"], rows)):
+                connection.execute(_NODES_WITH_EXTENTS)
+        elif rows:
+            _insert(connection, table, arrow(CONTENT[table], rows))
+
+
+def _kept_nodes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    return set(connection.execute(f"select name, digest from {SCHEMA}.nodes").fetchall())
+
+
+def _grid(node: Node) -> str:
+    """What of an array's grid the coordinates of a chunk depend on."""
+    if node.kind != "array":
+        return ""
+    return f" {Grid.of(node.meta).counts[1:]} of {len(node.meta['shape'])}"
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, columns: str = "*") -> None:
+    with _registered(connection, rows):
+        connection.execute(f"insert into {SCHEMA}.{table} by name select {columns} from rows")
+
+
+@contextlib.contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    connection.register("rows", rows)
+    try:
+        yield
+    finally:
+        connection.unregister("rows")

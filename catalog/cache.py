@@ -1,0 +1,124 @@
+"""Catalog files: one immutable DuckDB file for each snapshot, in the user's cache; losing them loses nothing.
+
+A file lies in a folder of its own, named by the snapshot's digest, beside the digest of the file: what is
+damaged is made anew. It has no paths and nothing of the log in it, for these change while a snapshot stays.
+"""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from ..lake.digest import digest_of_file
+from ..lake.nodes import Tree, tree_digest
+from .build import SCHEMA, Piece, describe, fill, kept_pieces, pieces
+from .schema import literal
+
+VERSION = 1
+KEPT = 8
+_FILE, _DIGEST, _PART = "catalog.duckdb", "digest", ".part"
+
+
+class CatalogCache:
+    """The catalog files of one lake.
+
+    Parameters
+    ----------
+    cache
+        The lake's folder in the user's cache.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache / f"catalogs-{VERSION}"
+
+    def path(self, tree: Tree) -> Path:
+        """Where the file that describes *tree* is, or will be."""
+        return self.folder / tree_digest(tree) / _FILE
+
+    def find(self, tree: Tree) -> Path | None:
+        """The file that describes *tree*, if there is one; a damaged one is removed."""
+        path = self.path(tree)
+        folder = path.parent
+        try:
+            sound = (folder / _DIGEST).read_text() == digest_of_file(path)
+        except (OSError, ValueError):
+            sound = False
+        if not sound:
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(folder)
+        return path
+
+    def build(self, tree: Tree) -> Path:
+        """The file that describes *tree*, made from the one that has most in common with it.
+
+        Raises
+        ------
+        OSError
+            The cache cannot be written.
+        """
+        part = self.folder / f"{uuid.uuid4().hex}{_PART}"
+        part.mkdir(parents=True)
+        try:
+            self._copy_nearest(tree, part / _FILE)
+            try:
+                write_file(part / _FILE, tree)
+            except duckdb.Error:
+                # What it was made from is unsound, or of another DuckDB.
+                (part / _FILE).unlink(missing_ok=True)
+                write_file(part / _FILE, tree)
+            (part / _DIGEST).write_text(digest_of_file(part / _FILE))
+            # Another process may have been faster: its file is as good.
+            with contextlib.suppress(OSError):
+                part.rename(self.path(tree).parent)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        self._prune()
+        return self.path(tree)
+
+    def _copy_nearest(self, tree: Tree, path: Path) -> None:
+        wanted = pieces(tree)
+        shared = [(len(wanted & found), file) for file in self._files() if (found := _pieces_of(file))]
+        if shared:
+            with contextlib.suppress(OSError):
+                shutil.copyfile(max(shared)[1], path)
+
+    def _files(self) -> Iterator[Path]:
+        for folder in sorted(self.folder.iterdir(), key=_used_at, reverse=True):
+            if folder.suffix != _PART:
+                yield folder / _FILE
+
+    def _prune(self) -> None:
+        for file in list(self._files())[KEPT:]:
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+
+def write_file(path: Path, tree: Tree) -> None:
+    """Make the DuckDB file at *path*, which may be there and describe another tree, describe *tree*."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {literal(str(path))} as {SCHEMA}")
+        fill(connection, tree)
+        describe(connection)
+        connection.execute(f"checkpoint {SCHEMA}")
+        connection.execute(f"detach {SCHEMA}")
+
+
+def _pieces_of(path: Path) -> set[Piece]:
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
+            return kept_pieces(connection)
+    except duckdb.Error:
+        return set()
+
+
+def _used_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

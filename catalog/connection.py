@@ -1,0 +1,83 @@
+"""DuckDB connections that read what they are told, write nothing, and spill where nobody else looks."""
+
+import atexit
+import functools
+import os
+import re
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from fsspec import AbstractFileSystem
+
+from ..lake.errors import InputError
+from .schema import literal
+
+MEMORY = "NEUROLAKE_MEMORY"
+_SIZE = re.compile(r"[0-9]+(\.[0-9]+)? ?[kKMGT]i?B")
+
+_open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
+
+def locked_connection(
+    folders: Sequence[str], files: Sequence[str], filesystem: AbstractFileSystem | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory database whose queries read below *folders*, *files* and *filesystem*, and nothing else.
+
+    Raises
+    ------
+    InputError
+        ``NEUROLAKE_MEMORY`` is no size.
+    """
+    limit = _memory_limit()
+    connection = duckdb.connect()
+    _open.add(connection)
+    if filesystem is not None:
+        connection.register_filesystem(filesystem)
+        folders = [*folders, f"{filesystem.protocol}://"]
+    settings = {
+        **limit,
+        "allowed_directories": _list(folders),
+        "allowed_paths": _list(files),
+        "temp_directory": literal(str(_spill_folder(os.getpid()) / uuid.uuid4().hex)),
+        # DuckDB lets queries read its temporary files, so these have to be unreadable; it does not take its
+        # own random numbers for good enough to guard a file for years, but this one goes with the process.
+        "force_mbedtls_unsafe": "true",
+        "temp_file_encryption": "true",
+        "parquet_metadata_cache": "true",
+        "TimeZone": "'UTC'",
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }
+    connection.execute(";\n".join(f"set {name} = {value}" for name, value in settings.items()))
+    return connection
+
+
+def _memory_limit() -> dict[str, str]:
+    text = os.environ.get(MEMORY, "").strip()
+    if text and not _SIZE.fullmatch(text):
+        raise InputError(f"{MEMORY} is a size such as 4GB or 500MB, not {text!r}")
+    return {"memory_limit": literal(text)} if text else {}
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]"
+
+
+@functools.cache
+def _spill_folder(process: int) -> Path:
+    """Where *process*, which is this one, keeps what does not fit into memory; for this user's eyes only."""
+    folder = Path(tempfile.mkdtemp(prefix="neurolake-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@atexit.register
+def _close() -> None:
+    """Let go of the functions and file systems that DuckDB was given, or its binding complains at the end."""
+    for connection in list(_open):
+        connection.close()

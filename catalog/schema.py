@@ -1,0 +1,245 @@
+"""What every catalog holds: its tables, and what their columns mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: DuckDB's name of its type, and what it means."""
+
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A table that every lake can be asked for."""
+
+    doc: str
+    columns: Sequence[Column]
+
+    def ddl(self, name: str) -> str:
+        """The statement that makes it, empty."""
+        columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in self.columns)
+        return f"create table if not exists {name} ({columns})"
+
+
+# Made of the log, which goes on while snapshots stay.
+LOG = {
+    "commits": Description(
+        "a commit that the snapshot stands on, itself included",
+        [
+            Column("id", "VARCHAR", "digest of the record: the commit's id"),
+            Column("time", "TIMESTAMP", "when it was committed, by the writer's clock", "UTC"),
+            Column("author", "VARCHAR", "who committed"),
+            Column("message", "VARCHAR", "what its author said"),
+            Column("parents", "VARCHAR[]", "commits it follows"),
+            Column("snapshot", "VARCHAR", "digest of its content: equal for equal content"),
+        ],
+    ),
+    "refs": Description(
+        "a branch or tag of the lake as it stands now",
+        [
+            Column("name", "VARCHAR", "name of the branch or tag"),
+            Column("kind", "VARCHAR", "branch or tag"),
+            Column("commit", "VARCHAR", "the commit it means; null if that has expired"),
+            Column("time", "TIMESTAMP", "when that commit was made", "UTC"),
+            Column("message", "VARCHAR", "that commit's message"),
+        ],
+    ),
+}
+
+# Made of the snapshot's manifests alone.
+CONTENT = {
+    "nodes": Description(
+        "a node: array, table, file or group",
+        [
+            Column("name", "VARCHAR", "name of the node"),
+            Column("kind", "VARCHAR", "array, table, file or group"),
+            Column("doc", "VARCHAR", "what it holds"),
+            Column("rows", "BIGINT", "rows of a table"),
+            Column("shape", "BIGINT[]", "length of each axis of an array"),
+            Column("data_type", "VARCHAR", "Zarr's name of an array's type"),
+            Column("stored_bytes", "BIGINT", "length of what is stored", "bytes"),
+            Column("objects", "BIGINT", "chunks, Parquet files or contents that it consists of"),
+            Column("digest", "VARCHAR", "identity of the node: equal for equal content"),
+            Column("chunk_shape", "BIGINT[]", "length of a chunk along each axis of an array"),
+            Column("dimension_names", "VARCHAR[]", "names of an array's axes"),
+        ],
+    ),
+    "columns": Description(
+        "a column of a table",
+        [
+            Column("table", "VARCHAR", "the table"),
+            Column("column", "VARCHAR", "name of the column"),
+            Column("type", "VARCHAR", "Arrow's name of its type"),
+            Column("unit", "VARCHAR", "unit of its values"),
+            Column("meaning", "VARCHAR", "what its values mean"),
+            Column("source", "VARCHAR", "where they come from"),
+        ],
+    ),
+    "parquet_files": Description(
+        "a Parquet file of a table",
+        [
+            Column("table", "VARCHAR", "the table"),
+            Column("file", "BIGINT", "number of the file in its table, from 0"),
+            Column("digest", "VARCHAR", "BLAKE3 of the file, which is also its name"),
+            Column("size", "BIGINT", "length of the file", "bytes"),
+            Column("rows", "BIGINT", "rows in it"),
+        ],
+    ),
+    "parquet_columns": Description(
+        "what is known of the values that a Parquet file has in a column; nothing is known of columns left out",
+        [
+            Column("table", "VARCHAR", "the table"),
+            Column("file", "BIGINT", "number of the file in its table, from 0"),
+            Column("column", "VARCHAR", "name of the column"),
+            Column("min", "DOUBLE", "least number; of what is not NaN"),
+            Column("max", "DOUBLE", "greatest number; of what is not NaN"),
+            Column("min_text", "VARCHAR", "least value as text, exactly"),
+            Column("max_text", "VARCHAR", "greatest value as text, exactly"),
+            Column("nulls", "BIGINT", "rows without a value"),
+        ],
+    ),
+    "array_chunks": Description(
+        "a stored chunk of an array; one that is not stored holds the fill value",
+        [
+            Column("array", "VARCHAR", "the array"),
+            Column("chunk", "BIGINT", "number of the chunk in C order"),
+            Column("coordinates", "BIGINT[]", "number of the chunk along each axis"),
+            Column("digest", "VARCHAR", "BLAKE3 of the encoded chunk"),
+            Column("size", "BIGINT", "length of the encoded chunk", "bytes"),
+            Column("min", "DOUBLE", "least value that is not NaN, in the array's unit; null if not known"),
+            Column("max", "DOUBLE", "greatest value that is not NaN, in the array's unit; null if not known"),
+            Column("mean", "DOUBLE", "mean of what is not NaN, in the array's unit; null if not known"),
+            Column("nan", "BIGINT", "values that are NaN; null if not known"),
+        ],
+    ),
+    "derived": Description(
+        "a result that neurolake computed and keeps",
+        [
+            Column("name", "VARCHAR", "node that holds it"),
+            Column("kernel", "VARCHAR", "what computed it"),
+            Column("version", "VARCHAR", "version of the kernel"),
+            Column("code", "VARCHAR", "identity of the code that ran"),
+            Column("inputs", "MAP(VARCHAR, VARCHAR)", "nodes it was made from, and their digests then"),
+            Column("params", "JSON", "parameters of the kernel"),
+            Column("commit", "VARCHAR", "commit that was asked"),
+            Column("stale", "BOOLEAN", "whether an input has another digest now, or is gone"),
+        ],
+    ),
+    "files": Description(
+        "a file",
+        [
+            Column("run", "VARCHAR", "run directory it belongs to"),
+            Column("path", "VARCHAR", "path below the ingested folder, or the node's name"),
+            Column("kind", "VARCHAR", "what it holds"),
+            Column("size", "BIGINT", "length", "bytes"),
+            Column("digest", "VARCHAR", "BLAKE3 of the content"),
+            Column("header", "VARCHAR", "first line of a table, as written"),
+            Column("node", "VARCHAR", "file node that holds the content"),
+        ],
+    ),
+    "trials": Description(
+        "one simulated trial; a lake without trials has none",
+        [
+            Column("trial_id", "BIGINT", "number of the trial in this lake"),
+            Column("sim_trial_index", "VARCHAR", "path of the run directory / trial number"),
+            Column("run", "VARCHAR", "path of the run directory"),
+            Column("trial_number", "BIGINT", "number of the trial in its run"),
+            Column("stimulus", "VARCHAR", "what was applied"),
+            Column("date", "VARCHAR", "time stamp of the run"),
+            Column("seed", "BIGINT", "seed of the run's random numbers"),
+            Column("pid", "BIGINT", "process that simulated the run"),
+            Column("hostname", "VARCHAR", "machine that simulated the run"),
+            Column("dt", "DOUBLE", "mean sampling interval", "ms"),
+            Column("t_start", "DOUBLE", "time of the first sample", "ms"),
+            Column("t_stop", "DOUBLE", "time of the last sample", "ms"),
+            Column("neuron_parameters", "VARCHAR", "digest of the cell's parameter file"),
+            Column("network_parameters", "VARCHAR", "digest of the network's parameter file"),
+        ],
+    ),
+    "parameters": Description(
+        "one value of one parameter file; a lake without parameter files has none",
+        [
+            Column("file", "VARCHAR", "digest of the parameter file"),
+            Column("path", "VARCHAR", "keys from the outermost to the value, joined by '.'"),
+            Column("type", "VARCHAR", "float, int, bool, text, null, list or dict"),
+            Column("number", "DOUBLE", "the value, where it is a number"),
+            Column("text", "VARCHAR", "the value as text; lists as JSON"),
+        ],
+    ),
+    "runs": Description(
+        "one run: the trials that one process simulated, as the table trials tells",
+        [
+            Column("run", "VARCHAR", "path of the run directory"),
+            Column("trials", "BIGINT", "number of its trials"),
+            Column("first_trial_id", "BIGINT", "its first trial"),
+            Column("last_trial_id", "BIGINT", "its last trial"),
+            Column("stimulus", "VARCHAR", "what was applied; null if that varies"),
+            Column("date", "VARCHAR", "time stamp of the run"),
+            Column("seed", "BIGINT", "seed of the run's random numbers"),
+            Column("hostname", "VARCHAR", "machine that simulated the run"),
+        ],
+    ),
+}
+
+DESCRIPTIONS = {**LOG, **CONTENT}
+
+_RUN = {
+    "trials": "count(*)",
+    "first_trial_id": "min(trial_id)",
+    "last_trial_id": "max(trial_id)",
+    "stimulus": "case when count(distinct stimulus) = 1 then min(stimulus) end",
+    "date": 'min("date")',
+    "seed": "min(seed)",
+    "hostname": "min(hostname)",
+}
+
+
+def runs_of(trials: Sequence[str]) -> str | None:
+    """The query for ``runs`` from a table ``trials`` with these columns; None where that does not tell."""
+    if not {"run", "trial_id"} <= set(trials):
+        return None
+    own = {"trials", "first_trial_id", "last_trial_id", *trials}
+    parts = [
+        f"{_RUN[column.name] if column.name in own else f'null::{column.type}'} as {identifier(column.name)}"
+        for column in CONTENT["runs"].columns
+        if column.name in _RUN
+    ]
+    return f"select run, {', '.join(parts)} from trials group by run"  # noqa: S608
+
+
+def identifier(name: str) -> str:
+    """*name* as SQL writes a name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """*text* as SQL writes a text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def comments(kind: str, name: str, doc: str, columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Statements that attach *doc* to a ``table`` or ``view``, and texts to its columns."""
+    said = [f"comment on {kind} {name} is {literal(doc)}"] if doc else []
+    return said + [
+        f"comment on column {name}.{identifier(column)} is {literal(text)}"
+        for column, text in columns
+        if text
+    ]
+
+
+def description_texts(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """What `comments` is to say of a table of `DESCRIPTIONS`, and of its columns."""
+    columns = DESCRIPTIONS[name].columns
+    return DESCRIPTIONS[name].doc, [(c.name, column_comment(c.meaning, c.unit)) for c in columns]
+
+
+def column_comment(meaning: str, unit: str = "", source: str = "") -> str:
+    """What a column's comment says: ``when the cell fired [ms]; from <file>``."""
+    text = f"{meaning} [{unit}]" if unit else meaning
+    return f"{text}; from {source}" if source else text

@@ -1,0 +1,266 @@
+"""SQL on labelled arrays: ``trace('voltage/soma', [0, 1, 2], 245, 265)`` as rows of trial, time and value.
+
+An array of two axes whose last axis has a coordinate, the array of its name + ``.<dimension>`` (usually
+``.time``), can be asked so. The rows of the array are trials: the coordinate of the first axis says which, or
+else they count from 0.
+"""
+
+import difflib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..lake import Array
+from ..lake.errors import QueryError
+from ..lake.zarrstore import ZarrStore
+
+FOLDER = "voltage/"
+# Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
+_BLOCK = 1024
+_CHECK, _PLAN, _READ = "neurolake_trace_check", "neurolake_trace_plan", "neurolake_trace_read"
+_ARGUMENTS: Any = ["VARCHAR", "BIGINT[]", "DOUBLE", "DOUBLE"]
+_RANGE = pa.struct(
+    [
+        ("array", pa.string()),
+        ("trial_id", pa.int64()),
+        ("row", pa.int64()),
+        ("start", pa.int64()),
+        ("stop", pa.int64()),
+    ]
+)
+_SAMPLE = pa.struct([("time", pa.float64()), ("value", pa.float64())])
+# The check is folded when a query is planned, if its arguments are constants: so mistakes are told early.
+_MACRO = f"""create macro trace(site, trials := null, t0 := null, t1 := null) as table
+  select trial_id, sample."time" as "time", sample."value" as "value" from (
+    select part.trial_id as trial_id, unnest({_READ}(part."array", part."row", first, least(first + {_BLOCK}, part.stop)))
+      as sample
+    from (
+      select part, unnest(range(part.start, part.stop, {_BLOCK})) as first
+      from (select unnest({_PLAN}(site, trials, t0, t1)) as part)
+      where {_CHECK}(site, null, t0, t1) and {_CHECK}(site, trials, t0, t1)
+    )
+  )"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A two-dimensional array with labels: trials along the first axis, times along the second."""
+
+    array: Array
+    trials: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
+
+    def rows(self, trials: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row of each trial; -1 where there is none."""
+        if not len(self.trials):
+            return np.full(len(trials), -1)
+        order = np.argsort(self.trials, kind="stable")
+        place = np.searchsorted(self.trials, trials, sorter=order)
+        rows = order[np.minimum(place, len(order) - 1)]
+        return np.where(self.trials[rows] == trials, rows, -1)
+
+    def span(self, t0: float | None, t1: float | None) -> tuple[int, int]:
+        """First sample at or after *t0*, and the first at or after *t1*; times increase."""
+        start = 0 if t0 is None else int(np.searchsorted(self.times, t0))
+        stop = len(self.times) if t1 is None else int(np.searchsorted(self.times, t1))
+        return start, max(start, stop)
+
+
+class Traces:
+    """The labelled arrays of a snapshot, as functions of DuckDB.
+
+    Parameters
+    ----------
+    store
+        The snapshot's arrays.
+    """
+
+    def __init__(self, store: ZarrStore) -> None:
+        # Nothing here may refer to a catalog: connections keep functions, and no collector sees that.
+        self._store = store
+        self._tree = store.tree
+        self._mistake = threading.local()
+        self.recording = lru_cache(maxsize=64)(self._recording)
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Offer ``trace`` to the queries of *connection* and its cursors."""
+        how: Any = {"type": "arrow", "null_handling": "special"}
+        connection.create_function(_CHECK, self._check, _ARGUMENTS, "BOOLEAN", **how)
+        part = 'STRUCT("array" VARCHAR, trial_id BIGINT, "row" BIGINT, start BIGINT, stop BIGINT)[]'
+        connection.create_function(_PLAN, self._plan, _ARGUMENTS, part, side_effects=True, **how)
+        numbers: Any = ["VARCHAR", "BIGINT", "BIGINT", "BIGINT"]
+        samples = 'STRUCT("time" DOUBLE, "value" DOUBLE)[]'
+        connection.create_function(_READ, self._read, numbers, samples, **how)
+        connection.execute(_MACRO)
+
+    def mistake(self) -> QueryError | None:
+        """What was wrong with the arguments that this thread's planning met last; told once."""
+        found: QueryError | None = getattr(self._mistake, "found", None)
+        self._mistake.found = None
+        return found
+
+    def arrays_of(self, site: str) -> list[str]:
+        """Names of the arrays that hold *site*: it itself, or ``voltage/<site>`` and its other time axes.
+
+        Raises
+        ------
+        QueryError
+            There is none.
+        """
+        if self._is_labelled(site):
+            return [site]
+        base = f"{FOLDER}{site}"
+        found = sorted(
+            name for name in self._tree if name == base or (name.startswith(f"{base}@") and "." not in name)
+        )
+        if labelled := [name for name in found if self._is_labelled(name)]:
+            return labelled
+        if site in self._tree:
+            raise QueryError(
+                f"trace: {site!r} is no array of two axes whose last one has a coordinate array, such as {site}.time"
+            )
+        known = self._known()
+        near = difflib.get_close_matches(site, known, 3, 0.5) or known[:5]
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise QueryError(f"trace: there is no site or array {site!r}{hint}")
+
+    def plan(
+        self, site: str | None, trials: Sequence[int | None] | None, t0: float | None, t1: float | None
+    ) -> pa.StructArray:
+        """What to read: array, trial, row, and first and last sample, in the order of *trials*.
+
+        Raises
+        ------
+        QueryError
+            There is no such site or trial, or *t0* is after *t1*.
+        """
+        if site is None:
+            raise QueryError("trace: the site is null")
+        if t0 is not None and t1 is not None and not t0 <= t1:
+            raise QueryError(f"trace: t0 = {t0:g} ms is not before t1 = {t1:g} ms")
+        names = self.arrays_of(site)
+        if trials is not None:
+            asked = np.array([trial for trial in trials if trial is not None], np.int64)
+            places = [self.recording(name).rows(asked) for name in names]
+            self._require_trials(site, names, asked, np.max(places, axis=0))
+        else:
+            asked, places = None, [np.arange(len(self.recording(name).trials)) for name in names]
+        parts = [self._part(name, rows[rows >= 0], t0, t1) for name, rows in zip(names, places, strict=True)]
+        return pa.concat_arrays(parts)
+
+    def _part(self, name: str, rows: npt.NDArray[np.int64], t0: float | None, t1: float | None) -> Any:
+        recording = self.recording(name)
+        start, stop = recording.span(t0, t1)
+        columns = [
+            pa.repeat(name, len(rows)),
+            recording.trials[rows],
+            rows,
+            pa.repeat(start, len(rows)),
+            pa.repeat(stop, len(rows)),
+        ]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, _RANGE, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=list(_RANGE))
+
+    def _require_trials(
+        self, site: str, names: Sequence[str], asked: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+    ) -> None:
+        if np.all(rows >= 0):
+            return
+        missing = asked[rows < 0][0]
+        known = np.concatenate([self.recording(name).trials for name in names])
+        have = f"it has trials {known.min()} to {known.max()}" if len(known) else "it has no trials"
+        near = known[np.argsort(np.abs(known - missing), kind="stable")[:3]].tolist()
+        nearest = f", the nearest {', '.join(map(str, sorted(near)))}" if near else ""
+        raise QueryError(f"trace: {site!r} has no trial {missing}; {have}{nearest}")
+
+    def samples(
+        self,
+        arrays: Sequence[str],
+        rows: npt.NDArray[np.int64],
+        starts: npt.NDArray[np.int64],
+        stops: npt.NDArray[np.int64],
+    ) -> pa.ListArray:
+        """Times and values of ranges of samples, one list for each; chunks that ranges share are read once."""
+        lengths = np.maximum(stops - starts, 0)
+        ends = np.cumsum(lengths)
+        times, values = np.empty(lengths.sum()), np.empty(lengths.sum())
+        for first, last in _boxes(arrays, rows):
+            recording = self.recording(arrays[first])
+            low, high = int(starts[first:last].min()), int(stops[first:last].max())
+            top = int(rows[first])
+            box = recording.array.read_box([(top, int(rows[last - 1]) + 1), (low, high)])
+            for at in range(first, last):
+                place = slice(ends[at] - lengths[at], ends[at])
+                part = slice(starts[at] - low, starts[at] - low + lengths[at])
+                values[place] = box[rows[at] - top, part]
+                times[place] = recording.times[starts[at] : starts[at] + lengths[at]]
+        found = pa.StructArray.from_arrays([pa.array(times), pa.array(values)], fields=list(_SAMPLE))
+        offsets = np.concatenate([[0], ends]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), found)
+
+    def _is_labelled(self, name: str) -> bool:
+        node = self._tree.get(name)
+        if node is None or node.kind != "array" or len(node.meta["shape"]) != 2:
+            return False
+        dimensions = node.meta.get("dimension_names") or [None, None]
+        times = self._tree.get(f"{name}.{dimensions[1]}")
+        return times is not None and times.kind == "array" and times.meta["shape"] == node.meta["shape"][1:]
+
+    def _known(self) -> list[str]:
+        names = [name for name in self._tree if self._is_labelled(name)]
+        return sorted({*names, *(name.removeprefix(FOLDER).split("@")[0] for name in names)})
+
+    def _recording(self, name: str) -> Recording:
+        array = Array.of(self._store, name)
+        trial, time = self._tree[name].meta["dimension_names"]
+        times = np.asarray(Array.of(self._store, f"{name}.{time}")[:], np.float64)
+        if np.any(np.diff(times) < 0):
+            raise QueryError(f"trace: the coordinate {name}.{time} does not increase")
+        labels = f"{name}.{trial}"
+        if labels in self._tree:
+            trials = np.asarray(Array.of(self._store, labels)[:])
+        else:
+            trials = np.arange(array.shape[0])
+        if trials.dtype.kind not in "iu" or trials.shape != array.shape[:1]:
+            raise QueryError(f"trace: the coordinate {labels} is no row of {array.shape[0]} whole numbers")
+        return Recording(array, trials.astype(np.int64), times)
+
+    # DuckDB counts the parameters of a function.
+    def _check(
+        self, site: pa.ChunkedArray, trials: pa.ChunkedArray, t0: pa.ChunkedArray, t1: pa.ChunkedArray
+    ) -> pa.Array:
+        try:
+            self._plan(site, trials, t0, t1)
+        except QueryError as error:
+            self._mistake.found = error
+            raise
+        return pa.repeat(True, len(site))
+
+    def _plan(
+        self, site: pa.ChunkedArray, trials: pa.ChunkedArray, t0: pa.ChunkedArray, t1: pa.ChunkedArray
+    ) -> pa.Array:
+        columns = (column.to_pylist() for column in (site, trials, t0, t1))
+        parts = [self.plan(*values) for values in zip(*columns, strict=True)]
+        offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(parts))
+
+    def _read(
+        self, arrays: pa.ChunkedArray, rows: pa.ChunkedArray, starts: pa.ChunkedArray, stops: pa.ChunkedArray
+    ) -> pa.Array:
+        return self.samples(arrays.to_pylist(), rows.to_numpy(), starts.to_numpy(), stops.to_numpy())
+
+
+def _boxes(arrays: Sequence[str], rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Runs of ranges, as half-open spans of them, that lie in rows of one array that follow one another."""
+    same = np.array([one == other for one, other in zip(arrays[1:], arrays[:-1], strict=True)], bool)
+    breaks = np.flatnonzero(~same | ~np.isin(np.diff(rows), (0, 1))) + 1
+    edges = [0, *breaks.tolist(), len(rows)]
+    return list(pairwise(edges)) if len(rows) else []
