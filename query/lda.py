@@ -88,7 +88,8 @@ class LdaModel:
         """
         data = _checked(counts, self.groups, self.window)
         first, last = self.window
-        return np.einsum("gtm,gm->t", data[:, :, first:last], self.kernels[repetition])
+        found: Floats = np.einsum("gtm,gm->t", data[:, :, first:last], self.kernels[repetition])
+        return found
 
     def probabilities(self, counts: npt.ArrayLike, repetition: int = 0) -> Floats:
         """Spike probability of each trial in the output window, shape (trials,); see `values`."""
@@ -111,7 +112,7 @@ class LdaModel:
         p(m) (1 - sum of the spikes expected in the period before m).
         """
         width = self.output[1] - self.output[0]
-        raw = self.lookups[repetition](self.rolling(counts, repetition)).mean(axis=0)
+        raw: Floats = self.lookups[repetition](self.rolling(counts, repetition)).mean(axis=0)
         if refractory <= 0:
             return raw
         period, spikes = round(refractory), np.zeros(len(raw))
@@ -237,9 +238,11 @@ def _fit(
     model = learn.LinearDiscriminantAnalysis(solver="eigen", n_components=1).fit(x_train, y_train)
     weights = model.coef_[0] * (NORM / np.linalg.norm(model.coef_[0]))
     values, told = x @ weights, model.predict(x_test)
+    right = told == y_test
     scores = Scores(
-        float((told == y_test).mean()),
-        *(float((told == y_test)[y_test == spiked].mean()) for spiked in (False, True)),
+        float(right.mean()),
+        float(right[~y_test].mean()),
+        float(right[y_test].mean()),
         float(learn.roc_auc_score(y_test, x_test @ weights)),
         float(learn.roc_auc_score(y, values)),
     )
