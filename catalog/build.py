@@ -6,7 +6,7 @@ only the others are read from the lake; ``pieces`` keeps what the rows were made
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -22,13 +22,8 @@ from .tables import Rows, arrow, chunk_columns, derived_rows, file_rows, node_ro
 
 SCHEMA = "described"
 _BATCH = 2**20
-_PIECES = f"""create table if not exists {SCHEMA}.pieces
+_PIECES = f"""create table {SCHEMA}.pieces
   (node VARCHAR, shard BIGINT, digest VARCHAR, objects BIGINT, bytes BIGINT, rows BIGINT)"""
-_NODES_WITH_EXTENTS = f"""insert into {SCHEMA}.nodes
-  select rows.* replace (e.rows as rows, coalesce(e.bytes, 0) as stored_bytes, coalesce(e.objects, 0) as objects)
-  from rows left join (
-    select node, sum(rows) as rows, sum(bytes) as bytes, sum(objects) as objects from {SCHEMA}.pieces group by node
-  ) e on rows.name = e.node order by rows.name"""
 _PIECE = pa.schema([("node", pa.string()), ("shard", pa.int64()), ("digest", pa.string())])
 _EXTENT = pa.schema([*_PIECE, ("objects", pa.int64()), ("bytes", pa.int64()), ("rows", pa.int64())])
 # By table: its column with the node's name, and the one with the position of the entry.
@@ -65,28 +60,25 @@ def kept_pieces(connection: duckdb.DuckDBPyConnection) -> set[Piece]:
     return {Piece(*row) for row in rows}
 
 
-def fill(connection: duckdb.DuckDBPyConnection, tree: Tree) -> None:
-    """Make the attached database `SCHEMA`, which may be empty or describe another tree, describe *tree*."""
-    fresh = not connection.execute(f"from duckdb_tables() where database_name = '{SCHEMA}'").fetchall()
+def fill(connection: duckdb.DuckDBPyConnection, tree: Tree, *, fresh: bool) -> None:
+    """Make the attached database `SCHEMA`, which is empty if *fresh* or else describes another tree, describe *tree*."""
     if fresh:
-        _begin(connection)
-    kept, wanted = (set() if fresh else kept_pieces(connection)), pieces(tree)
-    known = set() if fresh else _kept_nodes(connection)
+        made = [description.ddl(f"{SCHEMA}.{name}") for name, description in CONTENT.items()]
+        connection.execute(";\n".join([_PIECES, *made]))
+    kept, known = (set(), set()) if fresh else (kept_pieces(connection), _kept_nodes(connection))
+    wanted = pieces(tree)
     now = {(name, str(node.digest)) for name, node in tree.items()}
     connection.execute("begin")
     if kept - wanted:
         _drop_pieces(connection, kept - wanted)
     for batch in _batches(wanted - kept, tree):
         batch.insert(connection)
-    _replace_nodes(connection, {name for name, _ in known - now}, {name for name, _ in now - known}, tree)
+    if known - now:
+        _drop_nodes(connection, {name for name, _ in known - now})
+    _insert_nodes(connection, {name: tree[name] for name, _ in sorted(now - known)})
     connection.execute(f"delete from {SCHEMA}.derived")
     _insert(connection, "derived", arrow(CONTENT["derived"], derived_rows(tree)))
     connection.execute("commit")
-
-
-def _begin(connection: duckdb.DuckDBPyConnection) -> None:
-    made = [description.ddl(f"{SCHEMA}.{name}") for name, description in CONTENT.items()]
-    connection.execute(";\n".join([_PIECES, *made]))
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,8 +121,7 @@ class _Batch:
             return
         _insert(connection, "pieces", pa.Table.from_pylist(self._extents, _EXTENT))
         for name, rows in self._files.items():
-            if rows:
-                _insert(connection, name, arrow(CONTENT[name], rows))
+            _insert(connection, name, arrow(CONTENT[name], rows))
         if self._chunks:
             chunks = pa.concat_tables(self._chunks)
             _insert(connection, "array_chunks", chunks, "* replace (lower(hex(digest)) as digest)")
@@ -159,17 +150,22 @@ def _drop_pieces(connection: duckdb.DuckDBPyConnection, gone: set[Piece]) -> Non
             )
 
 
-def _replace_nodes(connection: duckdb.DuckDBPyConnection, gone: set[str], new: set[str], tree: Tree) -> None:
-    if gone:
-        with _registered(connection, pa.table({"node": sorted(gone)})):
-            for table, name in _OF_NODES.items():
-                connection.execute(f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node')
-    for table, rows in node_rows({name: tree[name] for name in sorted(new)}).items():
-        if table == "nodes" and rows:
-            with _registered(connection, arrow(CONTENT["nodes"], rows)):
-                connection.execute(_NODES_WITH_EXTENTS)
-        elif rows:
-            _insert(connection, table, arrow(CONTENT[table], rows))
+def _drop_nodes(connection: duckdb.DuckDBPyConnection, gone: set[str]) -> None:
+    with _registered(connection, pa.table({"node": sorted(gone)})):
+        for table, name in _OF_NODES.items():
+            connection.execute(f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node')
+
+
+def _insert_nodes(connection: duckdb.DuckDBPyConnection, new: Mapping[str, Node]) -> None:
+    extents = connection.execute(
+        f"select node, sum(rows), sum(bytes), sum(objects) from {SCHEMA}.pieces group by node"
+    ).fetchall()
+    by_node = {name: extent for name, *extent in extents}
+    found = node_rows(new)
+    for row in found["nodes"]:
+        row["rows"], row["stored_bytes"], row["objects"] = by_node.get(row["name"], (None, 0, 0))
+    for table, rows in found.items():
+        _insert(connection, table, arrow(CONTENT[table], rows))
 
 
 def _kept_nodes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
@@ -184,6 +180,8 @@ def _grid(node: Node) -> str:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, columns: str = "*") -> None:
+    if not rows.num_rows:
+        return
     with _registered(connection, rows):
         connection.execute(f"insert into {SCHEMA}.{table} by name select {columns} from rows")
 

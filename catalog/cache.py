@@ -83,10 +83,12 @@ class CatalogCache:
 
     def _copy_nearest(self, tree: Tree, path: Path) -> None:
         wanted = pieces(tree)
-        shared = [(len(wanted & found), file) for file in self._files() if (found := _pieces_of(file))]
-        if shared:
+        with duckdb.connect() as connection:
+            shared = [(len(wanted & _pieces_of(file, connection)), file) for file in self._files()]
+        most, nearest = max(shared, default=(0, path))
+        if most:
             with contextlib.suppress(OSError):
-                shutil.copyfile(max(shared)[1], path)
+                shutil.copyfile(nearest, path)
 
     def _files(self) -> Iterator[Path]:
         for folder in sorted(self.folder.iterdir(), key=_used_at, reverse=True):
@@ -100,21 +102,24 @@ class CatalogCache:
 
 def write_file(path: Path, tree: Tree) -> None:
     """Make the DuckDB file at *path*, which may be there and describe another tree, describe *tree*."""
+    fresh = not path.exists()
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(path))} as {SCHEMA}")
-        fill(connection, tree)
-        describe(connection)
+        fill(connection, tree, fresh=fresh)
+        if fresh:
+            describe(connection)
         connection.execute(f"checkpoint {SCHEMA}")
         connection.execute(f"detach {SCHEMA}")
 
 
-def _pieces_of(path: Path) -> set[Piece]:
-    try:
-        with duckdb.connect() as connection:
-            connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
+def _pieces_of(path: Path, connection: duckdb.DuckDBPyConnection) -> set[Piece]:
+    with contextlib.suppress(duckdb.Error):
+        connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
+        try:
             return kept_pieces(connection)
-    except duckdb.Error:
-        return set()
+        finally:
+            connection.execute(f"detach {SCHEMA}")
+    return set()
 
 
 def _used_at(folder: Path) -> float:

@@ -24,7 +24,7 @@ class Description:
     def ddl(self, name: str) -> str:
         """The statement that makes it, empty."""
         columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in self.columns)
-        return f"create table if not exists {name} ({columns})"
+        return f"create table {name} ({columns})"
 
 
 # Made of the log, which goes on while snapshots stay.
@@ -126,7 +126,7 @@ CONTENT = {
             Column("version", "VARCHAR", "version of the kernel"),
             Column("code", "VARCHAR", "identity of the code that ran"),
             Column("inputs", "MAP(VARCHAR, VARCHAR)", "nodes it was made from, and their digests then"),
-            Column("params", "JSON", "parameters of the kernel"),
+            Column("params", "VARCHAR", "parameters of the kernel, as JSON"),
             Column("commit", "VARCHAR", "commit that was asked"),
             Column("stale", "BOOLEAN", "whether an input has another digest now, or is gone"),
         ],

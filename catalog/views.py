@@ -30,7 +30,7 @@ from .tables import commits, refs
 from .traces import Traces
 
 # The descriptions of a snapshot of so many entries are kept in a file; those of fewer are made at once.
-KEPT_FROM = 20_000
+KEPT_FROM = 5_000
 
 _TRACE = re.compile(r'\btrace"?\s*\(')
 # Where names come from that do not stand in the text of a query.
@@ -74,8 +74,8 @@ class Catalog:
         self._logged = [name for name in LOG if name not in taken]
         self._traces = Traces(snapshot.store)
         self._files = RemoteFiles.of(snapshot.objects)
-        self._unmade = {*self._tables, *self._described, *self._logged, "trace"}
-        self._unfilled = True
+        self._unmade = {*self._tables, *self._described, *self._logged}
+        self._unfilled = self._untraced = True
         self._uncommented = True
         self._lock = threading.Lock()
         cache = snapshot.objects.cache
@@ -143,7 +143,7 @@ class Catalog:
         """Let DuckDB plan the query, which evaluates what is constant: mistakes are told before it runs."""
         self._traces.mistake()
         with contextlib.suppress(duckdb.Error):
-            cursor.execute(f"from (\n{sql.strip().rstrip(';')}\n) limit 0", dict(parameters or {}))
+            cursor.execute(f"explain {sql}", dict(parameters or {}))
         if (mistake := self._traces.mistake()) is not None:
             raise QueryError(f"{mistake}\n  in: {sql.strip()}") from mistake
 
@@ -165,9 +165,9 @@ class Catalog:
             for name in self._logged:
                 if named(name):
                     self._make_log(name)
-            if "trace" in self._unmade and (everything or _TRACE.search(text)):
+            if self._untraced and (everything or _TRACE.search(text)):
                 self._traces.register(self._connection)
-                self._unmade.remove("trace")
+                self._untraced = False
             if self._uncommented and "duckdb_" in text:
                 self._comment()
 
@@ -201,7 +201,7 @@ class Catalog:
                 self._connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
                 return
         self._connection.execute(f"attach ':memory:' as {SCHEMA}")
-        fill(self._connection, tree)
+        fill(self._connection, tree, fresh=True)
 
     def _make_log(self, name: str) -> None:
         if name == "commits" and name not in self._unmade:

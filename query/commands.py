@@ -62,6 +62,23 @@ def _write(rows: "DuckDBPyRelation", format: str | None, output: Path | None) ->
     write_relation(rows, format or (suffix if suffix in ("csv", "json", "parquet") else "table"), output, out)
 
 
+@app.command("attach")
+def attach_command(
+    lake: Annotated[str, typer.Argument(help="The lake's folder.", show_default=False)],
+    output: Annotated[Path, typer.Argument(help="The DuckDB file to write, such as lake.duckdb.")],
+    at: Ref = "main",
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
+) -> None:
+    """Write a DuckDB file with which any DuckDB client (shell, DBeaver, R) asks a local lake, without Python.
+
+    Example: neurolake attach my-lake lake.duckdb
+    """
+    from ..catalog import attach
+
+    attach(_open(lake).at(at), output, replace=replace)
+    out.print(f"Wrote {output}: ask it with any DuckDB client, such as: duckdb -readonly {output}")
+
+
 @app.command("trials")
 def trials_command(
     lake: LakePath,

@@ -1,0 +1,106 @@
+"""A DuckDB file with which any client of DuckDB asks a local lake: its shell, DBeaver, R; no Python."""
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from ..lake import Snapshot, Table
+from ..lake.errors import InputError, StorageError
+from .build import SCHEMA, fill
+from .schema import DESCRIPTIONS, LOG, comments, description_texts, literal, runs_of
+from .tables import commits, refs
+from .views import view, view_comments
+
+# What the first DuckDB with a stable format reads, all later ones read.
+_STORAGE = "v1.0.0"
+
+
+def attach(snapshot: Snapshot, path: str | Path, *, replace: bool = False) -> None:
+    """Write a DuckDB file with a view for every table of a snapshot, and the tables that describe it.
+
+    The views read the lake's Parquet files by their absolute paths: nothing is copied, nothing is hashed
+    (`Lake.verify` does), and the file is to be made again when the lake has moved or when garbage collection has
+    removed the snapshot. Comments on views and columns say what they mean. ``commits`` and ``refs`` are those of
+    now. What `views.Catalog` computes in Python, ``trace``, is not in it. Writers of the lake and readers of the
+    file do not hinder one another.
+
+    Parameters
+    ----------
+    snapshot
+        Of a lake on a local disk.
+    path
+        The file to write; it appears at once and complete.
+    replace
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputError
+        The lake is remote, or there is a file already.
+    StorageError
+        The file cannot be written.
+    """
+    target = Path(path)
+    if snapshot.objects.storage.local_path("objects") is None:
+        raise InputError(
+            f"{snapshot.objects.storage.url} is not on this machine: DuckDB reads local files in place; "
+            "copy the lake first (neurolake copy), or ask it with neurolake sql"
+        )
+    if target.exists() and not replace:
+        raise InputError(f"{target} exists; choose another name, or say --replace")
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        _write(snapshot, part)
+        part.replace(target)
+    except (duckdb.IOException, OSError) as error:
+        raise StorageError(f"cannot write {target}: {error}") from error
+    finally:
+        for rest in (part, part.with_name(f"{part.name}.wal")):
+            with contextlib.suppress(OSError):
+                rest.unlink()
+
+
+def _write(snapshot: Snapshot, path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {literal(str(path))} as {SCHEMA} (storage_version '{_STORAGE}')")
+        fill(connection, snapshot.tree, fresh=True)
+        connection.execute(f"use {SCHEMA}; drop table pieces")
+        _add_log(connection, snapshot)
+        said = _add_views(connection, dict(snapshot.tables))
+        connection.execute(";\n".join(said))
+        connection.execute("use memory")
+        connection.execute(f"checkpoint {SCHEMA}")
+        connection.execute(f"detach {SCHEMA}")
+
+
+def _add_log(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    for name, rows in (("commits", commits(snapshot)), ("refs", refs(snapshot.log))):
+        connection.execute(LOG[name].ddl(name))
+        connection.register("logged", rows)
+        connection.execute(f"insert into {name} by name from logged")
+        connection.unregister("logged")
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> list[str]:
+    """Make views of the lake's tables in the place of descriptions of that name; what to say of all."""
+    runs = runs_of(tables["trials"].columns) if "trials" in tables else None
+    taken = {name.lower() for name in tables}
+    said = []
+    for name in DESCRIPTIONS:
+        computed = name == "runs" and runs is not None
+        if name in taken or computed:
+            connection.execute(f"drop table {name}")
+        if name not in taken:
+            said += comments("view" if computed else "table", name, *description_texts(name))
+    for name, table in tables.items():
+        # SQL does not tell letters by their case: of names that differ in nothing else the first is there.
+        if name.lower() in taken:
+            taken.remove(name.lower())
+            connection.execute(view(table, [str(path) for path in table.unverified_paths()]))
+            said += view_comments(table)
+    if runs is not None and "runs" not in {name.lower() for name in tables}:
+        connection.execute(f"create view runs as {runs}")
+    return said
