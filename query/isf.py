@@ -178,7 +178,7 @@ class Database:
     def __setitem__(self, key: Key, value: Any) -> None:
         self.set(key, value)
 
-    def set(self, key: Key, value: Any, dumper: Any = None) -> None:
+    def set(self, key: Key, value: Any, dumper: Any = None, client: Any = None) -> None:
         """Store a value under a key, in one commit, whatever the key held before.
 
         Assigning what is there already changes nothing and makes no commit.
@@ -188,6 +188,8 @@ class Database:
         dumper
             Form to store it in, by the name (or module) of ISF's dumper; by default what fits: Zarr for arrays,
             Parquet for frames of pandas and dask, JSON for all else.
+        client
+            A ``distributed.Client`` (or name of a scheduler) that computes dask frames; dask's default otherwise.
 
         Raises
         ------
@@ -200,7 +202,8 @@ class Database:
         """
         path, session = self._at(key), self._session
         form = isf_values.form_of(dumper)
-        put = isf_values.prepared(value, form, session.lake.storage, allow_pickle=session.allow_pickle)
+        storage, trusting = session.lake.storage, session.allow_pickle
+        put = isf_values.prepared(value, form, storage, allow_pickle=trusting, client=client)
         session.replace(path, put, f"set {'/'.join(path)}")
         self._forget(path)
 

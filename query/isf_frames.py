@@ -57,11 +57,13 @@ def activations(snapshot: Snapshot, name: str) -> Any:
     bounds = [entry.stats["columns"]["activation"][1] for entry in table.files if entry.stats["rows"]]
     read = _ReadActivations(Source.of(snapshot), name, max(bounds, default=-1) + 1, table.digest)
     keys = [trials.index[block] for block in blocks]
+    columns = [*_COLUMNS[name], *map(str, range(read.width))]
     return dask_frame(
         read,
         [tuple(trials.ids[block].tolist()) for block in blocks],
         keys,
-        meta=_wide(table.schema().empty_table(), [], name, read.width),
+        columns=columns,
+        meta=read.wide(table.schema().empty_table(), pa.array([], pa.string()), columns),
         divisions=divisions(keys),
         label=f"isf-{name}",
     )
@@ -76,34 +78,41 @@ class _ReadActivations:
     width: int
     digest: str
 
-    def __call__(self, trial_ids: tuple[int, ...], keys: tuple[str, ...]) -> pd.DataFrame:
+    def __call__(
+        self, trial_ids: tuple[int, ...], keys: tuple[str, ...], columns: Sequence[str]
+    ) -> pd.DataFrame:
         rows = trial_rows(self.source, self.name, trial_ids)
-        at = np.searchsorted(np.sort(trial_ids), rows[TRIAL].to_numpy())
-        return _wide(rows, np.asarray(keys, object)[np.argsort(trial_ids)][at], self.name, self.width)
+        order = np.argsort(trial_ids)
+        at = order[np.searchsorted(trial_ids, rows[TRIAL].to_numpy(), sorter=order)]
+        return self.wide(rows, pa.array(keys).take(pa.array(at)), columns)
+
+    def wide(self, rows: pa.Table, keys: pa.Array, columns: Sequence[str]) -> pd.DataFrame:
+        """Long rows, each with its trial's key, as wide ones: a new row begins where ``activation`` is 0."""
+        ordinal = rows["activation"].to_numpy()
+        first = pa.array(np.flatnonzero(ordinal == 0))
+        named = {
+            label: _values(rows[column].take(first))
+            for label, column in _COLUMNS[self.name].items()
+            if label in columns
+        }
+        numbers = [int(column) for column in columns if column not in named]
+        times = np.full((len(first), self.width if numbers else 0), np.nan)
+        if numbers:
+            times[np.cumsum(ordinal == 0) - 1, ordinal] = rows["time"].to_numpy()
+        frame = pd.DataFrame(
+            times[:, numbers], index_of(keys.take(first).to_pandas()), list(map(str, numbers))
+        )
+        for at, (label, values) in enumerate(named.items()):
+            frame.insert(at, label, values)
+        return frame[list(columns)]
 
     def __dask_tokenize__(self) -> Any:
         return (self.digest, self.width)
 
 
-def _wide(rows: pa.Table, keys: Any, name: str, width: int) -> pd.DataFrame:
-    """Long rows, each with its trial's key, as wide ones: a new row begins where ``activation`` is 0."""
-    ordinal = rows["activation"].to_numpy()
-    first = np.flatnonzero(ordinal == 0)
-    times = np.full((len(first), width), np.nan)
-    times[np.cumsum(ordinal == 0) - 1, ordinal] = rows["time"].to_numpy()
-    frame = pd.DataFrame(
-        times, index_of(np.asarray(keys, object)[first]), [str(number) for number in range(width)]
-    )
-    heads = rows.take(pa.array(first))
-    for at, (label, column) in enumerate(_COLUMNS[name].items()):
-        frame.insert(at, label, _values(heads[column]))
-    return frame
-
-
 def _values(column: pa.ChunkedArray) -> Any:
-    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
-        return pd.array(column.cast(pa.string()).to_pylist(), dtype="str")
-    return column.to_numpy()
+    text = pa.types.is_dictionary(column.type) or pa.types.is_string(column.type)
+    return column.cast(pa.string()).to_pandas().array if text else column.to_numpy()
 
 
 # Voltages

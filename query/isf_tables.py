@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -53,8 +54,8 @@ def of_pandas(value: Any) -> Put:
     return put
 
 
-def of_dask(value: Any, storage: Storage) -> Put:
-    """What stores a dask DataFrame: every partition is computed and written now, where dask computes.
+def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
+    """What stores a dask DataFrame: every partition is computed and written now, by *client* or as dask would.
 
     Raises
     ------
@@ -68,10 +69,11 @@ def of_dask(value: Any, storage: Storage) -> Put:
     # What tells the columns. A stream without rows would have no categories.
     head = _stored(rows if note["streams"] else rows.slice(0, 0))
     write = dask.delayed(_WritePartition(storage, rows.schema, note), pure=False)
-    entries = dask.compute(*map(write, value.to_delayed()))
-    known = value.known_divisions and all(type(edge) in (int, float, str) for edge in value.divisions)
+    entries = dask.compute(*map(write, value.to_delayed()), scheduler=client)
+    edges = [edge.item() if isinstance(edge, np.generic) else edge for edge in value.divisions]
+    known = all(type(edge) in (int, float, str) for edge in edges)
     note["partitions"] = [head.num_rows, *(entry.stats["rows"] for entry in entries)]
-    note["divisions"] = list(value.divisions) if known else None
+    note["divisions"] = edges if known else None
 
     def put(transaction: Transaction, name: str) -> None:
         transaction.write_table(name, head, doc="a dask frame", attributes={NOTE: note})

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..lake import Lake, Snapshot
+from ..lake.errors import InputError
 
 TRIAL = "trial_id"
 _LOADING = threading.Lock()
@@ -60,13 +61,22 @@ class Trials:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """Those of *snapshot*; none where it holds no trials."""
+        """Those of *snapshot*; none where it holds no trials.
+
+        Raises
+        ------
+        InputError
+            Two trials have the same key, as after a merge of lakes that both ingested them.
+        """
         if "trials" not in snapshot.tables:
             return cls(np.empty(0, np.int64), (), ())
         rows = snapshot.tables["trials"].to_arrow([TRIAL, "sim_trial_index", "run"])
         rows = rows.filter(pc.is_valid(rows["sim_trial_index"])).sort_by("sim_trial_index")
-        ids = rows[TRIAL].to_numpy().astype(np.int64)
-        return cls(ids, tuple(rows["sim_trial_index"].to_pylist()), tuple(rows["run"].to_pylist()))
+        keys = tuple(rows["sim_trial_index"].to_pylist())
+        twice = next((one for one, other in pairwise(keys) if one == other), None)
+        if twice is not None:
+            raise InputError(f"two trials have the sim_trial_index {twice!r}; ISF's frames need one each")
+        return cls(rows[TRIAL].to_numpy().astype(np.int64), keys, tuple(rows["run"].to_pylist()))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -87,18 +97,22 @@ class Trials:
 
 def divisions(blocks: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Where partitions with these keys begin, and the last key: what dask calls divisions."""
-    assert all(one[-1] < other[0] for one, other in pairwise(blocks)), "trials are sorted"
     return (*(block[0] for block in blocks), blocks[-1][-1])
 
 
-def dask_frame(read: Any, *parts: Sequence[Any], meta: Any, divisions: Any, label: str) -> Any:
-    """A dask DataFrame of what *read* makes of each of *parts*, with the types that it has there."""
+def dask_frame(
+    read: Any, *parts: Sequence[Any], meta: Any, divisions: Any, label: str, **options: Any
+) -> Any:
+    """A dask DataFrame of what *read* makes of each of *parts*, with the types that it has there.
+
+    Where *read* takes ``columns``, which are then among the *options*, dask asks for those that it needs.
+    """
     import dask
     import dask.dataframe as dd
 
     # dask would make Arrow's type of text out of pandas' own.
     with dask.config.set({"dataframe.convert-string": False}):
-        return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label)
+        return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label, **options)
 
 
 def trial_rows(source: Source, table: str, trial_ids: Sequence[int]) -> pa.Table:
@@ -114,12 +128,14 @@ def trial_rows(source: Source, table: str, trial_ids: Sequence[int]) -> pa.Table
     CorruptObjectError
         A file is missing or damaged.
     """
-    found = source.snapshot.tables[table]
+    snapshot = source.snapshot
+    found = snapshot.tables[table]
     low, high = min(trial_ids), max(trial_ids)
     files = [entry for entry in found.files if _meets(entry.stats["columns"].get(TRIAL), low, high)]
     groups = [
         _row_group(path, number)
-        for path in found.paths(files)
+        for entry in files
+        for path in [str(snapshot.objects.verified_path(entry.digest, entry.size, entry.place))]
         for number, bounds in enumerate(_bounds(path))
         if _meets(bounds, low, high)
     ]

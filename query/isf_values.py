@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,10 @@ def form_of(dumper: Any) -> str | None:
     return DUMPERS[name]
 
 
-def prepared(value: Any, form: str | None, storage: Storage, *, allow_pickle: bool) -> Put:
-    """What makes a node hold *value*; dask frames are computed and written now.
+def prepared(
+    value: Any, form: str | None, storage: Storage, *, allow_pickle: bool, client: Any = None
+) -> Put:
+    """What makes a node hold *value*; dask frames are computed (by *client*) and written now.
 
     Raises
     ------
@@ -57,11 +60,15 @@ def prepared(value: Any, form: str | None, storage: Storage, *, allow_pickle: bo
         raise InputError("this would be a pickle: open the database with allow_pickle=True if you want that")
     if form not in (None, "pickle", fitting):
         raise InputError(f"a {type(value).__name__} is not stored as {form!r} but as {fitting!r}")
+    writers: dict[str, Callable[[Any], Put]] = {
+        **_PUTS,
+        "dask": partial(of_dask, storage=storage, client=client),
+    }
     try:
-        return _PUTS[form or fitting](value, storage)
+        return writers[form or fitting](value)
     except TypeError as error:
         if allow_pickle and form is None:
-            return _put_pickle(value, storage)
+            return _put_pickle(value)
         raise TypeError(
             f"cannot be stored as it is: {error}; convert it, or open the database with allow_pickle=True "
             "to keep it as a pickle"
@@ -110,7 +117,7 @@ def _form(value: Any) -> str:
     return "bytes" if type(value) is bytes else "json"
 
 
-def _put_array(value: Any, storage: Storage) -> Put:
+def _put_array(value: Any) -> Put:
     if value.dtype.kind in _ZARR_KINDS and value.dtype.isnative and value.dtype.itemsize <= 16:
         return lambda transaction, name: _written(transaction, name, value)
     buffer = io.BytesIO()
@@ -122,7 +129,7 @@ def _written(transaction: Transaction, name: str, value: Any) -> None:
     transaction.write_array(name, value, attributes={NOTE: {"format": "array"}})
 
 
-def _put_pickle(value: Any, storage: Storage) -> Put:
+def _put_pickle(value: Any) -> Put:
     import cloudpickle  # type: ignore[import-untyped]
 
     return _file("pickle", cloudpickle.dumps(value))
@@ -138,12 +145,11 @@ def _unpickled(content: bytes) -> Any:
     return pickle.loads(content)  # noqa: S301 - the reader has allowed it
 
 
-_PUTS: Mapping[str, Callable[[Any, Storage], Put]] = {
+_PUTS: Mapping[str, Callable[[Any], Put]] = {
     "array": _put_array,
-    "pandas": lambda value, _: of_pandas(value),
-    "dask": of_dask,
-    "bytes": lambda value, _: _file("bytes", value),
-    "json": lambda value, _: _file("json", isf_json.dumps(value)),
+    "pandas": of_pandas,
+    "bytes": lambda value: _file("bytes", value),
+    "json": lambda value: _file("json", isf_json.dumps(value)),
     "pickle": _put_pickle,
 }
 _READERS: Mapping[str, Callable[[bytes], Any]] = {

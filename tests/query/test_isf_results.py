@@ -10,11 +10,14 @@ from typing import Any
 import dask
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from simrun_trees import OLD, OTHER_SITE, SITE, Run, write_run
 
 from neurolake.ingest.simrun import ingest_simrun
 from neurolake.lake import Lake
+from neurolake.lake.errors import InputError
 from neurolake.query import isf
 
 TEXT = pd.Series(["a"]).dtype
@@ -331,6 +334,28 @@ def test_sites_that_only_some_runs_have(tmp_path: Path) -> None:
     recordings = isf.open(lake)["dendritic_recordings"]
     assert len(recordings[SITE]) == 4
     assert recordings[OTHER_SITE].index.compute().str.startswith("b/").tolist() == [True, True]
+
+
+def test_trials_of_one_key(grown: tuple[Any, Tree]) -> None:
+    db, _ = grown
+    with db._session.lake.transaction("the same trials again") as transaction:
+        rows = transaction.table("trials").to_arrow()
+        transaction.append_table("trials", rows.set_column(0, "trial_id", pc.add(rows["trial_id"], 100)))
+    with pytest.raises(InputError, match="two trials have the sim_trial_index 'stim_B1/"):
+        db["spike_times"]
+
+
+def test_trials_without_a_key_are_left_out(grown: tuple[Any, Tree]) -> None:
+    db, tree = grown
+    with db._session.lake.transaction("forget a key") as transaction:
+        rows = transaction.table("trials").to_arrow()
+        keys = [None if key == tree.keys[-1] else key for key in rows["sim_trial_index"].to_pylist()]
+        transaction.write_table("trials", rows.set_column(1, "sim_trial_index", pa.array(keys)))
+    assert db["sim_trial_index"].tolist() == tree.keys[:-1]
+    for key in ("voltage_traces", "synapse_activation"):
+        assert db[key].index.compute().unique().isin(tree.keys[:-1]).all()
+    whole = spikes(tree, "_vm_all_traces.csv", 0.0)
+    assert db["spike_times"].equals(whole.iloc[:-1, : db["spike_times"].shape[1]])
 
 
 def test_no_spikes_no_columns(tmp_path: Path) -> None:

@@ -301,6 +301,16 @@ def test_dask_frames_keep_their_divisions(db: Any) -> None:
     assert db["x"].npartitions == 1 and db["x"].compute().equals(lazy(frame).compute())
 
 
+def test_dask_frames_by_a_client(scheduler: str, db: Any) -> None:
+    from distributed import Client
+
+    frame = pd.DataFrame({"v": np.arange(10.0)}, np.arange(10))
+    with Client(scheduler, set_as_default=False) as client:
+        db.set("x", lazy(frame, sort=True), dumper="dask_to_parquet", client=client)
+        assert db["x"].divisions == (0, 4, 7, 9)
+        pd.testing.assert_frame_equal(db["x"].compute(scheduler=client), frame)
+
+
 def test_dask_frames_outlive_compaction(db: Any) -> None:
     db["x"] = lazy(FRAMES["text"])
     db["w"] = lazy(FRAMES["wide"])
