@@ -5,6 +5,7 @@ into the result (and encode, hash and pack them) wherever the codecs are the usu
 """
 
 import copy
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -22,8 +23,8 @@ from .errors import InputError, NotFoundError
 from .grid import Grid
 from .names import checked_name
 from .nodes import Node
-from .objects import ObjectWriter
-from .threads import mapped
+from .objects import RUN_SIZE, ObjectWriter
+from .threads import CORES, mapped
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
@@ -90,12 +91,19 @@ class Array(zarr.Array[Any]):
             return values
         entries, objects = self._node.entries, self._store.objects
 
-        def read(at: tuple[int, ...]) -> None:
-            entry = entries.get(grid.number(at))
-            data = None if entry is None else objects.read(entry.digest, entry.size, entry.place)
-            _place(data, codec, values, ranges, at, grid, self.fill_value)
+        def read(run: Sequence[tuple[int, ...]]) -> None:
+            found = [entries.get(grid.number(at)) for at in run]
+            stored = iter(objects.read_run([(e.digest, e.size, e.place) for e in found if e is not None]))
+            for at, entry in zip(run, found, strict=True):
+                data = None if entry is None else next(stored)
+                _place(data, codec, values, ranges, at, grid, self.fill_value)
 
-        deque(mapped(read, grid.overlapping(ranges)), maxlen=0)
+        touched = grid.overlapping(ranges)
+        size = max(
+            1, min(RUN_SIZE // (math.prod(grid.chunks) * self.dtype.itemsize), len(touched) // (4 * CORES))
+        )
+        runs = [touched[start : start + size] for start in range(0, len(touched), size)]
+        deque(mapped(read, runs), maxlen=0)
         return values
 
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
@@ -260,7 +268,7 @@ def _default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
 
 
 def _place(
-    data: bytes | None,
+    data: bytes | memoryview | None,
     codec: Codec,
     out: npt.NDArray[Any],
     box: Box,

@@ -64,7 +64,7 @@ class Codec:
             return bytes(numcodecs.zstd.compress(chunk, level, bool(self.configuration.get("checksum"))))
         return chunk.tobytes()
 
-    def decode_into(self, data: bytes, chunk: npt.NDArray[Any]) -> None:
+    def decode_into(self, data: bytes | memoryview, chunk: npt.NDArray[Any]) -> None:
         """Fill a C-contiguous *chunk* from its stored bytes.
 
         Raises
@@ -89,19 +89,19 @@ class Codec:
             raise CorruptObjectError(f"a chunk of {chunk.nbytes} bytes does not decode: {error}") from error
 
 
-def _copy(data: bytes, out: npt.NDArray[np.uint8]) -> None:
+def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
     # NumPy would spread a single byte over all of a chunk.
     if len(data) != len(out):
         raise ValueError(f"it has {len(data)} bytes")
     out[...] = np.frombuffer(data, np.uint8)
 
 
-def _blosc_sizes(data: bytes) -> tuple[int, int]:
+def _blosc_sizes(data: bytes | memoryview) -> tuple[int, int]:
     """Lengths of content and of the whole by a Blosc header (c-blosc, README_CHUNK_FORMAT)."""
     return int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
 
 
-def _zstd_size(data: bytes) -> int | None:
+def _zstd_size(data: bytes | memoryview) -> int | None:
     """Length of the content by a Zstandard frame header (RFC 8878, 3.1.1.1); None if it does not tell."""
     if len(data) < 6 or data[:4] != b"\x28\xb5\x2f\xfd":
         raise ValueError("no Zstandard frame")

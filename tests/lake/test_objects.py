@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurolake.lake import objects
 from neurolake.lake.digest import digest_of
-from neurolake.lake.errors import StorageError
+from neurolake.lake.errors import CorruptObjectError, StorageError
 from neurolake.lake.local import LocalStorage
 from neurolake.lake.objects import Digest, ObjectStore, ObjectWriter, Place
-from neurolake.lake.packs import PACK_SIZE
+from neurolake.lake.packs import PACK_SIZE, pack_key
 
 SIZE = 2**22
 Content = tuple[bytes, Digest]
@@ -77,3 +78,68 @@ def test_a_full_disk_is_told_until_there_is_room(storage: Failing, write_packs) 
     writer.flush()
     for (data, digest), stored in [*placed, ((extra, digest_of(extra)), place)]:
         assert stored.pack is not None and store.read(digest, SIZE, stored) == data
+
+
+class Counting(LocalStorage):
+    """Counts reads."""
+
+    reads = 0
+
+    def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        self.reads += 1
+        return super().read(key, offset, length)
+
+
+class TestRuns:
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Counting:
+        return Counting(tmp_path, durable=False)
+
+    @pytest.fixture
+    def wanted(self, storage: Counting) -> dict[Digest, tuple[bytes, tuple[Digest, int, Place]]]:
+        """Objects of all kinds: a pack of 40, one inline, one alone, and a pack of 3."""
+        generator, found = np.random.default_rng(3), {}
+        writer = ObjectWriter(storage)
+        for number in range(45):
+            data = generator.bytes(100 if number == 40 else 9 * 2**20 if number == 41 else 10_000)
+            digest = digest_of(data)
+            found[digest] = data, (digest, len(data), writer.add(data, digest))
+            if number == 41:
+                writer.flush()
+        writer.flush()
+        return found
+
+    def test_equal_reading_one_by_one(self, storage: Counting, wanted) -> None:
+        store = ObjectStore(storage)
+        places = [place for _, place in wanted.values()]
+        assert [bytes(data) for data in store.read_run(places)] == [data for data, _ in wanted.values()]
+        assert storage.reads == 3
+        backwards = [bytes(data) for data in store.read_run(places[::-1])]
+        assert backwards == [data for data, _ in reversed(wanted.values())]
+        assert store.read_run([]) == []
+
+    def test_runs_are_not_long(self, storage: Counting, wanted, monkeypatch) -> None:
+        monkeypatch.setattr(objects, "RUN_SIZE", 100_000)
+        store = ObjectStore(storage)
+        places = [place for _, place in wanted.values()][:40]
+        assert [bytes(data) for data in store.read_run(places)] == [d for d, _ in wanted.values()][:40]
+        assert storage.reads == 4
+
+    def test_damage_is_told_of_the_object_that_has_it(
+        self, storage: Counting, wanted, tmp_path: Path
+    ) -> None:
+        store, places = ObjectStore(storage), [place for _, place in wanted.values()]
+        digest, _, place = places[17]
+        path = tmp_path / pack_key(str(place.pack))
+        data = bytearray(path.read_bytes())
+        data[place.offset + 5] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(CorruptObjectError, match=digest):
+            store.read_run(places)
+        assert len(store.read_run(places[18:])) == 27
+        path.write_bytes(data[: place.offset])
+        with pytest.raises(CorruptObjectError, match=digest):
+            store.read_run(places[17:])
+        path.unlink()
+        with pytest.raises(CorruptObjectError, match=f"object {places[0][0]} is missing"):
+            store.read_run(places)
