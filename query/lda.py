@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels.reduced import Lookup, causal_convolution, spike_lookup
 from ..lake.errors import InputError
 
 # ISF scales every kernel to this Euclidean norm, so that kernels of different fits compare.
 NORM = 7.260991424242837
-# The lookup reaches this much beyond the values seen, on either side.
-_MARGIN = 0.3
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,19 +31,6 @@ class Scores:
     accuracy_with_spike: float
     roc_auc_test: float
     roc_auc_all: float
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """Spike probability for whole numbers of the LDA value: ``first, first + 1, …``; those beyond are clamped."""
-
-    first: int
-    probability: Floats = field(repr=False)
-
-    def __call__(self, values: npt.ArrayLike) -> Floats:
-        """Probabilities of LDA values, of the same shape."""
-        at = np.round(np.asarray(values, float)).astype(np.int64) - self.first
-        return self.probability[np.clip(at, 0, len(self.probability) - 1)]
 
 
 @dataclass(frozen=True)
@@ -102,8 +88,10 @@ class LdaModel:
         entry ``window[1] - 1`` equals `values`.
         """
         data = _checked(counts, self.groups, (0, 1))
-        kernels = self.kernels[repetition][:, ::-1]
-        return _convolved(data, kernels)
+        total = np.zeros(data.shape[1:])
+        for group, kernel in zip(data, self.kernels[repetition], strict=True):
+            causal_convolution(group, kernel, out=total)
+        return total
 
     def rolling_psth(self, counts: npt.ArrayLike, *, refractory: float = 0.0, repetition: int = 0) -> Floats:
         """Expected spikes per trial and output window ending after every ms, shape (ms,).
@@ -165,7 +153,7 @@ def fit_lda(
     dropped: npt.ArrayLike | None = None,
     test_size: float = 0.4,
     repetitions: int = 5,
-    step: float = 5.0,
+    step: int = 5,
     seed: int = 0,
 ) -> LdaModel:
     """Fit the model.
@@ -227,7 +215,7 @@ def spikes_within(
 
 
 def _fit(
-    x: Floats, y: npt.NDArray[np.bool_], test_size: float, step: float, seed: int
+    x: Floats, y: npt.NDArray[np.bool_], test_size: float, step: int, seed: int
 ) -> tuple[Floats, Lookup, Scores]:
     learn = _sklearn()
     chosen = _balanced(y, seed)
@@ -246,7 +234,10 @@ def _fit(
         float(learn.roc_auc_score(y_test, x_test @ weights)),
         float(learn.roc_auc_score(y, values)),
     )
-    return weights, _lookup(values, y, step), scores
+    try:
+        return weights, spike_lookup(values, y, step=step), scores
+    except ValueError as error:
+        raise InputError(f"the lookup cannot be made: {error}") from error
 
 
 def _balanced(y: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.int64]:
@@ -255,26 +246,6 @@ def _balanced(y: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.int64]:
     classes = [np.flatnonzero(y == spiked) for spiked in (False, True)]
     smallest = min(map(len, classes))
     return np.concatenate([rng.permutation(members)[:smallest] for members in classes])
-
-
-def _lookup(values: Floats, y: npt.NDArray[np.bool_], step: float) -> Lookup:
-    """Fractions of trials with a spike by rounded value, interpolated to whole numbers; 0 at the lower end."""
-    bins, member = np.unique(np.round(values / step) * step, return_inverse=True)
-    fraction = np.bincount(member, weights=y) / np.bincount(member)
-    margin = max(_MARGIN * (bins[-1] - bins[0]), step)
-    low, high = int(np.floor(bins[0] - margin)), int(np.ceil(bins[-1] + margin))
-    return Lookup(low, np.interp(np.arange(low, high + 1), [low, *bins], [0.0, *fraction]))
-
-
-def _convolved(data: Floats, reversed_kernels: Floats) -> Floats:
-    """Causal sums over groups of each trial with kernels whose entry k belongs to k ms ago."""
-    from scipy.signal import fftconvolve
-
-    ms = data.shape[2]
-    total = np.zeros(data.shape[1:])
-    for group, kernel in zip(data, reversed_kernels, strict=True):
-        total += fftconvolve(group, kernel[np.newaxis], axes=1)[:, :ms]
-    return total
 
 
 def _checked(counts: npt.ArrayLike, groups: Sequence[str], window: tuple[int, int]) -> Floats:

@@ -67,7 +67,7 @@ def test_classes_are_balanced() -> None:
 
 
 def test_probabilities_follow_the_fractions_seen() -> None:
-    counts, _, spiked, model = fitted(step=1.0)
+    counts, _, spiked, model = fitted(step=1)
     told = model.probabilities(counts)
     for low in np.arange(0.1, 0.9, 0.2):
         near = (told >= low) & (told < low + 0.2)
@@ -76,7 +76,7 @@ def test_probabilities_follow_the_fractions_seen() -> None:
 
 def test_beyond_the_lookup_the_ends_hold() -> None:
     lookup = fitted()[3].lookups[0]
-    assert lookup([-1e6])[0] == lookup.probability[0] == 0
+    assert lookup([-1e6])[0] == lookup.probability[0]
     assert lookup([1e6])[0] == lookup.probability[-1]
 
 
