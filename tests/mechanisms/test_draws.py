@@ -1,0 +1,79 @@
+"""The counter-based generator: its published test vectors, and numbers that are uniform and independent."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurolake.mechanisms.draws import exponential, jit, key_word, normal, stream, threefry, uniforms
+
+
+@pytest.mark.parametrize(
+    ("key", "counter", "expected"),
+    [
+        ((0, 0), (0, 0), (0xC2B6E3A8C2C69865, 0x6F81ED42F350084D)),
+        ((2**64 - 1,) * 2, (2**64 - 1,) * 2, (0xE02CB7C4D95D277A, 0xD06633D0893B8B68)),
+        (
+            (0xA4093822299F31D0, 0x082EFA98EC4E6C89),
+            (0x243F6A8885A308D3, 0x13198A2E03707344),
+            (0x263C7D30BB0F0AF1, 0x56BE8361D3311526),
+        ),
+    ],
+)
+def test_known_answers_of_the_authors(key, counter, expected):
+    words = threefry(*(np.uint64(word) for word in (*key, *counter)))
+    assert tuple(int(word) for word in words) == expected
+
+
+@jit
+def grid(seed, trial, name, cells, draws):
+    numbers = np.empty((cells, draws, 2))
+    for cell in range(cells):
+        for draw in range(draws):
+            numbers[cell, draw] = uniforms(seed, trial, name, cell, draw)
+    return numbers
+
+
+def sample(seed=1, trial=2, name="spiketrain/L5tt_C2", cells=200, draws=200):
+    return grid(np.uint64(seed), np.uint64(trial), stream(*name.split("/")), cells, draws)
+
+
+def test_numbers_are_uniform_and_uncorrelated_in_every_direction():
+    """80,000 numbers: a deviation of the distribution by 0.01, or a correlation of 0.02, fails (power > 0.99)."""
+    numbers = sample()
+    assert stats.kstest(numbers.ravel(), "uniform").pvalue > 1e-3
+    centred = numbers - 0.5
+    limit = 4 / np.sqrt(40_000)
+    for other in (centred[::-1], centred[:, ::-1], np.roll(centred, 1, 0), np.roll(centred, 1, 1)):
+        assert abs(np.mean(centred[..., 0] * other[..., 1]) * 12) < limit
+        assert abs(np.mean(centred[..., 0] * other[..., 0]) * 12 - (other is centred)) < limit
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 2}, {"trial": 3}, {"name": "release/L5tt_C2"}, {"name": "spiketrain/L5tt_C3"}]
+)
+def test_neighbouring_keys_and_streams_have_nothing_in_common(other):
+    one, two = sample(cells=100), sample(cells=100, **other)
+    assert not np.isin(one, two).any()
+    assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 4 / np.sqrt(one.size)
+
+
+def test_deviates_have_their_distributions():
+    pairs = sample().reshape(-1, 2)
+    assert stats.kstest([normal(*pair) for pair in pairs[:20_000]], "norm").pvalue > 1e-3
+    assert stats.kstest([exponential(first) for first, _ in pairs[:20_000]], "expon").pvalue > 1e-3
+
+
+def test_the_extremes_are_finite():
+    assert exponential(1.0) == 0
+    assert 36 < exponential(2.0**-53) < 37
+    assert np.isfinite(normal(2.0**-53, 1.0))
+
+
+def test_streams_are_the_same_in_every_process():
+    assert int(stream("release", "L5tt_C2")) == 0xD0E8545467AD92DB
+
+
+@pytest.mark.parametrize("number", [-1, 2**64])
+def test_a_key_that_is_no_word(number):
+    with pytest.raises(ValueError, match="seed is"):
+        key_word(number, "seed")
