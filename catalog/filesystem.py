@@ -26,6 +26,8 @@ BLOCK = 256 * 2**10
 MEMORY = 256 * 2**20
 # A file this small is copied whole: that takes no longer than the requests of a narrow question.
 WHOLE = 8 * 2**20
+# Of a larger one, this part may be fetched in ranges before it is copied.
+SHARE = 0.5
 _MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _Key = tuple[str, int]
@@ -44,7 +46,7 @@ class Blocks:
         Bytes in a block.
     """
 
-    def __init__(self, storage: Storage, memory: int = MEMORY, size: int = BLOCK) -> None:
+    def __init__(self, storage: Storage, *, memory: int, size: int) -> None:
         self.size = size
         self._storage = storage
         self._most = max(1, memory // size)
@@ -103,7 +105,7 @@ class Blocks:
 
 
 class RemoteFile:
-    """An object that DuckDB reads: in ranges at first, from a verified copy once half of it was fetched.
+    """An object that DuckDB reads: in ranges at first, from a verified copy before half of it was fetched.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ class RemoteFile:
         """Bytes from *offset* on, fewer at the end of the file."""
         length = max(0, min(length, self.size - offset))
         copied = self._copied
-        if copied is None and self._fetched > self.size // 2:
+        if copied is None and self._fetched + length > SHARE * self.size:
             copied = self._whole()
         if copied is not None:
             return os.pread(copied, length, offset)
@@ -192,7 +194,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
     Which way a file is read is decided by what it costs. A file of at most `WHOLE` bytes is copied to this
     machine and verified; it stays in the user's cache for the next time. Of a larger one only the ranges that
     DuckDB asks for are fetched, by way of at most `MEMORY` bytes of blocks: these have no digest of their own
-    and are not verified beyond what the server and the transport do. When half of it has been fetched, it is
+    and are not verified beyond what the server and the transport do. Before half of it has been fetched, it is
     copied, verified and read from here. With the policy ``always`` of `lake.objects.ObjectStore` every file
     is copied and verified first.
     """
@@ -203,7 +205,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, objects: ObjectStore) -> None:
         super().__init__()
         self._objects = objects
-        self._blocks = Blocks(objects.storage)
+        self._blocks = Blocks(objects.storage, memory=MEMORY, size=BLOCK)
         self._files: dict[str, RemoteFile] = {}
 
     @classmethod
