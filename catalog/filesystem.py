@@ -64,7 +64,7 @@ class Blocks:
         CorruptObjectError
             The object is missing or shorter.
         """
-        wanted = range(offset // self.size, -(-(offset + length) // self.size))
+        wanted = self._numbers(offset, length)
         with self._lock:
             found = {number: self._blocks.get((key, number)) for number in wanted}
             missing = [number for number, block in found.items() if block is None]
@@ -79,6 +79,13 @@ class Blocks:
         if len(data) < start + length:
             raise CorruptObjectError(f"object {key} is shorter than its manifest says")
         return data[start : start + length], fetched
+
+    def missing(self, key: str, offset: int, length: int) -> int:
+        """How many bytes, about, `read` would have to fetch."""
+        return self.size * sum((key, number) not in self._blocks for number in self._numbers(offset, length))
+
+    def _numbers(self, offset: int, length: int) -> range:
+        return range(offset // self.size, -(-(offset + length) // self.size))
 
     def _fetch(self, key: str, run: range, found: dict[int, Future[bytes] | None]) -> int:
         """Fill the blocks of a run, with one request."""
@@ -132,7 +139,7 @@ class RemoteFile:
         """Bytes from *offset* on, fewer at the end of the file."""
         length = max(0, min(length, self.size - offset))
         copied = self._copied
-        if copied is None and self._fetched + length > SHARE * self.size:
+        if copied is None and self._would_fetch(offset, length) > SHARE * self.size:
             copied = self._whole()
         if copied is not None:
             return os.pread(copied, length, offset)
@@ -140,6 +147,9 @@ class RemoteFile:
         with self._lock:
             self._fetched += fetched
         return data
+
+    def _would_fetch(self, offset: int, length: int) -> int:
+        return self._fetched + self._blocks.missing(self._key, offset, length)
 
     def _whole(self) -> int:
         with self._lock:
