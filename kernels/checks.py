@@ -3,12 +3,14 @@
 Columns may be large, so each check reads its column once and allocates nothing.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .jit import jit
+from .jit import jit, over_rows
 
 _BLOCK = 4096  # elements looked at before the first bad one is searched: a loop without exits vectorises
 
@@ -30,7 +32,7 @@ def event_times(name: str, values: ArrayLike, n: int | None = None) -> NDArray[A
     column = reals(name, values)
     if n is not None and len(column) != n:
         raise ValueError(f"{name} has shape {column.shape}; expected ({n},), one per row")
-    i = _first_nan(column)
+    i = _first(_nan, column)
     if i >= 0:
         raise ValueError(f"{name}[{i}] is NaN; expected a time")
     return column
@@ -39,7 +41,7 @@ def event_times(name: str, values: ArrayLike, n: int | None = None) -> NDArray[A
 def distances(name: str, values: ArrayLike) -> NDArray[Any]:
     """`reals` that are finite and not negative."""
     column = reals(name, values)
-    i = _first_beyond(column, 0.0, np.inf)
+    i = _first(_beyond, column, 0.0, np.inf)
     if i >= 0:
         raise ValueError(f"{name}[{i}] is {column[i]}; expected a finite distance that is not negative")
     return column
@@ -50,7 +52,7 @@ def rising(name: str, values: ArrayLike) -> NDArray[np.float64]:
     column = line(name, values)
     if column.size and np.isnan(column[0]):
         raise ValueError(f"{name}[0] is NaN; expected a number")
-    i = _first_fall(column)
+    i = _first(_fall, column)
     if i >= 0:
         raise ValueError(
             f"{name}[{i + 1}] = {column[i + 1]} after {name}[{i}] = {column[i]}; expected rising {name}"
@@ -75,7 +77,7 @@ def codes(name: str, values: ArrayLike, n_codes: int, n: int) -> NDArray[Any]:
     column = whole_numbers(name, values)
     if len(column) != n:
         raise ValueError(f"{name} has shape {column.shape}, times ({n},); expected the same")
-    i = _first_beyond(column, 0, n_codes)
+    i = _first(_beyond, column, 0, n_codes)
     if i >= 0:
         raise ValueError(f"{name}[{i}] is {column[i]}; expected 0 <= {name} < {n_codes}")
     return column
@@ -83,7 +85,7 @@ def codes(name: str, values: ArrayLike, n_codes: int, n: int) -> NDArray[Any]:
 
 def is_rising(column: NDArray[Any]) -> bool:
     """Whether no element is smaller than the one before it."""
-    return bool(_first_fall(column) < 0)
+    return bool(_first(_fall, column) < 0)
 
 
 def traces(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -100,45 +102,51 @@ def _one_dimension(name: str, column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
+def _first(find: Callable[..., int], column: NDArray[Any], *bounds: float) -> int:
+    """The first index that *find* complains about, or -1."""
+    found = over_rows(partial(find, column, *bounds), len(column), len(column))
+    return next((i for i in found if i >= 0), -1)
+
+
 @jit
-def _first_nan(column: NDArray[Any]) -> int:
-    for begin in range(0, len(column), _BLOCK):
-        block = column[begin : begin + _BLOCK]
-        bad = 0
+def _nan(column: NDArray[Any], begin: int, end: int) -> int:
+    for start in range(begin, end, _BLOCK):
+        block = column[start : min(start + _BLOCK, end)]
+        good = 0
         for i in range(len(block)):
-            bad += int(block[i] != block[i])
-        if bad:
+            good += int(not np.isnan(block[i]))
+        if good < len(block):
             for i in range(len(block)):
-                if block[i] != block[i]:
-                    return begin + i
+                if np.isnan(block[i]):
+                    return start + i
     return -1
 
 
 @jit
-def _first_beyond(column: NDArray[Any], low: float, high: float) -> int:
+def _beyond(column: NDArray[Any], low: float, high: float, begin: int, end: int) -> int:
     """First that is not ``low <= value < high``."""
-    for begin in range(0, len(column), _BLOCK):
-        block = column[begin : begin + _BLOCK]
+    for start in range(begin, end, _BLOCK):
+        block = column[start : min(start + _BLOCK, end)]
         good = 0
         for i in range(len(block)):
             good += int((block[i] >= low) & (block[i] < high))
         if good < len(block):
             for i in range(len(block)):
                 if not (block[i] >= low and block[i] < high):
-                    return begin + i
+                    return start + i
     return -1
 
 
 @jit
-def _first_fall(column: NDArray[Any]) -> int:
+def _fall(column: NDArray[Any], begin: int, end: int) -> int:
     """First i of which it does not hold that ``column[i] <= column[i + 1]``."""
-    for begin in range(0, len(column) - 1, _BLOCK):
-        block = column[begin : begin + _BLOCK + 1]
+    for start in range(begin, min(end, len(column) - 1), _BLOCK):
+        block = column[start : min(start + _BLOCK, end) + 1]
         good = 0
         for i in range(len(block) - 1):
             good += int(block[i] <= block[i + 1])
         if good < len(block) - 1:
             for i in range(len(block) - 1):
                 if not block[i] <= block[i + 1]:
-                    return begin + i
+                    return start + i
     return -1

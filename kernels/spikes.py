@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from .checks import rising, traces
 from .jit import jit, over_rows
 
-_BLOCK = 256  # samples looked at before their crossings are searched one by one
+# Samples that are looked at together, and those of them that are looked at one by one if there is a crossing.
+_BLOCK, _PIECE = 256, 32
 
 
 class Spikes(NamedTuple):
@@ -102,20 +103,35 @@ def _level_crossings(
     """Crossings of each row, and their samples in order."""
     counts, index, n = np.zeros(row_end - row_begin, np.int64), np.empty(1024, np.int64), 0
     for row in range(row_begin, row_end):
+        trace, before = voltage[row], n
         for start in range(begin, end, _BLOCK):
             stop = min(start + _BLOCK, end)
-            before, after = voltage[row, start - 1 : stop - 1], voltage[row, start:stop]
-            crossings = 0
-            for i in range(len(after)):  # no `and`, no exit: it vectorises
-                crossings += int((before[i] < level) & (after[i] >= level))
+            crossings = _crossings(trace[start - 1 : stop], level)
             if crossings:
-                index = _with_room(index, n + crossings)
-                for i in range(len(after)):
-                    if before[i] < level and after[i] >= level:
-                        index[n] = start + i
-                        n += 1
-                counts[row - row_begin] += crossings
+                index = _with_room(index, n + crossings + 1)
+                n = _locate(trace, level, start, stop, index, n)
+        counts[row - row_begin] = n - before
     return counts, index[:n]
+
+
+@jit
+def _crossings(samples: NDArray[Any], level: float) -> int:
+    n = np.int32(0)  # as wide as a sample, and no exit: it vectorises
+    for i in range(1, len(samples)):
+        n = np.int32(n + np.int32((samples[i - 1] < level) & (samples[i] >= level)))
+    return n  # type: ignore[return-value]
+
+
+@jit
+def _locate(trace: NDArray[Any], level: float, begin: int, end: int, index: NDArray[np.int64], n: int) -> int:
+    """Write the crossings from *n* on, and one place past them; the new n."""
+    for start in range(begin, end, _PIECE):
+        stop = min(start + _PIECE, end)
+        if _crossings(trace[start - 1 : stop], level):
+            for i in range(start, stop):
+                index[n] = i  # kept if it is one: a branch would be guessed wrong
+                n += int((trace[i - 1] < level) & (trace[i] >= level))
+    return n
 
 
 @jit

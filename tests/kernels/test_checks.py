@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurolake.kernels import checks
+from neurolake.kernels import checks, jit
 
 # In the first block of a check's loop, at its borders, and past it.
 PLACES = (0, 1, 4095, 4096, 4097, 9999)
@@ -61,3 +61,19 @@ def test_negative_codes_and_dtypes():
         checks.whole_numbers("trial", [True])
     assert checks.codes("trial", [], 2, 0).dtype == np.int64
     assert checks.traces("v", np.zeros((2, 3), np.float16)).dtype == np.float64
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_threads_name_the_first_too(monkeypatch, place):
+    monkeypatch.setattr(jit, "SERIAL_SIZE", 0)
+    values = np.arange(10_000.0)
+    values[[place, -1]] = np.nan
+    with pytest.raises(ValueError, match=rf"^time\[{place}\] is NaN"):
+        checks.event_times("time", values)
+    values = np.arange(10_000)
+    values[place] = 10_000
+    with pytest.raises(ValueError, match=rf"^trial\[{place}\] is 10000"):
+        checks.codes("trial", values, 10_000, 10_000)
+    assert checks.is_rising(values) == (place == 9999)
+    values[place] = place
+    assert checks.is_rising(values)

@@ -95,6 +95,23 @@ def test_columns_of_a_time_major_array():
     assert as_rows(threshold_crossings(voltage.T, time, 0.0)) == reference(voltage.T, time, 0.0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.5])
+def test_long_traces_have_every_crossing(dtype, rate):
+    voltage = np.where(np.random.default_rng(0).random((5, 3000)) < rate, 1.0, -1.0).astype(dtype)
+    trial, sample = np.nonzero((voltage[:, :-1] < 0) & (voltage[:, 1:] >= 0))
+    found = threshold_crossings(voltage, np.arange(3000.0), 0.0)
+    assert np.array_equal(found.trial, trial)
+    assert np.array_equal(found.time, sample + 1.0)
+
+
+@pytest.mark.parametrize("threshold", [1e300, -1e300, np.inf, -np.inf])
+def test_thresholds_beyond_float32(threshold):
+    voltage, time = np.array([[-np.inf, -3e38, 0.0, 3e38, np.inf]], np.float32), np.arange(5.0)
+    found = threshold_crossings(voltage, time, threshold)
+    assert as_rows(found) == reference(voltage.astype(float), time, threshold)
+
+
 def test_threads_find_the_same(monkeypatch):
     voltage, time = np.random.default_rng(1).normal(size=(7, 200)), np.arange(200.0)
     serial = threshold_crossings(voltage, time, 0.0)
