@@ -231,7 +231,6 @@ def _elephant_spikes(voltage: np.ndarray) -> Callable[[], int]:
     signal = neo.AnalogSignal(voltage.T.astype(float), units="mV", sampling_period=DT * pq.ms)
 
     def detect() -> int:
-        # It starts above zero, and so counts neither a sample at the threshold nor a trace that begins above it.
         return sum(len(train) for train in threshold_detection(signal, threshold=0.0 * pq.mV))
 
     return detect
