@@ -89,33 +89,57 @@ def _mean_inverse_distance(d: Vector, v: Vector, length: float, floor2: float) -
 
 @jit_contracted
 def line_block(
-    segments: Floats, electrodes: Floats, k: float, out: NDArray[Any], step: int, first: int, last: int
+    start: Floats,
+    end: Floats,
+    floor: Floats,
+    electrodes: Floats,
+    k: float,
+    out: NDArray[Any],
+    step: int,
+    first: int,
+    last: int,
 ) -> int:
     """Fill columns *first* to *last* with k times the mean of 1/distance; the number of infinite values.
 
-    The row of contact m begins at ``out[m * step]``. Rows of *segments*: end (3), end - start (3), length, 1/length, squared least distance from the axis.
+    The row of contact m begins at ``out[m * step]``. *floor* is the least distance from the axis.
     """
+    lines = np.empty((9, BLOCK))
     infinite = 0
     for begin in range(first, last, BLOCK):
-        end = min(begin + BLOCK, last)
+        n = min(BLOCK, last - begin)
+        for i in range(n):
+            _line(start[begin + i], end[begin + i], floor[begin + i], lines[:, i])
         for m in range(len(electrodes)):
-            row = out[m * step + begin : m * step + end]
-            if _line_row(segments, electrodes[m], k, row, begin, end):
-                infinite += _close_row(segments, electrodes[m], k, row, begin)
+            row = out[m * step + begin : m * step + begin + n]
+            if _line_row(lines, electrodes[m], k, row):
+                infinite += _close_row(lines, electrodes[m], k, row)
     return infinite
 
 
+@jit
+def _line(start: Floats, end: Floats, floor: float, line: Floats) -> None:
+    """What the loops need of a segment: end (3), end - start (3), length, 1/length, squared least distance."""
+    vx, vy, vz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
+    length = math.sqrt(vx * vx + vy * vy + vz * vz)
+    if length == 0.0:
+        vx, vy, vz, length = 0.0, 0.0, 0.0, NO_LENGTH
+    line[0], line[1], line[2] = end[0], end[1], end[2]
+    line[3], line[4], line[5] = vx, vy, vz
+    line[6], line[7], line[8] = length, 1 / length, floor * floor
+
+
 @jit_contracted
-def _line_row(segments: Floats, electrode: Floats, k: float, row: NDArray[Any], begin: int, end: int) -> int:
+def _line_row(lines: Floats, electrode: Floats, k: float, row: NDArray[Any]) -> int:
     """Coefficients of one contact; how many of them are for `_close_row` to do again."""
     x, y, z = electrode[0], electrode[1], electrode[2]
     # Slices of one contiguous array: what keeps the loop vectorised are no tests for indices that wrap around,
     # and few for arrays that overlap.
-    end_x, end_y, end_z = segments[0, begin:end], segments[1, begin:end], segments[2, begin:end]
-    along_x, along_y, along_z = segments[3, begin:end], segments[4, begin:end], segments[5, begin:end]
-    lengths, inverse, floor2 = segments[6, begin:end], segments[7, begin:end], segments[8, begin:end]
+    n = len(row)
+    end_x, end_y, end_z = lines[0, :n], lines[1, :n], lines[2, :n]
+    along_x, along_y, along_z = lines[3, :n], lines[4, :n], lines[5, :n]
+    lengths, inverse, floor2 = lines[6, :n], lines[7, :n], lines[8, :n]
     close = 0
-    for i in range(len(row)):
+    for i in range(n):
         dx, dy, dz = end_x[i] - x, end_y[i] - y, end_z[i] - z
         vx, vy, vz, length = along_x[i], along_y[i], along_z[i], lengths[i]
         sx, sy, sz = dx - vx, dy - vy, dz - vz
@@ -129,11 +153,11 @@ def _line_row(segments: Floats, electrode: Floats, k: float, row: NDArray[Any], 
 
 
 @jit
-def _close_row(segments: Floats, electrode: Floats, k: float, row: NDArray[Any], begin: int) -> int:
+def _close_row(lines: Floats, electrode: Floats, k: float, row: NDArray[Any]) -> int:
     """Do again, exactly, what is close to its segment; the number of infinite values."""
     infinite = 0
     for i in range(len(row)):
-        end_x, end_y, end_z, vx, vy, vz, length, _, floor2 = segments[:, begin + i]
+        end_x, end_y, end_z, vx, vy, vz, length, _, floor2 = lines[:, i]
         d = end_x - electrode[0], end_y - electrode[1], end_z - electrode[2]
         mean = _mean_inverse_distance(d, (vx, vy, vz), length, floor2)
         if mean * length > _CLOSE_LOG:
@@ -144,32 +168,37 @@ def _close_row(segments: Floats, electrode: Floats, k: float, row: NDArray[Any],
 
 @jit_contracted
 def point_block(
-    points: Floats, electrodes: Floats, k: float, out: NDArray[Any], step: int, first: int, last: int
+    start: Floats,
+    end: Floats,
+    floor: Floats,
+    electrodes: Floats,
+    k: float,
+    out: NDArray[Any],
+    step: int,
+    first: int,
+    last: int,
 ) -> int:
-    """Fill columns *first* to *last* with k/distance; the number of infinite values.
-
-    The row of contact m begins at ``out[m * step]``. Rows of *points*: x, y, z, squared least distance.
-    """
+    """As `line_block`, with all of a segment at its middle: k/distance."""
+    points = np.empty((4, BLOCK))
     infinite = 0
     for begin in range(first, last, BLOCK):
-        end = min(begin + BLOCK, last)
+        n = min(BLOCK, last - begin)
+        for i in range(n):
+            for axis in range(3):
+                points[axis, i] = (start[begin + i, axis] + end[begin + i, axis]) / 2
+            points[3, i] = floor[begin + i] ** 2
         for m in range(len(electrodes)):
-            row = out[m * step + begin : m * step + end]
-            infinite += _point_row(points, electrodes[m], k, row, begin, end)
+            infinite += _point_row(points, electrodes[m], k, out[m * step + begin : m * step + begin + n])
     return infinite
 
 
 @jit_contracted
-def _point_row(points: Floats, electrode: Floats, k: float, row: NDArray[Any], begin: int, end: int) -> int:
+def _point_row(points: Floats, electrode: Floats, k: float, row: NDArray[Any]) -> int:
     x, y, z = electrode[0], electrode[1], electrode[2]
-    at_x, at_y, at_z, floor2 = (
-        points[0, begin:end],
-        points[1, begin:end],
-        points[2, begin:end],
-        points[3, begin:end],
-    )
+    n = len(row)
+    at_x, at_y, at_z, floor2 = points[0, :n], points[1, :n], points[2, :n], points[3, :n]
     infinite = 0
-    for i in range(len(row)):
+    for i in range(n):
         dx, dy, dz = at_x[i] - x, at_y[i] - y, at_z[i] - z
         r2 = max(dx * dx + dy * dy + dz * dz, floor2[i])
         infinite += int(r2 == 0.0)
@@ -179,21 +208,27 @@ def _point_row(points: Floats, electrode: Floats, k: float, row: NDArray[Any], b
 
 @jit
 def anisotropic_block(
-    segments: Floats, electrodes: Floats, scale: Floats, out: NDArray[Any], step: int, first: int, last: int
+    start: Floats,
+    end: Floats,
+    floor: Floats,
+    electrodes: Floats,
+    scale: Floats,
+    out: NDArray[Any],
+    step: int,
+    first: int,
+    last: int,
 ) -> int:
     """As `line_block`, the mean of 1/distance taken where coordinates are multiplied by *scale*, over 4 pi.
 
-    Rows of *segments*: start (3), end (3), least distance from the segment. A contact that is closer is moved
-    away from the segment's closest point before anything is scaled.
+    *floor* is the least distance from the segment. A contact that is closer is moved away from the segment's
+    closest point before anything is scaled.
     """
     infinite = 0
     for m in range(len(electrodes)):
         for n in range(first, last):
-            start_x, start_y, start_z, end_x, end_y, end_z, floor = segments[:, n]
-            v = end_x - start_x, end_y - start_y, end_z - start_z
-            d = _kept_away(
-                end_x - electrodes[m, 0], end_y - electrodes[m, 1], end_z - electrodes[m, 2], v, floor
-            )
+            v = end[n, 0] - start[n, 0], end[n, 1] - start[n, 1], end[n, 2] - start[n, 2]
+            d = end[n, 0] - electrodes[m, 0], end[n, 1] - electrodes[m, 1], end[n, 2] - electrodes[m, 2]
+            d = _kept_away(d, v, floor[n])
             d = d[0] * scale[0], d[1] * scale[1], d[2] * scale[2]
             v = v[0] * scale[0], v[1] * scale[1], v[2] * scale[2]
             length = max(math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), NO_LENGTH)
@@ -204,14 +239,14 @@ def anisotropic_block(
 
 
 @jit
-def _kept_away(dx: float, dy: float, dz: float, v: Vector, floor: float) -> Vector:
+def _kept_away(d: Vector, v: Vector, floor: float) -> Vector:
     """The vector d from a contact to a segment's end, the contact being *floor* away from the segment or more."""
     v2 = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
-    back = min(max((dx * v[0] + dy * v[1] + dz * v[2]) / v2, 0.0), 1.0) if v2 > 0.0 else 0.0
-    px, py, pz = dx - back * v[0], dy - back * v[1], dz - back * v[2]
+    back = min(max((d[0] * v[0] + d[1] * v[1] + d[2] * v[2]) / v2, 0.0), 1.0) if v2 > 0.0 else 0.0
+    px, py, pz = d[0] - back * v[0], d[1] - back * v[1], d[2] - back * v[2]
     distance = math.sqrt(px * px + py * py + pz * pz)
     if distance >= floor:
-        return dx, dy, dz
+        return d
     if distance < AXIS:  # no direction of its own: one at right angles to the segment
         if abs(v[0]) > AXIS:
             px, py, pz = v[1], -v[0], 0.0

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .jit import over_rows
 from .lfp_arguments import Floats, MinimumDistance, chosen, conductivity, matrix, nearest, positions, segments
-from .lfp_loops import NO_LENGTH, anisotropic_block, line_block, point_block
+from .lfp_loops import anisotropic_block, line_block, point_block
 
 Block = Callable[[NDArray[Any], int, int, int], int]
 
@@ -135,53 +135,19 @@ def _potential(
     contacts, sigmas = positions("electrodes", electrodes), conductivity(sigma)
     floor = nearest(rule, diameter, len(start))
     result = matrix(out, (len(contacts), len(start)))
-    if len(sigmas) == 3:
-        block = _anisotropic(start, end, as_points, floor, contacts, sigmas)
+    k = 1 / (4 * math.pi * sigmas[0])
+    if len(sigmas) == 1 and as_points.all():
+        _fill(partial(point_block, start, end, floor, contacts, k), result)
+        return result
+    if as_points.any():  # segments without length
+        middle, which = (start + end) / 2, as_points[:, None]
+        start, end = np.where(which, middle, start), np.where(which, middle, end)
+    if len(sigmas) == 1:
+        _fill(partial(line_block, start, end, floor, contacts, k), result)
     else:
-        k = 1 / (4 * math.pi * sigmas[0])
-        shape = _points if as_points.all() else _lines
-        block = shape(start, end, as_points, floor, contacts, k)
-    _fill(block, result)
+        scale = np.sqrt(sigmas.prod() / sigmas)
+        _fill(partial(anisotropic_block, start, end, floor, contacts, scale), result)
     return result
-
-
-def _points(
-    start: Floats, end: Floats, as_points: NDArray[np.bool_], floor: Floats, contacts: Floats, k: float
-) -> Block:
-    middle = (start + end) / 2
-    return partial(point_block, np.concatenate([middle.T, floor[None] ** 2]), contacts, k)
-
-
-def _lines(
-    start: Floats, end: Floats, as_points: NDArray[np.bool_], floor: Floats, contacts: Floats, k: float
-) -> Block:
-    begins, ends = _shrunk(start, end, as_points)
-    along = ends - begins
-    length = np.sqrt(np.einsum("ni,ni->n", along, along))
-    along[length == 0] = 0
-    length[length == 0] = NO_LENGTH
-    rows = [ends.T, along.T, length[None], 1 / length[None], floor[None] ** 2]
-    return partial(line_block, np.concatenate(rows), contacts, k)
-
-
-def _anisotropic(
-    start: Floats,
-    end: Floats,
-    as_points: NDArray[np.bool_],
-    floor: Floats,
-    contacts: Floats,
-    sigmas: Floats,
-) -> Block:
-    begins, ends = _shrunk(start, end, as_points)
-    scale = np.sqrt(sigmas.prod() / sigmas)
-    rows = np.concatenate([begins.T, ends.T, floor[None]])
-    return partial(anisotropic_block, rows, contacts, scale)
-
-
-def _shrunk(start: Floats, end: Floats, as_points: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Points are segments without length."""
-    middle, which = (start + end) / 2, as_points[:, None]
-    return np.where(which, middle, start), np.where(which, middle, end)
 
 
 def _fill(block: Block, result: NDArray[Any]) -> None:
