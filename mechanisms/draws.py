@@ -22,7 +22,11 @@ _TO_UNIT = 2.0**-53
 
 
 def jit(kernel: Kernel) -> Kernel:
-    """Compile *kernel* on its first call, cached where a folder can hold the cache, without the GIL."""
+    """Compile *kernel* on its first call, cached where a folder can hold the cache, without the GIL.
+
+    Numba compiles a cached kernel anew when its own file changes, not when one that it calls from another file
+    does: whoever edits this module touches `firing` too.
+    """
     try:
         return numba.njit(cache=True, nogil=True)(kernel)  # type: ignore[no-any-return]
     except RuntimeError:  # no such folder: containers without a home
@@ -54,8 +58,9 @@ def threefry(
     key_0: np.uint64, key_1: np.uint64, counter_0: np.uint64, counter_1: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
     """Two random words of 64 bits for a key and a counter of two words each."""
-    keys = (key_0, key_1, key_0 ^ key_1 ^ _PARITY)
-    x, y = counter_0 + key_0, counter_1 + key_1
+    # A signed integer among unsigned ones would turn all into floats.
+    keys = (np.uint64(key_0), np.uint64(key_1), np.uint64(key_0) ^ np.uint64(key_1) ^ _PARITY)
+    x, y = np.uint64(counter_0) + keys[0], np.uint64(counter_1) + keys[1]
     for block in range(5):
         for step in range(4):
             turn = np.uint64(_ROUNDS[4 * (block % 2) + step])

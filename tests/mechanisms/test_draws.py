@@ -1,10 +1,11 @@
 """The counter-based generator: its published test vectors, and numbers that are uniform and independent."""
 
+import numba
 import numpy as np
 import pytest
 from scipy import stats
 
-from neurolake.mechanisms.draws import exponential, jit, key_word, normal, stream, threefry, uniforms
+from neurolake.mechanisms.draws import exponential, key_word, normal, stream, threefry, uniforms
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_known_answers_of_the_authors(key, counter, expected):
     assert tuple(int(word) for word in words) == expected
 
 
-@jit
+@numba.njit
 def grid(seed, trial, name, cells, draws):
     numbers = np.empty((cells, draws, 2))
     for cell in range(cells):
@@ -71,6 +72,16 @@ def test_the_extremes_are_finite():
 
 def test_streams_are_the_same_in_every_process():
     assert int(stream("release", "L5tt_C2")) == 0xD0E8545467AD92DB
+
+
+@numba.njit
+def signed(seed, trial):
+    return uniforms(seed, trial, np.uint64(3), 4, 5)
+
+
+def test_signed_keys_count_as_words():
+    assert signed(1, 2) == signed(np.uint64(1), np.uint64(2))
+    assert signed(-1, 2) == signed(np.uint64(2**64 - 1), np.uint64(2))
 
 
 @pytest.mark.parametrize("number", [-1, 2**64])
