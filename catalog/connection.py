@@ -1,6 +1,7 @@
 """DuckDB connections that read what they are told, write nothing, and spill where nobody else looks."""
 
 import atexit
+import contextlib
 import functools
 import os
 import re
@@ -15,6 +16,7 @@ import duckdb
 from fsspec import AbstractFileSystem
 
 from ..lake.errors import InputError
+from .httpfs import Httpfs
 from .schema import literal
 
 MEMORY = "NEUROLAKE_MEMORY"
@@ -24,9 +26,14 @@ _open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
 
 def locked_connection(
-    folders: Sequence[str], files: Sequence[str], filesystem: AbstractFileSystem | None = None
+    folders: Sequence[str],
+    files: Sequence[str],
+    filesystem: AbstractFileSystem | None = None,
+    httpfs: Httpfs | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database whose queries read below *folders*, *files* and *filesystem*, and nothing else.
+
+    Through *httpfs*, what it is for.
 
     Raises
     ------
@@ -39,20 +46,24 @@ def locked_connection(
     if filesystem is not None:
         connection.register_filesystem(filesystem)
         folders = [*folders, f"{filesystem.protocol}://"]
+    if httpfs is not None:
+        httpfs.begin(connection)
+        folders = [*folders, f"{httpfs.root}/objects/"]
     settings = {
         **limit,
         "allowed_directories": _list(folders),
         "allowed_paths": _list(files),
         "temp_directory": literal(str(_spill_folder(os.getpid()) / uuid.uuid4().hex)),
-        # DuckDB lets queries read its temporary files, so these have to be unreadable; it does not take its
-        # own random numbers for good enough to guard a file for years, but this one goes with the process.
-        "force_mbedtls_unsafe": "true",
+        # DuckDB lets queries read its temporary files, so these have to be unreadable.
         "temp_file_encryption": "true",
         "parquet_metadata_cache": "true",
         "TimeZone": "'UTC'",
         "enable_external_access": "false",
         "lock_configuration": "true",
     }
+    with contextlib.suppress(duckdb.CatalogException):
+        # It takes its own random numbers for too weak to guard a file for years; this one goes with the process.
+        connection.execute("set force_mbedtls_unsafe = 'true'")
     connection.execute(";\n".join(f"set {name} = {value}" for name, value in settings.items()))
     return connection
 

@@ -20,6 +20,7 @@ from ..lake.entry import Entry
 from ..lake.errors import CorruptObjectError, NotFoundError
 from ..lake.objects import ObjectStore, object_key
 from ..lake.storage import Storage
+from .httpfs import Httpfs
 
 PROTOCOL = "neurolake"
 BLOCK = 256 * 2**10
@@ -206,7 +207,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
     DuckDB asks for are fetched, by way of at most `MEMORY` bytes of blocks: these have no digest of their own
     and are not verified beyond what the server and the transport do. Before half of it has been fetched, it is
     copied, verified and read from here. With the policy ``always`` of `lake.objects.ObjectStore` every file
-    is copied and verified first.
+    is copied and verified first. Where DuckDB reads S3 itself (`httpfs.Httpfs`), it does so in the place of ranges.
     """
 
     protocol = PROTOCOL
@@ -214,6 +215,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
 
     def __init__(self, objects: ObjectStore) -> None:
         super().__init__()
+        self.httpfs = Httpfs.of(objects.storage.url)
         self._objects = objects
         self._blocks = Blocks(objects.storage, memory=MEMORY, size=BLOCK)
         self._files: dict[str, RemoteFile] = {}
@@ -235,6 +237,8 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         return self._objects.local_path(entry.digest, entry.place).exists()
 
     def _url(self, entry: Entry) -> str:
+        if self.httpfs is not None:
+            return f"{self.httpfs.root}/{object_key(entry.digest, entry.place.suffix)}"
         url = f"{PROTOCOL}://{entry.digest}.parquet"
         self._files.setdefault(url, RemoteFile(entry, self._objects, self._blocks))
         return url

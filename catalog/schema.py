@@ -125,10 +125,12 @@ CONTENT = {
             Column("kernel", "VARCHAR", "what computed it"),
             Column("version", "VARCHAR", "version of the kernel"),
             Column("code", "VARCHAR", "identity of the code that ran"),
-            Column("inputs", "MAP(VARCHAR, VARCHAR)", "nodes it was made from, and their digests then"),
+            Column(
+                "inputs", "MAP(VARCHAR, VARCHAR)", "nodes it was made from, and digests of their content then"
+            ),
             Column("params", "VARCHAR", "parameters of the kernel, as JSON"),
             Column("commit", "VARCHAR", "commit that was asked"),
-            Column("stale", "BOOLEAN", "whether an input has another digest now, or is gone"),
+            Column("stale", "BOOLEAN", "whether an input has other content now, or is gone"),
         ],
     ),
     "files": Description(

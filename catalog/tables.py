@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..lake import Snapshot
+from ..lake.content import attributes, content
 from ..lake.entry import Entry
 from ..lake.errors import ExpiredError
 from ..lake.grid import Grid
@@ -113,14 +114,6 @@ def refs(log: Log) -> pa.Table:
     return arrow(LOG["refs"], rows)
 
 
-def attributes(node: Node) -> Mapping[str, Any]:
-    """What its writer said of a node, beyond what the format needs."""
-    if node.kind == "file":
-        return node.meta
-    found = node.meta.get("attributes")
-    return found if isinstance(found, dict) else {}
-
-
 def _meant(log: Log, name: str, space: Space) -> dict[str, Any]:
     target = log.points_at(name, space)
     if target is None:
@@ -175,7 +168,7 @@ def _derived(name: str, said: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
         **{key: _text(said.get(key)) for key in ("kernel", "version", "code", "commit")},
         "inputs": list(made_from.items()),
         "params": json.dumps(said.get("params"), sort_keys=True),
-        "stale": any(key not in tree or tree[key].digest != digest for key, digest in made_from.items()),
+        "stale": any(key not in tree or content(tree, key) != digest for key, digest in made_from.items()),
     }
 
 

@@ -84,7 +84,8 @@ class Catalog:
         file = [] if self._cache is None else [str(self._cache.path(snapshot.tree))]
         # DuckDB looks for a log of writes beside a file.
         files = [*file, *(f"{path}.wal" for path in file)]
-        self._connection = locked_connection([f"{snapshot.objects.folder}/"], files, self._files)
+        httpfs = None if self._files is None else self._files.httpfs
+        self._connection = locked_connection([f"{snapshot.objects.folder}/"], files, self._files, httpfs)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """The relation that one SELECT statement describes; nothing is read before it is asked for.
