@@ -1,0 +1,283 @@
+"""How questions grow with the number of trials, beside pandas and dask on the layout that ISF keeps its data in.
+
+    python benchmarks/bench_scale.py --trials 1000 18000
+
+Every lake is made by `lakes.py`. Answers are checked to be equal before anything is timed.
+"""
+
+import argparse
+import math
+import pickle
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+from lakes import BATCH, PARTITIONS, TRIALS_PER_RUN, template, write_isf_layout, write_lake
+from measure import Figures, emptied, interleaved, seconds, tree_bytes
+from trees import add_arguments, run_source, work_folder
+
+import neurolake as nl
+from neurolake.ingest.simrun import ingest_simrun
+from neurolake.lake.codecs import Codec
+from neurolake.lake.threads import mapped
+from neurolake.query.activations import bin_activations
+from neurolake.query.voltages import voltage_statistics
+
+BEGIN, END = 245.0, 265.0
+LAST_MS = 345
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to a lake, and to the same trials as ISF keeps them; *theirs* says whether it can ask them."""
+
+    title: str
+    ours: Callable[[Any, int], pd.DataFrame]
+    isf: Callable[[Path, int], pd.DataFrame]
+    needs_voltages: bool = False
+
+
+SPIKING = """
+select stimulus, count(distinct s.trial_id) as trials
+from trials t left join spike_times s on s.trial_id = t.trial_id and s.time >= $begin and s.time < $end
+group by stimulus
+"""
+PSTH = """
+with n as (select stimulus, count(*) as trials from trials group by stimulus)
+select t.stimulus, floor(s.time)::bigint as bin, count(*) / any_value(n.trials) as spikes
+from spike_times s join trials t using (trial_id) join n on n.stimulus = t.stimulus group by all
+"""
+DISTANCE = """
+select cell_type, avg(soma_distance) as distance from synapse_activation where activation = 0 group by cell_type
+"""
+SYNAPSES = """
+select synapse_type, synapse_id, soma_distance, section_id, section_pt_id, dendrite_label, time
+from synapse_activation where trial_id = $trial
+"""
+
+
+def _spiking(lake: Any, trial: int) -> pd.DataFrame:
+    return lake.sql(SPIKING, begin=BEGIN, end=END).df()
+
+
+def _psth(lake: Any, trial: int) -> pd.DataFrame:
+    return lake.sql(PSTH).df()
+
+
+def _distance(lake: Any, trial: int) -> pd.DataFrame:
+    return lake.sql(DISTANCE).df()
+
+
+def _synapses(lake: Any, trial: int) -> pd.DataFrame:
+    return lake.sql(SYNAPSES, trial=trial).df()
+
+
+def _voltage(lake: Any, trial: int) -> pd.DataFrame:
+    snapshot = lake.head
+    return pd.DataFrame({"time": snapshot["voltage/soma.time"][...], "v": snapshot["voltage/soma"][trial]})
+
+
+# As ISF's users ask
+
+
+def _spike_frame(folder: Path) -> tuple[pd.DataFrame, pd.Series]:
+    wide = pd.read_parquet(folder / "spike_times.parquet")
+    stimulus = wide.index.str.split("/").str[0].str.removeprefix("stim_")
+    return wide, stimulus
+
+
+def _isf_spiking(folder: Path, trial: int) -> pd.DataFrame:
+    wide, stimulus = _spike_frame(folder)
+    inside = ((wide >= BEGIN) & (wide < END)).any(axis=1)
+    return inside.groupby(stimulus).sum().rename("trials").rename_axis("stimulus").reset_index()
+
+
+def _isf_psth(folder: Path, trial: int) -> pd.DataFrame:
+    wide, stimulus = _spike_frame(folder)
+    edges = np.arange(0, LAST_MS + 2)
+    parts = []
+    for name, rows in wide.groupby(stimulus):
+        values = rows.to_numpy().ravel()
+        counts, _ = np.histogram(values[~np.isnan(values)], edges)
+        bins = np.flatnonzero(counts)
+        parts.append(pd.DataFrame({"stimulus": name, "bin": bins, "spikes": counts[bins] / len(rows)}))
+    return pd.concat(parts)
+
+
+def _isf_distance(folder: Path, trial: int) -> pd.DataFrame:
+    frame = dd.read_parquet(folder / "synapse_activation", columns=["synapse_type", "soma_distance"])
+    cell_type = frame["synapse_type"].str.split("_", expand=True, n=1)[0]
+    mean = frame["soma_distance"].groupby(cell_type).mean().compute()
+    return mean.rename("distance").rename_axis("cell_type").reset_index()
+
+
+def _isf_synapses(folder: Path, trial: int) -> pd.DataFrame:
+    per = -(-_count(folder) // PARTITIONS)
+    name = f"pandas_to_parquet.{PARTITIONS}.{trial // per}.parquet"
+    rows = pd.read_parquet(folder / "synapse_activation" / name)
+    names = rows.index.unique()
+    rows = rows.loc[[names[trial % per]]].reset_index(drop=True)
+    times = [name for name in rows.columns if name.isdigit()]
+    long = rows.melt([name for name in rows.columns if name not in times], times, value_name="time")
+    return long.dropna(subset="time").drop(columns="variable")
+
+
+def _isf_voltage(folder: Path, trial: int) -> pd.DataFrame:
+    with (folder / "voltage_traces" / f"{trial // TRIALS_PER_RUN}.pickle").open("rb") as file:
+        row = pickle.load(file).iloc[trial % TRIALS_PER_RUN]
+    return pd.DataFrame({"time": row.index.to_numpy(), "v": row.to_numpy()})
+
+
+def _count(folder: Path) -> int:
+    return int((folder / "trials").read_text())
+
+
+QUESTIONS = (
+    Question("trials with a spike in [245, 265) per stimulus", _spiking, _isf_spiking),
+    Question("PSTH per stimulus, 1 ms", _psth, _isf_psth),
+    Question("mean soma distance of active synapses per cell type", _distance, _isf_distance),
+    Question("synapses of one trial", _synapses, _isf_synapses),
+    Question("voltage of one trial", _voltage, _isf_voltage, needs_voltages=True),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
+    parser.set_defaults(trials=None)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 18_000], help="of lakes, in trials")
+    parser.add_argument("--voltages-up-to", type=int, default=18_000, help="larger lakes have none")
+    parser.add_argument("--isf-up-to", type=int, default=18_000, help="larger lakes have nothing beside them")
+    arguments = parser.parse_args()
+    figures = Figures("scale")
+    figures.settings = {"sizes": arguments.sizes, "rounds": arguments.rounds}
+    with work_folder(arguments.work) as work:
+        source = run_source(arguments.data, work)
+        figures.settings["source"] = source.origin
+        small = nl.create(emptied(work / "small"))
+        ingest_simrun(small, source.folder.parent)
+        pattern = template(small, arguments.data)
+        for size in arguments.sizes:
+            _size(figures, arguments, work, pattern, size)
+    figures.report()
+
+
+def _size(figures: Figures, arguments: argparse.Namespace, work: Path, pattern: Any, size: int) -> None:
+    section, voltages = f"{size:,} trials", size <= arguments.voltages_up_to
+    folder, isf = work / f"lake-{size}", work / f"isf-{size}"
+    if not folder.exists():
+        spent = seconds(lambda: write_lake(folder, pattern, size, voltages=voltages))
+        figures.add(section, "written", spent, "s", f"{-(-size // BATCH)} commits")
+    lake = nl.open(folder)
+    ((rows,),) = lake.sql("select count(*) from synapse_activation").fetchall()
+    figures.add(section, "synapse activations", rows / 1e6, "M rows")
+    figures.add(section, "stored", tree_bytes(folder) / 1e9, "GB")
+    compared = size <= arguments.isf_up_to
+    if compared and not (isf / "trials").exists():
+        write_isf_layout(isf, lake, size, min(size, 160) if voltages else 0)
+        (isf / "trials").write_text(str(size))
+    for question in QUESTIONS:
+        if voltages or not question.needs_voltages:
+            _ask(figures, section, question, lake, isf if compared else None, size, arguments.rounds)
+    if voltages:
+        _moments(figures, section, lake, arguments.rounds)
+        _binned(figures, section, lake, min(arguments.rounds, 3))
+
+
+def _ask(
+    figures: Figures, section: str, question: Question, lake: Any, isf: Path | None, size: int, rounds: int
+) -> None:
+    trial = min(size, 160) // 2
+    cases = {"neurolake": lambda: question.ours(lake, trial)}
+    if isf is not None:
+        cases["ISF's layout"] = lambda: question.isf(isf, trial)
+        _check_equal(question.title, *(ask() for ask in cases.values()))
+    else:
+        cases["neurolake"]()
+    timings = interleaved(cases, rounds)
+    for name, timing in timings.items():
+        figures.add_time(section, f"{question.title}: {name}", timing, "ms")
+    if isf is not None:
+        ratio = timings["ISF's layout"].median / timings["neurolake"].median
+        figures.add(section, f"{question.title}: ISF's layout / neurolake", ratio, "times")
+
+
+def _check_equal(title: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
+    left, right = (
+        rows.sort_values(list(ours.columns)).reset_index(drop=True)[list(ours.columns)]
+        for rows in (ours, theirs)
+    )
+    pd.testing.assert_frame_equal(
+        left, right, check_dtype=False, check_column_type=False, rtol=1e-12, obj=title
+    )
+    if ours.empty:
+        raise AssertionError(f"{title}: no rows, which compares nothing")
+
+
+def _moments(figures: Figures, section: str, lake: Any, rounds: int) -> None:
+    """Mean and SD over trials at every time, beside what nothing can do without: reading and decoding."""
+    array = lake.head["voltage/soma"]
+    chunks = Chunks(array)
+    cases = {
+        "mean and SD over trials": lambda: voltage_statistics(lake.head),
+        "reading, checking and decoding alone": chunks.read_and_decode,
+        "decoding alone, from memory": chunks.decode,
+    }
+    timings = interleaved(cases, rounds)
+    for name, timing in timings.items():
+        figures.add_time(section, name, timing)
+    ours = timings["mean and SD over trials"].median
+    for name in list(cases)[1:]:
+        figures.add(section, f"{name} / mean and SD", timings[name].median / ours, "times")
+    figures.add(section, "of traces", array.nbytes / ours / 1e9, "GB/s")
+
+
+class Chunks:
+    """All chunks of an array, decoded on all cores into one buffer of a thread, and forgotten."""
+
+    def __init__(self, array: Any) -> None:
+        node = array.store_path.store.tree[array.path]
+        self._shape, self._dtype = array.chunks, array.dtype
+        self._objects, self._codec = array.store_path.store.objects, Codec.of(node.meta)
+        self._entries = [entry for _, entry in node.entries.items()]
+        # What fits into memory; the rest is as the first.
+        self._stored = [self._read(entry) for entry in self._entries[:4000]]
+        self._buffers = threading.local()
+
+    def decode(self) -> None:
+        """Decode as many chunks as there are, from memory."""
+        rounds = math.ceil(len(self._entries) / len(self._stored))
+        stored = (self._stored * rounds)[: len(self._entries)]
+        deque(mapped(self._decode, stored), maxlen=0)
+
+    def read_and_decode(self) -> None:
+        """Read, check and decode all chunks."""
+        deque(mapped(lambda entry: self._decode(self._read(entry)), self._entries), maxlen=0)
+
+    def _read(self, entry: Any) -> bytes:
+        return self._objects.read(entry.digest, entry.size, entry.place)
+
+    def _decode(self, data: bytes) -> None:
+        if not hasattr(self._buffers, "chunk"):
+            self._buffers.chunk = np.empty(self._shape, self._dtype)
+        self._codec.decode_into(data, self._buffers.chunk)
+
+
+def _binned(figures: Figures, section: str, lake: Any, rounds: int) -> None:
+    """Activations by EI, 50 µm of soma distance and ms: ISF took 12.8 s for 160 trials."""
+    cases = {"EI x 50 µm x 1 ms": lambda: bin_activations(lake.head, ["EI", "soma_distance"], t_max=300)}
+    for name, timing in interleaved(cases, rounds).items():
+        figures.add_time(section, f"binning {name}", timing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
