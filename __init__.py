@@ -19,6 +19,7 @@ from .lake.errors import (
     ReadOnlyError,
     StorageError,
 )
+from .query.kernel import kernel
 
 if TYPE_CHECKING:
     from .lake.objects import Verification
@@ -54,5 +55,6 @@ __all__ = [
     "ReadOnlyError",
     "StorageError",
     "create",
+    "kernel",
     "open",
 ]

@@ -21,6 +21,10 @@ from dask.base import tokenize
 
 from ..lake import Array, Lake, Table
 from ..lake.entry import Entry
+from ..lake.errors import InputError
+from ..lake.history import History
+from ..lake.log import Log, Reference
+from ..lake.zarrstore import ZarrStore
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -134,8 +138,16 @@ def array(source: Array, chunks: Any = None) -> da.Array:
     ----------
     chunks
         Dask's; by default runs of whole stored chunks of about 64 MiB.
+
+    Raises
+    ------
+    InputError
+        It is an array of a transaction.
     """
-    stored = _StoredArray(source, source.digest)
+    store = source.store_path.store
+    if not isinstance(store, ZarrStore) or store.origin is None:
+        raise InputError(f"array {source.path!r} is of no commit that others could read; commit it first")
+    stored = _StoredArray(source, store.origin[1].reference)
     blocks = chunks or _blocks(source)
     name = f"neurolake-{tokenize(source.digest, blocks)}"
     return da.from_array(stored, chunks=blocks, name=name, asarray=False, inline_array=True)
@@ -153,16 +165,28 @@ def _blocks(source: Array) -> tuple[int, ...]:
 class _StoredArray:
     """An array that travels as the place and commit to read it from, and is named by its content."""
 
-    def __init__(self, source: Array, digest: str) -> None:
-        self._source = source
-        self._digest = digest
+    def __init__(self, source: Array, commit: Reference) -> None:
+        self._place = source.url, commit, source.path
+        self._digest = source.digest
         self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
 
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
-        return np.asarray(self._source[selection])
+        return np.asarray(_array(*self._place)[selection])
 
     def __dask_tokenize__(self) -> Any:
         return self._digest
+
+
+@lru_cache(maxsize=64)
+def _array(url: str, commit: Reference, name: str) -> Array:
+    history = _history(url)
+    return Array.of(ZarrStore.of(history, history.log.read(commit)), name)
+
+
+@lru_cache(maxsize=8)
+def _history(url: str) -> History:
+    lake = _lake(url)
+    return History(lake.objects, Log(lake.storage))
 
 
 @lru_cache(maxsize=8)

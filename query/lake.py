@@ -1,74 +1,21 @@
-"""The lake as people meet it: the store's, with SQL and dask."""
+"""The lake as people meet it: the store's, with SQL, dask, xarray and derived results."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from .. import lake as store
-from ..catalog import Catalog
-from ..lake.log import MAIN
+from ..lake.derived import Arguments, Derived
+from ..lake.log import MAIN, Reference
+from .snapshot import Array, Snapshot, Table
 
+if TYPE_CHECKING:
+    from .lineage import Lineage
+    from .refreshing import Refreshed
 
-class Table(store.Table):
-    """A table of a snapshot."""
-
-    def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
-        """The table as a dask DataFrame; see `dasked.frame`."""
-        from . import dasked
-
-        return dasked.frame(self, columns, where)
-
-
-class Array(store.Array):
-    """A Zarr array of a snapshot."""
-
-    def dask(self, chunks: Any = None) -> Any:
-        """The array as a dask array; see `dasked.array`."""
-        # dask takes a while to import, and most questions do without it.
-        from . import dasked
-
-        return dasked.array(self, chunks)
-
-
-class Snapshot(store.Snapshot):
-    """One commit, to be asked.
-
-    As a mapping it holds tables, arrays and file contents by name.
-    """
-
-    array_type = Array
-    table_type = Table
-
-    def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
-        """Ask the snapshot in SQL.
-
-        Parameters
-        ----------
-        query
-            One SELECT in DuckDB's SQL; every table of the lake is a view of its name, and ``nodes``,
-            ``columns`` and ``commits`` describe the lake.
-        parameters
-            Values of ``$name`` in the query.
-
-        Returns
-        -------
-        A DuckDB relation: ``.df()``, ``.arrow()``, ``.pl()``, ``.fetchall()``.
-
-        Raises
-        ------
-        QueryError
-            The query is no single SELECT, or DuckDB refuses it.
-        CorruptObjectError
-            A file that it reads is damaged.
-        """
-        return self._catalog.query(query, parameters)
-
-    @cached_property
-    def _catalog(self) -> Catalog:
-        return Catalog(self)
+__all__ = ["Array", "Lake", "Snapshot", "Table"]
 
 
 class Lake(store.Lake):
@@ -90,8 +37,129 @@ class Lake(store.Lake):
             snapshot = self._latest = Snapshot(self._history, record)
         return snapshot
 
+    def pinned(self, reference: Reference) -> Snapshot:
+        """A commit by its place in the log, which finds it faster than its id alone."""
+        return Snapshot(self._history, self._history.log.read(reference))
+
     def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
         """Ask the newest commit in SQL; see `Snapshot.sql`."""
         return self.head.sql(query, **parameters)
+
+    def derive(
+        self,
+        function: Callable[..., Any],
+        inputs: Arguments,
+        *,
+        branch: str = MAIN,
+        at: str | datetime | None = None,
+        **params: Any,
+    ) -> Any:
+        """The result of a function on nodes of the lake: computed once, kept, and found again.
+
+        It is kept under ``derived/<kernel>/<key>`` with a record of what it was made from. The key follows
+        from the function (its name and version or, without one, its code), the content of the inputs, and the
+        parameters; not from names of nodes, commits, branches or lakes. Whoever derives the same later, on
+        this or another branch, or in a lake that pulled it, gets what is there.
+
+        Parameters
+        ----------
+        function
+            A function, best one that `neurolake.kernel` gave a version. It is called with each input
+            (`Table`, `Array`, bytes, or what an earlier `derive` returned), or with one snapshot that holds nothing
+            else (``whole=True``), and with the parameters.
+        inputs
+            The name of a node, a list of names (given in this order), or a mapping of argument names to
+            names of nodes (given by keyword). The coordinates of an array belong to it.
+        branch
+            Where the result is kept, and the inputs are read unless *at* says otherwise.
+        at
+            The commit to read the inputs from.
+        params
+            Keywords for the function: text, numbers, truth values, None, lists, mappings by text and small
+            NumPy arrays. The function gets them as they are kept: Python's numbers for NumPy's scalars, and lists for
+            tuples.
+
+        Returns
+        -------
+        The opened result: an `Array` for an array of NumPy, xarray or dask, or an iterator of blocks of
+        NumPy (joined along the first axis); a `Table` for rows of pandas, Arrow, dask or DuckDB, or an iterator
+        of such; bytes; a value of JSON for a number, text, list or mapping of those; and a mapping
+        for a mapping, or xarray's dataset, of any of these. dask's collections and iterators are stored block
+        by block, dask's by the workers of the current `distributed.Client`, if there is one.
+
+        Raises
+        ------
+        NotFoundError
+            An input, branch or commit is not there.
+        InputError
+            A parameter or the result is none of the above, or the code of a function without a version
+            refers to something that nobody can tell has changed.
+        ConflictError
+            Too many others committed first.
+        Exception
+            What the function raises; then nothing is kept.
+        """
+        from .derivation import derive
+
+        return derive(self, function, inputs, branch=branch, at=at, params=params)
+
+    def derived(self, branch: str = MAIN) -> list[Derived]:
+        """Derived results of a branch, each after those it was made of; stale ones say so.
+
+        Raises
+        ------
+        CorruptObjectError
+            What one says of its origin is malformed.
+        """
+        return self.at(branch).derived
+
+    def refresh(
+        self,
+        names: str | Sequence[str] | None = None,
+        *,
+        branch: str = MAIN,
+        modules: Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> "Refreshed":
+        """Compute stale results anew, each from the inputs as they are now, those first that others are made of.
+
+        A new result takes the place of the old one, which history keeps. Kernels are those that this process
+        has registered or derived with; a lake never makes code of its own choice run.
+
+        Parameters
+        ----------
+        names
+            Results to look at, and those they are made of; all by default.
+        modules
+            Modules of yours to import first, for the kernels they register and the functions they define.
+        dry_run
+            Only say what would be done.
+
+        Returns
+        -------
+        New names by old ones, and reasons by the names of those that stay stale.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such result.
+        InputError
+            A module cannot be imported.
+        """
+        from .refreshing import refresh
+
+        return refresh(self, names, branch=branch, modules=modules, dry_run=dry_run)
+
+    def lineage(self, name: str, *, at: str | datetime = MAIN) -> "Lineage":
+        """What a node was made from, down to what was ingested and by which commits; and what was made from it.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such node.
+        """
+        from .lineage import lineage
+
+        return lineage(self, name, at)
 
     _latest: Snapshot | None = None

@@ -1,0 +1,160 @@
+"""Snapshots as people meet them: the store's, with SQL, dask and xarray."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from .. import lake as store
+from ..catalog import Catalog
+from ..lake.content import parts
+from ..lake.derived import Derived, derived
+from ..lake.errors import NotFoundError
+from ..lake.zarrstore import ZarrStore
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Table(store.Table):
+    """A table of a snapshot."""
+
+    def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
+        """The table as a dask DataFrame; see `dasked.frame`."""
+        from . import dasked
+
+        return dasked.frame(self, columns, where)
+
+
+class Array(store.Array):
+    """A Zarr array of a snapshot."""
+
+    def dask(self, chunks: Any = None) -> Any:
+        """The array as a dask array; see `dasked.array`."""
+        # dask takes a while to import, and most questions do without it.
+        from . import dasked
+
+        return dasked.array(self, chunks)
+
+    def xarray(self, chunks: Any = None) -> "xr.DataArray":
+        """The array with its coordinates, dimensions and units; see `labelled.data_array`."""
+        from . import labelled
+
+        return labelled.data_array(self, chunks)
+
+
+class Snapshot(store.Snapshot):
+    """One commit, to be asked.
+
+    As a mapping it holds tables, arrays and file contents by name.
+    """
+
+    array_type = Array
+    table_type = Table
+
+    def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
+        """Ask the snapshot in SQL.
+
+        Parameters
+        ----------
+        query
+            One SELECT in DuckDB's SQL; every table of the lake is a view of its name, and ``nodes``,
+            ``columns`` and ``commits`` describe the lake.
+        parameters
+            Values of ``$name`` in the query.
+
+        Returns
+        -------
+        A DuckDB relation: ``.df()``, ``.arrow()``, ``.pl()``, ``.fetchall()``.
+
+        Raises
+        ------
+        QueryError
+            The query is no single SELECT, or DuckDB refuses it.
+        CorruptObjectError
+            A file that it reads is damaged.
+        """
+        return self._catalog.query(query, parameters)
+
+    def xarray(self, name: str) -> "xr.DataArray | xr.Dataset":
+        """An array as xarray's, or the arrays below *name* as a dataset.
+
+        Returns
+        -------
+        Values are read when they are needed; see `labelled.data_array` and `labelled.data_set`.
+
+        Raises
+        ------
+        NotFoundError
+            There is neither.
+        InputError
+            The arrays below *name* do not fit together.
+        """
+        node = self.tree.get(name)
+        if node is not None and node.kind not in ("array", "group"):
+            raise NotFoundError(f"{name!r} is a {node.kind}, not an array")
+        from . import labelled
+
+        if node is not None and node.kind == "array":
+            return labelled.data_array(self._array(name))
+        return labelled.data_set(self, name)
+
+    @property
+    def derived(self) -> list[Derived]:
+        """Derived results, each after those it was made of."""
+        return derived(self.tree)
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return Catalog(self)
+
+
+class Selection(Snapshot):
+    """Some nodes of a snapshot with all that belongs to them, under names of their own; nothing else.
+
+    Parameters
+    ----------
+    whole
+        The snapshot.
+    names
+        Names of its nodes by name here.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such node.
+    """
+
+    def __init__(self, whole: Snapshot, names: Mapping[str, str]) -> None:
+        super().__init__(whole._history, whole.commit)
+        everything = self.tree
+        for name in names.values():
+            # The snapshot's own error tells what it may have been meant.
+            whole[name] if name not in everything else None
+        self._names = {
+            alias + part.removeprefix(name): part
+            for alias, name in names.items()
+            for part in parts(everything, name)
+        }
+        self.tree = {alias: everything[name] for alias, name in self._names.items()}
+        # Other processes know arrays by their names in the commit.
+        self._home = ZarrStore(
+            self.objects,
+            {name: everything[name] for name in self._names.values()},
+            origin=(self._history, self.commit),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selection) and super().__eq__(other) and self._names == other._names
+
+    def __hash__(self) -> int:
+        return hash((self.commit.id, *sorted(self._names.items())))
+
+    @property
+    def store(self) -> ZarrStore:
+        """The selection as a read-only Zarr store."""
+        return ZarrStore(self.objects, self.tree)
+
+    def _array(self, name: str) -> Array:
+        return Array.of(self._home, self._names[name])
