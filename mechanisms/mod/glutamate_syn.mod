@@ -105,6 +105,9 @@ FUNCTION normal(rise (ms), decay (ms)) (1) {
 
 NET_RECEIVE(wampa (nS), wnmda (nS)) {
     LOCAL since, step
+    INITIAL {
+        : without this block NEURON sets all weights but the first to 0 when a run begins
+    }
     since = t - last
     last = t
 

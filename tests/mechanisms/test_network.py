@@ -106,6 +106,19 @@ def test_a_synapse_acts_when_it_is_told(cell):
     assert ours == voltage.to_python()
 
 
+def test_all_weights_outlive_the_beginning_of_a_run(cell):
+    """NEURON sets those behind the first to 0 for a mechanism that does not say how they begin."""
+    network = Network(*cell, at((1, 1)), populations(GLUTAMATE))
+    [made] = network.connect(np.array([0]), np.array([1.0]))
+    nmda, ampa = (
+        h.Vector().record(getattr(made.processes[0], name)) for name in ("_ref_gnmda", "_ref_gampa")
+    )
+    run()
+    assert list(made.netcons[0].weight)[:2] == [1.5, 2.5]
+    assert ampa.max() == pytest.approx(1.5, rel=0.01)
+    assert nmda.max() > 0.01
+
+
 def test_drawn_weights_are_lognormal_and_keyed(cell):
     """5,000 deviates: a mean that is off by 2 %, or a spread by 10 %, fails."""
     weights = np.array([lognormal_weight(0.5, deviate) for deviate in deviates(5000)])
