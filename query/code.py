@@ -9,8 +9,9 @@ import functools
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from ..lake.digest import Digest, canonical_json, digest_of, digest_of_file
@@ -18,6 +19,8 @@ from ..lake.errors import InputError
 from .plain import plain
 
 _OWN = __name__.split(".")[0]
+_CACHED = type(functools.lru_cache(len))
+_METHODS = (FunctionType, staticmethod, classmethod, property)
 
 
 def code_digest(function: Any) -> Digest:
@@ -43,6 +46,8 @@ class _Description:
     def of(self, value: Any, what: str) -> Any:
         """JSON of a function, class, module or plain value."""
         value = getattr(value, "py_func", value)  # numba's
+        if isinstance(value, _CACHED):
+            value = value.__wrapped__
         if isinstance(value, FunctionType | type):
             # Functions may refer to each other, and to themselves.
             if id(value) in self._seen:
@@ -63,17 +68,42 @@ class _Description:
         return ["module", name, digest_of_file(Path(file))]
 
     def _callable(self, value: Any, what: str) -> Any:
-        home = str(getattr(value, "__module__", None))
-        name = f"{home}:{getattr(value, '__qualname__', None) or getattr(value, '__name__', '?')}"
-        if isinstance(value, FunctionType) and not _installed(home):
+        owner = getattr(value, "__self__", None) or getattr(value, "__objclass__", None)
+        home = str(getattr(value, "__module__", None) or getattr(owner, "__module__", None))
+        name = getattr(value, "__qualname__", None)
+        stateful = owner is not None and not isinstance(owner, ModuleType | type)
+        if name is None or stateful or not (_installed(home) or isinstance(value, FunctionType | type)):
+            raise InputError(_unclear(what, value))
+        if isinstance(value, FunctionType) and (not _installed(home) or "<locals>" in name):
             return self._function(value)
         if isinstance(value, type) and not _installed(home):
-            methods = {key: part for key, part in vars(value).items() if isinstance(part, FunctionType)}
-            bases = [self.of(base, what) for base in value.__bases__]
-            return ["class", name, bases, {key: self.of(part, what) for key, part in sorted(methods.items())}]
-        if home == "None" or not _installed(home):
-            raise InputError(_unclear(what, value))
-        return ["installed", name, _version(home)]
+            return self._class(value, what)
+        return ["installed", f"{home}:{name}", _version(home)]
+
+    def _class(self, kind: type, what: str) -> Any:
+        bases = [self.of(base, what) for base in kind.__bases__]
+        made = is_dataclass(kind)
+        known = [[field.name, self._default(field, what)] for field in fields(kind)] if made else []
+        held = {
+            key: self._member(part, f"{key!r} of {kind.__name__}")
+            for key, part in sorted(vars(kind).items())
+            # What the decorator of dataclasses writes follows from the fields.
+            if not (made and getattr(getattr(part, "__code__", None), "co_filename", "") == "<string>")
+            and not isinstance(part, MemberDescriptorType | GetSetDescriptorType)
+            and (not key.startswith("__") or isinstance(part, _METHODS))
+        }
+        return ["class", kind.__qualname__, bases, known, held]
+
+    def _default(self, field: Field[Any], what: str) -> Any:
+        default = field.default_factory if field.default is MISSING else field.default
+        return None if default is MISSING else ["default", self.of(default, what)]
+
+    def _member(self, part: Any, what: str) -> Any:
+        if isinstance(part, staticmethod | classmethod):
+            return [type(part).__name__, self.of(part.__func__, what)]
+        if isinstance(part, property):
+            return ["property", *(self.of(f, what) for f in (part.fget, part.fset, part.fdel))]
+        return self.of(part, what)
 
     def _function(self, function: FunctionType) -> Any:
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..lake.console import LakePath, Ref, listing, out, size_text
+from ..lake.console import Branch, LakePath, Ref, listing, out, size_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -162,6 +162,56 @@ def find_command(
     for one in found:
         table.add_row(one.kind, one.digest[:12], one.name, one.place, one.commit[:12])
     out.print("\n".join(dumps(one.to_json()) for one in found) if json else table)
+
+
+@app.command("lineage")
+def lineage_command(
+    lake: LakePath,
+    node: Annotated[str, typer.Argument(help="A table, array, file or derived result.")],
+    at: Ref = "main",
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Say what a node was made from, down to what was ingested and by which commits, and what was made from it.
+
+    Example: neurolake lineage voltage/soma --lake my-lake
+    """
+    from json import dumps
+
+    found = _open(lake).lineage(node, at=at)
+    if json:
+        out.print(dumps(found.to_json()))
+        return
+    out.print("\n".join(found.lines()))
+    if found.results:
+        out.print("\nmade from it:")
+        out.print("\n".join(f"    {made.name}{'  (stale)' * made.stale}" for made in found.results))
+
+
+@app.command("refresh")
+def refresh_command(
+    lake: LakePath,
+    names: Annotated[list[str] | None, typer.Argument(help="Derived results; all by default.")] = None,
+    branch: Branch = "main",
+    modules: Annotated[
+        list[str] | None, typer.Option("--import", help="A module of yours to import first: it has kernels.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Compute derived results anew whose inputs have changed; exit code 1 where some could not be.
+
+    Only functions of neurolake and of the modules that you name are called, whatever the lake says.
+
+    Example: neurolake refresh --import my_kernels --lake my-lake
+    """
+    # As `python -m` does: modules of the user's are looked for in the current folder too.
+    sys.path.insert(0, "")
+    done = _open(lake).refresh(names or None, branch=branch, modules=modules or (), dry_run=dry_run)
+    for old, new in done.done.items():
+        out.print(f"would compute {old} anew" if new is None else f"{old} -> {new}")
+    for name, reason in done.left.items():
+        out.print(f"{name} stays stale: {reason}")
+    if done.left:
+        raise typer.Exit(1)
 
 
 @app.command("ls")
