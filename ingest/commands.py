@@ -71,6 +71,56 @@ def ingest_simrun_command(
         raise typer.Exit(LEFT_OUT)
 
 
+@ingest_app.command("sonata")
+def ingest_sonata_command(
+    source: Annotated[
+        Path, typer.Argument(help="simulation_config.json, circuit_config.json or an HDF5 file.")
+    ],
+    lake: LakePath,
+    name: Annotated[
+        str | None, typer.Option(help="What to call it in the names of nodes; default: its folder.")
+    ] = None,
+    electrodes: Annotated[
+        str,
+        typer.Option(
+            help="Weights as sonata (mV/nA) or bluerecording (V/nA, columns by sorted name) has them."
+        ),
+    ] = "sonata",
+    on_error: Annotated[
+        str, typer.Option(help="stop: nothing is stored; skip: leave out files and attributes that are bad.")
+    ] = "stop",
+    message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
+) -> None:
+    """Ingest a SONATA circuit, simulation or HDF5 file, in one commit.
+
+    The lake is made if it is not there. Run again, it adds what is new and nothing else.
+
+    Example: neurolake ingest sonata simulation_config.json --lake my-lake --name run1
+    """
+    from ..lake import Lake
+    from .sonata import ingest_sonata
+
+    try:
+        target = Lake.open(lake)
+    except NotFoundError:
+        target = Lake.create(lake)
+    with progress("Ingesting") as advance:
+        report = ingest_sonata(
+            target,
+            source,
+            name=name,
+            electrodes=electrodes,
+            on_error=on_error,
+            message=message,
+            progress=advance,
+        )
+    for notice in [*report.notices, *(f"left out: {error}" for error in report.failures)]:
+        err.print(notice, style="yellow")
+    out.print(report.summary(target.url))
+    if not report.complete:
+        raise typer.Exit(LEFT_OUT)
+
+
 def _label(text: str) -> tuple[str, str]:
     name, equals, expression = text.partition("=")
     if not equals:
@@ -94,4 +144,31 @@ def export_simrun_command(
 
     with progress("Exporting") as advance:
         files, size = export_simrun(Lake.open(lake).at(at), folder, runs=run, progress=advance)
+    out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+
+
+@export_app.command("sonata")
+def export_sonata_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there yet.")],
+    lake: LakePath,
+    at: Ref = "main",
+    run: Annotated[
+        list[str] | None, typer.Option(help="Only the ingest of this name. May be repeated.")
+    ] = None,
+    dialect: Annotated[
+        str,
+        typer.Option(help="source: the files that came in; libsonata: what libsonata and bluepysnap read."),
+    ] = "source",
+) -> None:
+    """Write circuits, spikes, reports and weights out as SONATA.
+
+    Example: neurolake export sonata copy/ --lake my-lake --run run1
+    """
+    from ..lake import Lake
+    from .sonata_export import export_sonata
+
+    with progress("Exporting") as advance:
+        files, size = export_sonata(
+            Lake.open(lake).at(at), folder, runs=run, dialect=dialect, progress=advance
+        )
     out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
