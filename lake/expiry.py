@@ -5,7 +5,8 @@ Records are deleted, oldest first, so that a branch keeps its newest ones withou
 - every commit since the time, and the one that was current then;
 - the newest commit of every branch, and the newest record of one that was deleted;
 - whatever these need to be read: commits store what changed, back to one that stores its tree whole;
-- the history of a branch since another branch, which still exists, began there, so that the two can be merged;
+- the history of a branch since another branch, which still exists, began there, and all of that other branch, so
+  that the two can be merged;
 - tagged commits, as islands with what they need to be read, but without what came before or after.
 
 ``expired/<branch>/<number>`` is published before anything is deleted: whoever misses an earlier record of the branch
@@ -134,10 +135,17 @@ class _Needs:
                 pending += self._needed_by(self._log.record(branch, number))
 
     def _keep_beginning(self, branch: str) -> None:
-        if self._log.horizon(branch) == 0:
-            beginning = self._log.record(branch, 0)
-            for at in self._needed_by(beginning) if isinstance(beginning, Pointer) else ():
-                self._keep(*at)
+        horizon, last = self._log.horizon(branch), self._log.last(branch)
+        assert last is not None, "branches that exist have records"
+        ends = (number for number in range(last, horizon - 1, -1) if self._ends(branch, number))
+        beginning = next(ends, horizon - 1) + 1
+        if horizon == 0 or beginning > horizon:
+            self._keep(branch, beginning)
+
+    def _ends(self, branch: str, number: int) -> bool:
+        """Whether the branch was deleted by that record; what follows is another of the same name."""
+        record = self._log.record(branch, number)
+        return isinstance(record, Pointer) and record.target is None
 
     def _keep_island(self, record: Record) -> None:
         self.islands.add((record.branch, record.number))

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from neurolake.lake import Lake
-from neurolake.lake.errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
+from neurolake.lake.errors import ConflictError, CorruptObjectError, ExpiredError, InputError, NotFoundError
 from neurolake.lake.log import FOLD_AFTER
 
 RNG = np.random.default_rng(4)
@@ -97,6 +98,30 @@ class TestWhatStays:
         assert records(lake)[0] <= start and content(lake, "side") == str(start)
         assert lake.merge("side") is not None and lake["aside"] == b"x"
         assert content(lake, "main") == str(COMMITS) and lake.verify()
+
+    def test_long_branches(self, long: Lake) -> None:
+        """However much was committed to it since it began."""
+        long.branches.create("side", "main~40")
+        for number in range(FOLD_AFTER + 5):
+            put(long, f"side {number}", "side")
+        long.expire(NOW)
+        lake = Lake.open(long.url)
+        assert records(lake, "side")[0] == 0
+        with pytest.raises(ConflictError, match="both sides changed f"):
+            lake.merge("side")
+
+    def test_long_branches_of_a_name_that_was_used_before(self, long: Lake) -> None:
+        long.branches.create("side", "main~30")
+        long.branches.delete("side")
+        long.expire(NOW)
+        long.branches.create("side")
+        put(long, "last")
+        for _ in range(2 * FOLD_AFTER):
+            with long.transaction("aside", branch="side") as tx:
+                tx.append_table("t", pa.table({"x": [1]}))
+        long.expire(NOW)
+        lake = Lake.open(long.url)
+        assert lake.merge("side") is not None and len(lake["t"]) == 2 * FOLD_AFTER and lake.verify()
 
     def test_deleted_branches(self, long: Lake) -> None:
         long.branches.create("side", "main~40")

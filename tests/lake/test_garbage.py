@@ -1,7 +1,6 @@
 """Garbage collection: what nobody needs goes, and nobody loses anything, whoever writes or reads meanwhile."""
 
 import json
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from lake_contents import age
 
 from neurolake.lake import Lake
 from neurolake.lake.entries import OVERLAY_SIZE
@@ -25,14 +25,6 @@ TABLE = pa.table({"x": RNG.random(100)})
 PACKED = RNG.bytes(5000)
 ALONE = RNG.bytes(8 * 2**20)
 SHARDED = RNG.integers(0, 2**60, (OVERLAY_SIZE + 1, 100))
-
-
-def age(lake: Lake, by: timedelta = DAYS) -> None:
-    """Let time pass, for all that the storage has."""
-    for path in Path(lake.url).rglob("*"):
-        if path.is_file():
-            moment = path.stat().st_mtime - by.total_seconds()
-            os.utime(path, (moment, moment))
 
 
 def stored(lake: Lake) -> set[str]:
@@ -73,7 +65,7 @@ class TestPhases:
         before = stored(littered)
         young = littered.collect_garbage()
         assert (young.condemned, young.deleted) == ((), ()) and not (Path(littered.url) / "gc").exists()
-        age(littered)
+        age(littered, DAYS)
         first = littered.collect_garbage()
         assert {key for key, _ in first.condemned} == before - {
             key for key in before if key.endswith(".tree")
@@ -85,7 +77,7 @@ class TestPhases:
         second = littered.collect_garbage()
         assert second.condemned == () and set(second.waiting) == {key for key, _ in first.condemned}
         assert second.deleted == () and stored(littered) == before
-        age(littered)
+        age(littered, DAYS)
         third = littered.collect_garbage()
         assert third.deleted == first.condemned and third.waiting == ()
         assert stored(littered) == {key for key in before if key.endswith(".tree")}
@@ -93,7 +85,7 @@ class TestPhases:
         assert "deleted 3 (8," in str(third)
 
     def test_dry_run(self, littered: Lake) -> None:
-        age(littered)
+        age(littered, DAYS)
         files = sorted(Path(littered.url).rglob("*"))
         told = littered.collect_garbage(dry_run=True)
         assert len(told.condemned) == 3 and told.deleted == ()
@@ -105,7 +97,7 @@ class TestPhases:
         """Those that somebody may still be writing are left, even without a grace period."""
         old, young = Path(lake.url) / "tmp/old", Path(lake.url) / "tmp/young"
         old.write_bytes(b"123")
-        age(lake)
+        age(lake, DAYS)
         young.write_bytes(b"123")
         assert lake.collect_garbage(grace=NOW).temporary == (("tmp/old", 3),)
         assert young.exists() and not old.exists()
@@ -124,7 +116,7 @@ class TestPhases:
             gone.put_file("gone", RNG.bytes(1000))
         lake.branches.delete("gone")
         lake.tags.create("v1", "main~2")
-        age(lake)
+        age(lake, DAYS)
         assert lake.collect_garbage(grace=NOW).deleted == () and kept <= stored(lake)
         assert lake.at("main~5")["packed"] == PACKED and lake.verify()
 
@@ -135,7 +127,7 @@ class TestPhases:
             tx.writer.flush()
             assert len(lake.collect_garbage(grace=NOW).deleted) == 1
             assert len(list((Path(lake.url) / "gc").iterdir())) == number + 1
-        age(lake)
+        age(lake, DAYS)
         lake.collect_garbage(grace=NOW)
         assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{2:012d}"]
 
@@ -164,14 +156,14 @@ class TestPhases:
                 write(lake)
         # What says it is condemned is not deleted for that, unless it is garbage.
         path.write_text(json.dumps({"keys": ["neurolake.json", "../x", "log/main/000000000000"]}))
-        age(lake)
+        age(lake, DAYS)
         assert lake.collect_garbage(grace=NOW).deleted == () and Lake.open(lake.url).verify()
 
 
 class TestWriters:
     def test_condemned_keys_are_not_reused(self, littered: Lake) -> None:
         """A writer that begins after its content was condemned puts it elsewhere, the same place each time."""
-        age(littered)
+        age(littered, DAYS)
         littered.collect_garbage()
         condemned = stored(littered)
         write(littered, "a/").commit()
@@ -183,14 +175,14 @@ class TestWriters:
         }
         write(littered, "b/").commit()
         assert {key for key in stored(littered) - condemned - copies if not key.endswith(".tree")} == set()
-        age(littered)
+        age(littered, DAYS)
         assert len(littered.collect_garbage().deleted) == 3
         check(littered, "a/")
         check(littered, "b/")
 
     def test_a_copy_that_was_condemned_too(self, littered: Lake) -> None:
         for expected in ("0000.parquet", "0001.parquet"):
-            age(littered)
+            age(littered, DAYS)
             littered.collect_garbage()
             write(littered)
             assert any(key.endswith(expected) for key in stored(littered))
@@ -205,11 +197,11 @@ class TestWriters:
         if cooperative:
             tx = cooperating(littered)
         before = stored(littered)
-        age(littered)
+        age(littered, DAYS)
         littered.collect_garbage()
         tx.commit()
         assert len(stored(littered) - before) >= 2
-        age(littered)
+        age(littered, DAYS)
         assert littered.collect_garbage().deleted
         if cooperative:
             assert littered["t"].to_arrow() == TABLE and littered.verify()
@@ -221,11 +213,11 @@ class TestWriters:
     ) -> None:
         """The record is made with condemned keys: they are reachable then, and stay."""
         tx = write(littered, "a/")
-        age(littered)
+        age(littered, DAYS)
         done = before_append(monkeypatch, littered.collect_garbage)
         tx.commit()
         assert len(done[0].condemned) == 3
-        age(littered)
+        age(littered, DAYS)
         assert littered.collect_garbage().deleted == () == littered.collect_garbage(grace=NOW).deleted
         check(littered, "a/")
 
@@ -245,7 +237,7 @@ class TestWriters:
 
     def test_deleted_while_it_is_copied(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
         tx, read = write(littered, "a/"), ObjectStore.read
-        age(littered)
+        age(littered, DAYS)
         condemned = littered.collect_garbage().condemned
 
         def late(self: ObjectStore, *args: Any) -> bytes:
@@ -260,10 +252,10 @@ class TestWriters:
     def test_committed_between_mark_and_publication(self, littered: Lake) -> None:
         """What is condemned and reachable stays."""
         tx = write(littered, "a/")
-        age(littered)
+        age(littered, DAYS)
         done = collect(littered._history, pause=at("publish", tx.commit))
         assert len(done.condemned) == 3
-        age(littered)
+        age(littered, DAYS)
         assert littered.collect_garbage().deleted == ()
         check(littered, "a/")
 
@@ -282,9 +274,9 @@ class TestWriters:
         check(littered, "a/")
 
     def test_committed_while_it_deletes(self, littered: Lake) -> None:
-        age(littered)
+        age(littered, DAYS)
         littered.collect_garbage()
-        age(littered)
+        age(littered, DAYS)
         steps: list[str] = []
 
         def pause(step: str) -> None:

@@ -1,15 +1,17 @@
-"""Transactions, branches, tags, merges, reverts and cherry-picks against a model of sets and dictionaries.
+"""Transactions, branches, tags, merges, reverts, picks, garbage and compaction against a model of sets.
 
 The model knows nothing of digests or trees. A state is what is there: files by name, how often which row was
 appended to the table, which slab to the array, what the fixed chunks hold. What a commit did is the difference of
 two states; merging, reverting and picking add differences up. Where a change cannot be added, the lake must refuse.
+Garbage collection and compaction change nothing that can be seen.
 """
 
 import os
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,22 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
-from lake_contents import contents, rows
+from lake_contents import age, contents, rows
 
-from neurolake.lake import Lake, Record
+from neurolake.lake import Lake, Record, Transaction
 from neurolake.lake.errors import ConflictError, InputError
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 BRANCHES = st.sampled_from(["main", "one", "two"])
 NAMES = st.sampled_from(["f", "g", "h"])
+SIZES = st.sampled_from([0, 600])
 CHUNKS = 3
+REWRITING = ("Revert", "Compact")
+
+
+def content(value: int, size: int) -> bytes:
+    """What a file holds: large content stands in a pack, which is garbage when nobody commits it."""
+    return b"%d" % value + bytes(size)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,8 @@ class VersionsMachine(RuleBasedStateMachine):
         assert tx.record is not None
         self.branches = {"main": self.known(tx.record, State())}
         self.tags: dict[str, str] = {}
+        self.held: Transaction | None = None
+        self.deleted = False
         return tx.record.id
 
     def known(self, record: Record, state: State) -> str:
@@ -133,7 +144,7 @@ class VersionsMachine(RuleBasedStateMachine):
                 value = self.next_value()
                 name = data.draw(NAMES)
                 if kind == "file":
-                    files[name] = b"%d" % value
+                    files[name] = content(value, data.draw(SIZES))
                     tx.put_file(name, files[name])
                 elif kind == "delete" and name in files:
                     del files[name]
@@ -196,7 +207,7 @@ class VersionsMachine(RuleBasedStateMachine):
             assert error.nodes and self.lake.at(into).commit.id == ours
             assert mine - others and others - mine
             picked = any("picked" in str(self.lake.at(each).commit.provenance) for each in mine ^ others)
-            if len(bases) == 1 and not picked and not self.reverted(mine ^ others):
+            if len(bases) == 1 and not picked and not self.rewritten(mine ^ others):
                 assert self.expected(next(iter(bases)), ours, theirs) is None
             return ours
         if theirs in mine:
@@ -209,7 +220,7 @@ class VersionsMachine(RuleBasedStateMachine):
             return theirs
         assert [parent.id for parent in record.parents] == [ours, theirs]
         state = held(self.lake, record.id)
-        if len(bases) == 1 and not self.reverted(mine ^ others) and not self.picked(mine ^ others):
+        if len(bases) == 1 and not self.rewritten(mine ^ others) and not self.picked(mine ^ others):
             assert state == self.expected(next(iter(bases)), ours, theirs)
         # Whatever was picked, reverted or merged crosswise: no row comes twice, none from nowhere.
         either = (self.states[ours], self.states[theirs])
@@ -223,8 +234,8 @@ class VersionsMachine(RuleBasedStateMachine):
     def expected(self, base: str, ours: str, theirs: str) -> State | None:
         return merged(self.states[base], self.states[ours], self.states[theirs])
 
-    def reverted(self, commits: set[str]) -> bool:
-        return any(self.lake.at(each).commit.message.startswith("Revert") for each in commits)
+    def rewritten(self, commits: set[str]) -> bool:
+        return any(self.lake.at(each).commit.message.startswith(REWRITING) for each in commits)
 
     def picked(self, commits: set[str]) -> bool:
         return any("picked" in self.lake.at(each).commit.provenance.get("notes", {}) for each in commits)
@@ -250,6 +261,56 @@ class VersionsMachine(RuleBasedStateMachine):
             return ours
         self.branches[branch] = self.known(record, state)
         return record.id
+
+    @rule()
+    def abandon(self) -> None:
+        """Write what the next commit may write again, and give it up."""
+        tx = self.lake.transaction("abandoned")
+        tx.append_table("t", rows(self.value + 1))
+        tx.put_file("f", content(self.value + 1, 600))
+        tx.writer.flush()
+
+    @precondition(lambda self: self.held is None)
+    @rule()
+    def hold(self) -> None:
+        """Write, and commit some time later."""
+        self.held, self.deleted = self.lake.transaction("held"), False
+        self.held.append_table("t", rows(self.next_value()))
+        self.held_value = self.value
+        self.held.writer.flush()
+
+    @precondition(lambda self: self.held is not None)
+    @rule(target=commits)
+    def commit_held(self) -> str:
+        assert self.held is not None
+        tx, ours, self.held = self.held, self.branches["main"], None
+        try:
+            record = tx.commit()
+        except ConflictError as error:
+            assert error.nodes == ("t",)
+            assert self.deleted or "longer than the grace period" not in str(error)
+            return ours
+        assert record is not None
+        old = self.states[ours]
+        state = replace(old, rows=old.rows + Counter([self.held_value]))
+        self.branches["main"] = self.known(record, state)
+        return record.id
+
+    @rule(days=st.sampled_from([0, 7]))
+    def collect(self, days: int) -> None:
+        self.deleted |= bool(self.lake.collect_garbage(grace=timedelta(days)).deleted)
+        assert not self.lake.verify(threads=1).damages
+
+    @rule()
+    def time_passes(self) -> None:
+        age(self.lake, timedelta(8))
+
+    @rule(target=commits, branch=BRANCHES)
+    def compact(self, branch: str) -> str:
+        branch = branch if branch in self.branches else "main"
+        for record in self.lake.compact(branch=branch).commits:
+            self.branches[branch] = self.known(record, self.states[self.branches[branch]])
+        return self.branches[branch]
 
     @rule()
     def reopen(self) -> None:
