@@ -7,6 +7,8 @@ else they count from 0.
 
 import difflib
 import threading
+import uuid
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +28,7 @@ FOLDER = "voltage/"
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
 _BLOCK = 1024
 _CHECK, _PLAN, _READ = "neurolake_trace_check", "neurolake_trace_plan", "neurolake_trace_read"
-_ARGUMENTS: Any = ["VARCHAR", "BIGINT[]", "DOUBLE", "DOUBLE"]
+_ARGUMENTS: Any = ["VARCHAR", "VARCHAR", "BIGINT[]", "DOUBLE", "DOUBLE"]
 _RANGE = pa.struct(
     [
         ("array", pa.string()),
@@ -38,16 +40,16 @@ _RANGE = pa.struct(
 )
 _SAMPLE = pa.struct([("time", pa.float64()), ("value", pa.float64())])
 # The check is folded when a query is planned, if its arguments are constants: so mistakes are told early.
-_MACRO = f"""create macro trace(site, trials := null, t0 := null, t1 := null) as table
+_MACRO = """create macro trace(site, trials := null, t0 := null, t1 := null) as table
   select trial_id, sample."time" as "time", sample."value" as "value" from (
-    select part.trial_id as trial_id, unnest({_READ}(part."array", part."row", first, least(first + {_BLOCK}, part.stop)))
-      as sample
+    select part.trial_id as trial_id,
+      unnest({read}('{key}', part."array", part."row", first, least(first + {block}, part.stop))) as sample
     from (
-      select part, unnest(range(part.start, part.stop, {_BLOCK})) as first
-      from (select unnest({_PLAN}(site, trials, t0, t1)) as part)
-      where {_CHECK}(site, null, t0, t1) and {_CHECK}(site, trials, t0, t1)
+      select part, unnest(range(part.start, part.stop, {block})) as first
+      from (select unnest({plan}('{key}', site, trials, t0, t1)) as part)
+      where {check}('{key}', site, null, t0, t1) and {check}('{key}', site, trials, t0, t1)
     )
-  )"""  # noqa: S608
+  )"""
 
 
 @dataclass(frozen=True)
@@ -84,25 +86,30 @@ class Traces:
     """
 
     def __init__(self, store: ZarrStore) -> None:
-        # Nothing here may refer to a catalog: connections keep functions, and no collector sees that.
         self._store = store
         self._tree = store.tree
         self._mistake = threading.local()
         self.recording = lru_cache(maxsize=64)(self._recording)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Offer ``trace`` to the queries of *connection* and its cursors."""
+        """Offer ``trace`` to the queries of *connection* and its cursors, as long as this object lives."""
         how: Any = {"type": "arrow", "null_handling": "special"}
-        connection.create_function(_CHECK, self._check, _ARGUMENTS, "BOOLEAN", **how)
         part = 'STRUCT("array" VARCHAR, trial_id BIGINT, "row" BIGINT, start BIGINT, stop BIGINT)[]'
-        connection.create_function(_PLAN, self._plan, _ARGUMENTS, part, side_effects=True, **how)
-        numbers: Any = ["VARCHAR", "BIGINT", "BIGINT", "BIGINT"]
         samples = 'STRUCT("time" DOUBLE, "value" DOUBLE)[]'
-        connection.create_function(_READ, self._read, numbers, samples, **how)
-        connection.execute(_MACRO)
+        ranges: Any = ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT"]
+        connection.create_function(_CHECK, _check, _ARGUMENTS, "BOOLEAN", **how)
+        connection.create_function(_PLAN, _plan, _ARGUMENTS, part, side_effects=True, **how)
+        connection.create_function(_READ, _read, ranges, samples, **how)
+        key = uuid.uuid4().hex
+        _registered[key] = self
+        connection.execute(_MACRO.format(key=key, check=_CHECK, plan=_PLAN, read=_READ, block=_BLOCK))
+
+    def told(self, error: QueryError) -> None:
+        """Note what is wrong with the arguments of a query that this thread plans."""
+        self._mistake.found = error
 
     def mistake(self) -> QueryError | None:
-        """What was wrong with the arguments that this thread's planning met last; told once."""
+        """What was noted in this thread; told once."""
         found: QueryError | None = getattr(self._mistake, "found", None)
         self._mistake.found = None
         return found
@@ -233,29 +240,58 @@ class Traces:
             raise QueryError(f"trace: the coordinate {labels} is no row of {array.shape[0]} whole numbers")
         return Recording(array, trials.astype(np.int64), times)
 
-    # DuckDB counts the parameters of a function.
-    def _check(
-        self, site: pa.ChunkedArray, trials: pa.ChunkedArray, t0: pa.ChunkedArray, t1: pa.ChunkedArray
-    ) -> pa.Array:
-        try:
-            self._plan(site, trials, t0, t1)
-        except QueryError as error:
-            self._mistake.found = error
-            raise
-        return pa.repeat(True, len(site))
 
-    def _plan(
-        self, site: pa.ChunkedArray, trials: pa.ChunkedArray, t0: pa.ChunkedArray, t1: pa.ChunkedArray
-    ) -> pa.Array:
-        columns = (column.to_pylist() for column in (site, trials, t0, t1))
-        parts = [self.plan(*values) for values in zip(*columns, strict=True)]
-        offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(parts))
+# DuckDB does not keep the functions that it is given: they stay, and find what they work on by its key.
+_registered: weakref.WeakValueDictionary[str, Traces] = weakref.WeakValueDictionary()
 
-    def _read(
-        self, arrays: pa.ChunkedArray, rows: pa.ChunkedArray, starts: pa.ChunkedArray, stops: pa.ChunkedArray
-    ) -> pa.Array:
-        return self.samples(arrays.to_pylist(), rows.to_numpy(), starts.to_numpy(), stops.to_numpy())
+
+def _of(key: pa.ChunkedArray) -> Traces:
+    try:
+        return _registered[key[0].as_py()]
+    except KeyError:
+        raise QueryError(
+            "trace: the snapshot is gone; hold on to it, or to the query, while you read"
+        ) from None
+
+
+def _check(
+    key: pa.ChunkedArray,
+    site: pa.ChunkedArray,
+    trials: pa.ChunkedArray,
+    t0: pa.ChunkedArray,
+    t1: pa.ChunkedArray,
+) -> pa.Array:
+    traces = _of(key)
+    try:
+        _plan(key, site, trials, t0, t1)
+    except QueryError as error:
+        traces.told(error)
+        raise
+    return pa.repeat(True, len(site))
+
+
+def _plan(
+    key: pa.ChunkedArray,
+    site: pa.ChunkedArray,
+    trials: pa.ChunkedArray,
+    t0: pa.ChunkedArray,
+    t1: pa.ChunkedArray,
+) -> pa.Array:
+    traces = _of(key)
+    columns = (column.to_pylist() for column in (site, trials, t0, t1))
+    parts = [traces.plan(*values) for values in zip(*columns, strict=True)]
+    offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(parts))
+
+
+def _read(
+    key: pa.ChunkedArray,
+    arrays: pa.ChunkedArray,
+    rows: pa.ChunkedArray,
+    starts: pa.ChunkedArray,
+    stops: pa.ChunkedArray,
+) -> pa.Array:
+    return _of(key).samples(arrays.to_pylist(), rows.to_numpy(), starts.to_numpy(), stops.to_numpy())
 
 
 def _boxes(arrays: Sequence[str], rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

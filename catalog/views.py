@@ -3,6 +3,7 @@
 import contextlib
 import re
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -107,6 +108,9 @@ class Catalog:
         with self._asking(sql, parameters) as cursor:
             relation = cursor.sql(sql, params=dict(parameters)) if parameters else cursor.sql(sql)
         assert relation is not None, "a SELECT has a result"
+        # The rows of trace() come from it when they are asked for, and that may be after this catalog went.
+        with contextlib.suppress(TypeError):
+            weakref.finalize(relation, _let_go, self._traces).atexit = False
         return relation
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -220,6 +224,10 @@ class Catalog:
             said += comments("view", name, *description_texts(name))
         self._connection.execute(";\n".join(said))
         self._uncommented = False
+
+
+def _let_go(traces: Traces) -> None:
+    """What holds *traces* holds it until here."""
 
 
 def view(table: Table, paths: Sequence[str]) -> str:

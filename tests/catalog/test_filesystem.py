@@ -1,10 +1,12 @@
 """Remote files for DuckDB: the same answers as on a local disk, from the ranges that they need."""
 
 import functools
+import gc
 import os
 import random
 import re
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +144,15 @@ def test_a_narrow_question_reads_little(lake: Any, storage: Faraway) -> None:
     before = storage.parquet_bytes()
     assert len(lake.sql("select time from spikes where trial_id = 701").fetchall()) == 100
     assert storage.parquet_bytes() == before
+
+
+def test_a_query_outlives_its_snapshot(lake: Any, storage: Faraway) -> None:
+    snapshot = type(lake)(storage).head
+    relation = snapshot.sql("select count(*), max(trial_id) from spikes")
+    catalog = weakref.ref(snapshot._catalog)
+    del snapshot
+    gc.collect()
+    assert catalog() is None and relation.fetchall() == [(3 * ROWS, 1799)]
 
 
 def test_small_files_are_copied_whole(lake: Any, storage: Faraway) -> None:

@@ -1,5 +1,8 @@
 """SQL on arrays: the values of the array, from the chunks that hold them and no others."""
 
+import contextlib
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +181,29 @@ def test_trials_of_a_query_that_are_not_there(lake: Any) -> None:
     query = "from trace('soma', (select list(i) from range(98, 99) r(i)))"
     with pytest.raises(duckdb.Error, match="'soma' has no trial 98"):
         ask(lake, query)
+
+
+def test_a_query_outlives_its_snapshot_and_lets_go_of_it(folder: Path) -> None:
+    snapshot = neurolake.open(folder).head
+    relation = snapshot.sql("select count(*) from trace('soma', [3], 0, 10)")
+    catalog, traces = weakref.ref(snapshot._catalog), weakref.ref(snapshot._catalog._traces)
+    del snapshot
+    gc.collect()
+    assert catalog() is None
+    assert relation.fetchall() == [(100,)] and relation.filter("true").fetchall() == [(100,)]
+    del relation
+    gc.collect()
+    assert traces() is None
+
+
+def test_rows_that_come_after_all_is_gone_are_an_error(folder: Path) -> None:
+    snapshot = neurolake.open(folder).head
+    reader = snapshot.sql("from trace('soma')").to_arrow_reader(1000)
+    del snapshot
+    gc.collect()
+    with contextlib.suppress(Exception):
+        assert sum(batch.num_rows for batch in reader) == VALUES.size
+    assert neurolake.open(folder).sql("select count(*) from trace('soma')").fetchall() == [(VALUES.size,)]
 
 
 def test_threads(lake: Any) -> None:
