@@ -136,6 +136,8 @@ def _population(table: Table, root: str, kind: str, own: list[str]) -> list[Item
         if field.name in own or (codes_of != field.name and codes_of in table.columns):
             continue
         name = field.name.replace(f"{DYNAMICS}.", f"{DYNAMICS}/")
+        # bmtk's types name a file so; to libsonata it is a group.
+        name = f"{DYNAMICS}_file" if name == DYNAMICS else name
         told = _TEXT if pa.types.is_string(field.type) else np.dtype(field.type.to_pandas_dtype()).str
         items.append(_item(f"{root}/0/{name}", told, shape, table.name, f"@rows.{field.name}"))
     return items
