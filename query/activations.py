@@ -18,8 +18,9 @@ from dask.base import tokenize
 from ..kernels.activations import activation_counts
 from ..kernels.bins import checked_edges
 from ..lake.errors import InputError, NotFoundError
-from .lake import Snapshot
+from .kernel import kernel
 from .located import Located, located
+from .snapshot import Snapshot
 
 # ISF of 2024; its list of 2025 has L1 as well, whose synapses are GABAergic.
 EXCITATORY = (
@@ -153,6 +154,7 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
     return tuple(found)
 
 
+@kernel(version="1", name="binned_activations", whole=True)
 def bin_activations(
     snapshot: Snapshot,
     by: By = "EI",

@@ -35,6 +35,7 @@ def sql_command(
     at: Ref = "main",
     format: Format = None,
     output: Output = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the plan and read nothing.")] = False,
 ) -> None:
     """Ask a lake in SQL. Every table is a view of its name; nodes, columns and commits describe the lake.
 
@@ -47,6 +48,9 @@ def sql_command(
         ask(snapshot)
         return
     text = sys.stdin.read() if query in (None, "-") else _query_text(query)
+    if explain:
+        out.print(snapshot.explain(text))
+        return
     _write(snapshot.sql(text), format, output)
 
 

@@ -77,6 +77,42 @@ class Snapshot(store.Snapshot):
         """
         return self._catalog.query(query, parameters)
 
+    def explain(self, query: str, **parameters: Any) -> str:
+        """How DuckDB would answer a query, without answering it; raises as `sql` does."""
+        return self._catalog.explain(query, parameters)
+
+    def bin_activations(self, by: Any = "EI", **options: Any) -> "xr.DataArray":
+        """Synapse activations per group, trial and time bin; see `activations.bin_activations`."""
+        from .activations import bin_activations
+
+        return bin_activations(self, by, **options)
+
+    def voltage_statistics(self, site: str = "soma", **options: Any) -> "xr.Dataset":
+        """Mean and SD of the voltage over trials; see `voltages.voltage_statistics`."""
+        from .voltages import voltage_statistics
+
+        return voltage_statistics(self, site, **options)
+
+    def voltage_quantiles(
+        self, q: Sequence[float] = (0.05, 0.5, 0.95), site: str = "soma", **options: Any
+    ) -> "xr.DataArray":
+        """Quantiles of the voltage over trials; see `voltages.voltage_quantiles`."""
+        from .voltages import voltage_quantiles
+
+        return voltage_quantiles(self, q, site, **options)
+
+    def voltage_density(self, site: str = "soma", **options: Any) -> "xr.DataArray":
+        """How often each voltage was seen at each time; see `voltages.voltage_density`."""
+        from .voltages import voltage_density
+
+        return voltage_density(self, site, **options)
+
+    def spike_triggered_average(self, site: str = "soma", **options: Any) -> "xr.Dataset":
+        """Mean voltage around spikes; see `voltages.spike_triggered_average`."""
+        from .voltages import spike_triggered_average
+
+        return spike_triggered_average(self, site, **options)
+
     def xarray(self, name: str) -> "xr.DataArray | xr.Dataset":
         """An array as xarray's, or the arrays below *name* as a dataset.
 

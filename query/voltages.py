@@ -17,7 +17,8 @@ from ..kernels.density import VoltageDensity
 from ..kernels.raster import trace_raster
 from ..kernels.voltages import Moments, quantiles
 from ..lake.errors import InputError
-from .lake import Snapshot
+from .kernel import kernel
+from .snapshot import Snapshot
 
 # Samples in memory at a time: with what is decoded beside them, some 150 MB.
 BLOCK_BYTES = 64 * 2**20
@@ -87,6 +88,7 @@ def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[n
     return rows
 
 
+@kernel(version="1", whole=True)
 def voltage_statistics(
     snapshot: Snapshot, site: str = "soma", *, trials: str = "true", ddof: int = 0
 ) -> xr.Dataset:
@@ -119,6 +121,7 @@ def voltage_statistics(
     return _over_time(source, {"mean": found.mean, "sd": found.sd, "n": found.n})
 
 
+@kernel(version="1", whole=True)
 def voltage_quantiles(
     snapshot: Snapshot,
     q: Sequence[float] = (0.05, 0.5, 0.95),
@@ -173,6 +176,7 @@ def _exact_quantiles(source: Recording, rows: npt.NDArray[np.int64], q: Sequence
     return found
 
 
+@kernel(version="1", whole=True)
 def voltage_density(
     snapshot: Snapshot,
     site: str = "soma",
@@ -222,6 +226,7 @@ def _density(
     return density
 
 
+@kernel(version="1", whole=True)
 def spike_triggered_average(
     snapshot: Snapshot,
     site: str = "soma",

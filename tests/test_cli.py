@@ -245,6 +245,21 @@ def test_relative_paths_spaces_and_foreign_letters(
     )
 
 
+def test_a_plan_is_shown_and_not_followed(run: Command, tree: Path, tmp_path: Path) -> None:
+    run("ingest", "simrun", tree, "--lake", tmp_path / "lake")
+    ended = run("sql", "select count(*) from trials", "--explain", "--lake", tmp_path / "lake")
+    assert ended.code == 0 and "count" in ended.out.lower() and "[" not in ended.out.splitlines()[0]
+    assert run("sql", "select nothing_there from trials", "--explain", "--lake", tmp_path / "lake").code != 0
+
+
+def test_a_query_is_read_from_a_file(run: Command, tree: Path, tmp_path: Path) -> None:
+    run("ingest", "simrun", tree, "--lake", tmp_path / "lake")
+    (tmp_path / "count.sql").write_text("select count(*) as trials from trials")
+    output = tmp_path / "count.parquet"
+    ended = run("sql", tmp_path / "count.sql", "--output", output, "--lake", tmp_path / "lake")
+    assert ended.code == 0 and pq.read_table(output).to_pydict()["trials"][0] > 0
+
+
 def test_an_interrupted_ingest_leaves_nothing(tree: Path, tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from neurolake import cli; from neurolake.ingest import simrun; "

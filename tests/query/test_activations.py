@@ -211,3 +211,11 @@ def test_real_trials_as_isf_bins_them(isf_data: Path, tmp_path: Path) -> None:
             group = names.index(fields[0].replace("_", "__", 1))
             expected[group, trial] += np.histogram(times, np.arange(301))[0].astype(np.uint16)
     np.testing.assert_array_equal(counts.values, expected)
+
+
+def test_is_derived_once_and_found_again(lake: Lake) -> None:
+    first, again = (
+        lake.derive(bin_activations, ["synapse_activation", "trials"], by=["EI"], lazy=True) for _ in range(2)
+    )
+    assert first.path == again.path and len(lake.derived()) == 1
+    xr.testing.assert_equal(lake.head.xarray(first.path).compute(), lake.head.bin_activations(["EI"]))
