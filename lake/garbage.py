@@ -24,7 +24,7 @@ from .condemned import publish, read_set, set_key, sets
 from .errors import CorruptObjectError, InputError
 from .history import History
 from .local import TEMPORARY
-from .log import IMPORTED, Log
+from .log import Log
 from .objects import ObjectStore
 from .reachable import Reachable
 from .storage import Storage, Stored
@@ -174,12 +174,11 @@ class _Collection:
 
     def _fence(self) -> None:
         """Take the next number of every branch: a commit that was prepared before has to be prepared again."""
-        # What another lake is sending just now is in order by its numbers, and named by nobody yet.
-        for branch in (name for name in self._log.names() if not name.startswith(IMPORTED)):
-            tip, number = self._log.head(branch)
-            self._log.point(
-                branch, tip.reference, message="Collect garbage", author=self._author, after=number
-            )
+        for branch in self._log.all_names():
+            number, target = self._log.state(branch)
+            # Nobody commits to what does not exist.
+            if target is not None:
+                self._log.point(branch, target, message="Collect garbage", author=self._author, after=number)
 
     def _delete(self, keys: Iterable[str]) -> None:
         decided = time.time()
@@ -190,13 +189,21 @@ class _Collection:
             self._storage.delete(key)
 
     def _retire(self, now: datetime, ripe: dict[int, datetime], keys: dict[int, list[str]]) -> None:
+        old = {number for number, published in ripe.items() if now - published > self._grace + KEPT}
+        retired = {
+            number
+            for number in old
+            if not any(self._storage.size(key) is not None for key in keys[number] if self._is_garbage(key))
+        }
         # The newest stays: its number tells writers that there were sets, and the next one goes on from it.
-        for number, published in ripe.items():
-            done = not any(
-                self._storage.size(key) is not None for key in keys[number] if self._is_garbage(key)
-            )
-            if number != max(keys) and done and now - published > self._grace + KEPT:
-                self._storage.delete(set_key(number))
+        newest = max(keys, default=-1)
+        if newest in retired:
+            if keys[newest]:
+                publish(self._storage, [], now)
+            else:
+                retired.remove(newest)
+        for number in retired:
+            self._storage.delete(set_key(number))
 
     def _is_garbage(self, key: str) -> bool:
         return key in self._present and key not in self._reachable.keys

@@ -2,17 +2,23 @@
 
 Objects keep their names and records their bytes, hence commits their ids. What came from elsewhere stands in the
 log of a branch ``import-…``, which ends deleted: it names nothing, and keeps the commits findable.
+
+Beside garbage collection over there a sender is a writer like any other (see `garbage`). The branch begins before
+anything is sent, so that it is fenced; before the first record, and after every fence, the sender looks whether
+anything that it sent was condemned. Unlike other writers it cannot put that elsewhere, for records name places.
 """
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
 from .ancestry import ancestors
 from .condemned import Condemned
 from .digest import Digest, digest_of
-from .errors import ConflictError, CorruptObjectError, NotFoundError
+from .errors import ConflictError, CorruptObjectError, NeurolakeError, NotFoundError
 from .history import History
 from .log import EXPIRED, IMPORTED, Record
 from .packs import pack_content
@@ -55,11 +61,12 @@ def push(
     Raises
     ------
     ConflictError
-        The other branch has commits of its own: pull them first.
+        The other branch has commits of its own: pull them first. Or garbage collection there has condemned, or
+        deleted, what is to be sent.
     NotFoundError
         There is no branch *branch*.
     """
-    tip = source.log.tip(branch)
+    tip, sent = source.log.tip(branch), 0
     while True:
         theirs, number = _head(target, to)
         ours = {record.id for record in ancestors(source.log, tip)}
@@ -67,7 +74,7 @@ def push(
             raise ConflictError(
                 f"branch {to!r} of {target.objects.storage.url} has commits that are not here: pull, then push"
             )
-        sent = send(source, target, tip, author=author, progress=progress)
+        sent += send(source, target, tip, author=author, progress=progress)
         if theirs is not None and theirs.id == tip.id:
             return tip, sent
         message = f"Push {branch} from {source.objects.storage.url}"
@@ -87,14 +94,68 @@ def send(
     for record in missing:
         reachable.add(record)
     _require_sound(reachable)
-    _send(source, target, reachable.keys, progress)
-    target.objects.storage.flush()
-    branch = f"{IMPORTED}{uuid.uuid4().hex}"
-    for number, record in enumerate(reversed(missing)):
-        target.log.append(branch, number, record.fields)
-    message = f"From {source.objects.storage.url}"
-    target.log.point(branch, None, message=message, author=author, after=len(missing) - 1)
+    arrival = _Arrival(target, reachable.keys, f"From {source.objects.storage.url}", author)
+    try:
+        arrival.require_kept(sent=False)
+        _send(source, target, reachable.keys, progress)
+        target.objects.storage.flush()
+        arrival.require_kept()
+        for record in reversed(missing):
+            arrival.append(record)
+    except BaseException:
+        with suppress(NeurolakeError):
+            arrival.end()
+        raise
+    arrival.end()
     return len(missing)
+
+
+class _Arrival:
+    """The branch that commits arrive in, and the keys that they stand on."""
+
+    def __init__(self, target: History, keys: Collection[str], message: str, author: str) -> None:
+        self._target = target
+        self._keys = keys
+        self._condemned = Condemned(target.objects.storage)
+        self._branch, self._number = f"{IMPORTED}{uuid.uuid4().hex}", 0
+        self._point = partial(target.log.point, self._branch, message=message, author=author)
+        # Until it ends it exists, and what exists is fenced.
+        self._point(target.log.tip().reference, after=None)
+
+    def require_kept(self, *, sent: bool = True) -> None:
+        """Refuse to build on what garbage collection has condemned there, or deleted since it was *sent*."""
+        if not self._condemned.refresh():
+            return
+        storage = self._target.objects.storage
+        lost = {
+            key
+            for key in self._keys
+            if self._condemned.number(key) is not None or (sent and storage.size(key) is None)
+        }
+        if lost:
+            # What commits stand on there stays, whatever condemned it before.
+            known = Reachable(self._target)
+            known.update()
+            lost -= known.keys.keys()
+        if lost:
+            raise ConflictError(
+                f"garbage collection of {storage.url} has condemned {min(lost)}, which is to be sent: its name "
+                "can be used again once that was deleted and another week has passed. Collect the garbage there "
+                "then, and send again"
+            )
+
+    def append(self, record: Record) -> None:
+        """Make a commit known."""
+        while self._target.log.append(self._branch, self._number + 1, record.fields) is None:
+            # Garbage collection was first, and is going to delete what it has condemned before.
+            self._number += 1
+            self.require_kept()
+        self._number += 1
+
+    def end(self) -> None:
+        """Name nothing any more."""
+        while not self._point(None, after=self._number):
+            self._number += 1
 
 
 def _missing(source: History, tip: Record, known: set[Digest]) -> Iterator[Record]:
@@ -117,15 +178,10 @@ def _require_sound(reachable: Reachable) -> None:
 def _send(source: History, target: History, keys: Iterable[str], progress: Progress | None = None) -> int:
     """Copy objects that the other storage lacks, checked; how many."""
     there = target.objects.storage
-    condemned = Condemned(there)
-    wanted = [key for key in keys if there.size(key) is None or condemned.number(key) is not None]
+    wanted = [key for key in keys if there.size(key) is None]
     done = 0
 
     def copy(key: str) -> None:
-        if condemned.number(key) is not None:
-            raise ConflictError(
-                f"{there.url} is about to delete {key}: collect its garbage to the end, then send"
-            )
         there.write(key, _checked(key, source.objects.storage.read(key)))
 
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:

@@ -120,7 +120,7 @@ class TestPhases:
         assert lake.collect_garbage(grace=NOW).deleted == () and kept <= stored(lake)
         assert lake.at("main~5")["packed"] == PACKED and lake.verify()
 
-    def test_sets_are_retired_except_the_newest(self, lake: Lake) -> None:
+    def test_sets_are_retired_except_for_the_newest_number(self, lake: Lake) -> None:
         for number in range(3):
             tx = lake.transaction("never")
             tx.put_file("f", RNG.bytes(1000))
@@ -129,7 +129,10 @@ class TestPhases:
             assert len(list((Path(lake.url) / "gc").iterdir())) == number + 1
         age(lake, DAYS)
         lake.collect_garbage(grace=NOW)
-        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{2:012d}"]
+        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{3:012d}"]
+        age(lake, DAYS)
+        lake.collect_garbage(grace=NOW)
+        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{3:012d}"]
 
     def test_nothing_is_deleted_when_a_manifest_is_damaged(self, lake: Lake) -> None:
         write(lake).commit()
@@ -296,7 +299,7 @@ class TestWriters:
         lake.collect_garbage(grace=NOW)
         age(lake, 3 * DAYS)
         lake.collect_garbage()
-        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{1:012d}"]
+        assert [path.name for path in (Path(lake.url) / "gc").iterdir()] == [f"{2:012d}"]
         with pytest.raises(ConflictError, match="has removed"):
             tx.commit()
         assert lake.verify()

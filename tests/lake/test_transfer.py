@@ -2,17 +2,24 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from failing_storage import FailingStorage
+from lake_contents import age
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
-from neurolake.lake.log import IMPORTED, Pointer
+from neurolake.lake.garbage import Garbage, collect
+from neurolake.lake.local import LocalStorage
+from neurolake.lake.log import IMPORTED, Log, Pointer
 
 RNG = np.random.default_rng(7)
+NOW, DAYS = timedelta(0), timedelta(days=8)
 
 
 @pytest.fixture
@@ -101,30 +108,178 @@ class TestPush:
             copy.push(source)
         assert values(source) == [1, 3]
 
-    def test_what_was_sent_in_vain_is_not_sent_again(self, source: Lake, tmp_path: Path) -> None:
+    def test_what_was_sent_in_vain_is_not_sent_again(
+        self, source: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         copy = source.copy_to(tmp_path / "copy")
         append(copy, 2)
-        log = source._history.log
-        point, log.point = log.point, lambda *_, **__: False  # type: ignore[method-assign]
+        before_append(monkeypatch, lambda fields: fields["message"].startswith("Push"), stop)
         with pytest.raises(TimeoutError):
-            _push_once(copy, source)
-        log.point = point  # type: ignore[method-assign]
+            copy.push(source)
+        assert values(source) == [1]
         assert copy.push(source) == 0 and values(source) == [1, 2]
 
 
-def _push_once(copy: Lake, source: Lake) -> None:
-    """A push whose process ends when it would try again."""
-    tries = iter([True, False])
-    head = source._history.log.head
+def stop() -> None:
+    """End as a process ends."""
+    raise TimeoutError
 
-    def once(branch: str = "main") -> object:
-        if not next(tries):
-            source._history.log.head = head  # type: ignore[method-assign]
-            raise TimeoutError
-        return head(branch)
 
-    source._history.log.head = once  # type: ignore[method-assign,assignment]
-    copy.push(source)
+def second(fields: Any) -> bool:
+    """Whether it is the record of the first commit that is sent."""
+    return bool(fields["message"] == "second")
+
+
+class TestGarbageThere:
+    """Garbage is collected in the lake that receives, at the worst moments."""
+
+    @pytest.fixture
+    def target(self, source: Lake, tmp_path: Path) -> Lake:
+        """A copy that lacks a commit with a pack, a large file and a table; and that has garbage of its own."""
+        target = source.copy_to(tmp_path / "target")
+        with source.transaction("second") as tx:
+            tx.append_table("t", pa.table({"a": [2]}))
+            tx.append_array("x", RNG.normal(size=(40, 100)))
+            tx.put_file("f", RNG.bytes(9 * 2**20))
+        append(source, 3)
+        target.transaction("never").put_file("garbage", RNG.bytes(9 * 2**20))
+        return target
+
+    def check(self, source: Lake, target: Lake) -> None:
+        again = Lake.open(target.url, verification="always")
+        assert [record.id for record in again.log()] == [record.id for record in source.log()]
+        assert values(again) == [1, 2, 3]
+        assert np.array_equal(again["x"][:], source["x"][:]) and again["f"] == source["f"]
+        assert not again.verify().damages and list(again.branches) == ["main", "side"]
+        again.collect_garbage(grace=NOW)
+        assert not again.verify().damages
+
+    def refused(self, source: Lake, target: Lake) -> None:
+        before = target.log()
+        with pytest.raises(ConflictError, match=r"has condemned .* Collect the garbage there then, and send"):
+            source.push(target)
+        again = Lake.open(target.url)
+        assert again.log() == before and list(again.branches) == ["main", "side"]
+        assert not again.verify().damages
+
+    def test_deleted_between_upload_and_record(
+        self, source: Lake, target: Lake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The fence takes the number of the first record; later the names may be used again."""
+        done = before_append(monkeypatch, second, lambda: target.collect_garbage(grace=NOW))
+        self.refused(source, target)
+        assert len(done[0].deleted) == 5
+        self.refused(source, target)
+        age(target, DAYS)
+        target.collect_garbage(grace=NOW)
+        assert source.push(target) == 2
+        self.check(source, target)
+
+    def test_condemned_between_upload_and_record(
+        self, source: Lake, target: Lake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The records are made with condemned keys: they are reachable then, and stay."""
+
+        def collect() -> Garbage:
+            age(target, DAYS)
+            return target.collect_garbage()
+
+        done = before_append(monkeypatch, second, collect)
+        assert source.push(target) == 2
+        assert len(done[0].condemned) == 5
+        age(target, DAYS)
+        assert len(target.collect_garbage().deleted) == 1
+        self.check(source, target)
+
+    @pytest.mark.parametrize(
+        "chosen",
+        [
+            second,
+            lambda fields: fields["message"] == "append 3",
+            lambda fields: fields.get("target", "commit") is None,
+            lambda fields: fields["message"].startswith("Push"),
+        ],
+        ids=["first", "second", "end", "ref"],
+    )
+    def test_others_deleted(
+        self,
+        source: Lake,
+        target: Lake,
+        monkeypatch: pytest.MonkeyPatch,
+        chosen: Callable[[Any], bool],
+    ) -> None:
+        """Fences between its records do not disturb a sender whose objects are young."""
+        age(target, DAYS)
+        condemned = target.collect_garbage().condemned
+        age(target, DAYS)
+        done = before_append(monkeypatch, chosen, target.collect_garbage)
+        assert source.push(target) == 2
+        assert done[0].deleted == condemned != ()
+        self.check(source, target)
+
+    @pytest.mark.parametrize("step", ["publish", "fence"])
+    def test_sent_while_it_is_collected(self, source: Lake, target: Lake, step: str) -> None:
+        """What was recorded before the fence is seen."""
+        pushed: list[int] = []
+
+        def pause(reached: str) -> None:
+            if reached == step:
+                pushed.append(source.push(target))
+
+        assert len(collect(target._history, grace=NOW, pause=pause).deleted) == 1 and pushed == [2]
+        self.check(source, target)
+
+    def test_sent_while_it_is_deleted(
+        self, source: Lake, target: Lake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was sent in vain is condemned; nobody builds on it while it goes."""
+
+        before_append(monkeypatch, second, stop)
+        with pytest.raises(TimeoutError):
+            source.push(target)
+        deletions: list[str] = []
+
+        def pause(reached: str) -> None:
+            if reached.startswith("delete"):
+                self.refused(source, target)
+                deletions.append(reached)
+
+        deleted = collect(target._history, grace=NOW, pause=pause).deleted
+        assert len(deletions) == len(deleted) == 5
+
+    def test_commits_stand_on_what_was_condemned(self, source: Lake, target: Lake) -> None:
+        """Then it stays, and may be built on."""
+        tx = target.transaction("equal")
+        tx.put_file("equal", source["f"])
+        tx.writer.flush()
+        age(target, DAYS)
+        done = collect(target._history, pause=lambda step: step == "publish" and tx.commit())  # type: ignore[func-returns-value]
+        assert len(done.condemned) == 2
+        assert source.push(target, to="theirs") == 2
+        assert target.at("theirs")["f"] == source["f"] == target["equal"]
+
+    @pytest.mark.parametrize("nth", range(5))
+    def test_lost_answers(self, source: Lake, target: Lake, nth: int) -> None:
+        """Of the branch's beginning, of two records, of its end and of the pointer of main."""
+        storage = FailingStorage(LocalStorage(Path(target.url), durable=False), nth, "lost", dead=False)
+        assert source.push(Lake(storage)) == 2 and storage.failed
+        self.check(source, target)
+
+
+def before_append(
+    monkeypatch: pytest.MonkeyPatch, chosen: Callable[[Any], bool], action: Callable[[], Any]
+) -> list[Any]:
+    """Do something once just before the record with the fields *chosen* is made; what it gave."""
+    append, done = Log.append, []
+
+    def late(self: Log, name: str, number: int, fields: Any, *space: Any) -> Any:
+        if chosen(fields) and not done:
+            done.append(None)
+            done[0] = action()
+        return append(self, name, number, fields, *space)
+
+    monkeypatch.setattr(Log, "append", late)
+    return done
 
 
 class TestPull:
