@@ -99,7 +99,8 @@ def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table
         # SQL does not tell letters by their case: of names that differ in nothing else the first is there.
         if name.lower() in taken:
             taken.remove(name.lower())
-            connection.execute(view(table, [str(path) for path in table.unverified_paths()]))
+            paths = [str(path) for path in table.unverified_paths()]
+            connection.execute(f"create {view(table, paths)}")
             said += view_comments(table)
     if runs is not None and "runs" not in {name.lower() for name in tables}:
         connection.execute(f"create view runs as {runs}")

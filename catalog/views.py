@@ -34,9 +34,9 @@ from .traces import Traces
 KEPT_FROM = 5_000
 
 _TRACE = re.compile(r'\btrace"?\s*\(')
-# Where names come from that do not stand in the text of a query.
-_COLUMNS = {name: [c.name for c in made.columns] for name, made in DESCRIPTIONS.items()}
-_ANY_NAME = ("query", "duckdb_", "information_schema", "pg_catalog", "sqlite_master", "sqlite_schema")
+_COLUMNS = {name: [column.name for column in made.columns] for name, made in DESCRIPTIONS.items()}
+# What lists names without reading tables.
+_LISTINGS = ("duckdb_", "information_schema", "pg_catalog", "sqlite_master", "sqlite_schema")
 
 
 class Catalog:
@@ -75,6 +75,7 @@ class Catalog:
         self._logged = [name for name in LOG if name not in taken]
         self._traces = Traces(snapshot.store)
         self._files = RemoteFiles.of(snapshot.objects)
+        self._unverified = set(self._tables)
         self._unmade = {*self._tables, *self._described, *self._logged}
         self._unfilled = self._untraced = True
         self._uncommented = True
@@ -154,36 +155,47 @@ class Catalog:
 
     def _prepare(self, sql: str) -> None:
         """Make what a query is the first to name, and verify the files that it may read."""
-        # What does not occur in the text cannot be read by it; but some functions put names together.
+        # What does not occur in the text cannot be read by it; but query() and query_table() put names together.
         text = sql.lower()
-        everything = any(word in text for word in _ANY_NAME)
+        listing = any(word in text for word in _LISTINGS)
 
         def named(name: str) -> bool:
-            return everything or name in text or name.replace('"', '""') in text
+            return "query" in text or name in text or name.replace('"', '""') in text
 
         with self._lock:
             for name in self._tables:
-                if name in self._unmade and (named(name.lower()) or (name == "trials" and named("runs"))):
-                    self._make_view(name)
-            if described := [name for name in self._described if name in self._unmade and named(name)]:
+                if name in self._unverified and (named(name.lower()) or (name == "trials" and named("runs"))):
+                    self._verify(name)
+            for name in self._unmade & self._tables.keys() if listing else ():
+                # A file may be elsewhere still, or damaged. The other tables can be listed.
+                with contextlib.suppress(duckdb.Error):
+                    self._make_view(name, [str(path) for path in self._tables[name].unverified_paths()])
+            if described := [n for n in self._described if n in self._unmade and (listing or named(n))]:
                 self._describe(described)
             for name in self._logged:
-                if named(name):
+                if listing or named(name):
                     self._make_log(name)
-            if self._untraced and (everything or _TRACE.search(text)):
+            if self._untraced and ("query" in text or _TRACE.search(text)):
                 self._traces.register(self._connection)
                 self._untraced = False
-            if self._uncommented and "duckdb_" in text:
+            if self._uncommented and listing:
                 self._comment()
 
-    def _make_view(self, name: str) -> None:
+    def _verify(self, name: str) -> None:
         table = self._tables[name]
         paths = table.paths() if self._files is None else self._files.paths(table)
         try:
-            self._connection.execute(view(table, paths))
+            # What was made for a listing knew of no remote files.
+            if name in self._unmade or self._files is not None:
+                self._make_view(name, paths)
         except duckdb.Error as error:
             raise CorruptObjectError(f"table {name!r} cannot be read: {error}") from error
-        self._unmade.remove(name)
+        self._unverified.remove(name)
+
+    def _make_view(self, name: str, paths: Sequence[str]) -> None:
+        again = "" if name in self._unmade else "or replace "
+        self._connection.execute(f"create {again}{view(self._tables[name], paths)}")
+        self._unmade.discard(name)
 
     def _describe(self, names: list[str]) -> None:
         """Make views of these names on what describes the snapshot."""
@@ -211,15 +223,19 @@ class Catalog:
     def _make_log(self, name: str) -> None:
         if name == "commits" and name not in self._unmade:
             return
+        if name in self._unmade:
+            said = comments("table", name, *description_texts(name))
+            self._connection.execute(";\n".join([LOG[name].ddl(name), *said]))
         rows = commits(self._snapshot) if name == "commits" else refs(self._snapshot.log)
         # What is registered is seen by one cursor only; a table is seen by all.
         self._connection.register("logged", rows)
-        self._connection.execute(f"create or replace table {name} as from logged")
+        self._connection.execute(f"begin; delete from {name}; insert into {name} by name from logged; commit")  # noqa: S608
         self._connection.unregister("logged")
         self._unmade.discard(name)
 
     def _comment(self) -> None:
-        said = [text for table in self._tables.values() for text in view_comments(table)]
+        made = [table for name, table in self._tables.items() if name not in self._unmade]
+        said = [text for table in made for text in view_comments(table)]
         for name in self._described:
             said += comments("view", name, *description_texts(name))
         self._connection.execute(";\n".join(said))
@@ -231,10 +247,10 @@ def _let_go(traces: Traces) -> None:
 
 
 def view(table: Table, paths: Sequence[str]) -> str:
-    """The statement that makes a view of a table's name on its Parquet files."""
+    """What makes a view of a table's name on its Parquet files, but for the word ``create``."""
     files = ", ".join(map(literal, paths))
     evolved = ", union_by_name = true" if table.evolved else ""
-    return f"create view {identifier(table.name)} as from read_parquet([{files}]{evolved})"
+    return f"view {identifier(table.name)} as from read_parquet([{files}]{evolved})"
 
 
 def view_comments(table: Table) -> list[str]:

@@ -198,7 +198,7 @@ def test_a_query_outlives_its_snapshot_and_lets_go_of_it(folder: Path) -> None:
 def test_rows_that_come_after_all_is_gone_are_an_error(tmp_path: Path) -> None:
     # More than DuckDB holds ready.
     with neurolake.create(tmp_path / "lake", durable=False).transaction("fill") as tx:
-        fill(tx, "soma", np.zeros((400, 3000)), TIMES, chunks=(50, 3000))
+        fill(tx, "soma", np.zeros((1500, 3000)), TIMES, chunks=(500, 3000))
     snapshot = neurolake.open(tmp_path / "lake").head
     reader = snapshot.sql("from trace('soma')").to_arrow_reader(1000)
     del snapshot

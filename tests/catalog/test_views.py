@@ -211,3 +211,117 @@ def test_an_empty_lake_answers(tmp_path: Path) -> None:
     lake = neurolake.create(tmp_path / "lake", durable=False)
     assert ask(lake, "select count(*) from nodes") == [(0,)]
     assert ask(lake, "select message from commits") == [("Create the lake",)]
+
+
+def test_tables_are_listed_with_comments(simrun_lake: Any) -> None:
+    query = "select comment from duckdb_columns() where table_name = $table and column_name = $column"
+    (text,) = [text for (text,) in ask(simrun_lake, query, table="spike_times", column="threshold") if text]
+    assert text == "voltage crossed upwards [mV]"
+    views = {name for (name,) in ask(simrun_lake, "select view_name from duckdb_views() where not internal")}
+    assert views >= {*simrun_lake.head.tables, "nodes", "array_chunks", "runs"}
+    bare = """select table_name, column_name from duckdb_columns() where comment is null and not internal
+      and database_name = 'memory'"""
+    assert ask(simrun_lake, bare) == []
+
+
+def test_a_listing_reads_no_table(small: Any) -> None:
+    damage(small, "numbers", "bit")
+    damage(small, "letters", "gone")
+    lake = neurolake.open(small.url)
+    names = {name for (name,) in ask(lake, "select table_name from information_schema.tables")}
+    assert "numbers" in names and "letters" not in names
+    for name in ("numbers", "letters"):
+        with pytest.raises(CorruptObjectError):
+            lake.sql(f"from {name}")
+
+
+def test_every_question_can_be_asked_of_every_lake(small: Any, simrun_lake: Any) -> None:
+    from neurolake.catalog.schema import DESCRIPTIONS
+
+    for name, description in DESCRIPTIONS.items():
+        columns = [column.name for column in description.columns]
+        for lake in (small, simrun_lake):
+            assert lake.sql(f"select * from {name}").columns == columns, name
+    assert ask(small, "select (select count(*) from trials) + (select count(*) from runs)") == [(0,)]
+
+
+def test_runs(simrun_lake: Any) -> None:
+    found = ask(simrun_lake, "select trials, first_trial_id, last_trial_id, stimulus from runs order by 2")
+    assert found == [(2, 0, 1, "C2"), (3, 2, 4, "C2"), (2, 5, 6, "D1")]
+
+
+def test_files_of_a_lake_without_a_table_of_them(tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("notes") as tx:
+        tx.put_file("notes/a.txt", b"abc")
+    digest = lake.head.tree["notes/a.txt"].entries.get(0).digest
+    assert ask(lake, "select path, size, digest, node from files") == [
+        ("notes/a.txt", 3, digest, "notes/a.txt")
+    ]
+
+
+def test_refs_are_those_of_now(tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("one") as tx:
+        tx.write_table("t", pa.table({"x": [1]}))
+    pinned = lake.head
+    query = "select name, kind, commit, message from refs order by name"
+    assert ask(pinned, query) == [("main", "branch", pinned.commit.id, "one")]
+    lake.tags.create("v1")
+    lake.branches.create("side")
+    with lake.transaction("two") as tx:
+        tx.write_table("t", pa.table({"x": [2]}))
+    assert ask(pinned, query) == [
+        ("main", "branch", lake.head.commit.id, "two"),
+        ("side", "branch", pinned.commit.id, "one"),
+        ("v1", "tag", pinned.commit.id, "one"),
+    ]
+    assert ask(pinned, "select count(*) from commits") == [(2,)]
+
+
+def test_derived_results(tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("inputs") as tx:
+        tx.write_table("t", pa.table({"x": [1]}))
+        tx.write_table("u", pa.table({"x": [2]}))
+    inputs = {name: lake[name].digest for name in ("t", "u")}
+    made = {"kernel": "psth", "version": "2", "code": "abc", "inputs": inputs, "params": {"bin": 1.0}}
+    with lake.transaction("results") as tx:
+        told = {"derived": {**made, "commit": lake.head.commit.id}}
+        tx.write_table("derived/psth/1", pa.table({"y": [1.0]}), attributes=told)
+        tx.write_array("derived/psth/2", [1.0], attributes=told)
+        tx.put_file("derived/psth/3", b"x", attributes={"derived": {"kernel": "psth", "inputs": {}}})
+        tx.put_file("derived/psth/4", b"x", attributes={"derived": "by hand"})
+    query = "select name, kernel, version, code, inputs, params, stale from derived order by name"
+    first, second, third = ask(lake, query)
+    assert first == ("derived/psth/1", "psth", "2", "abc", inputs, '{"bin": 1.0}', False)
+    assert second == ("derived/psth/2", *first[1:]) and third[:3] == ("derived/psth/3", "psth", None)
+    with lake.transaction("move an input") as tx:
+        tx.write_table("u", pa.table({"x": [3]}))
+    assert [row[-1] for row in ask(lake, query)] == [True, True, False]
+    with lake.transaction("lose an input") as tx:
+        tx.delete("u")
+    assert ask(lake, "select count(*) from derived where stale") == [(2,)]
+
+
+def test_parquet_statistics(small: Any) -> None:
+    (row,) = ask(small, "select * from parquet_columns where \"table\" = 'numbers'")
+    assert row == ("numbers", 0, "x", 1.0, 3.0, "1", "3", 0)
+    (entry,) = small["numbers"].files
+    assert ask(small, "from parquet_files where digest = $digest", digest=entry.digest) == [
+        ("numbers", 0, entry.digest, entry.size, 3)
+    ]
+
+
+def test_the_schema_of_trials_is_that_of_the_ingester() -> None:
+    from neurolake.catalog.schema import CONTENT
+    from neurolake.ingest import simrun_schema
+
+    types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+    for kind in (simrun_schema.TRIALS, simrun_schema.PARAMETERS, simrun_schema.FILES):
+        ours = {column.name: (column.type, column.unit) for column in CONTENT[kind.name].columns}
+        theirs = {
+            field.name: (types[str(field.type)], (field.metadata or {}).get(b"unit", b"").decode())
+            for field in kind.schema
+        }
+        assert ours == theirs, kind.name
