@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-deep lint bench-ingest bench-queries bench-store test-s3 clean
+.PHONY: help install demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
+	bench-runs test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -44,6 +45,18 @@ bench-queries: $(VENV)/.bench ## questions in SQL and Python, beside pandas on t
 
 bench-store: $(VENV)/.bench ## arrays, commits and tables, beside zarr, Icechunk, HDF5, Delta and DuckDB
 	$(BIN)/python benchmarks/bench_store.py
+
+bench-scale: $(VENV)/.bench ## questions to 1,000 and 18,000 trials, beside pandas and dask on ISF's layout: half an hour
+	$(BIN)/python benchmarks/bench_scale.py
+
+bench-kernels: $(VENV)/.bench ## kernels, beside NumPy, pandas, elephant and the speed of memory
+	$(BIN)/python benchmarks/bench_kernels.py
+
+bench-lfp: $(VENV)/.bench ## LFP coefficients and signals, beside LFPykit and the machine's arithmetic
+	$(BIN)/python benchmarks/bench_lfp.py
+
+bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
+	$(BIN)/python benchmarks/bench_runs.py
 
 test-s3: install ## S3 tests on Ceph's radosgw: apt-get install ceph-mon ceph-mgr ceph-osd radosgw
 	NEUROLAKE_RADOSGW=1 $(BIN)/pytest tests/test_radosgw.py
