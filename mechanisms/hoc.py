@@ -12,6 +12,7 @@ from .shapes import APICAL, AXON, DENDRITE, SOMA, Morphology, Shape, morphology
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
+_KEYWORD = re.compile(r"\b(create|access|connect|pt3dadd)\b")
 _CREATE = re.compile(r"\bcreate\s+(\w+)\s*}?\s*$")
 _ACCESS = re.compile(r"\baccess\s+(\w+)\s*}?\s*$")
 _CONNECT = re.compile(
@@ -72,9 +73,9 @@ def parse_hoc(text: str, path: str | Path | None = None) -> Morphology:
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Lines with a statement that matters, counted from 1, without comments and points on spines."""
-    text = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
-    for line, statement in enumerate(text.splitlines(), start=1):
-        if re.search(r"\b(create|access|connect|pt3dadd)\b", statement) and "Spine" not in statement:
+    bare = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
+    for line, (whole, statement) in enumerate(zip(text.split("\n"), bare.split("\n"), strict=True), start=1):
+        if _KEYWORD.search(statement) and "Spine" not in whole:
             yield line, statement.strip()
 
 

@@ -86,7 +86,7 @@ class Cell:
         return np.array([sum(segment.area() for segment in section) for section in self.sections])
 
     def distance(self, section: int, x: float) -> float:
-        """Path length in um from the soma's 0-end to a place, as NEURON measures it."""
+        """Path length in um from the soma's 0-end to an end of a section, or the centre of the segment around x."""
         from neuron import h
 
         return float(h.distance(self.soma(0), self.sections[section](x)))
