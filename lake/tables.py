@@ -315,14 +315,7 @@ class Table:
             return self.files
         schema = self.schema()
         self._check_where(where, schema)
-        form, disk = pds.ParquetFileFormat(), LocalFileSystem()
-        # Fragments are named by ordinal: a file may be in a table twice.
-        fragments = [
-            form.make_fragment(str(at), disk, self._bounds(entry, schema))
-            for at, entry in enumerate(self.files)
-        ]
-        dataset = pds.FileSystemDataset(fragments, schema, form, disk)
-        return tuple(self.files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+        return matching(self.files, schema, where)
 
     def rows_of(self, entry: Entry) -> pa.Table:
         """All rows of one of its files, with the table's columns as far as the file has them."""
@@ -390,20 +383,30 @@ class Table:
             have = ", ".join(self.columns)
             raise InputError(f"table {self.name!r} has no column {unknown[0]!r}; it has {have}")
 
-    def _bounds(self, entry: Entry, schema: pa.Schema) -> pds.Expression:
-        """What is true of every row of a file, as its statistics tell."""
-        known = pds.scalar(True)
-        for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
-            # A file from before the column was widened has bounds of another type: cast by the comparison.
-            index = schema.get_field_index(column)
-            if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
-                continue
-            within = (pds.field(column) >= low) & (pds.field(column) <= high)
-            known = known & (within | pds.field(column).is_null() if nulls else within)
-        return known
-
     def _path(self, entry: Entry) -> Any:
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
+
+
+def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -> tuple[Entry, ...]:
+    """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
+    form, disk = pds.ParquetFileFormat(), LocalFileSystem()
+    # Fragments are named by ordinal: a file may be in a table twice.
+    fragments = [form.make_fragment(str(at), disk, _bounds(entry, schema)) for at, entry in enumerate(files)]
+    dataset = pds.FileSystemDataset(fragments, schema, form, disk)
+    return tuple(files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+
+
+def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
+    """What is true of every row of a file, as its statistics tell."""
+    known = pds.scalar(True)
+    for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
+        # A file from before the column was widened has bounds of another type: cast by the comparison.
+        index = schema.get_field_index(column)
+        if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
+            continue
+        within = (pds.field(column) >= low) & (pds.field(column) <= high)
+        known = known & (within | pds.field(column).is_null() if nulls else within)
+    return known
 
 
 def _arrow_field(field: Mapping[str, Any]) -> pa.Field:
