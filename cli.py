@@ -82,7 +82,7 @@ def demo_command(
     ingest_commands.ingest_simrun_command(results, lake)
     for query in DEMO_QUERIES:
         _step(f'neurolake sql "{query}" --lake {lake}')
-        query_commands.sql_command(query, lake)
+        query_commands.sql_command(lake, query)
     save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
     out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}")
 
