@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _SORTINGS = {"none": 0, "by_id": 1, "by_time": 2}
 _TEXT = {"text": "utf-8", "length": None}
 _SPIKES, _NODES, _EDGES = "spikes.h5", "nodes.h5", "edges.h5"
 _CIRCUIT, _SIMULATION = "circuit_config.json", "simulation_config.json"
+_REPORT_KEYS = ("type", "cells", "sections", "compartments", "variable_name", "compartment_set", "scaling")
 _POPULATION_TYPES = ("biophysical", "virtual", "single_compartment", "point_neuron")
 
 Files = dict[str, str | bytes | list[Item]]
@@ -34,8 +36,10 @@ def canonical_files(snapshot: Snapshot, run: str) -> Files:
     laid: dict[str, list[Item]] = {}
     for file, items in _laid_out(snapshot, run):
         laid.setdefault(file, [Item(file, "/")]).extend(items)
-    configurations = {_CIRCUIT: _circuit(snapshot, run, laid), _SIMULATION: _simulation(snapshot, run, laid)}
-    return {**laid, **{name: json.dumps(told, indent=2).encode() for name, told in configurations.items()}}
+    sets = _sets(snapshot, run)
+    told = {_CIRCUIT: _circuit(snapshot, run, laid), _SIMULATION: _simulation(snapshot, run, laid, sets)}
+    configurations = {name: json.dumps(content, indent=2).encode() for name, content in told.items()}
+    return {**laid, **{f"{kind}.json": node for kind, node in sets.items()}, **configurations}
 
 
 def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
@@ -234,9 +238,18 @@ def _type(table: Table) -> str:
     return str(told[0]) if len(told) == 1 and told[0] in _POPULATION_TYPES else "biophysical"
 
 
-def _simulation(snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
+def _sets(snapshot: Snapshot, run: str) -> dict[str, str]:
+    """File nodes of node sets and compartment sets, which are the same in all dialects."""
+    name = f"sonata/{run}.{schema.FILES.name}"
+    rows = snapshot.tables[name].to_arrow().to_pylist() if name in snapshot.tables else []
+    return {row["kind"]: row["node"] for row in rows if row["kind"] in ("node_sets", "compartment_sets")}
+
+
+def _simulation(
+    snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]], sets: Mapping[str, str]
+) -> dict[str, Any]:
     arrays = {name.split("/")[2]: snapshot.arrays[name] for name in snapshot.arrays if _is_report(name, run)}
-    reports = {name: _report_config(array, name) for name, array in arrays.items()}
+    reports = {name: _report_config(array, name, laid) for name, array in arrays.items()}
     told = {
         "dt": min((report["dt"] for report in reports.values()), default=0.1),
         "tstop": max((report["end_time"] for report in reports.values()), default=0.0),
@@ -245,6 +258,7 @@ def _simulation(snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]]) ->
     return {
         "version": 2,
         "network": _CIRCUIT,
+        **{f"{kind}_file": f"{kind}.json" for kind in sets},
         "run": told,
         "output": {"output_dir": ".", "spikes_file": _SPIKES},
         "reports": reports,
@@ -255,12 +269,18 @@ def _is_report(name: str, run: str) -> bool:
     return name.startswith(f"reports/{run}/") and not name.endswith(".time")
 
 
-def _report_config(array: Any, name: str) -> dict[str, Any]:
+def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
     told, start, step = array.attrs["report"], array.attrs["t_start"], array.attrs["dt"]
+    kept = {key: told[key] for key in _REPORT_KEYS if isinstance(told.get(key), str)}
+    weights = f"electrodes/{PurePath(told.get('electrodes_file', '')).stem}.h5"
+    if kept.get("type") == "lfp":
+        # It is always made of membrane currents; libsonata does not want to be told.
+        kept.pop("variable_name", None)
+    else:
+        kept = {"type": "compartment", "variable_name": name, **kept}
     return {
-        "type": told.get("type", "compartment"),
-        "sections": told.get("sections", "all"),
-        "variable_name": told.get("variable_name", name),
+        **kept,
+        **({"electrodes_file": weights} if weights in laid else {}),
         "unit": array.attrs["units"] or "mV",
         "dt": step,
         "start_time": start,

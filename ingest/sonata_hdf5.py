@@ -171,9 +171,13 @@ def opened(path: Path) -> Iterator[Source]:
     try:
         with h5py.File(path, "r") as file:
             source = Source(path, file)
+            strange = file.visit(lambda name: name if isinstance(name, bytes) else None)
+            if strange is not None:
+                raise source.error(repr(strange), "the name is not UTF-8")
             yield source
     except NeurolakeError:
         raise
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError, MemoryError) as error:
+    # h5py answers damage with any of these.
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError) as error:
         where = "" if source is None else f"{source.at}: "
         raise IngestError(f"{where}HDF5 cannot read it: {error}", path) from error

@@ -14,7 +14,7 @@ from ..lake import Transaction
 from ..lake.errors import IngestError
 from . import sonata_schema as schema
 from .sonata_hdf5 import Ids, Source, Work
-from .sonata_layout import hdf5
+from .sonata_layout import hdf5, type_json
 from .sonata_types import Types
 
 BLOCK_ROWS = 2**21
@@ -305,7 +305,7 @@ def _attributes(
                 parts.setdefault(name, []).append((one, _Decoded(source, dataset, library, work)))
     columns = {name: _joined(source, name, found, size) for name, found in parts.items()}
     if types is not None:
-        type_ids = source.ids(source.dataset(group, f"{kind}_type_id", length=size))
+        type_ids: Ids = source.dataset(group, f"{kind}_type_id", length=size)[...].astype(np.int64)
         for name in types.columns:
             columns[name] = _typed(types, name, type_ids, columns.get(name))
     return list(columns.values())
@@ -322,13 +322,17 @@ def _datasets(source: Source, group: Group, work: Work) -> Iterator[tuple[str, A
         # An attribute without a shape says nothing; it is kept in the layout.
         if dataset.shape is None:
             continue
+        try:
+            type_json(dataset.dtype)
+        except ValueError as error:
+            raise source.error(dataset, str(error)) from error
         if dataset.shape == (group.size,):
             yield name, dataset
             continue
-        error = source.error(dataset, f"its shape is {dataset.shape}, expected ({group.size},)")
+        unfit = source.error(dataset, f"its shape is {dataset.shape}, expected ({group.size},)")
         if not work.skip:
-            raise error
-        work.notices.append(f"no column: {error}")
+            raise unfit
+        work.notices.append(f"no column: {unfit}")
 
 
 class _Decoded:

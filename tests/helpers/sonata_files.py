@@ -51,6 +51,7 @@ def write_report(
     population: str = "cells",
     time: Any = None,
     units: str = "mV",
+    compressed: bool = False,
 ) -> Path:
     """A report of one population; nodes share the elements equally unless *pointers* says otherwise."""
     data = np.asarray(data)
@@ -58,7 +59,8 @@ def write_report(
     shares = np.linspace(0, size, len(nodes) + 1).astype("u8") if pointers is None else pointers
     with h5py.File(path, "a") as file:
         group = file.create_group(f"report/{population}")
-        group["data"] = data
+        packed = {"chunks": data.shape, "compression": "gzip", "shuffle": True} if compressed else {}
+        group.create_dataset("data", data=data, **packed)
         group["data"].attrs["units"] = units
         mapping = group.create_group("mapping")
         mapping["node_ids"] = np.asarray(nodes, "u8")
