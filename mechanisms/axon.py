@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .shapes import SOMA, Shape
 
@@ -19,28 +20,24 @@ def with_axon(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     soma = next(at for at, shape in enumerate(shapes) if shape.label == SOMA)
     middle = shapes[soma].points[len(shapes[soma].points) // 2]
     top, first = middle[:3] - [0.0, 0.0, middle[3] / 2], len(shapes)
-    hillock = _cone("hillock", AIS, soma, top, length=20.0, diameters=(3.0, 1.75), segments=5)
-    initial = _cone("ais", AIS, first, hillock.points[-1], length=30.0, diameters=(1.75, 1.0), segments=7)
-    myelin = _cone(
-        "myelin", MYELIN, first + 1, initial.points[-1], length=1000.0, diameters=(1.0, 1.0), segments=21
+    hillock = _cone(top, length=20.0, diameters=(3.0, 1.75), points=5)
+    initial = _cone(hillock[-1], length=30.0, diameters=(1.75, 1.0), points=7)
+    myelin = _cone(initial[-1], length=1000.0, diameters=(1.0, 1.0), points=21)
+    return (
+        *shapes,
+        Shape("hillock", AIS, soma, 0.5, hillock, segments=5),
+        Shape("ais", AIS, first, 1.0, initial, segments=7),
+        Shape("myelin", MYELIN, first + 1, 1.0, myelin, segments=21),
     )
-    return (*shapes, hillock, initial, myelin)
 
 
 def _cone(
-    name: str,
-    label: str,
-    parent: int,
-    top: np.ndarray[tuple[int], np.dtype[np.float64]],
-    *,
-    length: float,
-    diameters: tuple[float, float],
-    segments: int,
-) -> Shape:
-    """A cone downwards, with as many points as segments."""
-    share = np.linspace(0.0, 1.0, segments)
-    points = np.empty((segments, 4))
-    points[:, :2] = top[:2]
-    points[:, 2] = top[2] - share * length
-    points[:, 3] = np.interp(share, [0.0, 1.0], diameters)
-    return Shape(name, label, parent, 0.5 if label == AIS and name == "hillock" else 1.0, points, segments)
+    top: NDArray[np.float64], *, length: float, diameters: tuple[float, float], points: int
+) -> NDArray[np.float64]:
+    """A cone from a place downwards: x, y, z, diameter."""
+    share = np.linspace(0.0, 1.0, points)
+    cone = np.empty((points, 4))
+    cone[:, :2] = top[:2]
+    cone[:, 2] = top[2] - share * length
+    cone[:, 3] = np.interp(share, [0.0, 1.0], diameters)
+    return cone

@@ -10,10 +10,12 @@ from .axon import AIS, MYELIN
 from .biophysics import Biophysics, CellModel, Insertion
 from .shapes import APICAL, AXON, DENDRITE, SOMA, Shape
 from .sites import Branches
-from .spatial import measured
+from .spatial import Numbers, measured
 
 KNOWN_LABELS = (SOMA, DENDRITE, APICAL, AXON, AIS, MYELIN)
 """Labels that parameters may describe although the morphology does not have them."""
+
+_before: dict[str, float] = {}  # NEURON's global variables that cells have changed, as they were
 
 
 def check_membrane(model: CellModel, shapes: Sequence[Shape]) -> None:
@@ -121,10 +123,7 @@ def equip(sections: Sequence[Any], cell: Branches, model: CellModel) -> None:
     model
         A model that `check_membrane` has accepted.
     """
-    from neuron import h
-
-    for name, value in model.mechanism_globals.items():
-        setattr(h, name, value)
+    _set_globals(model.mechanism_globals)
     for section, label in zip(sections, cell.labels, strict=True):
         _equip_section(section, model.parts[label])
     for label, part in model.parts.items():
@@ -133,6 +132,17 @@ def equip(sections: Sequence[Any], cell: Branches, model: CellModel) -> None:
             _vary(insertion, ids, sections, cell)
     for section, label in zip(sections, cell.labels, strict=True):
         _add_spines(section, model.parts[label].spine_area)
+
+
+def _set_globals(values: Numbers) -> None:
+    """Set global variables; those that an earlier cell of this process had changed return to what they were."""
+    from neuron import h
+
+    for name, value in _before.items():
+        setattr(h, name, value)
+    for name, value in values.items():
+        _before.setdefault(name, getattr(h, name))
+        setattr(h, name, value)
 
 
 def _equip_section(section: Any, part: Biophysics) -> None:

@@ -234,13 +234,22 @@ def test_globals_ions_and_fixed_values_are_set(parameters, soma, pyramid, librar
 
     soma["mechanisms"]["range"]["SK_E2"] = {"spatial": "uniform", "gSK_E2bar": 0.1}
     parameters["mech_globals"] = {"SK_E2": {"ztau": 2.0}}
-    try:
-        cell = create_cell(parameters, pyramid)
-        assert h.ztau_SK_E2 == 2.0
-    finally:
-        h.ztau_SK_E2 = 1.0
+    cell = create_cell(parameters, pyramid)
+    assert h.ztau_SK_E2 == 2.0
     assert (cell.soma.ek, cell.soma.ena, cell.soma(0.5).pas.e) == (-85.0, 50.0, -90.0)
     assert cell.sections[6].ek == -85.0, "an ion may be named where no channel uses it"
+
+
+def test_globals_of_one_cell_are_not_those_of_the_next(parameters, pyramid, library):
+    from neuron import h
+
+    for value in (3.0, 4.0):
+        parameters["mech_globals"] = {"SK_E2": {"ztau": value}}
+        create_cell(parameters, pyramid)
+        assert h.ztau_SK_E2 == value
+    del parameters["mech_globals"]
+    create_cell(parameters, pyramid)
+    assert h.ztau_SK_E2 == 1.0
 
 
 def test_a_cell_says_what_it_is_and_goes_when_it_is_let_go(parameters, pyramid, library):
