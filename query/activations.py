@@ -101,9 +101,14 @@ def _lookup(values: npt.NDArray[Any], known: npt.NDArray[np.int64]) -> npt.NDArr
     """Where each value stands among *known*, which rises; -1 for those between that are not known."""
     if not len(known) or known[-1] - known[0] > max(_ROWS, len(values)):
         return np.asarray(np.searchsorted(known, values), np.int32)
+    if values.dtype.itemsize < 4:
+        values = values.astype(np.int32)
+    low = values.dtype.type(known[0])
+    if known[-1] - known[0] == len(known) - 1:
+        return values if values.dtype == np.int32 and not low else (values - low).astype(np.int32)
     place = np.full(known[-1] - known[0] + 1, -1, np.int32)
     place[known - known[0]] = np.arange(len(known))
-    return np.asarray(place[values - known[0]])
+    return np.asarray(place[values - low])
 
 
 def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "INH") -> tuple[Key, ...]:
@@ -256,7 +261,7 @@ class _Job:
         self, snapshot: Snapshot, ids: npt.NDArray[np.int64], counts: npt.NDArray[Any], first: int
     ) -> None:
         rows = _rows(snapshot, self.groups.keys, self.where, ids)
-        row, time = _lookup(rows["trial_id"].to_numpy(), ids), rows["time"].to_numpy()
+        row, time = _lookup(rows["trial"].to_numpy(), ids - ids[0]), rows["time"].to_numpy()
         code = self.groups.codes([rows[f"k{at}"] for at in range(len(self.groups.keys))])
         if (row < 0).any():
             ours = row >= 0
@@ -268,7 +273,7 @@ class _Job:
 def _rows(snapshot: Snapshot, chosen: Sequence[Key], where: str, ids: npt.NDArray[np.int64]) -> pa.Table:
     expressions = ", ".join(f"({key.sql}\n) as k{at}" for at, key in enumerate(chosen))
     query = (
-        f"select trial_id, time, {expressions} from {TABLE} "  # noqa: S608
+        f"select (trial_id - $first)::integer as trial, time, {expressions} from {TABLE} "  # noqa: S608
         f"where trial_id >= $first and trial_id <= $last and {_counted(chosen, where)}"
     )
     return snapshot.sql(query, first=int(ids[0]), last=int(ids[-1])).to_arrow_table()
