@@ -35,9 +35,29 @@ def unversioned(table: Any) -> int:
 
 
 def fragile(block: Any, marker: str) -> Any:
-    """The block; the first process that comes here dies."""
-    try:
-        Path(marker).open("x").close()
-    except FileExistsError:
-        return block
-    os.kill(os.getpid(), signal.SIGKILL)
+    """Twice the block; the process that comes to the second one first dies."""
+    if np.max(block, initial=0) >= 5000:
+        try:
+            Path(marker).open("x").close()
+        except FileExistsError:
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * block
+
+
+def fragile_rows(part: Any, marker: str) -> Any:
+    """The rows that are even; the first process that comes to later ones dies."""
+    fragile(part.index.to_numpy(), marker)
+    return part[part.index % 2 == 0]
+
+
+@neurolake.kernel(version="1")
+def doubled(array: Any, marker: str) -> Any:
+    return array.dask((1000, 5)).map_blocks(fragile, marker, dtype=array.dtype)
+
+
+@neurolake.kernel(version="1")
+def even_rows(table: Any, marker: str) -> Any:
+    frame = table.dask()
+    return frame.map_partitions(fragile_rows, marker, meta=frame._meta)
