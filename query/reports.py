@@ -156,6 +156,11 @@ class Report:
     def _ranges(self) -> _Ranges:
         return _Ranges.of(self._nodes)
 
+    @cached_property
+    def _element_ids(self) -> Ids:
+        found: Ids = self.elements.to_arrow(["element_id"])["element_id"].to_numpy()
+        return found
+
     @property
     def node_ids(self) -> Ids:
         """Its nodes, in the order of its columns."""
@@ -194,7 +199,7 @@ class Report:
         positions = chosen.positions()
         if not len(positions):
             return Frames(np.empty((0, 0), self.array.dtype), np.empty((0, 2), np.int64), np.empty(0))
-        ids = np.stack([chosen.repeated(), self._element_ids(positions)], axis=1)
+        ids = np.stack([chosen.repeated(), self._element_ids[positions]], axis=1)
         times = self.t_start + np.arange(first, stop, stride, dtype=np.float64) * self.dt
         return Frames(self._read(range(first, stop, stride), positions), ids, times)
 
@@ -230,10 +235,6 @@ class Report:
                 f"{self.name} has no frame from {t_start} to {t_stop} ms; its frames are {known}"
             )
         return first, stop, stride
-
-    def _element_ids(self, positions: Ids) -> Ids:
-        column: Ids = self.elements.to_arrow(["element_id"])["element_id"].to_numpy()
-        return column[positions]
 
     def _read(self, frames: range, positions: Ids) -> npt.NDArray[Any]:
         """Columns at *positions* of some frames, a row of chunks after the other."""

@@ -45,7 +45,9 @@ def ring(shared_data: Path, tmp_path: Path) -> Path:
     times = {"dt": 1.0, "start_time": 0.0, "end_time": 40.0}
     reports = {
         name: {
-            **{"type": kind, "variable_name": variable, "unit": unit},
+            "type": kind,
+            "variable_name": variable,
+            "unit": unit,
             **(sets if kind == "compartment_set" else cells),
             **times,
         }
