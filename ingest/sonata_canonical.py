@@ -54,7 +54,7 @@ def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
         if room == "nodes" and len(parts) == 2:
             yield _NODES, _nodes(snapshot.tables[name], parts[1])
         elif room == "edges" and len(parts) == 2:
-            yield _EDGES, _edges(snapshot.tables[name], parts[1])
+            yield _EDGES, _edges(snapshot, name, parts[1])
         elif room == "spikes" and len(parts) == 2:
             yield _SPIKES, _spikes(snapshot.tables[name], parts[1])
         elif room == "inputs":
@@ -112,9 +112,9 @@ def _nodes(table: Table, population: str) -> list[Item]:
     return _population(table, f"/nodes/{population}", "node", [*schema.NODE_COLUMNS])
 
 
-def _edges(table: Table, population: str) -> list[Item]:
-    root = f"/edges/{population}"
-    attributes = table._node.meta["attributes"]
+def _edges(snapshot: Snapshot, name: str, population: str) -> list[Item]:
+    table, root = snapshot.tables[name], f"/edges/{population}"
+    attributes = snapshot.tree[name].meta["attributes"]
     items = _population(table, root, "edge", [*schema.EDGE_COLUMNS])
     for direction, end in INDICES.items():
         joined = attributes.get(end.replace("node_id", "population"))

@@ -116,39 +116,41 @@ def ingest_edges(
         work.notices.append(f"{source.path}: {group.name} is empty")
         return
     size = len(source.dataset(group, "target_node_id"))
-    ends, described = {}, {"population": population}
-    for name in INDICES.values():
-        dataset = source.dataset(group, name, length=size)
-        joined = _text(dataset.attrs.get("node_population"))
-        ends[name] = source.ids(dataset, work.sizes.get(joined or ""))
-        described |= {} if joined is None else {name.replace("node_id", "population"): joined}
-        source.claim(dataset, node, name)
+    ends, joined = _ends(source, group, node, size, work)
     _check_indices(source, group, node, ends)
     targets = ends["target_node_id"]
     order = None if bool(np.all(np.diff(targets) >= 0)) else np.argsort(targets, kind="stable")
-    numbers = np.arange(size, dtype=np.int64)
-    columns = [
-        Column(schema.EDGE_COLUMNS[name], partial(_given, values))
-        for name, values in {"edge_id": numbers, **ends}.items()
-    ]
+    numbered = {"edge_id": np.arange(size, dtype=np.int64), **ends}
+    columns = [Column(schema.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()]
     columns += _ids(source, group, node, [*schema.EDGE_COLUMNS][3:], schema.EDGE_COLUMNS, size)
     columns += _attributes(source, group, node, size, "edge", work, types)
-    _write(
-        work.transaction,
-        node,
-        columns,
-        size,
-        order,
-        "one edge of a population",
-        ("target_node_id",),
-        described,
-    )
-    by_source = np.lexsort((numbers, targets, ends["source_node_id"]))
-    rows = {"edge_id": numbers, **ends}
+    described = {"population": population, **joined}
+    doc = "one edge of a population"
+    _write(work.transaction, node, columns, size, order, doc, ("target_node_id",), described)
+    _write_by_source(work.transaction, node, numbered)
+
+
+def _ends(
+    source: Source, group: Any, node: str, size: int, work: Work
+) -> tuple[dict[str, Ids], dict[str, str]]:
+    """The nodes of every edge, and the populations they are of, where the file says so."""
+    ends, joined = {}, {}
+    for name in INDICES.values():
+        dataset = source.dataset(group, name, length=size)
+        population = _text(dataset.attrs.get("node_population"))
+        ends[name] = source.ids(dataset, work.sizes.get(population or ""))
+        source.claim(dataset, node, name)
+        if population is not None:
+            joined[name.replace("node_id", "population")] = population
+    return ends, joined
+
+
+def _write_by_source(transaction: Transaction, node: str, numbered: Mapping[str, Ids]) -> None:
+    order = np.lexsort([numbered[name] for name in ("edge_id", "target_node_id", "source_node_id")])
     kind = schema.BY_SOURCE
-    work.transaction.write_table(
+    transaction.write_table(
         f"{node}{kind.name}",
-        pa.table([rows[name][by_source] for name in kind.schema.names], kind.schema),
+        pa.table([numbered[name][order] for name in kind.schema.names], kind.schema),
         doc=kind.doc,
         sorted_by=kind.sorted_by,
     )
