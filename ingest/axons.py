@@ -1,0 +1,117 @@
+"""The stub that stands for an axon in circuits of the Blue Brain Project: where its pieces are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+AxonRule: TypeAlias = Literal["keep", "stub", "bluerecording"]
+Piece: TypeAlias = tuple[str, float, float, Callable[[Floats], Floats]]
+
+RULES = ("keep", "stub", "bluerecording")
+BOUNDS = (0.0, 30.0, 60.0, 1060.0)
+"""Path lengths in µm from the soma's centre at which initial segment, initial segment and myelin meet."""
+
+
+@dataclass(frozen=True)
+class AxonTree:
+    """The tree of an axon: points of each section (x, y, z, diameter in µm), parents, and tips in order."""
+
+    points: Sequence[Floats]
+    parents: Sequence[int]
+    tips: Sequence[int]
+
+    @classmethod
+    def of(cls, tree: Sequence[tuple[Floats, int]], is_axon: Sequence[bool]) -> "AxonTree":
+        """From all sections of a morphology, the parent of each (-1: the soma), and which belong to the axon."""
+        parents = [parent for _, parent in tree]
+        tips = [at for at, axon in enumerate(is_axon) if axon and at not in parents]
+        return cls([points for points, _ in tree], parents, tips)
+
+    def branches(self) -> list[tuple[Floats, Floats]]:
+        """From the soma's centre to each tip: points, float64[n, 4], and their path lengths, float64[n]."""
+        return [self._branch(tip) for tip in self.tips]
+
+    def _branch(self, tip: int) -> tuple[Floats, Floats]:
+        chain = []
+        while tip >= 0:
+            chain.append(self.points[tip])
+            tip = self.parents[tip]
+        points = np.concatenate([np.zeros((1, 4)), *chain[::-1]])
+        points[0, 3] = points[1, 3]
+        steps = np.linalg.norm(np.diff(points[:, :3], axis=0), axis=1)
+        new = np.concatenate([[True], steps > 0])
+        return points[new], np.concatenate([[0.0], np.cumsum(steps)])[new]
+
+
+def stub_axon(tree: AxonTree, rule: AxonRule, rotation: Floats | None = None) -> list[Piece]:
+    """Two pieces of axon initial segment of 30 µm and a myelin of 1,000 µm, along one branch of the axon.
+
+    The branch is the first whose tip is more than 1,060 µm from the soma's centre or, where there is none, the
+    longest, which goes straight on at its end.
+
+    Parameters
+    ----------
+    rule
+        ``"stub"``: the pieces follow the branch. ``"bluerecording"``: each is interpolated between those points of
+        the branch that are within it (in the myelin: behind its start) and goes straight on beyond them; where
+        there are fewer than two it is on the line through those two points of the branch that have the lowest x
+        once the cell is placed. BlueRecording 0.2.1 computes so; neighbouring pieces may not meet then, and
+        cells of one shape differ.
+    rotation
+        Of the cell, float64[3, 3]; only ``"bluerecording"`` looks at it.
+
+    Returns
+    -------
+    list
+        For each piece its label, the path lengths between which it is, and what gives the points (x, y, z, diameter)
+        at path lengths.
+
+    Raises
+    ------
+    ValueError
+        There is no axon, or none that has a length; or the rule is unknown.
+    """
+    if rule not in RULES[1:]:
+        raise ValueError(f"axon is {rule!r}; expected one of {', '.join(RULES)}")
+    branches = [(points, path) for points, path in tree.branches() if len(path) > 1]
+    if not branches:
+        raise ValueError("the morphology has no axon for the stub to follow")
+    long = [branch for branch in branches if branch[1][-1] > BOUNDS[-1]]
+    points, path = long[0] if long else max(branches, key=lambda branch: float(branch[1][-1]))
+    # One point beyond the end is all that a piece needs, and all that BlueRecording looks at.
+    reached = int(np.searchsorted(path, BOUNDS[-1], side="right")) + 1
+    points, path = points[:reached], path[:reached]
+    turned = points[:, :3] if rotation is None else points[:, :3] @ rotation.T
+    pieces: list[Piece] = []
+    for label, first, last in zip(("AIS", "AIS", "Myelin"), BOUNDS[:-1], BOUNDS[1:], strict=True):
+        some = np.ones(len(path), np.bool_)
+        if rule == "bluerecording":
+            some = _bluerecording(turned, path, first, np.inf if label == "Myelin" else last)
+        pieces.append((label, first, last, _line(points[some], path[some])))
+    return pieces
+
+
+def _bluerecording(points: Floats, path: Floats, first: float, last: float) -> NDArray[np.bool_]:
+    """Which points of the branch tell where a piece is."""
+    within: NDArray[np.bool_] = (path >= first) & (path <= last)
+    if np.count_nonzero(within) < 2:
+        within = np.zeros(len(path), np.bool_)
+        within[np.lexsort(points[:, ::-1].T)[:2]] = True
+    return within
+
+
+def _line(points: Floats, path: Floats) -> Callable[[Floats], Floats]:
+    """Linear interpolation, and extrapolation beyond the ends."""
+
+    def at(where: Floats) -> Floats:
+        i = np.clip(np.searchsorted(path, where, side="right") - 1, 0, len(path) - 2)
+        share = (where - path[i]) / (path[i + 1] - path[i])
+        found: Floats = points[i] + (points[i + 1] - points[i]) * share[:, None]
+        found[:, 3] = np.maximum(found[:, 3], 0.0)
+        return found
+
+    return at
