@@ -3,13 +3,14 @@
 Transactions that lost a race, branches, reverts and cherry-picks all come down to this. Changes commute when
 they touch different nodes, different chunks of an array, different files of a table, or different parts of
 metadata; when they append rows to the same table, or whole chunks along the first axis of the same array;
-and when both did the same.
+and when both did the same, such as deriving one result, of which either record will do.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from . import filelists
+from .derived import result_of
 from .digest import Digest, equal_json
 from .entries import Entries
 from .entry import Entry
@@ -57,6 +58,9 @@ def merged(base: Tree, ours: Tree, theirs: Changes, *, repeats: bool = False) ->
     found: dict[str, Node | None] = {}
     clashes: dict[str, str] = {}
     for name, node in theirs.items():
+        if result_of(name) and name not in base and name in ours:
+            # Its name follows from all that decides a derived result: both sides made the same one.
+            continue
         try:
             result = _merged_node(base.get(name), ours.get(name), node, repeats)
         except (ClashError, InputError) as error:

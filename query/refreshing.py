@@ -130,9 +130,10 @@ def _kernel(origin: Origin, modules: Collection[str]) -> Kernel:
         return known
     which = "with the code it had" if origin.version is None else f"version {origin.version}"
     others = ", ".join(versions_of(origin.kernel))
+    where = "run the script or notebook" if module == "__main__" else f"import {module}"
     raise InputError(
         f"there is no kernel {origin.kernel!r} {which} in this process"
-        + (f", only version {others}" if others else f"; import {module}, where it was defined")
+        + (f", only version {others}" if others else f"; {where}, where it was defined")
     )
 
 

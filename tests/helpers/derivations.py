@@ -2,10 +2,12 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 import neurolake
 
@@ -61,3 +63,14 @@ def doubled(array: Any, marker: str) -> Any:
 def even_rows(table: Any, marker: str) -> Any:
     frame = table.dask()
     return frame.map_partitions(fragile_rows, marker, meta=frame._meta)
+
+
+@neurolake.kernel(version="1")
+def slow_rows(array: Any) -> Any:
+    time.sleep(0.2)
+    return pa.table({"x": array[:3, 0]})
+
+
+def derive_slow_rows(url: str, number: int) -> str:
+    """The name of the result, derived in this process."""
+    return str(neurolake.open(url, durable=False).derive(slow_rows, "a").name)

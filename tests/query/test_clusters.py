@@ -145,6 +145,12 @@ def test_what_comes_back_is_small(client: Client, lake: Any) -> None:
     assert array[:1000].nbytes == 40_000 and len(cloudpickle.dumps(future.result())) < 1_500
 
 
+def test_processes_that_derive_at_once_make_one_result(client: Client, lake: Any) -> None:
+    found = client.gather(client.map(derivations.derive_slow_rows, [lake.url] * 6, range(6), pure=False))
+    (made,) = lake.derived()
+    assert found == [made.name] * 6 and lake[made.name].rows == 3
+
+
 def test_a_failing_block_leaves_nothing(client: Client, lake: Any) -> None:
     before = lake.head
 

@@ -112,6 +112,23 @@ def test_found_on_another_branch_and_in_a_pulled_lake(lake: Any, calls: list[str
     assert calls == ["mean_trace"]
 
 
+def test_results_made_on_both_sides_merge(lake: Any, calls: list[str], tmp_path: Path) -> None:
+    other = lake.copy_to(tmp_path / "other")
+    for one in (lake, other):
+        with one.transaction("of its own") as tx:
+            tx.put_file(f"of {Path(one.url).name}", b"")
+        one.derive(derivations.mean_trace, "v")
+        one.derive(lambda v: {"table": pa.table({"x": v[0]}), "n": 3}, "v")
+    lake.pull(other, into="theirs")
+    assert len(calls) == 2 and lake.branches["theirs"].id != lake.head.commit.id
+    records = {made.name: made.origin.commit for made in lake.derived()}
+    assert records != {made.name: made.origin.commit for made in lake.derived("theirs")}
+    lake.branches.create("both")
+    lake.merge("theirs", into="both")
+    assert {made.name: made.origin.commit for made in lake.derived("both")} == records
+    assert not any(made.stale for made in lake.derived("both"))
+
+
 def test_inputs_of_a_time(lake: Any) -> None:
     first = lake.head.commit.id
     with lake.transaction("later") as tx:
@@ -365,6 +382,17 @@ def test_two_processes_at_once_make_one_result(lake: Any) -> None:
             assert len([one.result() for one in found]) == 4
     assert len(lake.derived()) == 2
     assert lake.derived()[1].name in lake and lake[lake.derived()[1].name].rows == 4
+
+
+def test_on_s3(s3: str) -> None:
+    lake = neurolake.create(s3)
+    with lake.transaction("ingest") as tx:
+        fill(tx)
+    doubled = lake.derive(lambda v: v.dask() * 2, "v")
+    np.testing.assert_array_equal(doubled[...], 2 * lake["v"][...])
+    rows = lake.derive(lambda trials: trials.dask(where=[("stimulus", "==", "C2")]), "trials")
+    assert rows.to_arrow()["trial_id"].to_pylist() == [7, 9]
+    assert lake.head.xarray("v").sel(trial=8).values.tolist() == [4, 5, 6, 7]
 
 
 def test_a_result_of_a_result(lake: Any, calls: list[str]) -> None:
