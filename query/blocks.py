@@ -105,17 +105,22 @@ def write_dask_array(
     draft = transaction.drafts.edit(name)
     assert draft is not None, "just made"
     for at, entries in zip(np.ndindex(blocks.shape), stored, strict=True):
-        low = [index * part for index, part in zip(at, values.chunksize, strict=True)]
-        box = [(a, min(a + b, n)) for a, b, n in zip(low, values.chunksize, array.shape, strict=True)]
-        numbers = map(grid.number, grid.overlapping(box))
-        draft.changes.update(zip(numbers, entries, strict=True))
+        draft.changes.update(zip(_chunks_of(at, values.chunksize, grid), entries, strict=True))
+
+
+def _chunks_of(at: Sequence[int], block: Sequence[int], grid: Grid) -> Iterator[int]:
+    """Numbers of the stored chunks in a block of dask's, in C order."""
+    low = [index * length for index, length in zip(at, block, strict=True)]
+    box = [(a, min(a + b, n)) for a, b, n in zip(low, block, grid.shape, strict=True)]
+    return map(grid.number, grid.overlapping(box))
 
 
 def _chunk_within(block: Sequence[int], itemsize: int) -> list[int]:
     """About a MiB, as whole rows as can be; each side divides that of *block*."""
     chunk, room = [1] * len(block), max(CHUNK_BYTES // itemsize, 1)
     for axis in reversed(range(len(block))):
-        sizes = [n for n in range(1, block[axis] + 1) if block[axis] % n == 0] or [1]
+        small = [n for n in range(1, math.isqrt(block[axis]) + 1) if block[axis] % n == 0] or [1]
+        sizes = sorted({*small, *(max(block[axis], 1) // n for n in small)})
         fitting, larger = [n for n in sizes if n <= room], [n for n in sizes if n > room]
         # A prime number of rows would be cut into single ones.
         chunk[axis] = fitting[-1] if 16 * fitting[-1] > room or not larger else larger[0]

@@ -54,8 +54,11 @@ def origin_of(
         A parameter has no JSON, or the inputs are no names.
     """
     arguments = _checked(inputs)
-    # The snapshot's own error tells what a name may have been meant for.
-    nodes = {name: name in snapshot.tree or snapshot[name] for name in named(arguments, made.whole).values()}
+    names = sorted(named(arguments, made.whole).values())
+    for name in names:
+        if name not in snapshot.tree:
+            # Its own error tells what may have been meant.
+            snapshot[name]
     identity = made.identity()
     return Origin(
         kernel=made.name,
@@ -64,7 +67,7 @@ def origin_of(
         function=made.home,
         whole=made.whole,
         arguments=arguments,
-        inputs={name: content(snapshot.tree, name) for name in sorted(nodes)},
+        inputs={name: content(snapshot.tree, name) for name in names},
         params=dict(params) if canonical else {k: plain(v, f"parameter {k!r}") for k, v in params.items()},
         commit=snapshot.commit.id,
     )

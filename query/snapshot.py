@@ -165,9 +165,6 @@ class Selection(Snapshot):
     def __init__(self, whole: Snapshot, names: Mapping[str, str]) -> None:
         super().__init__(whole._history, whole.commit)
         everything = self.tree
-        for name in names.values():
-            # The snapshot's own error tells what it may have been meant.
-            whole[name] if name not in everything else None
         self._names = {
             alias + part.removeprefix(name): part
             for alias, name in names.items()
