@@ -1,0 +1,38 @@
+"""Extracellular potentials over a lake: electrodes, coefficients, signals, and what is made of them.
+
+Lengths are µm, conductivities S/m, currents nA, potentials mV, times ms; coefficients are mV/nA. What each
+function takes and gives is in docs/lfp.md.
+"""
+
+from ..kernels.electrodes import LAYOUTS, TYPES, Electrodes, Layout, laminar_probe, shank_probe
+from ..kernels.fields import Field
+from .lfp_analysis import csd, filtered, sampling_rate, spectrum
+from .lfp_coefficients import coefficients
+from .lfp_inputs import electrodes_of, field_of, segments_of
+from .lfp_methods import METHODS
+from .lfp_online import Recorder
+from .lfp_signals import currents, signal
+from .lfp_weights import weights
+
+__all__ = [
+    "LAYOUTS",
+    "METHODS",
+    "TYPES",
+    "Electrodes",
+    "Field",
+    "Layout",
+    "Recorder",
+    "coefficients",
+    "csd",
+    "currents",
+    "electrodes_of",
+    "field_of",
+    "filtered",
+    "laminar_probe",
+    "sampling_rate",
+    "segments_of",
+    "shank_probe",
+    "signal",
+    "spectrum",
+    "weights",
+]
