@@ -5,13 +5,15 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ..lake import Lake, Table, Transaction
-from ..lake.digest import digest_of
+from ..lake.digest import Digest, digest_of
 from ..lake.errors import IngestError, InputError
 from . import simrun_schema as schema
 from .simrun_group import GroupResult, Settings, ingest_group, read_source, run_path
@@ -235,13 +237,17 @@ def _store(
     groups = list(_groups(_numbered(new, transaction), sizes))
     results: dict[int, GroupResult] = {}
     parameters: dict[str, pa.Table] = {}
+    times: dict[Digest, npt.NDArray[np.float64]] = {}
     # Processes take as long to start as this one takes for a small tree.
     wanted = 1 if processes is None and total < _SMALL_TREE else processes
     with workers(len(groups), scheduler=scheduler, processes=wanted) as each:
         for at, result in each(ingest_group, [(settings, group) for group, _ in groups]):
-            # Thousands of runs share a few parameter files: one copy of each is held.
+            # Thousands of runs share a few parameter files and time axes: one copy of each is held.
             parameters = {**result.parameters, **parameters}
             result.parameters = {}
+            result.traces = [
+                replace(block, time=times.setdefault(block.axis, block.time)) for block in result.traces
+            ]
             results[at] = result
             done += groups[at][1]
             if progress is not None:

@@ -76,7 +76,8 @@ def parse_traces(data: bytes, path: str | Path) -> Traces:
     if samples is None:
         samples = _read_with_python(text, header, path)
     _check_times(samples[0], path, first_line=2)
-    return Traces(samples[0], samples[1:], header)
+    # Who keeps the times only is not to keep the voltages with them.
+    return Traces(samples[0].copy(), samples[1:], header)
 
 
 def _read_with_arrow(text: bytes, n_columns: int) -> NDArray[np.float64] | None:
@@ -160,7 +161,7 @@ def parse_traces_npz(data: bytes, path: str | Path) -> Traces:
         raise IngestError(f"cannot tell the time axis: {fault} of {matrix.shape} increase", path)
     samples = np.ascontiguousarray(stored[0].T, np.float64)
     _check_times(samples[0], path, first_line=None)
-    return Traces(samples[0], samples[1:], trace_header(len(samples) - 1))
+    return Traces(samples[0].copy(), samples[1:], trace_header(len(samples) - 1))
 
 
 def _load_matrix(data: bytes, path: str | Path) -> NDArray[Any]:

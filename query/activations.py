@@ -41,6 +41,8 @@ PROXIMAL_UM = 500.0
 TABLE = "synapse_activation"
 # Rows that are in memory at a time.
 _ROWS = 4_000_000
+# Counts in a block of a lazy result: with fine bins and many groups they are larger than what is counted.
+_BLOCK_BYTES = 32 * 2**20
 _SEPARATOR = "__"
 
 Labels = Callable[[Any], str]
@@ -247,6 +249,7 @@ class _Job:
 
     def lazy(self, ids: npt.NDArray[np.int64], per_block: int) -> da.Array:
         """Counts of all trials, a block of trials for each task."""
+        per_block = min(per_block, max(1, _BLOCK_BYTES // max(1, self._empty(1).nbytes)))
         name = f"activations-{tokenize(self, ids, per_block)}"
         blocks = [ids[first : first + per_block] for first in range(0, len(ids), per_block)]
         graph = {(name, 0, at, 0): (self, block) for at, block in enumerate(blocks)}
