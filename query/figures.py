@@ -1,7 +1,6 @@
 """Figures of trials: rasters, peri-stimulus time histograms and voltage traces.
 
-Everything is drawn from plain arrays on axes the caller owns; pyplot and its global state are not used, so that
-figures can be made in any thread and without a screen. Needs the extra ``neurolake[plot]`` (matplotlib).
+Everything is drawn from plain arrays on axes the caller owns. Needs the extra ``neurolake[plot]`` (matplotlib).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .figures_style import GREY, INK, LARGE, NORMAL, SMALL, WIDTH_INCH, colours, page, tidy
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""The palette of Okabe & Ito (2008), told apart by all common kinds of colour vision; most contrast first."""
-
-INK, GREY = "#222222", "#8a8a8a"
-WIDTH_INCH = 7.2  # two columns of a journal page
-SMALL, NORMAL, LARGE = 7.0, 8.0, 10.0  # points
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,7 @@ def psth(
     values_by_group: Mapping[str, ArrayLike],
     *,
     ylabel: str = "Spikes per trial and bin",
+    shades: Sequence[str] | None = None,
 ) -> None:
     """Draw one histogram per group as steps over a light fill.
 
@@ -57,6 +52,8 @@ def psth(
         Bin edges in ms, shape (n_bins + 1,).
     values_by_group
         Values to draw, shape (n_bins,) for each group, in the unit that *ylabel* tells.
+    shades
+        Colours of the groups; those of the palette by default.
 
     Raises
     ------
@@ -64,7 +61,8 @@ def psth(
         If a group has not one value per bin.
     """
     borders = np.asarray(edges)
-    for (group, values), colour in zip(values_by_group.items(), _colours(len(values_by_group)), strict=True):
+    drawn = zip(values_by_group.items(), shades or colours(len(values_by_group)), strict=True)
+    for (group, values), colour in drawn:
         heights = np.asarray(values)
         if heights.shape != (len(borders) - 1,):
             raise ValueError(f"{group!r} has shape {heights.shape}; expected ({len(borders) - 1},)")
@@ -72,7 +70,7 @@ def psth(
         ax.stairs(heights, borders, baseline=None, color=colour, linewidth=1.1, label=group)
     ax.set_xlim(borders[0], borders[-1])
     ax.set_ylim(bottom=0)
-    _tidy(ax, ylabel)
+    tidy(ax, ylabel)
     if len(values_by_group) > 1:
         ax.legend(frameon=False, fontsize=SMALL, loc="upper right", handlelength=1.2)
 
@@ -84,6 +82,7 @@ def raster(
     *,
     n_trials: int | None = None,
     first_row: int = 0,
+    tick: float = 0.96,
     colour: str = INK,
     label: str = "",
 ) -> None:
@@ -99,6 +98,8 @@ def raster(
         Number of rows, those of trials without spikes included; by default up to the last that has one.
     first_row
         Row of trial 0.
+    tick
+        Height of a tick in rows: more than one where rows are too many to be seen each.
     label
         Written at the right of the rows.
 
@@ -114,14 +115,14 @@ def raster(
     if rows.size and not (rows.min() >= 0 and rows.max() < n_rows):
         raise ValueError(f"trials are {rows.min()} to {rows.max()}; expected 0 to {n_rows - 1}")
     y = rows + first_row
-    ax.vlines(times, y - 0.48, y + 0.48, color=colour, linewidth=1.1, rasterized=times.size > 10_000)
+    ax.vlines(times, y - tick / 2, y + tick / 2, color=colour, linewidth=1.1, rasterized=times.size > 10_000)
     middle = first_row + (n_rows - 1) / 2
     ax.text(
         1.01, middle, label, transform=ax.get_yaxis_transform(), color=colour, fontsize=SMALL, va="center"
     )
     ax.set_ylim(first_row + n_rows + 0.3, -1.3)
     ax.set_yticks([])
-    _tidy(ax, "Trial")
+    tidy(ax, "Trial")
 
 
 def voltages(
@@ -162,7 +163,7 @@ def voltages(
     ax.plot(t, mean, color=colour, linewidth=1.2)
     ax.text(1.01, 0.5, label, transform=ax.transAxes, color=colour, fontsize=SMALL, va="center")
     ax.set_xlim(t[0], t[-1])
-    _tidy(ax, r"$V_\mathrm{m}$ (mV)")
+    tidy(ax, r"$V_\mathrm{m}$ (mV)")
 
 
 def overview(
@@ -215,25 +216,17 @@ def overview(
 
 
 def _panels(n_stimuli: int, title: str, footer: str) -> tuple["Figure", list["Axes"]]:
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise ImportError("figures need matplotlib: pip install 'neurolake[plot]'") from error
     heights = [1.9, 1.3, *[1.0] * n_stimuli]
-    layout = ConstrainedLayoutEngine(rect=(0, 0.02, 1, 0.98), hspace=0.03)
-    figure = Figure((WIDTH_INCH, 1.1 * sum(heights) + 0.7), dpi=200, layout=layout, facecolor="white")
+    figure = page(WIDTH_INCH, 1.1 * sum(heights) + 0.7, title=title, footer=footer)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
     for letter, ax in zip("abc", axes, strict=False):
         ax.set_title(letter, loc="left", x=-0.09, fontsize=LARGE, fontweight="bold", color=INK)
-    figure.suptitle(title, fontsize=LARGE, color=INK)
-    figure.text(0.995, 0.008, footer, ha="right", fontsize=6.5, color=GREY)
     return figure, axes
 
 
 def _draw_spikes(ax: "Axes", responses: Mapping[str, Responses]) -> None:
     row = 0
-    for (stimulus, seen), colour in zip(responses.items(), _colours(len(responses)), strict=True):
+    for (stimulus, seen), colour in zip(responses.items(), colours(len(responses)), strict=True):
         n_trials = len(seen.voltage)
         label = f"{stimulus}\n{n_trials} trials"
         raster(ax, seen.trial, seen.time, n_trials=n_trials, first_row=row, colour=colour, label=label)
@@ -243,7 +236,7 @@ def _draw_spikes(ax: "Axes", responses: Mapping[str, Responses]) -> None:
 def _draw_voltages(
     axes: Sequence["Axes"], responses: Mapping[str, Responses], sample_times: ArrayLike
 ) -> None:
-    for ax, (stimulus, seen), colour in zip(axes, responses.items(), _colours(len(responses)), strict=True):
+    for ax, (stimulus, seen), colour in zip(axes, responses.items(), colours(len(responses)), strict=True):
         examples = min(3, len(seen.voltage))
         label = f"{stimulus}\nmean ± SD,\n{examples} single trials"
         voltages(ax, sample_times, seen.voltage, examples=examples, colour=colour, label=label)
@@ -272,14 +265,3 @@ def _rates(responses: Mapping[str, Responses], edges: ArrayLike) -> dict[str, ND
         stimulus: 1000 * per_trial(response.time, edges, n_trials=len(response.voltage), rate=True)
         for stimulus, response in responses.items()
     }
-
-
-def _colours(n: int) -> list[str]:
-    return [COLOURS[k % len(COLOURS)] for k in range(n)]
-
-
-def _tidy(ax: "Axes", ylabel: str) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(INK)
-    ax.tick_params(labelsize=SMALL, color=INK, labelcolor=INK, width=0.8, length=3)
-    ax.set_ylabel(ylabel, fontsize=NORMAL, color=INK)

@@ -82,7 +82,7 @@ def trains(
     for name in ("trials", table):
         if name not in snapshot.tables:
             raise NotFoundError(f"there is no table {name}; ingest some results first")
-    ids, labels, group = _chosen(snapshot, trials, by)
+    ids, labels, group = grouped(snapshot, trials, by)
     query = f'select trial_id, time from "{table}" where ({spikes}\n) order by trial_id, time'  # noqa: S608
     rows = snapshot.sql(query).to_arrow_table()
     trial, time = rows["trial_id"].to_numpy(), rows["time"].to_numpy()
@@ -91,9 +91,10 @@ def trains(
     return Trains(ids, labels, group, row[ours], np.asarray(time[ours], np.float64))
 
 
-def _chosen(
+def grouped(
     snapshot: Snapshot, trials: str, by: str | None
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...], npt.NDArray[np.int64]]:
+    """Trials that meet a condition, the groups that they form, and the number of the group of each; see `Trains`."""
     key = f"'{EVERYTHING}'" if by is None else by
     query = (
         f"select trial_id, dense_rank() over (order by ({key}\n)) - 1 as number, ({key}\n)::varchar as label "  # noqa: S608

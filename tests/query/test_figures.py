@@ -9,7 +9,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
 from neurolake.query import figures
-from neurolake.query.figures import COLOURS, Responses, overview, psth, raster, voltages
+from neurolake.query.figures import Responses, overview, psth, raster, voltages
+from neurolake.query.figures_style import COLOURS
 
 EDGES = np.array([0.0, 10.0, 20.0, 30.0])
 

@@ -1,0 +1,65 @@
+"""How figures look: the palette, the page with its title and footer, and axes without ornament.
+
+matplotlib comes with the extra ``neurolake[plot]``. pyplot and its global state are not used, so that figures can be
+made in any thread and without a screen.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+"""The palette of Okabe & Ito (2008), told apart by all common kinds of colour vision; most contrast first."""
+
+MAP = "viridis"
+"""For amounts: perceptually uniform, and rising in lightness for all kinds of colour vision."""
+
+INK, GREY = "#222222", "#8a8a8a"
+WIDTH_INCH = 7.2  # two columns of a journal page
+SMALL, NORMAL, LARGE = 7.0, 8.0, 10.0  # points
+DPI = 200
+_FOOTER_INCH = 0.16
+
+
+def page(width: float, height: float, *, title: str = "", footer: str = "", gap: float = 0.03) -> "Figure":
+    """An empty figure of *width* x *height* inches, with a title above and small text below.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError as error:
+        raise ImportError("figures need matplotlib: pip install 'neurolake[plot]'") from error
+    foot = _FOOTER_INCH / height
+    layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot), hspace=gap, wspace=gap)
+    figure = Figure((width, height), dpi=DPI, layout=layout, facecolor="white")
+    figure.suptitle(title, fontsize=LARGE, color=INK)
+    figure.text(0.995, 0.03 / height, footer, ha="right", fontsize=6.5, color=GREY)
+    return figure
+
+
+def colours(n: int) -> list[str]:
+    """A colour for each of *n* groups: the palette, or evenly spaced ones of a map for more than it has."""
+    if n <= len(COLOURS):
+        return list(COLOURS[:n])
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    # The lightest end of the map is hard to see on white.
+    return [to_hex(colormaps[MAP](0.85 * k / (n - 1))) for k in range(n)]
+
+
+def tidy(ax: "Axes", ylabel: str, xlabel: str = "") -> None:
+    """Label axes, and leave away the lines around that say nothing."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(INK)
+    ax.tick_params(labelsize=SMALL, color=INK, labelcolor=INK, width=0.8, length=3)
+    ax.set_ylabel(ylabel, fontsize=NORMAL, color=INK)
+    if xlabel:
+        ax.set_xlabel(xlabel, fontsize=NORMAL, color=INK)
