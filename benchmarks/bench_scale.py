@@ -1,13 +1,16 @@
 """How questions grow with the number of trials, beside pandas and dask on the layout that ISF keeps its data in.
 
-    python benchmarks/bench_scale.py --trials 1000 18000
+    python benchmarks/bench_scale.py --sizes 1000 18000 100000 --work DIR
 
-Every lake is made by `lakes.py`. Answers are checked to be equal before anything is timed.
+Every lake is made by `lakes.py`. Answers are checked to be equal before anything is timed. At the end comes one table
+of times against sizes, with the power of the size that each grows with.
 """
 
 import argparse
 import math
+import os
 import pickle
+import resource
 import sys
 import threading
 from collections import deque
@@ -19,9 +22,11 @@ from typing import Any
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
-from lakes import BATCH, PARTITIONS, TRIALS_PER_RUN, template, write_isf_layout, write_lake
-from measure import Figures, emptied, interleaved, seconds, tree_bytes
+from growth import Growth
+from lakes import BATCH, PARTITIONS, TRIALS_PER_RUN, Template, template, write_isf_layout, write_lake
+from measure import HERE, Figures, Timing, emptied, interleaved, seconds, tree_bytes
 from trees import add_arguments, run_source, work_folder
+from upkeep import add_bytes, upkeep
 
 import neurolake as nl
 from neurolake.ingest.simrun import ingest_simrun
@@ -32,6 +37,7 @@ from neurolake.query.voltages import voltage_statistics
 
 BEGIN, END = 245.0, 265.0
 LAST_MS = 345
+OURS, THEIRS = "neurolake", "ISF's layout"
 
 
 @dataclass(frozen=True)
@@ -157,58 +163,121 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 18_000], help="of lakes, in trials")
     parser.add_argument("--voltages-up-to", type=int, default=18_000, help="larger lakes have none")
     parser.add_argument("--isf-up-to", type=int, default=18_000, help="larger lakes have nothing beside them")
+    parser.add_argument(
+        "--slow",
+        type=float,
+        default=20.0,
+        help="seconds beyond which what stands beside is timed once, as it is checked (default: %(default)s)",
+    )
     arguments = parser.parse_args()
-    figures = Figures("scale")
-    figures.settings = {"sizes": arguments.sizes, "rounds": arguments.rounds}
+    figures, growth = Figures("scale"), Growth()
+    figures.settings = {name: vars(arguments)[name] for name in ("sizes", "rounds", "slow")}
     with work_folder(arguments.work) as work:
+        os.environ["NEUROLAKE_CACHE"] = str(work / "cache")
         source = run_source(arguments.data, work)
         figures.settings["source"] = source.origin
         small = nl.create(emptied(work / "small"))
         ingest_simrun(small, source.folder.parent)
         pattern = template(small, arguments.data)
         for size in arguments.sizes:
-            _size(figures, arguments, work, pattern, size)
+            Scale(figures, growth, arguments, work, pattern, size).measure()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    figures.add("all", "memory of this benchmark, at most", most / 1e9, "GB")
+    growth.report(figures, HERE / "results")
     figures.report()
 
 
-def _size(figures: Figures, arguments: argparse.Namespace, work: Path, pattern: Any, size: int) -> None:
-    section, voltages = f"{size:,} trials", size <= arguments.voltages_up_to
-    folder, isf = work / f"lake-{size}", work / f"isf-{size}"
-    if not folder.exists():
-        spent = seconds(lambda: write_lake(folder, pattern, size, voltages=voltages))
-        figures.add(section, "written", spent, "s", f"{-(-size // BATCH)} commits")
-    lake = nl.open(folder)
-    ((rows,),) = lake.sql("select count(*) from synapse_activation").fetchall()
-    figures.add(section, "synapse activations", rows / 1e6, "M rows")
-    figures.add(section, "stored", tree_bytes(folder) / 1e9, "GB")
-    compared = size <= arguments.isf_up_to
-    if compared and not (isf / "trials").exists():
-        write_isf_layout(isf, lake, size, min(size, 160) if voltages else 0)
-        (isf / "trials").write_text(str(size))
-    for question in QUESTIONS:
-        if voltages or not question.needs_voltages:
-            _ask(figures, section, question, lake, isf if compared else None, size, arguments.rounds)
-    if voltages:
-        _moments(figures, section, lake, arguments.rounds)
-        _binned(figures, section, lake, min(arguments.rounds, 3))
+@dataclass(frozen=True)
+class Scale:
+    """One lake and what is asked of it."""
 
+    figures: Figures
+    growth: Growth
+    arguments: argparse.Namespace
+    work: Path
+    pattern: Template
+    size: int
 
-def _ask(
-    figures: Figures, section: str, question: Question, lake: Any, isf: Path | None, size: int, rounds: int
-) -> None:
-    trial = min(size, 160) // 2
-    cases = {"neurolake": lambda: question.ours(lake, trial)}
-    if isf is not None:
-        cases["ISF's layout"] = lambda: question.isf(isf, trial)
-        _check_equal(question.title, *(ask() for ask in cases.values()))
-    else:
-        cases["neurolake"]()
-    timings = interleaved(cases, rounds)
-    for name, timing in timings.items():
-        figures.add_time(section, f"{question.title}: {name}", timing, "ms")
-    if isf is not None:
-        ratio = timings["ISF's layout"].median / timings["neurolake"].median
-        figures.add(section, f"{question.title}: ISF's layout / neurolake", ratio, "times")
+    @property
+    def section(self) -> str:
+        return f"{self.size:,} trials"
+
+    @property
+    def folder(self) -> Path:
+        return self.work / f"lake-{self.size}"
+
+    @property
+    def voltages(self) -> bool:
+        return self.size <= self.arguments.voltages_up_to
+
+    def measure(self) -> None:
+        """Make the lake where it is not there; ask, and count its bytes."""
+        self._made()
+        lake = nl.open(self.folder)
+        ((rows,),) = lake.sql("select count(*) from synapse_activation").fetchall()
+        self.figures.add(self.section, "synapse activations", rows / 1e6, "M rows")
+        self.figures.add(self.section, "stored", tree_bytes(self.folder) / 1e9, "GB")
+        isf = self._beside(lake)
+        for question in QUESTIONS:
+            if self.voltages or not question.needs_voltages:
+                self._ask(question, lake, isf)
+        few = min(self.arguments.rounds, 3)
+        if self.voltages:
+            _moments(self, lake, self.arguments.rounds)
+            _binned(self, lake, few)
+        add_bytes(self.figures, self.section, self.folder, self.size)
+        for name, timing in upkeep(self.folder, self.pattern, self.size, few):
+            self.timed(name, timing)
+
+    def timed(self, name: str, timing: Timing, unit: str = "s") -> None:
+        """Note the times of one thing that every size has."""
+        self.figures.add_time(self.section, name, timing, unit)
+        self.growth.add(name, self.size, timing)
+
+    def _made(self) -> None:
+        if self.folder.exists():
+            return
+        # What was interrupted is made anew.
+        part = emptied(self.folder.with_suffix(".part"))
+        spent = seconds(lambda: write_lake(part, self.pattern, self.size, voltages=self.voltages))
+        part.rename(self.folder)
+        self.figures.add(self.section, "written", spent, "s", f"{-(-self.size // BATCH)} commits")
+
+    def _beside(self, lake: Any) -> Path | None:
+        """The same trials in ISF's layout, if they are to be compared."""
+        if self.size > self.arguments.isf_up_to:
+            return None
+        folder = self.work / f"isf-{self.size}"
+        if not (folder / "trials").exists():
+            emptied(folder).rmdir()
+            write_isf_layout(folder, lake, self.size, min(self.size, 160) if self.voltages else 0)
+            (folder / "trials").write_text(str(self.size))
+        return folder
+
+    def _ask(self, question: Question, lake: Any, isf: Path | None) -> None:
+        trial = min(self.size, 160) // 2
+        cases: dict[str, Callable[[], pd.DataFrame]] = {OURS: lambda: question.ours(lake, trial)}
+        if isf is not None:
+            cases[THEIRS] = lambda: question.isf(isf, trial)
+        answers: dict[str, pd.DataFrame] = {}
+        first = {
+            name: seconds(lambda name=name, ask=ask: answers.update({name: ask()}))
+            for name, ask in cases.items()
+        }
+        if isf is not None:
+            _check_equal(question.title, answers[OURS], answers[THEIRS])
+        timings = {
+            name: Timing([first[name]])
+            for name in cases
+            if name != OURS and first[name] > self.arguments.slow
+        }
+        quick = {name: ask for name, ask in cases.items() if name not in timings}
+        timings = interleaved(quick, self.arguments.rounds) | timings
+        for name, timing in timings.items():
+            self.timed(f"{question.title}: {name}", timing, "ms")
+        if isf is not None:
+            ratio = timings[THEIRS].median / timings[OURS].median
+            self.figures.add(self.section, f"{question.title}: {THEIRS} / {OURS}", ratio, "times")
 
 
 def _check_equal(title: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
@@ -223,7 +292,7 @@ def _check_equal(title: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
         raise AssertionError(f"{title}: no rows, which compares nothing")
 
 
-def _moments(figures: Figures, section: str, lake: Any, rounds: int) -> None:
+def _moments(scale: Scale, lake: Any, rounds: int) -> None:
     """Mean and SD over trials at every time, beside what nothing can do without: reading and decoding."""
     array = lake.head["voltage/soma"]
     chunks = Chunks(array)
@@ -234,11 +303,11 @@ def _moments(figures: Figures, section: str, lake: Any, rounds: int) -> None:
     }
     timings = interleaved(cases, rounds)
     for name, timing in timings.items():
-        figures.add_time(section, name, timing)
+        scale.timed(name, timing)
     ours = timings["mean and SD over trials"].median
     for name in list(cases)[1:]:
-        figures.add(section, f"{name} / mean and SD", timings[name].median / ours, "times")
-    figures.add(section, "of traces", array.nbytes / ours / 1e9, "GB/s")
+        scale.figures.add(scale.section, f"{name} / mean and SD", timings[name].median / ours, "times")
+    scale.figures.add(scale.section, "of traces", array.nbytes / ours / 1e9, "GB/s")
 
 
 class Chunks:
@@ -272,11 +341,11 @@ class Chunks:
         self._codec.decode_into(data, self._buffers.chunk)
 
 
-def _binned(figures: Figures, section: str, lake: Any, rounds: int) -> None:
+def _binned(scale: Scale, lake: Any, rounds: int) -> None:
     """Activations by EI, 50 µm of soma distance and ms: ISF took 12.8 s for 160 trials."""
     cases = {"EI x 50 µm x 1 ms": lambda: bin_activations(lake.head, ["EI", "soma_distance"], t_max=300)}
     for name, timing in interleaved(cases, rounds).items():
-        figures.add_time(section, f"binning {name}", timing)
+        scale.timed(f"binning {name}", timing)
 
 
 if __name__ == "__main__":

@@ -78,14 +78,26 @@ def write_lake(url: Path, source: Template, trials: int, *, voltages: bool = Tru
     """A lake of *trials*, one commit for each `BATCH` of them."""
     lake = nl.create(url)
     for first in range(0, trials, BATCH):
-        ids = np.arange(first, min(first + BATCH, trials))
-        with lake.transaction(f"Trials {ids[0]} to {ids[-1]}") as tx:
-            for name, table in _tables(source, ids, seed):
-                tx.append_table(name, table, sorted_by=["trial_id"])
-            if voltages:
-                block = source.voltage[ids % source.size] * (1 + 1e-6 * ids)[:, None]
-                _append(tx, source, block)
+        append(lake, source, np.arange(first, min(first + BATCH, trials)), voltages=voltages, seed=seed)
     return lake
+
+
+def append(
+    lake: Any,
+    source: Template,
+    ids: np.ndarray,
+    *,
+    voltages: bool = True,
+    seed: int = 0,
+    branch: str = "main",
+) -> None:
+    """Commit the trials *ids*, which follow on those of the branch."""
+    with lake.transaction(f"Trials {ids[0]} to {ids[-1]}", branch=branch) as tx:
+        for name, table in _tables(source, ids, seed):
+            tx.append_table(name, table, sorted_by=["trial_id"])
+        if voltages:
+            block = source.voltage[ids % source.size] * (1 + 1e-6 * ids)[:, None]
+            _append(tx, source, block)
 
 
 def _append(tx: Any, source: Template, block: np.ndarray) -> None:

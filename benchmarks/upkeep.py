@@ -1,0 +1,78 @@
+"""What a lake costs to keep: time to open, describe, commit to, verify and sweep it, and bytes by what they hold."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lakes import TRIALS_PER_RUN, Template, append
+from measure import Figures, Timing, seconds, tree_bytes
+
+import neurolake as nl
+
+BRANCH = "benchmark"
+PIECES = {
+    "activations": "synapse_activation",
+    "cells": "cell_activation",
+    "spikes": "spike_times",
+    "trials": "trials",
+    "voltages": "voltage/soma",
+}
+
+
+def upkeep(folder: Path, source: Template, size: int, rounds: int) -> Iterator[tuple[str, Timing]]:
+    """Names and times. A run is committed to a branch that is deleted; the lake's main branch stays as it is."""
+    cache = Path(os.environ["NEUROLAKE_CACHE"])
+
+    def opened() -> Any:
+        lake = nl.open(folder)
+        assert lake.head.tree
+        return lake
+
+    def described() -> None:
+        # Statistics of chunks and files need no Parquet file read.
+        lake.sql("select count(*), sum(size) from parquet_files").fetchall()
+
+    yield "open", Timing([seconds(opened) for _ in range(rounds)])
+    times = []
+    for _ in range(rounds):
+        shutil.rmtree(cache, ignore_errors=True)
+        lake = opened()
+        times.append(seconds(described))
+    yield "catalog from nothing", Timing(times)
+    commits, catalogs = _commits(folder, source, size, rounds)
+    yield "commit of a run (8 trials)", commits
+    yield "catalog after that commit", catalogs
+    yield "verify", Timing([seconds(lambda: nl.open(folder).verify())])
+    yield "gc, dry run", Timing([seconds(lambda: nl.open(folder).collect_garbage(dry_run=True))])
+
+
+def _commits(folder: Path, source: Template, size: int, rounds: int) -> tuple[Timing, Timing]:
+    lake, commits, catalogs = nl.open(folder), [], []
+    voltages = "voltage/soma" in lake.head.arrays
+    lake.branches.create(BRANCH)
+    for turn in range(rounds):
+        ids = np.arange(size, size + TRIALS_PER_RUN) + turn * TRIALS_PER_RUN
+        commits.append(seconds(lambda ids=ids: append(lake, source, ids, voltages=voltages, branch=BRANCH)))
+        snapshot = lake.at(BRANCH)
+        catalogs.append(seconds(lambda s=snapshot: s.sql("select count(*) from parquet_files").fetchall()))
+    lake.branches.delete(BRANCH)
+    return Timing(commits), Timing(catalogs)
+
+
+def add_bytes(figures: Figures, section: str, folder: Path, size: int) -> None:
+    """Bytes for each trial: of what is stored, of the manifests around it, of the log and of the catalog."""
+    lake = nl.open(folder)
+    rows = dict(lake.sql("select name, stored_bytes from nodes").fetchall())
+    for title, node in PIECES.items():
+        if node in rows:
+            figures.add(section, f"bytes of {title}", rows[node] / size, "B/trial")
+    log = tree_bytes(folder / "log")
+    rest = tree_bytes(folder) - log - sum(filter(None, rows.values()))
+    figures.add(section, "bytes of manifests, and of packs beside their chunks", rest / size, "B/trial")
+    figures.add(section, "bytes of the log", log / size, "B/trial")
+    catalogs = Path(os.environ["NEUROLAKE_CACHE"]).rglob("catalog.duckdb")
+    largest = max((path.stat().st_size for path in catalogs), default=0)
+    figures.add(section, "bytes of the catalog", largest / size, "B/trial")
