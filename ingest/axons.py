@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
-AxonRule: TypeAlias = Literal["keep", "stub", "bluerecording"]
 Piece: TypeAlias = tuple[str, float, float, Callable[[Floats], Floats]]
 
 RULES = ("keep", "stub", "bluerecording")
@@ -47,7 +46,7 @@ class AxonTree:
         return points[new], np.concatenate([[0.0], np.cumsum(steps)])[new]
 
 
-def stub_axon(tree: AxonTree, rule: AxonRule, rotation: Floats | None = None) -> list[Piece]:
+def stub_axon(tree: AxonTree, rule: str, rotation: Floats | None = None) -> list[Piece]:
     """Two pieces of axon initial segment of 30 µm and a myelin of 1,000 µm, along one branch of the axon.
 
     The branch is the first whose tip is more than 1,060 µm from the soma's centre or, where there is none, the

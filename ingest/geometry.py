@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..lake import Lake, Snapshot
 from ..lake.errors import IngestError, InputError
-from .axons import RULES, AxonRule
+from .axons import RULES
 from .morphologies import Cell, cell_segments, default_counts, read_morphology
 from .simrun_schema import REAL, TEXT, WHOLE, TableKind, column
 
@@ -124,7 +124,7 @@ def ingest_segments(
     *,
     report: str | None = None,
     name: str | None = None,
-    axon: AxonRule = "keep",
+    axon: str = "keep",
     segment_length: float = 40.0,
     branch: str = "main",
     message: str | None = None,
@@ -206,7 +206,7 @@ def _blocks(
     rows: Mapping[str, Any],
     folder: Path,
     wanted: Mapping[int, tuple[Ids, Ids]] | None,
-    axon: AxonRule,
+    axon: str,
     length: float,
 ) -> Iterator[pa.Table]:
     """Tables of about `BLOCK_ROWS` segments each, at least one."""
@@ -255,7 +255,7 @@ def segments_table(node: int, columns: Mapping[str, Any]) -> pa.Table:
 class _Shapes:
     """Segments of cells in their own coordinates; cells of the same shape are computed once."""
 
-    def __init__(self, folder: Path, axon: AxonRule, length: float) -> None:
+    def __init__(self, folder: Path, axon: str, length: float) -> None:
         self.folder, self.axon, self.length = folder, axon, length
         self._cell = lru_cache(_SHAPES)(read_morphology)
         self._known: dict[tuple[Path, bytes, bytes], dict[str, NDArray[Any]]] = {}

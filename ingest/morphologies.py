@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..lake.errors import IngestError, InputError
-from .axons import AxonRule, AxonTree, stub_axon
+from .axons import AxonTree, stub_axon
 
 Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
@@ -111,7 +111,7 @@ def _soma_diameter(soma: Any) -> float:
 
 
 def cell_segments(
-    cell: Cell, sections: Ids, counts: Ids, axon: AxonRule = "keep", rotation: Floats | None = None
+    cell: Cell, sections: Ids, counts: Ids, axon: str = "keep", rotation: Floats | None = None
 ) -> dict[str, NDArray[Any]]:
     """Segments of a cell in its own coordinates, the soma at 0.
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lake import Snapshot
+from ..lake.content import coordinates
 from ..lake.errors import InputError
 from .sonata_layout import hdf5
 
@@ -61,6 +63,35 @@ def write_weights(path: str | Path, coefficients: Any, population: str, *, ones:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def stored_coefficients(snapshot: Snapshot, name: str) -> Any:
+    """Coefficients of a lake with their labels, as an array of xarray's whose values are read when they are needed.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such array.
+    InputError
+        It is no array of coefficients.
+    """
+    import dask.array as da
+    import xarray as xr
+
+    array = snapshot.arrays[name]
+    dims = _dimensions(snapshot, name)
+    if dims != ["electrode", "segment"]:
+        raise InputError(f"array {name!r} has the dimensions {dims}; coefficients have electrode and segment")
+    labels = {
+        key: (_dimensions(snapshot, node), snapshot.arrays[node][...])
+        for key, node in coordinates(snapshot.tree, name).items()
+    }
+    values = da.from_array(array, (array.shape[0], BLOCK_ROWS), asarray=False)
+    return xr.DataArray(values, labels, dims, attrs=array.attrs.asdict())
+
+
+def _dimensions(snapshot: Snapshot, name: str) -> list[str]:
+    return [str(dim) for dim in snapshot.tree[name].meta.get("dimension_names") or ()]
 
 
 def _ranges(node_id: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

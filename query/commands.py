@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..lake.console import Branch, LakePath, Ref, listing, out, size_text
-from . import plot_commands
+from . import lfp_commands, plot_commands
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -18,6 +18,7 @@ app = typer.Typer()
 params_app = typer.Typer(help="Look at parameters of trials.", no_args_is_help=True)
 app.add_typer(params_app, name="params")
 app.add_typer(plot_commands.app)
+app.add_typer(lfp_commands.app, name="lfp")
 
 Format = Annotated[
     str | None,

@@ -6,8 +6,9 @@ function takes and gives is in docs/lfp.md.
 
 from ..kernels.electrodes import LAYOUTS, TYPES, Electrodes, Layout, laminar_probe, shank_probe
 from ..kernels.fields import Field
-from .lfp_analysis import csd, filtered, sampling_rate, spectrum
+from .lfp_analysis import by_depth, csd, filtered, sampling_rate, spectrum
 from .lfp_coefficients import coefficients
+from .lfp_figures import cell_and_contacts, depth_map, probe_traces
 from .lfp_inputs import electrodes_of, field_of, segments_of
 from .lfp_methods import METHODS
 from .lfp_online import Recorder
@@ -22,13 +23,17 @@ __all__ = [
     "Field",
     "Layout",
     "Recorder",
+    "by_depth",
+    "cell_and_contacts",
     "coefficients",
     "csd",
     "currents",
+    "depth_map",
     "electrodes_of",
     "field_of",
     "filtered",
     "laminar_probe",
+    "probe_traces",
     "sampling_rate",
     "segments_of",
     "shank_probe",

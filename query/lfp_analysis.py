@@ -40,32 +40,58 @@ def csd(potential: xr.DataArray, sigma: float = 0.3, *, direction: ArrayLike | N
     InputError
         There are fewer than three depths, or coordinates lack.
     """
-    if "electrode" not in potential.dims or not {"x", "y", "z"} <= set(potential.coords):
-        raise InputError("a potential has the dimension electrode and the coordinates x, y and z in µm")
     if not 0 < sigma < np.inf:
         raise InputError(f"sigma is {sigma}; expected a number of S/m above 0")
-    at = _depths(potential, direction)
-    order = np.argsort(at, kind="stable")
-    level = np.concatenate([[0], np.cumsum(np.diff(at[order]) > _SAME_DEPTH)])
-    if level[-1] < 2:
-        raise InputError(f"contacts are at {level[-1] + 1} depths; a second derivative needs three")
-    values = potential.transpose("electrode", ...).data[order]
-    first = np.flatnonzero(np.diff(level, prepend=-1))
-    counts = np.diff(np.append(first, len(level)))
-    shape = (-1, *[1] * (values.ndim - 1))
-    mean = np.add.reduceat(np.asarray(values, np.float64), first, axis=0) / counts.reshape(shape)
-    depth = np.add.reduceat(at[order], first) / counts
-    kept = {key: part for key, part in potential.coords.items() if "electrode" not in part.dims}
-    dims = ["depth", *(dim for dim in potential.dims if dim != "electrode")]
+    levels = by_depth(potential, direction)
+    if levels.sizes["depth"] < 3:
+        raise InputError(f"contacts are at {levels.sizes['depth']} depths; a second derivative needs three")
+    axis = levels.get_axis_num("depth")
+    curved = _second(np.moveaxis(levels.values, axis, 0), levels["depth"].values)
     units = _CSD_UNITS.get(str(potential.attrs.get("units")), "S/m · potential/µm²")
-    made = xr.DataArray(
-        -sigma * _second(mean, depth),
-        {**kept, "depth": ("depth", depth[1:-1], {"units": "µm"})},
-        dims,
-        name="csd",
-        attrs={"units": units, "sigma": sigma},
+    made = levels.isel(depth=slice(1, -1)).copy(data=-sigma * np.moveaxis(curved, 0, axis))
+    return made.rename("csd").assign_attrs(units=units, sigma=sigma)
+
+
+def by_depth(values: xr.DataArray, direction: ArrayLike | None = None) -> xr.DataArray:
+    """Values of contacts in order of their depths along a probe, contacts of the same depth averaged.
+
+    Parameters
+    ----------
+    values
+        With the dimension ``electrode`` and the coordinates x, y and z in µm.
+    direction
+        As of `csd`.
+
+    Returns
+    -------
+    xarray.DataArray
+        float64, with ``depth`` (µm, rising) in place of ``electrode``.
+
+    Raises
+    ------
+    InputError
+        The dimension or a coordinate lacks.
+    """
+    if "electrode" not in values.dims or not {"x", "y", "z"} <= set(values.coords):
+        raise InputError(
+            "values of a probe have the dimension electrode and the coordinates x, y and z in µm"
+        )
+    at = _depths(values, direction)
+    order = np.argsort(at, kind="stable")
+    first = np.flatnonzero(np.diff(at[order], prepend=-np.inf) > _SAME_DEPTH)
+    counts = np.diff(np.append(first, len(order)))
+    axis = values.get_axis_num("electrode")
+    rows = np.moveaxis(np.asarray(values.values, np.float64), axis, 0)[order]
+    means = np.add.reduceat(rows, first, axis=0) / counts.reshape(-1, *[1] * (rows.ndim - 1))
+    depth = np.add.reduceat(at[order], first) / counts
+    kept = {key: part for key, part in values.coords.items() if "electrode" not in part.dims}
+    return xr.DataArray(
+        np.moveaxis(means, 0, axis),
+        {**kept, "depth": ("depth", depth, {"units": "µm"})},
+        ["depth" if dim == "electrode" else dim for dim in values.dims],
+        name=values.name,
+        attrs=values.attrs,
     )
-    return made.transpose(*("depth" if dim == "electrode" else dim for dim in potential.dims))
 
 
 def _depths(potential: xr.DataArray, direction: ArrayLike | None) -> NDArray[np.float64]:
