@@ -7,6 +7,7 @@ import typer
 
 from ..lake.console import LakePath, Ref, err, out, progress
 from ..lake.errors import InputError, NotFoundError
+from . import lfp_commands
 
 LEFT_OUT = 3
 
@@ -17,6 +18,8 @@ export_app = typer.Typer(
 )
 app.add_typer(ingest_app, name="ingest")
 app.add_typer(export_app, name="export")
+ingest_app.add_typer(lfp_commands.ingest_app)
+export_app.add_typer(lfp_commands.export_app)
 
 
 @ingest_app.command("simrun")
