@@ -65,24 +65,26 @@ def demo_command(
         int | None, typer.Option(min=1, help="Processes to simulate in; default: cores.")
     ] = None,
 ) -> None:
-    """Simulate a small neuron with synapses, ingest the results, ask the lake, and draw a figure.
+    """Simulate a neuron with synapses into a lake, ask it, write the results out, and draw a figure.
 
     Example: neurolake demo demo
     """
     from . import open
-    from .ingest.demo import write_demo_tree
+    from .ingest.demo import write_demo_model
     from .mechanisms.demo_input import STIMULUS_MS
     from .query.overview import DEMO_QUERIES, save_overview
 
-    results, lake, figure = folder / "results", str(folder / "lake"), folder / "overview.png"
-    if not results.exists():
-        out.print(f"Simulating {2 * trials} trials with NEURON …")
-        write_demo_tree(results, trials=trials, runs=max(2, trials // 12), processes=processes)
-    _step(f"neurolake ingest simrun {results} --lake {lake}")
-    ingest_commands.ingest_simrun_command(results, lake)
+    model, lake, figure = write_demo_model(folder / "model"), str(folder / "lake"), folder / "overview.png"
+    for network in model.networks.values():
+        options = f"--trials {trials} --seed 1 --lake {lake}"
+        _step(f"neurolake run --cell {model.cell} --network {network} {options}")
+        ingest_commands.run_command(model.cell, lake, trials, network, seed=1, processes=processes)
     for query in DEMO_QUERIES:
         _step(f'neurolake sql "{query}" --lake {lake}')
         query_commands.sql_command(lake, query)
+    if not (folder / "results").exists():
+        _step(f"neurolake export simrun {folder / 'results'} --lake {lake}")
+        ingest_commands.export_simrun_command(folder / "results", lake)
     save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
     out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}")
 

@@ -85,7 +85,7 @@ def run_source(data: Path, work: Path) -> RunSource:
         folder = next(real.rglob("*_vm_all_traces.csv")).parent
         return RunSource(folder, "real simrun output of the In Silico Framework (isf/simrun_2026)")
     demo = work / "demo"
-    runs = sorted(demo.glob("stim_*/results/*")) or write_demo_tree(demo, trials=8, runs=1)
+    runs = sorted(demo.glob("stim_*/seed*")) or write_demo_tree(demo, trials=8)
     return RunSource(runs[0], f"NEURON output of neurolake's demo cell: no real data at {data}")
 
 

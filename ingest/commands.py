@@ -8,6 +8,10 @@ import typer
 from ..lake.console import LakePath, Ref, err, out, progress
 from ..lake.errors import InputError, NotFoundError
 from . import lfp_commands
+from .runs_commands import app as runs_app
+from .runs_commands import run_command
+
+__all__ = ["app", "export_simrun_command", "ingest_simrun_command", "run_command"]
 
 LEFT_OUT = 3
 
@@ -20,6 +24,7 @@ app.add_typer(ingest_app, name="ingest")
 app.add_typer(export_app, name="export")
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
+app.add_typer(runs_app)
 
 
 @ingest_app.command("simrun")

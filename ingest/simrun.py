@@ -16,6 +16,7 @@ from ..lake import Lake, Table, Transaction
 from ..lake.digest import Digest, digest_of
 from ..lake.errors import IngestError, InputError
 from . import simrun_schema as schema
+from .runs_schema import SIMULATIONS
 from .simrun_group import GroupResult, Settings, ingest_group, read_source, run_path
 from .simrun_layout import RunDirectory, Survey, survey
 from .simrun_stage import stage
@@ -140,7 +141,7 @@ def ingest_simrun(
         running=[path.relative_to(root).as_posix() for path in found.running],
         failures=[*found.failures],
     )
-    new = _new_runs(found, transaction.table(schema.FILES.name), settings, report)
+    new = _new_runs(found, transaction, settings, report)
     _store(found, new, settings, transaction, report, scheduler, processes, progress)
     transaction.notes["ingest"] = {
         "format": "simrun",
@@ -183,21 +184,28 @@ def _patterns(labels: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
 # What is there already
 
 
-def _new_runs(found: Survey, files: Table | None, settings: Settings, report: Report) -> list[RunDirectory]:
+def _new_runs(
+    found: Survey, transaction: Transaction, settings: Settings, report: Report
+) -> list[RunDirectory]:
     """Run directories that the lake does not have; the others are noted in the report."""
+    files, ours = (transaction.table(kind.name) for kind in (schema.FILES, SIMULATIONS))
     known = {} if files is None else _known_files(files)
+    simulated = set() if ours is None else set(ours.to_arrow(["run"])["run"].to_pylist())
     new = []
     for run in found.runs:
         if run.name not in known:
             new.append(run)
             continue
         try:
-            same = known[run.name] == _digests(run)
+            digests = _digests(run)
         except IngestError as error:
             if not settings.skip_failures:
                 raise
             report.failures.append((run.name, error))
             continue
+        # Of a run that was simulated into the lake, only files that are no results are known.
+        compared = known[run.name].keys() if run.name in simulated else digests.keys()
+        same = known[run.name] == {path: digests.get(path) for path in compared}
         (report.unchanged if same else report.changed).append(run.name)
     return new
 

@@ -13,12 +13,14 @@ import pyarrow.dataset as pds
 from ..lake import Snapshot
 from ..lake.errors import InputError, NotFoundError, StorageError
 from . import simrun_schema as schema
+from .runs_export import with_written
 from .simrun_group import SOMA
 from .simrun_text import format_cells, format_synapses
 from .simrun_traces import Traces, format_traces
 
 _TRIAL = re.compile(r"simulation_run([0-9]+)_")
 _SITE_SUFFIX = "_vm_dend_traces.csv"
+_OF_TRIALS = ["run", "trial_id", "trial_number", "hostname"]
 
 Row = Mapping[str, Any]
 
@@ -71,7 +73,11 @@ def export_simrun(
 def _chosen(snapshot: Snapshot, runs: Sequence[str] | None) -> list[Row]:
     if schema.FILES.name not in snapshot.tables:
         raise NotFoundError("this snapshot holds no simrun results")
-    rows: list[Row] = snapshot.tables[schema.FILES.name].to_arrow().to_pylist()
+    listed = snapshot.tables[schema.FILES.name].to_arrow().to_pylist()
+    trials, traces = (snapshot.tables.get(kind.name) for kind in (schema.TRIALS, schema.TRACES))
+    rows: list[Row] = listed
+    if trials is not None and traces is not None:
+        rows = with_written(listed, trials.to_arrow(_OF_TRIALS), traces.to_arrow(["trial_id", "site"]))
     if runs is None:
         return rows
     missing = set(runs) - {row["run"] for row in rows}
@@ -127,6 +133,8 @@ class _Run:
             return self._trace_file(SOMA, row)
         if row["kind"] == "site_traces":
             return self._trace_file(name.removeprefix(f"{self._prefix}_").removesuffix(_SITE_SUFFIX), row)
+        if row["kind"] == "hostname":
+            return b""
         match = _TRIAL.match(name)
         if match is None or row["kind"] not in ("synapses", "cells"):
             raise InputError(f"the lake's table files describes {row['path']!r} as {row['kind']!r}: unknown")
@@ -141,10 +149,12 @@ class _Run:
         return self._snapshot.tables[kind.name].to_arrow(where=where)
 
     def _trace_file(self, site: str, row: Row) -> bytes:
-        places = self._traces.filter(pds.field("site") == site).sort_by("trial_id")
+        places = self._traces.filter(pds.field("site") == site)
         (name,) = places["array"].unique().to_pylist()
         array, time = self._snapshot.arrays[name], self._snapshot.arrays[f"{name}.time"][...]
-        voltage = np.stack([array[at] for at in places["row"].to_pylist()])
+        rows = dict(zip(places["trial_id"].to_pylist(), places["row"].to_pylist(), strict=True))
+        # Trials that were simulated later may have lower numbers.
+        voltage = np.stack([array[rows[self._ids[number]]] for number in sorted(self._ids)])
         if row["path"].endswith(".npz"):
             archive = io.BytesIO()
             np.savez(archive, np.column_stack([time, voltage.T]))

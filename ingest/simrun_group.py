@@ -129,7 +129,7 @@ def ingest_group(settings: Settings, runs: Sequence[tuple[RunDirectory, int]]) -
             continue
         synapses.add(run.trial_ids, run.synapses)
         cells.add(run.trial_ids, run.cells)
-        _store_traces(run, settings, writer, result)
+        store_traces(run.traces, run.trial_ids, settings, writer, result)
         result.add(schema.TRIALS, _trials(run, settings.labels))
         result.add(schema.FILES, pa.Table.from_pylist(run.files, schema.FILES.schema))
         result.parameters.update(run.parameters)
@@ -329,15 +329,22 @@ def _read_rows(source: _Source, path: Path | None, kind: str, parse: Any) -> pa.
     return parse(source.read(path, kind, header=True), path)
 
 
-def _store_traces(run: Run, settings: Settings, writer: ObjectWriter, result: GroupResult) -> None:
-    for site, traces in run.traces.items():
+def store_traces(
+    sites: Mapping[str, Traces],
+    trial_ids: npt.NDArray[np.int64],
+    settings: Settings,
+    writer: ObjectWriter,
+    result: GroupResult,
+) -> None:
+    """Store the traces of some trials, by site, and add them and their spikes to the result."""
+    for site, traces in sites.items():
         chunks = (1, min(len(traces.time), TIME_CHUNK))
         entries = encode_chunks(traces.voltage, chunks, CODEC, np.nan, writer)
-        result.traces.append(TraceBlock(site, traces.time, run.trial_ids, entries))
+        result.traces.append(TraceBlock(site, traces.time, trial_ids, entries))
         threshold = settings.soma_threshold if site == SOMA else settings.dendrite_threshold
         trial, ordinal, time = threshold_crossings(traces.voltage, traces.time, threshold)
         columns = {
-            "trial_id": run.trial_ids[trial],
+            "trial_id": trial_ids[trial],
             "spike": ordinal,
             "time": time,
             "threshold": np.full(len(time), threshold),

@@ -202,7 +202,7 @@ def _run_directory(path: Path, name: str, kinds: Mapping[str, Sequence[str]]) ->
         found = kinds["site"][0] if kinds["site"] else "a neuron_model.param"
         raise IngestError(f"no soma traces (*_vm_all_traces.csv or .npz), but {found}", path)
     prefix = _prefix(soma or network)
-    date, seed, pid = _identity(path, prefix)
+    date, seed, pid = identity(path, prefix)
     hosts = [other for other in kinds["other"] if other.startswith("hostname_")]
     return RunDirectory(
         path=path,
@@ -234,7 +234,7 @@ def _prefix(name: str | None) -> str:
     return ""
 
 
-def _identity(path: Path, prefix: str) -> tuple[str | None, int | None, int | None]:
+def identity(path: Path, prefix: str) -> tuple[str | None, int | None, int | None]:
     """Date, seed and process id, from the prefix where it tells, else from the directory's name."""
     directory = path.name
     date = _DATE.search(directory)

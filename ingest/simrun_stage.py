@@ -64,10 +64,15 @@ def stage(
         A file is gone, or not what it was when a worker read it.
     """
     if any(result.trials for result in results):
-        _stage_tables(results, transaction)
-        _stage_traces([block for result in results for block in result.traces], transaction)
-        _stage_parameters(parameters, transaction)
+        stage_results(results, transaction)
+        stage_parameters(parameters, transaction)
     return _stage_files(found, results, left_out, transaction, skip_failures=skip_failures)
+
+
+def stage_results(results: Sequence[GroupResult], transaction: Transaction) -> None:
+    """Append tables and traces of results, in order of their trials."""
+    _stage_tables(results, transaction)
+    _stage_traces([block for result in results for block in result.traces], transaction)
 
 
 def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> None:
@@ -79,10 +84,11 @@ def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> N
     for kind in (schema.TRIALS, schema.SPIKE_TIMES, schema.DENDRITIC_SPIKE_TIMES):
         parts = [part for result in results for part in result.small.get(kind.name, ())]
         rows = pa.concat_tables(parts, promote_options="default") if parts else kind.schema.empty_table()
-        _append(transaction, kind, rows)
+        append_rows(transaction, kind, rows)
 
 
-def _append(transaction: Transaction, kind: schema.TableKind, rows: pa.Table) -> None:
+def append_rows(transaction: Transaction, kind: schema.TableKind, rows: pa.Table) -> None:
+    """Append rows, sorted as the table is; one that is not there is made."""
     keys = [(name, "ascending") for name in kind.sorted_by]
     # A stable order: spikes of one trial stay site by site, in time.
     order = pc.sort_indices(rows, sort_keys=keys) if keys else None
@@ -112,7 +118,7 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
                 }
             ).cast(schema.TRACES.schema)
         )
-    _append(transaction, schema.TRACES, pa.concat_tables([schema.TRACES.schema.empty_table(), *places]))
+    append_rows(transaction, schema.TRACES, pa.concat_tables([schema.TRACES.schema.empty_table(), *places]))
     _stage_sites({block.site for block in blocks}, transaction)
 
 
@@ -160,7 +166,9 @@ def _new_trace_array(name: str, block: TraceBlock, transaction: Transaction) -> 
 def _stage_sites(sites: set[str], transaction: Transaction) -> None:
     known = _column(transaction, schema.RECORDING_SITES, "site")
     rows = [_site(site) for site in sorted(sites - known, key=lambda site: (site != SOMA, site))]
-    _append(transaction, schema.RECORDING_SITES, pa.Table.from_pylist(rows, schema.RECORDING_SITES.schema))
+    append_rows(
+        transaction, schema.RECORDING_SITES, pa.Table.from_pylist(rows, schema.RECORDING_SITES.schema)
+    )
 
 
 def _site(label: str) -> dict[str, Any]:
@@ -178,7 +186,8 @@ def _column(transaction: Transaction, kind: schema.TableKind, column: str) -> se
     return set() if table is None else set(table.to_arrow([column])[column].to_pylist())
 
 
-def _stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transaction) -> None:
+def stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transaction) -> None:
+    """Append flattened parameter files, by digest, that the lake does not have."""
     known = _column(transaction, schema.PARAMETERS, "file")
     new = [
         table.add_column(0, "file", pa.repeat(digest, table.num_rows))
@@ -186,7 +195,7 @@ def _stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transacti
         if digest not in known
     ]
     tables = [table.cast(schema.PARAMETERS.schema) for table in new]
-    _append(
+    append_rows(
         transaction, schema.PARAMETERS, pa.concat_tables([schema.PARAMETERS.schema.empty_table(), *tables])
     )
 
@@ -206,7 +215,7 @@ def _stage_files(
         if row["kind"] not in PARSED:
             path = folders[row["run"]] / PurePosixPath(row["path"]).name
             row["node"] = _kept(path, row["digest"], transaction)
-    known, beside = _known_attachments(transaction), Beside()
+    known, beside = known_attachments(transaction), Beside()
     for path in _attachments(found, left_out):
         try:
             row = _attachment(path, found.root)
@@ -219,11 +228,12 @@ def _stage_files(
                 raise
             beside.failures.append((path.relative_to(found.root).as_posix(), error))
     if rows:
-        _append(transaction, schema.FILES, pa.Table.from_pylist(rows, schema.FILES.schema))
+        append_rows(transaction, schema.FILES, pa.Table.from_pylist(rows, schema.FILES.schema))
     return beside
 
 
-def _known_attachments(transaction: Transaction) -> dict[str, str]:
+def known_attachments(transaction: Transaction) -> dict[str, str]:
+    """Digest of each file beside the run directories, by its path."""
     table = transaction.table(schema.FILES.name)
     if table is None:
         return {}

@@ -16,7 +16,13 @@ Each = Callable[[Callable[..., Result], Sequence[tuple[Any, ...]]], Iterator[tup
 
 
 @contextlib.contextmanager
-def workers(tasks: int, *, scheduler: str | None = None, processes: int | None = None) -> Iterator[Each[Any]]:
+def workers(
+    tasks: int,
+    *,
+    scheduler: str | None = None,
+    processes: int | None = None,
+    died: Callable[[int], Any] | None = None,
+) -> Iterator[Each[Any]]:
     """Something that runs a function over tuples of arguments and yields (position, result) as they end.
 
     Parameters
@@ -27,13 +33,15 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
         Address of a dask scheduler, ``tcp://host:8786``; without it, processes of this machine.
     processes
         How many of those; one for each core by default.
+    died
+        What to yield for a task whose process died several times, from its position; the others go on.
 
     Raises
     ------
     InputError
         No scheduler answers at that address.
     StorageError
-        A process died while it worked.
+        A process died while it worked, and there is no *died*.
     Exception
         What a task raises; the others are cancelled.
     """
@@ -61,7 +69,7 @@ def workers(tasks: int, *, scheduler: str | None = None, processes: int | None =
                 )
             scheduler = stack.enter_context(cluster)
         client = stack.enter_context(_connected(scheduler))
-        yield lambda work, arguments: _on_cluster(client, work, arguments)
+        yield lambda work, arguments: _on_cluster(client, work, arguments, died)
 
 
 @contextlib.contextmanager
@@ -94,17 +102,25 @@ def _here(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> 
 
 
 def _on_cluster(
-    client: Any, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]
+    client: Any,
+    work: Callable[..., Result],
+    arguments: Sequence[tuple[Any, ...]],
+    died: Callable[[int], Result] | None,
 ) -> Iterator[tuple[int, Result]]:
     from distributed import KilledWorker, as_completed
 
     futures = {client.submit(work, *values, pure=False): at for at, values in enumerate(arguments)}
     try:
         for future in as_completed(list(futures), loop=client.loop):
-            yield futures[future], future.result()
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                if died is None:
+                    message = "a process of the ingest died several times: was memory short?"
+                    raise StorageError(message) from error
+                result = died(futures[future])
+            yield futures[future], result
             # What has been handed over need not be kept in the worker's memory.
             future.release()
-    except KilledWorker as error:
-        raise StorageError("a process of the ingest died several times: was memory short?") from error
     finally:
         client.cancel(list(futures))

@@ -1,8 +1,7 @@
-"""Synaptic input of the demo cell: who connects where, and when they fire.
+"""The demo cell's network: who connects where, and how they fire, as simrun network parameters.
 
-Definitions are those of simrun's network parameters: presynaptic cells fire as Poisson processes with a mean
-``interval``, and additionally, after a stimulus, with a probability per bin (a ``PSTH``); every synapse then
-lets each spike of its cell through with ``releaseProb``.
+Presynaptic cells fire as Poisson processes with a mean ``interval``, and additionally, after a stimulus, with a
+probability per bin (a ``PSTH``); every synapse lets each spike of its cell through with ``releaseProb``.
 """
 
 from dataclasses import dataclass
@@ -12,25 +11,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .demo_shape import demo_branches, soma_distance
+from .demo_shape import demo_morphology
+from .shapes import Shape
 
+STIMULI = ("C2", "B1")
 STIMULUS_MS = 100.0
 SURROUND = 0.2
 """Evoked firing of a column whose own whisker is not the deflected one, relative to one whose whisker is."""
 
-TUFT, OBLIQUE, TRUNK, SOMA = (4, 5), (2,), (1, 3), (0,)
-BASAL = tuple(range(6, 14))
-WIRING_KEY = (0x6E6575726F6C616B, 0)
+_KEY = (0x6E6575726F6C616B, 0)
+_TUFT, _OBLIQUE, _TRUNK = "apical_tuft", "apical_oblique", "apical_trunk"
+_BASAL, _SOMA = "dend", "soma"
 
-
-@dataclass(frozen=True)
-class Receptor:
-    """Parameters of an ``Exp2Syn``: time constants in ms, reversal potential in mV, weight in uS."""
-
-    tau1: float
-    tau2: float
-    e: float
-    weight: float
+_GLUTAMATE: dict[str, Any] = {
+    "glutamate_syn": {
+        "threshold": 0.0,
+        "delay": 0.0,
+        "weight": [1.4, 1.4],
+        "parameter": {
+            "tau1": 26.0,
+            "tau2": 2.0,
+            "tau3": 2.0,
+            "tau4": 0.1,
+            "decayampa": 1.0,
+            "decaynmda": 1.0,
+        },
+    }
+}
+_GABA: dict[str, Any] = {
+    "gaba_syn": {
+        "threshold": 0.0,
+        "delay": 0.0,
+        "weight": 1.0,
+        "parameter": {"decaytime": 20.0, "risetime": 1.0, "decaygaba": 1.0, "e": -80.0},
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -43,27 +58,24 @@ class Population:
         For example ``L4ss`` and ``C2``.
     cells, synapses_per_cell
         Sizes; synapse k belongs to cell ``k // synapses_per_cell``.
-    branches
-        Indices of the branches where its synapses sit, as many per membrane area on each.
-    receptor
-        The postsynaptic conductance.
-    release_probability
-        Probability that a synapse passes a spike on.
+    domains
+        What names of sections begin with where its synapses sit, as many per membrane area on each.
     interval
         Mean interval of background spikes in ms.
     evoked
         Bins (begin, end, probability) of evoked firing, ms after the stimulus.
+    inhibitory
+        Whether its transmitter is GABA, released with probability 0.25; glutamate with 0.6 otherwise.
     """
 
     celltype: str
     column: str
     cells: int
     synapses_per_cell: int
-    branches: tuple[int, ...]
-    receptor: Receptor
-    release_probability: float
+    domains: tuple[str, ...]
     interval: float
     evoked: tuple[tuple[float, float, float], ...]
+    inhibitory: bool = False
 
     @property
     def name(self) -> str:
@@ -75,14 +87,10 @@ class Population:
         """Number of synapses."""
         return self.cells * self.synapses_per_cell
 
-    def evoked_by(self, whisker: str) -> tuple[tuple[float, float, float], ...]:
-        """Bins of evoked firing when *whisker* is deflected."""
+    def evoked_by(self, whisker: str) -> list[float]:
+        """Probability in each bin when *whisker* is deflected."""
         gain = 1.0 if self.column == whisker else SURROUND
-        return tuple((begin, end, gain * p) for begin, end, p in self.evoked)
-
-
-EXCITATORY = Receptor(tau1=0.3, tau2=3.0, e=0.0, weight=0.0007)
-INHIBITORY = Receptor(tau1=1.0, tau2=10.0, e=-80.0, weight=0.0010)
+        return [gain * p for _, _, p in self.evoked]
 
 
 def _volley(latency: float, *probabilities: float) -> tuple[tuple[float, float, float], ...]:
@@ -91,26 +99,24 @@ def _volley(latency: float, *probabilities: float) -> tuple[tuple[float, float, 
 
 
 POPULATIONS = (
-    Population("L1", "C2", 8, 4, TUFT, INHIBITORY, 0.25, 160.0, _volley(9, 0.05, 0.1, 0.05)),
-    Population("L2", "C2", 14, 3, (*TUFT, *OBLIQUE), EXCITATORY, 0.6, 360.0, _volley(11, 0.03, 0.07, 0.07)),
-    Population("L4ss", "B1", 12, 3, BASAL, EXCITATORY, 0.6, 200.0, _volley(12, 0.03, 0.08, 0.08, 0.05)),
-    Population("L4ss", "C2", 18, 3, (*BASAL, *OBLIQUE), EXCITATORY, 0.6, 200.0, _volley(8, 0.07, 0.18, 0.14)),
-    Population("L5tt", "B1", 10, 4, (*BASAL, *TRUNK), EXCITATORY, 0.6, 100.0, _volley(14, 0.03, 0.06, 0.08)),
-    Population("L5tt", "C2", 14, 4, (*BASAL, *TRUNK), EXCITATORY, 0.6, 100.0, _volley(9, 0.07, 0.1, 0.07)),
-    Population("L6cc", "D2", 12, 3, BASAL, EXCITATORY, 0.6, 120.0, _volley(8, 0.1, 0.14, 0.07)),
-    Population(
-        "SymLocal1", "B1", 6, 6, (*SOMA, *BASAL), INHIBITORY, 0.25, 55.0, _volley(14, 0.15, 0.2, 0.15)
-    ),
-    Population("SymLocal1", "C2", 8, 6, (*SOMA, *BASAL), INHIBITORY, 0.25, 55.0, _volley(10, 0.2, 0.3, 0.2)),
-    Population("VPM", "B1", 8, 4, (*BASAL, *TRUNK), EXCITATORY, 0.6, 240.0, _volley(9, 0.08, 0.14, 0.05)),
-    Population("VPM", "C2", 12, 4, (*BASAL, *TRUNK), EXCITATORY, 0.6, 240.0, _volley(6, 0.18, 0.25, 0.1)),
-)
+    Population("L1", "C2", 20, 6, (_TUFT,), 160.0, _volley(9, 0.05, 0.1, 0.05), inhibitory=True),
+    Population("L2", "C2", 40, 5, (_TUFT, _OBLIQUE), 550.0, _volley(11, 0.03, 0.07, 0.07)),
+    Population("L4ss", "B1", 40, 5, (_BASAL,), 400.0, _volley(12, 0.03, 0.08, 0.08, 0.05)),
+    Population("L4ss", "C2", 60, 5, (_BASAL, _OBLIQUE), 400.0, _volley(8, 0.07, 0.18, 0.14)),
+    Population("L5tt", "B1", 30, 6, (_BASAL, _TRUNK), 220.0, _volley(14, 0.03, 0.06, 0.08)),
+    Population("L5tt", "C2", 40, 6, (_BASAL, _TRUNK), 220.0, _volley(9, 0.07, 0.1, 0.07)),
+    Population("L6cc", "D2", 40, 5, (_BASAL,), 320.0, _volley(8, 0.1, 0.14, 0.07)),
+    Population("SymLocal1", "B1", 16, 8, (_SOMA, _BASAL), 140.0, _volley(14, 0.15, 0.2, 0.15), inhibitory=True),
+    Population("SymLocal1", "C2", 24, 8, (_SOMA, _BASAL), 140.0, _volley(10, 0.2, 0.3, 0.2), inhibitory=True),
+    Population("VPM", "B1", 20, 6, (_BASAL, _TRUNK), 500.0, _volley(9, 0.08, 0.14, 0.05)),
+    Population("VPM", "C2", 30, 6, (_BASAL, _TRUNK), 500.0, _volley(6, 0.18, 0.25, 0.1)),
+)  # fmt: skip
 """In alphabetical order, the order of simrun's tables."""
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """Where synapses sit; one row per synapse, populations one after the other.
+class Wiring:
+    """Where synapses sit and who drives them; one row per synapse, populations one after the other.
 
     Attributes
     ----------
@@ -118,160 +124,71 @@ class Embedding:
         Index into `POPULATIONS`, int64.
     synapse_id, cell_id
         Running numbers within the population, int64.
-    section_id, section_pt_id
-        Branch, and its 3-D point nearest to the synapse, int64.
+    section_id
+        Section, int64.
     x
-        Relative position on the branch, float64.
-    soma_distance
-        Path length to the soma in um, float64.
+        Relative position on it, float64.
     """
 
     population: NDArray[np.int64]
     synapse_id: NDArray[np.int64]
     cell_id: NDArray[np.int64]
     section_id: NDArray[np.int64]
-    section_pt_id: NDArray[np.int64]
     x: NDArray[np.float64]
-    soma_distance: NDArray[np.float64]
 
 
 @cache
-def demo_embedding() -> Embedding:
+def demo_wiring() -> Wiring:
     """The demo cell's one wiring diagram, the same for every stimulus, seed and trial."""
-    rng, branches = _generator(*WIRING_KEY), demo_branches()
-    sections, positions = [], []
+    rng = np.random.Generator(np.random.Philox(key=np.array(_KEY, np.uint64)))
+    shapes = demo_morphology().shapes
+    areas = np.array([_area(shape) for shape in shapes])
+    sections = []
     for kind in POPULATIONS:
-        share = np.array([branches[b].area for b in kind.branches])
-        sections.append(rng.choice(kind.branches, kind.synapses, p=share / share.sum()))
-        positions.append(rng.random(kind.synapses))
-    section, x = np.concatenate(sections), np.concatenate(positions)
-    places = list(zip(section.tolist(), x.tolist(), strict=True))
+        share = areas * [shape.name.startswith(kind.domains) for shape in shapes]
+        sections.append(rng.choice(len(shapes), kind.synapses, p=share / share.sum()))
     synapse = np.concatenate([np.arange(kind.synapses) for kind in POPULATIONS])
-    fan_out = np.concatenate([np.full(kind.synapses, kind.synapses_per_cell) for kind in POPULATIONS])
-    return Embedding(
-        population=np.repeat(np.arange(len(POPULATIONS)), [kind.synapses for kind in POPULATIONS]),
+    sizes = [kind.synapses for kind in POPULATIONS]
+    fan_out = np.repeat([kind.synapses_per_cell for kind in POPULATIONS], sizes)
+    return Wiring(
+        population=np.repeat(np.arange(len(POPULATIONS)), sizes),
         synapse_id=synapse,
         cell_id=synapse // fan_out,
-        section_id=section,
-        section_pt_id=np.array([branches[b].nearest_point(at) for b, at in places]),
-        x=x,
-        soma_distance=np.array([soma_distance(branches, b, at) for b, at in places]),
+        section_id=np.concatenate(sections),
+        x=rng.random(len(synapse)),
     )
 
 
-@dataclass(frozen=True)
-class Input:
-    """The input of one trial.
-
-    Attributes
-    ----------
-    spike_population, spike_cell, spike_time
-        One row per presynaptic spike (index into `POPULATIONS`, cell ID, ms), ordered by these three.
-    synapse, activation_time
-        One row per activation of a synapse (row of the `Embedding`, ms), ordered by both.
-    """
-
-    spike_population: NDArray[np.int64]
-    spike_cell: NDArray[np.int64]
-    spike_time: NDArray[np.float64]
-    synapse: NDArray[np.int64]
-    activation_time: NDArray[np.float64]
-
-
-def demo_input(whisker: str, seed: int, trial: int, t_stop: float) -> Input:
-    """Draw the input of one trial: a pure function of its arguments.
-
-    Parameters
-    ----------
-    whisker
-        The deflected whisker; columns of this name respond fully, others by `SURROUND`.
-    seed, trial
-        The key of the counter-based generator (Philox), each in ``[0, 2**64)``.
-    t_stop
-        End of the trial in ms: spikes at ``0 <= t < t_stop``.
-    """
-    rng = _generator(seed, trial)
-    spikes, activations, first_synapse = [], [], 0
-    for number, population in enumerate(POPULATIONS):
-        cell, time = _spikes(rng, population, whisker, t_stop)
-        spikes.append((np.full(len(cell), number), cell, time))
-        synapse, released = _released(rng, population, cell, time)
-        activations.append((synapse + first_synapse, released))
-        first_synapse += population.synapses
-    columns = [
-        np.concatenate(column) for column in (*zip(*spikes, strict=True), *zip(*activations, strict=True))
-    ]
-    return Input(*columns)
-
-
-def _generator(*key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64)))
-
-
-def _spikes(
-    rng: np.random.Generator, population: Population, whisker: str, t_stop: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    background = np.repeat(
-        np.arange(population.cells), rng.poisson(t_stop / population.interval, population.cells)
-    )
-    bins = np.array(population.evoked_by(whisker))
-    evoked, which = np.nonzero(rng.random((population.cells, len(bins))) < bins[:, 2])
-    cell = np.concatenate([background, evoked])
-    time = np.concatenate(
-        [
-            rng.uniform(0.0, t_stop, len(background)),
-            STIMULUS_MS + rng.uniform(bins[which, 0], bins[which, 1]),
-        ]
-    )
-    order = np.lexsort((time, cell))
-    order = order[time[order] < t_stop]
-    return cell[order], time[order]
-
-
-def _released(
-    rng: np.random.Generator, population: Population, cell: NDArray[np.int64], time: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    passed = rng.random((len(cell), population.synapses_per_cell)) < population.release_probability
-    spike, branch = np.nonzero(passed)
-    synapse = cell[spike] * population.synapses_per_cell + branch
-    order = np.lexsort((time[spike], synapse))
-    return synapse[order], time[spike][order]
+def _area(shape: Shape) -> float:
+    steps = np.linalg.norm(np.diff(shape.points[:, :3], axis=0), axis=1)
+    return float(np.pi * steps.sum() * shape.points[:, 3].mean())
 
 
 def network_parameters(whisker: str, *, synapse_file: str, connection_file: str) -> dict[str, Any]:
-    """The network as a simrun network parameter tree (see `demo_input` for its meaning)."""
+    """The network as a simrun network parameter tree, for a deflection of *whisker* at `STIMULUS_MS`."""
     network = {
-        population.name: {
+        kind.name: {
             "celltype": {
-                "spiketrain": {"interval": population.interval},
+                "spiketrain": {"interval": kind.interval},
                 "pointcell": {
                     "distribution": "PSTH",
                     "offset": STIMULUS_MS,
-                    "intervals": [[begin, end] for begin, end, _ in population.evoked],
-                    "probabilities": [p for _, _, p in population.evoked_by(whisker)],
+                    "intervals": [[begin, end] for begin, end, _ in kind.evoked],
+                    "probabilities": kind.evoked_by(whisker),
                 },
             },
-            "cellNr": population.cells,
+            "cellNr": kind.cells,
             "synapses": {
-                "releaseProb": population.release_probability,
+                "releaseProb": 0.25 if kind.inhibitory else 0.6,
                 "distributionFile": synapse_file,
                 "connectionFile": connection_file,
-                "receptors": {"Exp2Syn": _receptor(population.receptor)},
+                "receptors": _GABA if kind.inhibitory else _GLUTAMATE,
             },
         }
-        for population in POPULATIONS
+        for kind in POPULATIONS
     }
     return {
         "info": {"name": f"demo_{whisker}", "author": "neurolake", "date": "2026"},
         "NMODL_mechanisms": {},
         "network": network,
-    }
-
-
-def _receptor(receptor: Receptor) -> dict[str, Any]:
-    return {
-        "threshold": 0.0,
-        "delay": 0.0,
-        "weight": receptor.weight,
-        "parameter": {"tau1": receptor.tau1, "tau2": receptor.tau2, "e": receptor.e},
     }

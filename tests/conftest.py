@@ -9,6 +9,7 @@ import pytest
 from simrun_trees import OLD, Run, write_run
 
 import neurolake
+from neurolake.lake import cache_folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,9 +18,15 @@ pytest_plugins = ["s3_places"]
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave the user's cache alone."""
+    """Tests leave the user's cache alone, but for compiled mechanisms.
+
+    These are named by their content and take half a minute to make: once is enough for tests, demo and user.
+    """
+    folder, compiled = tmp_path_factory.mktemp("cache"), cache_folder() / "mechanisms"
+    compiled.mkdir(parents=True, exist_ok=True)
+    (folder / "mechanisms").symlink_to(compiled)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROLAKE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NEUROLAKE_CACHE", str(folder))
         yield
 
 

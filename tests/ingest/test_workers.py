@@ -5,7 +5,7 @@ import signal
 
 import dask
 import pytest
-from worker_tasks import blocked_signals, die, square
+from worker_tasks import blocked_signals, die, die_of_13, square
 
 from neurolake import InputError, StorageError
 from neurolake.ingest.workers import workers
@@ -52,6 +52,12 @@ def test_a_process_that_dies() -> None:
         pytest.raises(StorageError, match="a process of the ingest died"),
     ):
         list(each(die, [(), ()]))
+
+
+def test_others_go_on_where_somebody_is_told_of_a_death() -> None:
+    with workers(3, processes=2, died=lambda position: f"task {position} died") as each:
+        found = dict(each(die_of_13, [(number,) for number in (1, 13, 2)]))
+    assert found == {0: 1, 1: "task 1 died", 2: 2}
 
 
 def test_an_interrupt_reaches_this_process_alone() -> None:

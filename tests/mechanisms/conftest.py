@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from pyramids import small_pyramid
 
-from neurolake.mechanisms.demo_shape import demo_branches
 from neurolake.mechanisms.library import Library, load
-from neurolake.mechanisms.morphology import Morphology, Shape, morphology
+from neurolake.mechanisms.morphology import Morphology
 
 PROPERTIES = {"Ra": 100.0, "cm": 1.0, "ions": {"ek": -85.0, "ena": 50.0}}
 HAY_SOMA = {
@@ -35,11 +35,7 @@ def library(cache: None) -> Library:
 @pytest.fixture(scope="session")
 def pyramid() -> Morphology:
     """A small pyramidal cell."""
-    grown = [
-        Shape(own.name, own.label, own.parent, 0.5 if own.parent == 0 else 1.0, own.points)
-        for own in demo_branches()
-    ]
-    return morphology(grown)
+    return small_pyramid()
 
 
 @pytest.fixture

@@ -1,55 +1,64 @@
-"""The demo cell's geometry."""
+"""The demo cell's geometry: grown anew, it is the same cell, and one of layer 5."""
 
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.demo_shape import Branch, demo_branches, soma_distance
+from neurolake.mechanisms.compartments import detailed_labels
+from neurolake.mechanisms.demo_cell import RECORDED, recording_landmark
+from neurolake.mechanisms.demo_shape import demo_morphology
+from neurolake.mechanisms.sites import Branches, branches
 
 
-def straight(name, label, parent, length):
-    z = np.linspace(0.0, length, 5)
-    return Branch(name, label, parent, np.column_stack([0 * z, 0 * z, z, 0 * z + 1]))
+@pytest.fixture(scope="module")
+def cell() -> Branches:
+    shapes = demo_morphology().shapes
+    return branches(
+        [shape.points for shape in shapes],
+        labels=[shape.label for shape in shapes],
+        parents=[shape.parent for shape in shapes],
+        parent_x=[shape.parent_x for shape in shapes],
+    )
 
 
-CHAIN = (
-    straight("soma", "Soma", -1, 20.0),
-    straight("dend_0", "Dendrite", 0, 100.0),
-    straight("dend_1", "Dendrite", 1, 40.0),
-)
+def test_it_is_the_same_cell_each_time():
+    again = demo_morphology.__wrapped__()
+    for old, new in zip(demo_morphology().shapes, again.shapes, strict=True):
+        assert (old.name, old.label, old.parent, old.parent_x) == (
+            new.name,
+            new.label,
+            new.parent,
+            new.parent_x,
+        )
+        assert np.array_equal(old.points, new.points)
 
 
-def test_soma_distance_adds_ancestors_but_not_the_soma():
-    assert soma_distance(CHAIN, 0, 0.9) == 0.0
-    assert soma_distance(CHAIN, 1, 0.25) == 25.0
-    assert soma_distance(CHAIN, 2, 0.5) == 120.0
+def test_it_has_the_proportions_of_a_thick_tufted_cell(cell):
+    end = cell.start + cell.length
+    label = np.array(cell.labels)
+    assert 8000 < cell.length.sum() < 12000
+    assert 1050 < end[label == "ApicalDendrite"].max() < 1300
+    assert 200 < end[label == "Dendrite"].max() < 350
+    assert (label == "Soma").sum() == 1
 
 
-@pytest.mark.parametrize(("x", "point"), [(0.0, 0), (0.1, 0), (0.125, 0), (0.13, 1), (0.5, 2), (1.0, 4)])
-def test_nearest_point_is_the_first_of_equals(x, point):
-    assert CHAIN[1].nearest_point(x) == point
-
-
-def test_compartments_are_odd_and_short():
-    for branch in demo_branches():
-        assert branch.segments % 2 == 1
-        assert branch.length / branch.segments <= 52
-
-
-def test_area_is_that_of_a_tube():
-    assert CHAIN[1].area == pytest.approx(np.pi * 100.0)
+def test_trunk_obliques_tuft_and_basal_dendrites_are_told_apart(cell):
+    names = [shape.name for shape in demo_morphology().shapes]
+    kinds = {"soma": "Soma", "dend": "basal", "trunk": "trunk", "oblique": "oblique", "tuft": "tuft"}
+    for name, found in zip(names, detailed_labels(cell), strict=True):
+        assert kinds[name.removeprefix("apical_").split("_")[0]] == found
 
 
 def test_branches_start_where_their_parents_end():
-    branches = demo_branches()
-    for branch in branches[1:]:
-        parent = branches[branch.parent]
-        if parent.label != "Soma":
-            assert np.allclose(branch.points[0, :3], parent.points[-1, :3])
+    shapes = demo_morphology().shapes
+    for shape in shapes[1:]:
+        parent = shapes[shape.parent]
+        begin = np.zeros(3) if parent.label == "Soma" else parent.points[-1, :3]
+        reach = 9.0 if parent.label == "Soma" else 0.0
+        assert np.linalg.norm(shape.points[0, :3] - begin) == pytest.approx(reach, abs=1e-5)
 
 
-def test_sections_are_named_by_what_they_are():
-    prefix = {"Soma": "soma", "Dendrite": "dend", "ApicalDendrite": "apical"}
-    branches = demo_branches()
-    assert all(branch.name.startswith(prefix[branch.label]) for branch in branches)
-    assert len({branch.name for branch in branches}) == len(branches)
-    assert all(-1 <= branch.parent < number for number, branch in enumerate(branches))
+def test_the_recording_site_is_where_the_tuft_begins():
+    tufts = [shape for shape in demo_morphology().shapes if shape.name.startswith("apical_tuft")]
+    first = demo_morphology().shapes[tufts[0].parent]
+    assert first.name == RECORDED
+    assert np.linalg.norm(first.points[-1, :3] - recording_landmark()) < 20
