@@ -1,6 +1,6 @@
 """Snapshots as people meet them: the store's, with SQL, dask and xarray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,18 @@ class Snapshot(store.Snapshot):
         from .activations import bin_activations
 
         return bin_activations(self, by, **options)
+
+    def psth(self, by: str | None = "stimulus", **options: Any) -> "xr.DataArray":
+        """Peri-stimulus time histograms of groups of trials; see `spikes.psth`."""
+        from .spikes import psth
+
+        return psth(self, by, **options)
+
+    def batches(self, **options: Any) -> Iterator[Any]:
+        """Shuffled windows of activity and voltage, for machine learning; see `batches.batches`."""
+        from .batches import batches
+
+        return batches(self, **options)
 
     def voltage_statistics(self, site: str = "soma", **options: Any) -> "xr.Dataset":
         """Mean and SD of the voltage over trials; see `voltages.voltage_statistics`."""
