@@ -4,8 +4,9 @@
 transactions.
 """
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .lake.errors import (
     ConflictError,
@@ -22,7 +23,9 @@ from .lake.errors import (
 from .query.kernel import kernel
 
 if TYPE_CHECKING:
+    from .ingest.runs import run
     from .lake.objects import Verification
+    from .query import lfp
     from .query.lake import Lake
 
 __version__ = "0.1.0"
@@ -43,6 +46,18 @@ def open(path: str | Path, *, durable: bool = True, verification: "Verification"
     return Lake.open(path, durable=durable, verification=verification)
 
 
+# NEURON, Zarr, Arrow and numba take a while to import, and most of what people do needs few of them.
+_HOMES = {"lfp": ("query.lfp", None), "run": ("ingest.runs", "run")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    found = import_module(f".{module}", __name__)
+    return found if attribute is None else getattr(found, attribute)
+
+
 __all__ = [
     "ConflictError",
     "CorruptObjectError",
@@ -56,5 +71,7 @@ __all__ = [
     "StorageError",
     "create",
     "kernel",
+    "lfp",
     "open",
+    "run",
 ]

@@ -1,6 +1,6 @@
 """Snapshots as people meet them: the store's, with SQL, dask and xarray."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from ..lake.zarrstore import ZarrStore
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .batches import Batches
 
 
 class Table(store.Table):
@@ -93,7 +95,7 @@ class Snapshot(store.Snapshot):
 
         return psth(self, by, **options)
 
-    def batches(self, **options: Any) -> Iterator[Any]:
+    def batches(self, **options: Any) -> "Batches":
         """Shuffled windows of activity and voltage, for machine learning; see `batches.batches`."""
         from .batches import batches
 
