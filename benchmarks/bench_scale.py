@@ -37,6 +37,7 @@ from neurolake.query.voltages import voltage_statistics
 
 BEGIN, END = 245.0, 265.0
 LAST_MS = 345
+TERABYTE = 1e12
 OURS, THEIRS = "neurolake", "ISF's layout"
 
 
@@ -181,10 +182,20 @@ def main() -> None:
         pattern = template(small, arguments.data)
         for size in arguments.sizes:
             Scale(figures, growth, arguments, work, pattern, size).measure()
+        paper = _of_a_terabyte(work, [size for size in arguments.sizes if size <= arguments.voltages_up_to])
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     figures.add("all", "memory of this benchmark, at most", most / 1e9, "GB")
-    growth.report(figures, HERE / "results")
+    figures.add("all", "trials of a terabyte", paper, "trials")
+    growth.report(figures, HERE / "results", paper)
     figures.report()
+
+
+def _of_a_terabyte(work: Path, sizes: list[int]) -> int:
+    """How many trials make a terabyte, voltages and all: as many as the largest lake that has them says."""
+    if not sizes:
+        return 0
+    largest = max(sizes)
+    return round(TERABYTE / (tree_bytes(work / f"lake-{largest}") / largest))
 
 
 @dataclass(frozen=True)

@@ -25,28 +25,37 @@ class Growth:
         spread = sum((a - x) ** 2 for a, _ in points)
         return sum((a - x) * (b - y) for a, b in points) / spread if spread else math.nan
 
-    def markdown(self) -> str:
-        """The table: questions by sizes in trials, times in ms."""
+    def on_paper(self, question: str, size: int) -> float:
+        """The line through the two largest sizes, at another: no less than what grows slower will take."""
+        points = sorted(self.times[question].items())[-2:]
+        if len(points) < 2:
+            return math.nan
+        (x, y), (largest, time) = points
+        return time + max(time - y, 0) / (largest - x) * (size - largest)
+
+    def markdown(self, paper: int) -> str:
+        """The table: questions by sizes in trials, times in ms; at last what a lake of *paper* trials would take."""
         sizes = sorted({size for times in self.times.values() for size in times})
-        head = ["ms", *(f"{size:,}" for size in sizes), "exponent"]
+        head = ["ms", *(f"{size:,}" for size in sizes), "exponent", f"{paper:,} on paper"]
         rows = [
             [
                 question,
                 *(shown(times[size]) if size in times else "" for size in sizes),
                 f"{self.exponent(question):.2f}",
+                shown(self.on_paper(question, paper)),
             ]
             for question, times in self.times.items()
         ]
         lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
-    def report(self, figures: Figures, folder: Path) -> None:
-        """Add the exponents to *figures*, print the table, and write it to ``scale.md`` in *folder*."""
+    def report(self, figures: Figures, folder: Path, paper: int) -> None:
+        """Add the exponents to *figures*, print the table, and write it to *folder*."""
         for question, times in self.times.items():
             if len(times) > 1:
                 note = ", ".join(f"{size:,}: {shown(time)} ms" for size, time in sorted(times.items()))
                 figures.add(SECTION, question, self.exponent(question), "exponent", note)
         folder.mkdir(exist_ok=True)
         path = folder / f"scale-{figures.machine['commit']}-{figures.machine['time']}.md"
-        path.write_text(self.markdown())
-        screen.print(f"\n{self.markdown()}\nWritten to {path}", markup=False)
+        path.write_text(self.markdown(paper))
+        screen.print(f"\n{self.markdown(paper)}\nWritten to {path}", markup=False)

@@ -92,7 +92,7 @@ def append(
     branch: str = "main",
 ) -> None:
     """Commit the trials *ids*, which follow on those of the branch."""
-    with lake.transaction(f"Trials {ids[0]} to {ids[-1]}", branch=branch) as tx:
+    with lake.transaction(f"Trials {ids[0]} to {ids[-1]}") as tx:
         for name, table in _tables(source, ids, seed):
             tx.append_table(name, table, sorted_by=["trial_id"])
         if voltages:

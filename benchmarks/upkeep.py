@@ -12,7 +12,6 @@ from measure import Figures, Timing, seconds, tree_bytes
 
 import neurolake as nl
 
-BRANCH = "benchmark"
 PIECES = {
     "activations": "synapse_activation",
     "cells": "cell_activation",
@@ -23,7 +22,7 @@ PIECES = {
 
 
 def upkeep(folder: Path, source: Template, size: int, rounds: int) -> Iterator[tuple[str, Timing]]:
-    """Names and times. A run is committed to a branch that is deleted; the lake's main branch stays as it is."""
+    """Names and times. What is committed goes to a copy; the lake stays as it is."""
     cache = Path(os.environ["NEUROLAKE_CACHE"])
 
     def opened() -> Any:
@@ -31,16 +30,12 @@ def upkeep(folder: Path, source: Template, size: int, rounds: int) -> Iterator[t
         assert lake.head.tree
         return lake
 
-    def described() -> None:
-        # Statistics of chunks and files need no Parquet file read.
-        lake.sql("select count(*), sum(size) from parquet_files").fetchall()
-
     yield "open", Timing([seconds(opened) for _ in range(rounds)])
     times = []
     for _ in range(rounds):
         shutil.rmtree(cache, ignore_errors=True)
         lake = opened()
-        times.append(seconds(described))
+        times.append(seconds(lambda lake=lake: _described(lake)))
     yield "catalog from nothing", Timing(times)
     commits, catalogs = _commits(folder, source, size, rounds)
     yield "commit of a run (8 trials)", commits
@@ -50,16 +45,24 @@ def upkeep(folder: Path, source: Template, size: int, rounds: int) -> Iterator[t
 
 
 def _commits(folder: Path, source: Template, size: int, rounds: int) -> tuple[Timing, Timing]:
-    lake, commits, catalogs = nl.open(folder), [], []
+    # No file of a lake is ever changed, so that hard links make a copy; commits to it leave the original alone.
+    copy = folder.with_suffix(".copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy, copy_function=os.link)
+    lake, commits, catalogs = nl.open(copy), [], []
     voltages = "voltage/soma" in lake.head.arrays
-    lake.branches.create(BRANCH)
     for turn in range(rounds):
         ids = np.arange(size, size + TRIALS_PER_RUN) + turn * TRIALS_PER_RUN
-        commits.append(seconds(lambda ids=ids: append(lake, source, ids, voltages=voltages, branch=BRANCH)))
-        snapshot = lake.at(BRANCH)
-        catalogs.append(seconds(lambda s=snapshot: s.sql("select count(*) from parquet_files").fetchall()))
-    lake.branches.delete(BRANCH)
+        os.sync()
+        commits.append(seconds(lambda ids=ids: append(lake, source, ids, voltages=voltages)))
+        catalogs.append(seconds(lambda: _described(lake)))
+    shutil.rmtree(copy)
     return Timing(commits), Timing(catalogs)
+
+
+def _described(lake: Any) -> None:
+    # Statistics of chunks and files need no Parquet file read.
+    lake.sql("select count(*), sum(size) from parquet_files").fetchall()
 
 
 def add_bytes(figures: Figures, section: str, folder: Path, size: int) -> None:
