@@ -5,12 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from matplotlib.colors import same_color
+from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
 
-from neurolake.query import figures
+from neurolake.query import figures, figures_images
 from neurolake.query.figures import Responses, overview, psth, raster, voltages
-from neurolake.query.figures_style import COLOURS
+from neurolake.query.figures_groups import band, bars, kernels
+from neurolake.query.figures_style import COLOURS, colours, page
 
 EDGES = np.array([0.0, 10.0, 20.0, 30.0])
 
@@ -153,3 +154,65 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 def test_importing_it_imports_neither_matplotlib_nor_numba():
     code = f"import sys, {figures.__name__}; sys.exit(bool({{'matplotlib', 'numba'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_heights_of_ticks_may_be_of_several_rows(ax):
+    raster(ax, [5], [1.0], n_trials=2000, tick=40)
+    (segment,) = ax.collections[0].get_segments()
+    assert segment[:, 1].tolist() == [-15.0, 25.0]
+
+
+def test_groups_beyond_the_palette_have_colours_of_their_own():
+    many = colours(30)
+    assert len(set(many)) == 30 and colours(3) == list(COLOURS[:3])
+    lightness = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in many]
+    assert np.all(np.diff(lightness) > 0)
+
+
+def test_pages_have_their_texts_and_size():
+    made = page(5, 4, title="Title", footer="commit 1a2b")
+    assert made.get_size_inches().tolist() == [5, 4] and made.get_suptitle() == "Title"
+    assert [text.get_text() for text in made.texts if text.get_text() != "Title"] == ["commit 1a2b"]
+
+
+@pytest.mark.parametrize(("n", "lying"), [(6, False), (7, True)])
+def test_bars(ax, n, lying):
+    labels = [f"G{k}" for k in range(n)]
+    bars(ax, labels, np.arange(n) + 1.0, np.full(n, 0.5), label="Spikes per trial")
+    lengths = [bar.get_width() if lying else bar.get_height() for bar in ax.patches]
+    assert lengths == (np.arange(n) + 1.0).tolist()
+    ticks = ax.get_yticklabels() if lying else ax.get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == labels
+    assert (ax.get_xlabel() if lying else ax.get_ylabel()) == "Spikes per trial"
+
+
+def test_images_are_white_where_there_is_nothing(ax):
+    drawn = figures_images.traces(ax, [[0, 1], [3, 12]], (0, 2), (-70, -60), most=12)
+    assert drawn.get_array().mask.tolist() == [[False, False], [True, False]]
+    assert drawn.get_array()[0].tolist() == [3, 12]  # the lower row of pixels
+    assert (drawn.norm.vmin, drawn.norm.vmax) == (1, 12)
+    assert [label.get_text() for label in drawn.colorbar.ax.get_yticklabels()] == ["1", "12"]
+
+
+def test_activations_are_coloured_from_zero(ax):
+    drawn = figures_images.activations(ax, [[0.0, 2.0], [np.nan, 4.0]], (0, 2), (0, 100), label="Per trial")
+    assert (drawn.norm.vmin, drawn.norm.vmax) == (0, 4)
+    assert ax.get_xlabel() == "Time (ms)" and ax.get_ylabel() == "Soma distance (µm)"
+    assert drawn.colorbar.ax.get_ylabel() == "Per trial"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ax: bars(ax, ["a"], [1.0, 2.0], [0.0], label=""), r"values have shape \(2,\), errors \(1,\)"),
+        (
+            lambda ax: band(ax, [0.0], [1.0], [1.0, 2.0], colour=COLOURS[0]),
+            "x, mean and deviation have shapes",
+        ),
+        (lambda ax: kernels(ax, [0.0], [1.0], colour="k", label=""), r"weights have shape \(1,\)"),
+        (lambda ax: figures_images.activations(ax, [1.0], (0, 1), (0, 1), label=""), "expected two axes"),
+    ],
+)
+def test_shapes_must_match(ax, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(ax)

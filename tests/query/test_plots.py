@@ -22,7 +22,8 @@ from neurolake.query import plot_data
 from neurolake.query.lake import Snapshot
 from neurolake.query.lda import LdaModel, Scores
 from neurolake.query.models import model_names, open_model, save_model
-from neurolake.query.plots import KINDS, plot
+from neurolake.query.plot_kinds import KINDS
+from neurolake.query.plots import plot
 
 TRIALS, TIME = np.arange(10, 22), 0.5 * np.arange(201)
 STIMULI = np.array(["C2", "D1", "C2"] * 4)
