@@ -5,6 +5,7 @@ Needs the extra ``neurolake[plot]`` (matplotlib).
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,4 +118,5 @@ def _heading(snapshot: Snapshot, kind: str, view: View) -> str:
     if "trials" not in KINDS[kind].options or "trials" not in snapshot.tables:
         return view.model or ""
     ((n,),) = snapshot.sql(f"select count(*) from trials where ({view.trials}\n)").fetchall()  # noqa: S608
-    return f"{n:,} trials" + ("" if view.trials == "true" else f" with {view.trials}")
+    condition = "" if view.trials == "true" else f" with {shorten(view.trials, 80, placeholder=' …')}"
+    return f"{n:,} trials{condition}"

@@ -105,6 +105,14 @@ def test_axes_say_what_they_are_in(snapshot: Snapshot) -> None:
         assert re.search(r"\((ms|mV|Hz|µm)\)|per trial", words), (kind, words)
 
 
+def test_titles_say_which_trials(snapshot: Snapshot) -> None:
+    assert plot(snapshot, "mean").get_suptitle() == "12 trials"
+    assert plot(snapshot, "mean", trials="stimulus = 'D1'").get_suptitle() == "4 trials with stimulus = 'D1'"
+    assert plot(snapshot, "mean", title="Mine").get_suptitle() == "Mine"
+    long = " or ".join(f"trial_id = {trial}" for trial in TRIALS)
+    assert len(plot(snapshot, "mean", trials=long).get_suptitle()) < 100
+
+
 def test_raster(snapshot: Snapshot) -> None:
     ax = plot(snapshot, "raster").axes[0]
     trial, time = (np.asarray(DATA["spike_times"][name]) for name in ("trial_id", "time"))
