@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -36,6 +37,7 @@ def commit_some_again(url: str, writer: int, commits: int) -> int:
             tx = lake.transaction(f"{writer} {number}", attempts=1000)
             _write(tx, writer, chance.randrange(CONTENTS))
             if chance.random() < 0.3:
+                tx.put_file("abandoned", chance.randbytes(1000))
                 tx.writer.flush()
                 continue
             tx.append_table("rows", _row(writer, number))
@@ -49,10 +51,18 @@ def commit_some_again(url: str, writer: int, commits: int) -> int:
 
 
 def collect_all_the_while(url: str, grace: timedelta, done: Any, deleted: Any) -> None:
-    """Collect garbage, and read everything, until told; *deleted* counts."""
-    while not done.is_set():
+    """Collect garbage, and read everything, until told and twice more; *deleted* counts."""
+
+    def collect() -> None:
         deleted.value += len(neurolake.open(url).collect_garbage(grace=grace).deleted)
         contents(neurolake.open(url, verification="always").head)
+
+    while not done.is_set():
+        collect()
+    for _ in range(2):
+        # S3 tells times in seconds.
+        time.sleep(grace.total_seconds() and grace.total_seconds() + 1)
+        collect()
 
 
 def check_race(url: str, writers: int, commits: int, *, grace: timedelta | None = None) -> None:
