@@ -4,6 +4,9 @@ Encoding is deterministic: equal values have equal bytes, hence equal digests.
 """
 
 import math
+
+# numcodecs imports this when it decodes its first chunk, which somebody waits for.
+import multiprocessing.synchronize  # noqa: F401
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

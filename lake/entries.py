@@ -70,25 +70,35 @@ class Entries:
 
     def difference(self, old: "Entries") -> dict[int, Entry | None]:
         """Entries that differ from *old* by position, None where they are gone; equal shards are not read."""
-        mine, others = dict(self.identity()), dict(old.identity())
         found: dict[int, Entry | None] = {}
-        for number in sorted(mine.keys() | others.keys()):
-            if mine.get(number) == others.get(number):
-                continue
-            new, before = self.shard(number), old.shard(number)
-            found |= {at: None for at in before if at not in new}
-            found |= {at: e for at, e in new.items() if at not in before or before[at].digest != e.digest}
+        for number in sorted({*self._numbers, *old._numbers}):
+            if self.shards.get(number) == old.shards.get(number):
+                found |= self._difference_above(old, number)
+            elif self._identity(number) != old._identity(number):
+                new, before = self.shard(number), old.shard(number)
+                found |= {at: None for at in before if at not in new}
+                found |= {at: e for at, e in new.items() if at not in before or before[at].digest != e.digest}
         return found
+
+    def _difference_above(self, old: "Entries", number: int) -> dict[int, Entry | None]:
+        """The same where both lie over one shard, however large that is."""
+        positions = self._dirty.get(number, {}).keys() | old._dirty.get(number, {}).keys()
+        pairs = ((at, self.get(at), old.get(at)) for at in sorted(positions))
+        return {at: new for at, new, was in pairs if (new and new.digest) != (was and was.digest)}
 
     def identity(self) -> list[tuple[int, Digest]]:
         """Number and digest of every shard that is not empty; equal for equal entries, however stored."""
-        found = {number: ref.digest for number, ref in self.shards.items() if number not in self._dirty}
-        for number, changes in self._dirty.items():
-            if self._count(number):
-                ref = self.shards.get(number)
-                made = {at: entry for at, entry in changes.items() if entry is not None}
-                found[number] = shard_digest(made) if ref is None else self.read_shard(ref).digest(changes)
-        return sorted(found.items())
+        found = ((number, self._identity(number)) for number in self._numbers)
+        return [(number, digest) for number, digest in found if digest is not None]
+
+    def _identity(self, number: int) -> Digest | None:
+        """Digest of a shard as it is now; None if it is empty."""
+        ref, changes = self.shards.get(number), self._dirty.get(number, {})
+        if not self._count(number):
+            return None
+        if ref is None:
+            return shard_digest({at: entry for at, entry in changes.items() if entry is not None})
+        return self.read_shard(ref).digest(changes) if changes else ref.digest
 
     def folded(self, writer: ObjectWriter, keep: KeepShard = _no_care) -> "Entries":
         """The same entries with nothing lying over the shards; changed ones are written anew, and told to *keep*."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from .digest import Digest
+from .digest import Digest, digest_of
 from .entry import ShardRef
 from .errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
 from .log import MAIN, Log, Pointer, Record, checked_ref_name
@@ -16,6 +16,7 @@ from .objects import ObjectStore, Place
 from .shards import Shard, parse_shard
 
 _CACHED_SHARDS = 64
+_EMPTY_TREE = digest_of(b"{}")
 _NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
 
 
@@ -140,15 +141,19 @@ class History:
         return f"; early history of {', '.join(expired)} has expired" if expired else ""
 
     def _read(self, record: Record) -> Tree:
-        later = []
-        while record.depth:
+        later: list[Record] = []
+        while record.depth and record.id not in self._trees:
+            if len(later) == 1:
+                # They stand one before the other, unless branches began or commits came from elsewhere.
+                self.log.read_ahead(record.branch, range(max(0, record.number - record.depth), record.number))
             later.append(record)
             before = self.log.read(record.parents[0])
             # Depth falls by one from commit to commit, so no chain is endless.
             if before.depth != record.depth - 1:
                 raise CorruptObjectError(f"commit {record.id}: its depth is not one more than its parent's")
             record = before
-        tree = self._stored(record)
+        known = self._trees.get(record.id)
+        tree = self._stored(record) if known is None else known
         for change in reversed(later):
             tree = self._changed(tree, change)
         return tree
@@ -156,7 +161,9 @@ class History:
     def _stored(self, record: Record) -> Tree:
         try:
             at = record.fields["tree"]
-            data = self.objects.read(Digest(at["object"]), at["size"], Place.from_json(at))
+            # Every lake begins with an empty tree, and needs no file to know what it holds.
+            known = at["object"] == _EMPTY_TREE
+            data = b"{}" if known else self.objects.read(Digest(at["object"]), at["size"], Place.from_json(at))
             values: dict[str, Any] = json.loads(data)
             return {
                 _checked(name): changed_node(value, None, self.read_shard) for name, value in values.items()

@@ -5,7 +5,7 @@ import functools
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,20 @@ class LocalStorage(Storage):
             raise NotFoundError(f"{self._root}: no object {key}") from None
         except OSError as error:
             raise StorageError(f"cannot read {self._root / key}: {error.strerror}") from error
+
+    def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        for key in keys:
+            self._announce(key)
+        return super().read_all(keys)
+
+    def _announce(self, key: str) -> None:
+        """Let the system read a file ahead: several at a time, where its disk would otherwise wait for each."""
+        with contextlib.suppress(OSError, AttributeError):
+            descriptor = os.open(self._root / key, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
 
     def write(self, key: str, data: bytes | memoryview) -> bool:
         target = self._root / key

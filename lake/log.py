@@ -8,10 +8,11 @@ branch or tag ends. A row therefore tells all that ever happened to its name, un
 ``expired/<branch>/<number>`` says that records before that one may be gone (`expiry.expire`).
 """
 
+import contextlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -397,6 +398,16 @@ class Log:
                 ) from None
             raise CorruptObjectError(f"record {key} is missing: {error}") from error
         return self._keep(key, parse_record(data, key, name, number))
+
+    def read_ahead(self, name: str, numbers: Iterable[int], space: Space = "log") -> None:
+        """Read several records at once, which are going to be asked for one by one."""
+        ahead = {record_key(name, number, space): number for number in numbers}
+        keys = [key for key in ahead if key not in self._records]
+        for key, data in zip(keys, self._storage.read_all(keys) if keys else (), strict=True):
+            # Whoever asks for it is told what is wrong with it.
+            with contextlib.suppress(CorruptObjectError):
+                if data is not None:
+                    self._keep(key, parse_record(data, key, name, ahead[key]))
 
     def _keep(self, key: str, record: Record | Pointer) -> Record | Pointer:
         while len(self._records) >= _KEPT_RECORDS:

@@ -99,23 +99,32 @@ def _merged_node(base: Node | None, ours: Node | None, theirs: Node | None, repe
 
 
 def _merged_table(base: Node, ours: Node, theirs: Node, repeats: bool) -> Node:
-    before, files = _files(base), _files(ours)
-    here, there = filelists.change(before, files), filelists.change(before, _files(theirs))
+    here, there = _change(base, ours), _change(base, theirs)
     if there.edits and _digest(ours) == _digest(theirs):
         return ours
     if not repeats:
         there = there.without(here)
+    before = _files(base) if here.edits or there.edits else []
     filelists.check(before, here, there, ours.meta.get("sorted_by", ()))
     fields = _merged_fields(base, ours, theirs)
     meta = {**_merged_meta(base.meta, ours.meta, theirs.meta, skip=("fields", "evolved")), "fields": fields}
     if fields != list(base.meta["fields"]):
         meta["evolved"] = True
     if not there.edits:
-        return Node("table", meta, ours.entries.updated(dict(enumerate(there.appended, len(files)))))
-    made = there.made(files)
+        return Node("table", meta, ours.entries.updated(dict(enumerate(there.appended, len(ours.entries)))))
+    made = there.made(_files(ours))
     if not made:
         raise ClashError("together both sides removed all its rows")
     return Node("table", meta, Entries(read_shard=ours.entries.read_shard).updated(dict(enumerate(made))))
+
+
+def _change(base: Node, side: Node) -> filelists.Change:
+    """What one side did to the files; where it only appended some, however many there were before."""
+    end, changed = len(base.entries), side.entries.difference(base.entries)
+    appended = [entry for at, entry in sorted(changed.items()) if at >= end and entry is not None]
+    if len(appended) == len(changed):
+        return filelists.Change([], appended)
+    return filelists.change(_files(base), _files(side))
 
 
 def _merged_fields(base: Node, ours: Node, theirs: Node) -> Sequence[Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from .objects import Place, object_key, place_key
 from .packs import pack_key
 from .shards import Shard, parse_shard
 
+_AHEAD = 256
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 
 
@@ -64,10 +65,16 @@ class Reachable:
         log = self._history.log
         for space in ("log", "tags"):
             for name in log.all_names(space):
-                for number in log.numbers(name, space):
-                    key = record_key(name, number, space)
-                    if key not in self.records:
-                        self._read(key, partial(log.record, name, number, space))
+                numbers = [
+                    number
+                    for number in log.numbers(name, space)
+                    if record_key(name, number, space) not in self.records
+                ]
+                for start in range(0, len(numbers), _AHEAD):
+                    some = numbers[start : start + _AHEAD]
+                    log.read_ahead(name, some, space)
+                    for number in some:
+                        self._read(record_key(name, number, space), partial(log.record, name, number, space))
 
     def add(self, record: Record) -> None:
         """Add what one commit stands on."""

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -22,6 +23,7 @@ from .storage import Storage, Stored
 PAGE = 1000
 _PART = 16 * 2**20
 _PARTS = 10_000
+_AT_ONCE = 16
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 # Seven tries in about three seconds: a busy server has its moment, a wrong address is soon told.
@@ -110,6 +112,10 @@ class S3Storage(Storage):
         except _BeyondEndError:
             pass
         return b""
+
+    def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        with ThreadPoolExecutor(min(_AT_ONCE, len(keys) or 1)) as pool:
+            return list(pool.map(self._read_if_there, keys))
 
     def write(self, key: str, data: bytes | memoryview) -> bool:
         self._require_exclusive()

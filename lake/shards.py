@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from .digest import Digest, digest_of
 from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
@@ -90,11 +91,18 @@ class Shard(Mapping[int, Entry]):
 
     def digest(self, changes: Changes | None = None) -> Digest:
         """`shard_digest` of these entries, or of them with *changes* made."""
-        return digest_of(self._keys_with(changes or {}).view(np.uint8).data)
+        changes = changes or {}
+        if self._precedes(changes):
+            # What is here is hashed once, however often something is appended.
+            hasher = self._hasher.copy()
+            hasher.update(_new_keys(changes))
+            return Digest(hasher.hexdigest())
+        return digest_of(self._keys_with(changes).view(np.uint8).data)
 
     def count(self, changes: Changes) -> int:
         """Number of entries with *changes* made."""
-        return int(self._untouched(changes).sum()) + sum(entry is not None for entry in changes.values())
+        kept = len(self) if self._precedes(changes) else int(self._untouched(changes).sum())
+        return kept + sum(entry is not None for entry in changes.values())
 
     def updated(self, changes: Changes) -> "Shard":
         """These entries with *changes* made (None removes)."""
@@ -143,8 +151,15 @@ class Shard(Mapping[int, Entry]):
         return keys
 
     @cached_property
+    def _hasher(self) -> blake3:
+        return blake3(self._keys.view(np.uint8).data)
+
+    @cached_property
     def _rows(self) -> list[tuple[Any, ...]]:
         return list(zip(*(self._table[name].to_pylist() for name in _SCHEMA.names), strict=True))
+
+    def _precedes(self, changes: Changes) -> bool:
+        return not changes or not len(self) or min(changes) > self._at[-1]
 
     def _untouched(self, changes: Changes) -> npt.NDArray[np.bool_]:
         untouched = np.ones(len(self), bool)
@@ -156,24 +171,27 @@ class Shard(Mapping[int, Entry]):
         return untouched
 
     def _keys_with(self, changes: Changes) -> npt.NDArray[np.void]:
-        if not changes:
-            return self._keys
-        new = [(at, bytes.fromhex(entry.digest)) for at, entry in changes.items() if entry is not None]
         untouched = self._untouched(changes)
         kept = self._keys if untouched.all() else self._keys[untouched]
         # Rows without fields are copied several times faster.
-        keys = np.concatenate([kept.view(_ROW), np.array(new, _KEY).view(_ROW)])
-        at = keys.view(_KEY)["at"]
-        # What was appended comes last already.
-        return keys if np.all(at[1:] > at[:-1]) else keys[np.argsort(at, kind="stable")]
+        keys = np.concatenate([kept.view(_ROW), np.frombuffer(_new_keys(changes), _ROW)])
+        return keys[np.argsort(keys.view(_KEY)["at"], kind="stable")]
 
 
 def shard_digest(entries: Mapping[int, Entry]) -> Digest:
     """Identity of a shard: digest of (position as u64, digest) of its entries in order of position."""
     if isinstance(entries, Shard):
         return entries.digest()
-    rows = (at.to_bytes(8, "little") + bytes.fromhex(entry.digest) for at, entry in sorted(entries.items()))
-    return digest_of(b"".join(rows))
+    return digest_of(_new_keys(entries))
+
+
+def _new_keys(changes: Changes) -> bytes:
+    """Position and digest of what the changes put there, in order of position."""
+    return b"".join(
+        at.to_bytes(8, "little") + bytes.fromhex(entry.digest)
+        for at, entry in sorted(changes.items())
+        if entry is not None
+    )
 
 
 def _table(entries: Mapping[int, Entry]) -> pa.Table:

@@ -4,10 +4,12 @@ Keys are relative POSIX paths that the lake makes itself (digests, numbers, chec
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from .errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Storage(ABC):
         NotFoundError
             There is no such key.
         """
+
+    def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Bytes of several small objects, None for those that are not there; faster than one after the other."""
+        return [self._read_if_there(key) for key in keys]
+
+    def _read_if_there(self, key: str) -> bytes | None:
+        try:
+            return self.read(key)
+        except NotFoundError:
+            return None
 
     @abstractmethod
     def write(self, key: str, data: bytes | memoryview) -> bool:

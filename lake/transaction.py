@@ -439,7 +439,7 @@ class Transaction:
 def pause(attempt: int) -> None:
     """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
     if attempt:
-        time.sleep(random.uniform(0, 0.002 * min(attempt, 25)))  # noqa: S311
+        time.sleep(random.uniform(0, 0.005 * min(attempt, 20)))  # noqa: S311
 
 
 def _as_arrow(table: Any) -> pa.Table:

@@ -61,6 +61,15 @@ class StorageSuite:
         with pytest.raises(NotFoundError, match="no object a/b"):
             storage.read("a/b", *part)
 
+    def test_read_all(self, storage: Storage) -> None:
+        """More at once than threads, in the order asked for; what is not there is None."""
+        names = [f"log/{at}" for at in range(40)]
+        for name in names[::2]:
+            storage.write(name, name.encode())
+        found = storage.read_all(names[::-1])
+        assert found[1::2] == [name.encode() for name in names[-2::-2]] and found[::2] == [None] * 20
+        assert storage.read_all([]) == []
+
     def test_size(self, storage: Storage) -> None:
         storage.write("a", b"123")
         storage.write("empty", b"")

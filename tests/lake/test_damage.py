@@ -164,9 +164,10 @@ class TestDamage:
     ) -> None:
         """All that a commit was made of is needed to read that commit, and of the log, all."""
         chance, count = random.Random(2), len(commits(Lake.open(root)))
-        trees = [path for path in files(root) if path.suffix == ".tree"]
+        # The empty tree is known without its file.
+        trees = [path for path in files(root) if path.suffix == ".tree" and path.stat().st_size > len("{}")]
         records = sorted((root / "log/main").iterdir())
-        assert len(trees) >= 2 and len(records) == count
+        assert trees and len(records) == count
         for path in trees + records:
             data = path.read_bytes()
             for change in (
