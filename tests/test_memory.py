@@ -39,7 +39,7 @@ BOUNDS = [
     Bound("array_by_dask", 128, 64, of_trials(TRACE)),
     Bound("frame_by_dask", 160, 64, of_trials(ROWS)),
     Bound("derived_blocks", 224, 64, of_trials(TRACE)),
-    Bound("derived_bins", 320, 128, of_trials(COUNTS)),
+    Bound("derived_bins", 320, 160, of_trials(COUNTS)),
     Bound("derived_statistics", 160, 64, of_trials(TRACE)),
 ]
 
