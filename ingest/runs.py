@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pyarrow.dataset as pds
-
 from ..lake import Lake
 from ..lake.errors import InputError
 from ..mechanisms.geometry import section_table, segment_table
 from ..mechanisms.trial import Recorded, Simulation
 from . import simrun_schema as schema
 from .runs_model import Given, Model, Tree, read_model
-from .runs_stage import Plan, begun, checked_run, file_node, land
+from .runs_stage import Plan, begun, checked_run, file_node, land, trial_numbers
 from .runs_worker import Failure, Finished, Job, Setting, built, forget, simulate
 from .workers import workers
 
@@ -290,7 +288,7 @@ def simulate_jobs(
 ) -> None:
     """Simulate the jobs that the lake does not have, and commit them; the report tells what became of them."""
     setting = _setting(lake, begun(lake, plan), plan, recorded, draws)
-    there = _there(lake, plan.run)
+    there = trial_numbers(lake, plan.run)
     wanted = [job for job in jobs if job.number not in there]
     report.unchanged = len(jobs) - len(wanted)
 
@@ -308,12 +306,6 @@ def simulate_jobs(
                     progress(done, len(wanted))
         finally:
             landing.finish()
-
-
-def _there(lake: Lake, run: str) -> set[int]:
-    table = lake.head.tables.get(schema.TRIALS.name)
-    rows = [] if table is None else table.to_arrow(["trial_number"], pds.field("run") == run)[0].to_pylist()
-    return set(rows)
 
 
 def _setting(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: bool) -> Setting:

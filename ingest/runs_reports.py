@@ -49,12 +49,11 @@ def store_frames(
 def put_report(transaction: Transaction, node: str, variable: str, frames: Frames, segments: Columns) -> None:
     """Make *node* the array [time, element] of a report, as SONATA's are kept: times, nodes and elements beside it."""
     time = frames.time
-    attributes = {
-        "units": _UNITS.get(variable),
-        "variable": variable,
-        "t_start": float(time[0]),
-        "dt": round(float(time[-1] - time[0]) / max(len(time) - 1, 1), 9),
-    }
+    attributes = {"units": _UNITS.get(variable), "variable": variable, "t_start": float(time[0])}
+    step = round(float(time[-1] - time[0]) / max(len(time) - 1, 1), 9)
+    # A reader that takes times for equal steps must not find one where they vary.
+    if np.allclose(np.diff(time), step, rtol=1e-3, atol=0):
+        attributes["dt"] = step
     create_array(
         transaction.store,
         node,

@@ -31,6 +31,25 @@ SIMULATIONS = TableKind(
     ),
 )
 
+RECORDED_SPIKES = TableKind(
+    "recorded_spikes",
+    "one spike of a recorded NEURON model",
+    pa.schema(
+        [
+            column("trial_id", WHOLE, "the trial; key of `trials`"),
+            column("source", TEXT, "section of the soma, or what a NetCon listens to, by NEURON's name"),
+            column("spike", pa.int32(), "0 for the source's first spike in the trial, 1 for the next"),
+            column(
+                "time", REAL, "a NetCon's event, or a soma's first sample at or above the threshold", "ms"
+            ),
+            column(
+                "threshold", REAL, "voltage crossed upwards; null for NetCons, which have their own", "mV"
+            ),
+        ]
+    ),
+    ("trial_id",),
+)
+
 SECTIONS = TableKind(
     "sections",
     "one section of the cells of a run",

@@ -196,12 +196,49 @@ def land(lake: Lake, plan: Plan, finished: Sequence[Finished], notes: Mapping[st
     numbers = [trial.number for trial in finished]
     span = f"trial {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} trials"
     hosts = sorted({trial.host for trial in finished})
+    digests = {} if plan.model is None else plan.model.digests
     return _committed(
         lake,
         f"Add {span} of run {plan.run}",
-        lambda transaction: _stage(transaction, lake, plan, finished),
+        lambda transaction: _stage(transaction, lake, plan, finished, digests),
         {"run": {"name": plan.run, "mechanisms": plan.mechanisms, "hosts": hosts, **notes}},
     )
+
+
+def land_recorded(lake: Lake, plan: Plan, trial: Finished, spikes: pa.Table, given: Model | None) -> str:
+    """Commit a recorded trial, with its run if that is new; the commit.
+
+    Parameters
+    ----------
+    spikes
+        Rows of ``recorded_spikes`` without ``trial_id``.
+    given
+        Parameters of this trial, as those of its cell.
+    """
+
+    def stage(transaction: Transaction) -> None:
+        _begin(transaction, plan)
+        first = next_trial(transaction)
+        _stage(transaction, lake, plan, [trial], {} if given is None else given.digests)
+        rows = spikes.add_column(0, "trial_id", pa.repeat(pa.scalar(first, pa.int64()), spikes.num_rows))
+        append_rows(transaction, runs_schema.RECORDED_SPIKES, rows.cast(runs_schema.RECORDED_SPIKES.schema))
+        if given is not None:
+            stage_parameters({given.digests["neuron"]: flatten(given.cell)}, transaction)
+
+    notes = {"run": {"name": plan.run, "mechanisms": plan.mechanisms, "hosts": [trial.host]}}
+    return _committed(lake, f"Record trial {trial.number} of run {plan.run}", stage, notes)
+
+
+def next_number(lake: Lake, run: str) -> int:
+    """The number of the next trial of a run."""
+    return max(trial_numbers(lake, run), default=-1) + 1
+
+
+def trial_numbers(lake: Lake, run: str) -> set[int]:
+    """Numbers of the trials of a run that the lake has."""
+    table = lake.head.tables.get(schema.TRIALS.name)
+    rows = [] if table is None else table.to_arrow(["trial_number"], pds.field("run") == run)[0].to_pylist()
+    return set(rows)
 
 
 def _committed(
@@ -220,7 +257,13 @@ def _committed(
     raise conflict
 
 
-def _stage(transaction: Transaction, lake: Lake, plan: Plan, finished: Sequence[Finished]) -> None:
+def _stage(
+    transaction: Transaction,
+    lake: Lake,
+    plan: Plan,
+    finished: Sequence[Finished],
+    digests: Mapping[str, str],
+) -> None:
     transaction.depends_on(*(kind.name for kind in schema.TABLES if kind is not schema.FILES))
     first = next_trial(transaction)
     ids = np.arange(first, first + len(finished))
@@ -233,7 +276,7 @@ def _stage(transaction: Transaction, lake: Lake, plan: Plan, finished: Sequence[
         rows.add(ids, parts)
         result.large[kind.name] = add_file(rows.finish(), transaction.writer)
     store_traces(_traces(finished), ids, settings, transaction.writer, result)
-    result.add(schema.TRIALS, _trial_rows(plan, finished, ids.tolist()))
+    result.add(schema.TRIALS, _trial_rows(plan, finished, ids.tolist(), digests))
     stage_results([result], transaction)
     for trial in finished:
         for variable, frames in trial.frames.items():
@@ -256,9 +299,10 @@ def _traces(finished: Sequence[Finished]) -> dict[str, Traces]:
     }
 
 
-def _trial_rows(plan: Plan, finished: Sequence[Finished], ids: Sequence[int]) -> pa.Table:
+def _trial_rows(
+    plan: Plan, finished: Sequence[Finished], ids: Sequence[int], digests: Mapping[str, str]
+) -> pa.Table:
     date, seed, pid = identity(Path(plan.run), prefix_of(plan.run))
-    digests = {} if plan.model is None else plan.model.digests
     rows = []
     for trial_id, trial in zip(ids, finished, strict=True):
         index, time = sim_trial_index(plan.run, trial.number), trial.time

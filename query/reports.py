@@ -54,6 +54,8 @@ def report(snapshot: Snapshot, name: str) -> "Report":
     ------
     NotFoundError
         There is no such report.
+    InputError
+        Its frames are not equally far apart.
     """
     return Report(snapshot, _resolved(snapshot, name, "reports"))
 
@@ -145,6 +147,8 @@ class Report:
         self.elements: Table = snapshot.tables[f"{name}.elements"]
         attributes: dict[str, Any] = self.array.attrs.asdict()
         self.units: str | None = attributes["units"]
+        if "dt" not in attributes:
+            raise InputError(f"frames of {name!r} are not equally far apart: read the array and {name}.time")
         self.t_start, self.dt = float(attributes["t_start"]), float(attributes["dt"])
 
     def __repr__(self) -> str:
