@@ -1,6 +1,6 @@
 """What coefficients are made of, from whatever holds it: tables of a lake, pandas, Arrow, mappings of arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..lake.errors import InputError
 SOMA = "Soma"
 KEYS = ("node_id", "section_id", "segment_id")
 """What tells segments apart."""
+
+_PLACES = tuple(f"{end}_{axis}" for end in ("start", "end") for axis in "xyz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,13 @@ class Segments:
         return f"node {self.node_id[row]}, section {self.section_id[row]}, segment {self.segment_id[row]}"
 
 
-def columns_of(given: Any, what: str) -> Mapping[str, Any]:
+def columns_of(given: Any, what: str, wanted: Sequence[str] | None = None) -> Mapping[str, Any]:
     """Columns by name: of a mapping, a table of Arrow or of a lake, or a DataFrame.
+
+    Parameters
+    ----------
+    wanted
+        Those to read of a table of a lake, as far as it has them; all by default.
 
     Raises
     ------
@@ -74,12 +81,24 @@ def columns_of(given: Any, what: str) -> Mapping[str, Any]:
     """
     if isinstance(given, Mapping):
         return given
-    table = given if isinstance(given, pa.Table) else given.to_arrow() if hasattr(given, "to_arrow") else None
-    if table is not None:
-        return {name: table[name].to_numpy() for name in table.column_names}
+    if hasattr(given, "to_arrow"):
+        given = given.to_arrow(wanted and [name for name in given.columns if name in wanted])
+    if isinstance(given, pa.Table):
+        return {name: _values(given[name]) for name in given.column_names}
     if hasattr(given, "columns") and hasattr(given, "loc"):
         return {str(name): given[name].to_numpy() for name in given.columns}
     raise InputError(f"{what} are a table or a mapping of columns, not {type(given).__name__}")
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[Any]:
+    if not pa.types.is_string(column.type):
+        found: NDArray[Any] = column.to_numpy()
+        return found
+    # Equal texts share one object: a column of labels would take more room than all numbers.
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
+    codes: NDArray[np.int32] = encoded.indices.fill_null(len(texts) - 1).to_numpy()
+    return texts[codes]
 
 
 def segments_of(given: Any) -> Segments:
@@ -99,10 +118,8 @@ def segments_of(given: Any) -> Segments:
     """
     if isinstance(given, Segments):
         return given
-    columns = columns_of(given, "segments")
-    missing = [
-        f"{end}_{axis}" for end in ("start", "end") for axis in "xyz" if f"{end}_{axis}" not in columns
-    ]
+    columns = columns_of(given, "segments", (*KEYS, *_PLACES, "diameter", "label"))
+    missing = [place for place in _PLACES if place not in columns]
     if missing:
         raise InputError(f"segments have no column {missing[0]!r}; they have {', '.join(columns)}")
     try:

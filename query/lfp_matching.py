@@ -27,6 +27,13 @@ class Keys:
         """One row for each, int64[N, 3]."""
         return np.stack([self.node_id, self.section_id, self.segment_id], axis=1)
 
+    def equals(self, other: "Keys") -> bool:
+        """Whether these are the others, in the same order."""
+        return len(self) == len(other) and all(
+            np.array_equal(own, theirs)
+            for own, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+        )
+
     def named(self, row: int) -> str:
         """One for a message."""
         return f"node {self.node_id[row]}, section {self.section_id[row]}, segment {self.segment_id[row]}"
@@ -51,7 +58,7 @@ def matched(report: Keys, known: Keys, partial: bool = False) -> tuple[Ids, Ids]
         One of them has a segment twice, or they do not have the same segments; names nodes and segments.
     """
     everything = np.arange(len(report))
-    if len(report) == len(known) and (report.rows() == known.rows()).all():
+    if report.equals(known):
         return everything, everything
     order = np.lexsort((known.segment_id, known.section_id, known.node_id))
     own = np.lexsort((report.segment_id, report.section_id, report.node_id))
