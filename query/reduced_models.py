@@ -99,24 +99,21 @@ def cosines_of_trials(
         trials=trials,
         distance_width=distance_width,
     )
-    names, data = _by_distance(counts, len(by))
+    names, data = _by_distance(counts, len(by), distance_width)
     row, time = _spikes(snapshot, counts["trial"].values)
     n = counts.sizes["trial"]
     since = _since(row, time, n, output[0]) if since_spike else None
     return fit_cosines(data, names, spikes_within(row, time, n, *output), since_spike=since, **options)
 
 
-def _by_distance(counts: Any, keys: int) -> tuple[list[str], npt.NDArray[Any]]:
+def _by_distance(counts: Any, keys: int, width: float) -> tuple[list[str], npt.NDArray[Any]]:
     """Names of the groups, and counts [group, trial, ms, bin of distance]."""
     labels = [str(label).split("__") for label in counts["group"].values]
     names = sorted({"__".join(parts[:keys]) for parts in labels})
-    low = [float(parts[-1].split("to")[0]) for parts in labels]
-    bins = {value: at for at, value in enumerate(sorted(set(low)))}
-    width = min(np.diff(sorted(bins)), default=1.0)
-    n_bins = round((max(bins) - 0.0) / width) + 1 if bins else 0
-    data = np.zeros((len(names), *counts.shape[1:], n_bins), counts.dtype)
-    for group, (parts, start) in enumerate(zip(labels, low, strict=True)):
-        data[names.index("__".join(parts[:keys])), :, :, round(start / width)] = counts.values[group]
+    at = [round(float(parts[-1].split("to")[0]) / width) for parts in labels]
+    data = np.zeros((len(names), *counts.shape[1:], max(at, default=-1) + 1), counts.dtype)
+    for group, (parts, bin_) in enumerate(zip(labels, at, strict=True)):
+        data[names.index("__".join(parts[:keys])), :, :, bin_] = counts.values[group]
     return names, data
 
 
