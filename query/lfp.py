@@ -10,6 +10,7 @@ from .lfp_analysis import by_depth, csd, filtered, sampling_rate, spectrum
 from .lfp_coefficients import coefficients
 from .lfp_figures import cell_and_contacts, depth_map, probe_traces
 from .lfp_inputs import electrodes_of, field_of, segments_of
+from .lfp_labels import labelled
 from .lfp_methods import METHODS
 from .lfp_online import Recorder
 from .lfp_signals import currents, signal
@@ -32,6 +33,7 @@ __all__ = [
     "electrodes_of",
     "field_of",
     "filtered",
+    "labelled",
     "laminar_probe",
     "probe_traces",
     "sampling_rate",

@@ -12,7 +12,8 @@ from ..kernels.electrodes import DISK, PLANE, SPHERE, Electrodes
 from ..kernels.fields import Field
 from ..lake.errors import InputError
 from .kernel import kernel
-from .lfp_inputs import KEYS, Segments, electrodes_of, field_of, segments_of
+from .lfp_inputs import Segments, electrodes_of, field_of, segments_of
+from .lfp_labels import electrode_labels, labelled
 from .lfp_methods import BY_TYPE, METHODS, Compute, Request, dipole_centers
 
 if TYPE_CHECKING:
@@ -158,13 +159,8 @@ def _computed(
     parts = _parts(cells, contacts, methods, sigma, _fields(fields, contacts), options)
     work = _Work(cells, parts, len(contacts), np.dtype(dtype))
     values = work.lazy() if lazily else work.done()
-    return xr.DataArray(
-        values,
-        {**_electrode_labels(contacts), **{key: ("segment", getattr(cells, key)) for key in KEYS}},
-        ("electrode", "segment"),
-        name="coefficients",
-        attrs={"units": _units(methods), "sigma": _plain(sigma), "methods": sorted(set(methods))},
-    )
+    made = labelled(values, cells, electrode_labels(contacts), units=_units(methods))
+    return made.assign_attrs(sigma=_plain(sigma), methods=sorted(set(methods)))
 
 
 def _plain(sigma: Any) -> Any:
@@ -292,13 +288,3 @@ def _fill(parts: Sequence[_Part], block: Segments, where: slice, out: NDArray[An
             out[part.rows] = values
     except ValueError as error:
         raise InputError(f"segments {where.start} to {where.stop - 1}: {error}") from error
-
-
-def _electrode_labels(contacts: Electrodes) -> dict[str, Any]:
-    columns = contacts.columns()
-    labels: dict[str, Any] = {"electrode": ("electrode", np.array(columns["name"], object))}
-    labels |= {axis: ("electrode", columns[axis], {"units": "µm"}) for axis in "xyz"}
-    texts = {
-        key: ("electrode", np.array(columns[key], object)) for key in ("type", "layer", "region", "probe")
-    }
-    return {**labels, **texts}

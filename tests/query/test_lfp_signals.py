@@ -12,6 +12,7 @@ import pytest
 import neurolake
 from neurolake.ingest.electrodes import store_electrodes
 from neurolake.ingest.weights import write_weights
+from neurolake.kernels import lfp as kernels
 from neurolake.query import lfp, lfp_products
 
 TIMES = 0.5 * np.arange(11)
@@ -153,6 +154,26 @@ def test_densities_give_currents(case):
     found = lfp.signal(report, lfp.coefficients(columns, contacts))
     np.testing.assert_allclose(found[0], report.sum("element"), rtol=1e-12)
     assert found.attrs["units"] == "nA"
+
+
+def test_other_kernels_give_coefficients_too(case):
+    columns, _, report = case
+    start, end = (
+        np.stack([columns[f"{name}_{axis}"] for axis in "xyz"], axis=1) for name in ("start", "end")
+    )
+    moment = lfp.labelled(
+        kernels.dipole_moment(start, end), columns, {"axis": list("xyz")}, dim="axis", units="µm"
+    )
+    found = lfp.signal(report, moment, "cell")
+    assert (found.dims, found.attrs["units"]) == (("group", "axis", "time"), "nA µm")
+    one = columns["node_id"] == 7
+    expected = report.values[:, one] @ ((start + end) / 2)[one]
+    np.testing.assert_allclose(found.sel(group=7).T, expected, rtol=1e-12)
+    layers = kernels.laminar_csd(start, end, [[-200, 0], [0, 200]], 300.0)
+    density = lfp.signal(report, lfp.labelled(layers, columns, dim="layer", units="1/µm³"))
+    assert (density.shape, density.attrs["units"]) == ((2, 11), "nA/µm³")
+    with pytest.raises(neurolake.InputError, match=r"expected \(n_rows, 24\)"):
+        lfp.labelled(layers[:, 1:], columns)
 
 
 # What is refused
@@ -415,3 +436,19 @@ def test_weights_that_cannot_be_written_leave_nothing(case, tmp_path):
     write_weights(path, factors, "cells")
     with pytest.raises(neurolake.InputError, match="is there already"):
         write_weights(path, factors, "cells")
+
+
+# On a cluster
+
+
+def test_workers_of_a_cluster_compute_and_store_blocks(case, lake, scheduler, monkeypatch):
+    from distributed import Client
+
+    columns, factors, report = case
+    name = write_report(lake, report)
+    monkeypatch.setattr(lfp_products, "BLOCK_BYTES", 500)
+    with Client(scheduler):
+        known = write_coefficients(lake, columns)
+        found = lfp.signal(name, known, "cell", lake=lake)
+    np.testing.assert_array_equal(lake[known][...], factors)
+    np.testing.assert_allclose(found[...], lfp.signal(report, factors, "cell"), rtol=1e-12)
