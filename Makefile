@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
-	bench-runs test-s3 clean
+	bench-lfp-scale bench-runs test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -30,7 +30,8 @@ test: install ## all tests
 	$(BIN)/pytest
 
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_kill.py tests/lake/test_races.py
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
+		tests/lake/test_races.py
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
@@ -54,6 +55,9 @@ bench-kernels: $(VENV)/.bench ## kernels, beside NumPy, pandas, elephant and the
 
 bench-lfp: $(VENV)/.bench ## LFP coefficients and signals, beside LFPykit and the machine's arithmetic
 	$(BIN)/python benchmarks/bench_lfp.py
+
+bench-lfp-scale: $(VENV)/.bench ## how LFP signals grow with segments
+	$(BIN)/python benchmarks/bench_lfp_scale.py
 
 bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
 	$(BIN)/python benchmarks/bench_runs.py
