@@ -162,8 +162,8 @@ class History:
         try:
             at = record.fields["tree"]
             # Every lake begins with an empty tree, and needs no file to know what it holds.
-            known = at["object"] == _EMPTY_TREE
-            data = b"{}" if known else self.objects.read(Digest(at["object"]), at["size"], Place.from_json(at))
+            digest, place = Digest(at["object"]), Place.from_json(at)
+            data = b"{}" if digest == _EMPTY_TREE else self.objects.read(digest, at["size"], place)
             values: dict[str, Any] = json.loads(data)
             return {
                 _checked(name): changed_node(value, None, self.read_shard) for name, value in values.items()

@@ -7,6 +7,7 @@ and each object that is a file of its own.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from .digest import Digest
 from .entry import ShardRef
 from .errors import CorruptObjectError, ExpiredError
 from .history import History
-from .log import Pointer, Record, record_key
+from .log import Pointer, Record, Space, record_key
 from .objects import Place, object_key, place_key
 from .packs import pack_key
 from .shards import Shard, parse_shard
@@ -75,6 +76,7 @@ class Reachable:
                     log.read_ahead(name, some, space)
                     for number in some:
                         self._read(record_key(name, number, space), partial(log.record, name, number, space))
+                self._follow(name, space)
 
     def add(self, record: Record) -> None:
         """Add what one commit stands on."""
@@ -82,6 +84,21 @@ class Reachable:
             self._record(record)
             record = self._history.log.read(record.parents[0])
         self._record(record)
+
+    def _follow(self, name: str, space: Space) -> None:
+        """Make sure that what a branch or tag means now is there."""
+        target = None
+        # A record that cannot be read is among the broken already.
+        with suppress(CorruptObjectError):
+            target = self._history.log.points_at(name, space)
+        if target is None:
+            return
+        try:
+            self._history.log.read(target)
+        except (CorruptObjectError, ExpiredError) as error:
+            self.broken.setdefault(
+                record_key(target.branch, target.number), CorruptObjectError(f"{name} means it: {error}")
+            )
 
     def _read(self, key: str, read: Callable[[], Record | Pointer]) -> None:
         try:

@@ -12,6 +12,7 @@ from .log import Pointer, Record, Reference, parse_record, record_key
 from .packs import PackWriter, pack_content
 from .reachable import Reachable
 from .shards import Shard
+from .storage import Storage
 
 Row = tuple[Digest, int, int]
 
@@ -33,11 +34,18 @@ def repair(history: History, keys: set[str], other: History) -> tuple[str, ...]:
             data = source.get(_digest(key))
         else:
             data = _record(history, key, source)
-        if data is not None:
-            storage.replace(key, data)
+        if data is not None and _restored(storage, key, data):
             restored.append(key)
     storage.flush()
     return tuple(restored)
+
+
+def _restored(storage: Storage, key: str, data: bytes) -> bool:
+    if storage.size(key) is None:
+        # A record that is gone from the end of a branch may be followed by another one meanwhile.
+        return storage.create(key, data)
+    storage.replace(key, data)
+    return True
 
 
 class _Source:

@@ -61,10 +61,13 @@ class Storage(ABC):
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
 
+    @abstractmethod
     def replace(self, key: str, data: bytes) -> None:
-        """Store an object in the place of what is there, which is damaged."""
-        self.delete(key)
-        self.write(key, data)
+        """Store an object in the place of what is there, in one atomic step: readers get the one or the other.
+
+        For repair only. What is there is damaged, *data* is what belongs there by its digest, and nobody else
+        stores anything under a key that is taken: whoever repairs the same at once stores the same.
+        """
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Stored]:

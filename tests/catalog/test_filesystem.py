@@ -261,7 +261,7 @@ class Slow(Storage):
     def _never(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("only read")
 
-    write = create = delete = list = last = now = size = flush = _never
+    write = replace = create = delete = list = last = now = size = flush = _never
 
 
 class TestBlocks:

@@ -69,6 +69,9 @@ class FailingStorage(Storage):
 
         return bool(self._do(lambda: self._inner.write(key, data), "write", half))
 
+    def replace(self, key: str, data: bytes) -> None:
+        self._do(lambda: self._inner.replace(key, data), "write")
+
     def create(self, key: str, data: bytes) -> bool:
         return bool(self._do(lambda: self._inner.create(key, data), "create"))
 

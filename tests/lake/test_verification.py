@@ -11,6 +11,7 @@ import pytest
 from neurolake.lake import Lake
 from neurolake.lake.digest import digest_of
 from neurolake.lake.entries import OVERLAY_SIZE
+from neurolake.lake.local import LocalStorage
 from neurolake.lake.packs import pack_key
 
 RNG = np.random.default_rng(1)
@@ -209,6 +210,32 @@ class TestRepair:
             tx.write_array("array", before["array"][...], chunks=(10, 30))
         path.unlink()
         assert lake.verify(repair_from=other).repaired and path.read_bytes() == data
+
+    def test_a_lost_end_that_a_tag_tells_of(self, lake: Lake, sound: Path) -> None:
+        lake.tags.create("lost")
+        path = max((Path(lake.url) / "log/main").iterdir())
+        path.unlink()
+        (damage,) = Lake.open(lake.url).verify().damages
+        assert damage.key == f"log/main/{path.name}" and "lost means it" in damage.detail
+        assert Lake.open(lake.url).verify(repair_from=Lake.open(sound)).repaired == (damage.key,)
+        assert Lake.open(lake.url).tags["lost"].number == int(path.name)
+
+    def test_another_record_meanwhile(self, lake: Lake, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A lost record of the end, which a tag tells of, does not overwrite what was committed in its place."""
+        lake.tags.create("lost")
+        path = max((Path(lake.url) / "log/main").iterdir())
+        path.unlink()
+        writer, create = Lake.open(lake.url, durable=False), LocalStorage.create
+
+        def late(self: LocalStorage, key: str, data: bytes) -> bool:
+            monkeypatch.setattr(LocalStorage, "create", create)
+            with writer.transaction("meanwhile") as tx:
+                tx.put_file("meanwhile", b"1")
+            return create(self, key, data)
+
+        monkeypatch.setattr(LocalStorage, "create", late)
+        assert not Lake.open(lake.url).verify(repair_from=Lake.open(sound)).repaired
+        assert Lake.open(lake.url)["meanwhile"] == b"1" and writer.head.commit.number == int(path.name)
 
     def test_what_the_other_lacks_stays_damaged(self, lake: Lake, tmp_path: Path) -> None:
         path, offset = pack_of(lake, "packed too")
