@@ -251,7 +251,7 @@ def planned(
             geometry = geometry_of(simulation)
             end, digest = simulation.t_stop if t_stop is None else t_stop, simulation.library.digest
     report.notices += [_translated(str(warning.message), model) for warning in caught]
-    told = {**asdict(recorded), "segments": list(recorded.segments), **(settings or {})}
+    told = {**asdict(recorded), "mechanisms": list(model.mechanisms), **(settings or {})}
     return Plan(report.run, kind, report.seed, end, model, digest, told, *geometry)
 
 
@@ -290,7 +290,7 @@ def simulate_jobs(
     setting = _setting(lake, begun(lake, plan), plan, recorded, draws)
     there = trial_numbers(lake, plan.run)
     wanted = [job for job in jobs if job.number not in there]
-    report.unchanged = len(jobs) - len(wanted)
+    report.unchanged += len(jobs) - len(wanted)
 
     def died(position: int) -> Failure:
         return Failure(wanted[position].number, wanted[position].seed, "its process died")

@@ -1,5 +1,6 @@
 """Commands that simulate trials into a lake."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..lake.console import LakePath, err, out, progress
-from ..lake.errors import NotFoundError
+from ..lake.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from .runs import RunReport
@@ -98,13 +99,15 @@ def run_command(
 
 
 @contextmanager
-def _told(lake: str) -> Iterator[tuple[Any, Any, Any]]:
+def _told(lake: str, *, create: bool = True) -> Iterator[tuple[Any, Any, Any]]:
     """The lake, what shows progress, and what tells of a report; an interruption ends with what was kept."""
     from ..lake import Lake
 
     try:
         target = Lake.open(lake)
     except NotFoundError:
+        if not create:
+            raise
         target = Lake.create(lake)
     reports: list[RunReport] = []
     try:
@@ -118,5 +121,62 @@ def _told(lake: str) -> Iterator[tuple[Any, Any, Any]]:
         for notice in [*report.notices, *map(str, report.failures)]:
             err.print(notice, style="yellow")
         out.print(report.summary(target.url))
-        if report.failures:
-            raise typer.Exit(FAILED)
+    if any(report.failures for report in reports):
+        raise typer.Exit(FAILED)
+
+
+@app.command("rerun")
+def rerun_command(
+    lake: LakePath,
+    name: Annotated[str, typer.Option(help="The new run of a run R is NAME/R.")],
+    trial: Annotated[
+        list[str] | None,
+        typer.Option(help="sim_trial_index of a trial, or a run. May be repeated; default: all."),
+    ] = None,
+    modify: Annotated[
+        list[str] | None,
+        typer.Option(help="FUNCTION=JSON, such as scale_weights='{\"factor\": 0.5}'. May be repeated."),
+    ] = None,
+    tstop: Annotated[float | None, typer.Option(help="End of a trial in ms; default: as it was.")] = None,
+    record: Record = "soma,site",
+    dt_record: DtRecord = None,
+    morphology: Morphology = None,
+    mechanisms: Mechanisms = None,
+    mapped: Mapped = None,
+    scheduler: Scheduler = None,
+    processes: Processes = None,
+) -> None:
+    """Simulate stored trials again, with the activations that they had, and something changed.
+
+    Example: neurolake rerun --lake my-lake --name weak --modify 'scale_weights={"factor": 0.5}'
+    """
+    from .runs_again import rerun
+
+    with _told(lake, create=False) as (target, advance, tell):
+        for report in rerun(
+            target,
+            trial,
+            name=name,
+            modify=list(map(_modification, modify or [])),
+            t_stop=tstop,
+            record=record,
+            dt_record=dt_record,
+            morphology=morphology,
+            mechanisms=mechanisms,
+            paths=mapped or (),
+            scheduler=scheduler,
+            processes=processes,
+            progress=advance,
+        ):
+            tell(report)
+
+
+def _modification(text: str) -> tuple[str, dict[str, Any]]:
+    name, equals, arguments = text.partition("=")
+    try:
+        found = json.loads(arguments) if equals else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"--modify {text}: write FUNCTION=JSON, the JSON being a dictionary of arguments")
+    return name, found

@@ -1,11 +1,11 @@
 """A model as one bundle: parameters of a cell and its network, and every file that they name."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from ..lake.digest import digest_of
 from ..lake.errors import IngestError, InputError
@@ -15,6 +15,8 @@ from .parameters import parse_parameters
 Tree = Mapping[str, Any]
 Given = str | Path | Tree
 """A parameter file, or what such a file holds."""
+
+What = Literal["cell", "network"]
 
 _INCLUDED = (".mod", ".inc", ".h", ".hpp")
 
@@ -83,6 +85,8 @@ def read_model(
     mechanisms: Sequence[str | Path] = (),
     paths: Sequence[str | Path] = (),
     functions: Mapping[str, Tree] | None = None,
+    connectivity: bool = True,
+    change: Callable[[What, Tree], Tree] = lambda what, tree: tree,
 ) -> Model:
     """Read parameter files and everything that they name.
 
@@ -97,40 +101,42 @@ def read_model(
         Folders of .mod files besides our own.
     paths
         Where to find files of other machines: ``OLD=NEW`` for what a path begins with or is called, or a folder to
-        look in, and below, for a file of the same name.
+        look in, and below, for a file of the same name, if it is not where its path says.
     functions
         Functions to call on the cell besides those that its parameters name, with their arguments.
+    connectivity
+        Whether the network's .syn and .con are read; activations that are there already do without.
+    change
+        What is made of the trees before anything else.
 
     Raises
     ------
     IngestError
         A parameter file cannot be understood, or a file is not found.
     """
-    trees = [_tree(cell, "cell"), _tree(network, "network") if network is not None else None]
+    tree, at = _tree(cell, "cell", change)
     found = _Files([_Rule.of(rule) for rule in paths])
+    cell_tree, network_tree = _cell(tree, at, found, morphology, functions or {}), None
+    if network is not None:
+        network_tree, at = _tree(network, "network", change)
+        if connectivity:
+            network_tree = _network(network_tree, at, found, synapses, connections)
+    folders = tuple(found.add_folder(Path(folder)) for folder in mechanisms)
     origin = {"cell": _name(cell, "cell"), "network": _name(network, "network")}
-    (tree, at), net = trees[0] or ({}, None), trees[1]
-    made = Model(
-        cell=_cell(tree, at, found, morphology, functions or {}),
-        network=None if net is None else _network(*net, found, synapses, connections),
-        files=found.content,
-        mechanisms=tuple(found.add_folder(Path(folder)) for folder in mechanisms),
-        origin={**origin, **found.origin},
-    )
-    return made
+    return Model(cell_tree, network_tree, found.content, folders, {**origin, **found.origin})
 
 
 def _name(given: Given | None, what: str) -> str:
     return f"parameters of the {what}" if given is None or isinstance(given, Mapping) else str(given)
 
 
-def _tree(given: Given, what: str) -> tuple[Tree, Path | None]:
+def _tree(given: Given, what: What, change: Callable[[What, Tree], Tree]) -> tuple[Tree, Path | None]:
     """A tree, and the file that it stands in."""
     if isinstance(given, Mapping):
-        return parse_parameters(_text(given), _name(given, what)), None
+        return change(what, parse_parameters(_text(given), _name(given, what))), None
     path = Path(given).expanduser()
     try:
-        return parse_parameters(path.read_bytes(), path), path
+        return change(what, parse_parameters(path.read_bytes(), path)), path
     except OSError as error:
         raise IngestError(f"cannot be read: {error.strerror}", path) from error
 
@@ -256,16 +262,21 @@ class _Files:
         return f"mechanisms/{digest[:16]}"
 
     def _found(self, named: str, at: Path | None) -> Path | None:
-        for rule in self._rules:
-            files = {digest_of(path.read_bytes()): path for path in rule.candidates(named) if path.is_file()}
-            if len(files) > 1:
-                choice = ", ".join(map(str, files.values()))
-                raise IngestError(f"several files are called {PurePosixPath(named).name}: {choice}", rule.new)
-            if files:
-                return next(iter(files.values()))
+        """What rules say of this very file, or what its path says, or else a file of its name in a folder."""
         own = Path(named).expanduser()
         near = own if at is None else at.parent / own
-        return next((path for path in (near, own) if path.is_file()), None)
+        said = [path for rule in self._rules if rule.old is not None for path in rule.candidates(named)]
+        for path in (*said, near, own):
+            if path.is_file():
+                return path
+        for rule in self._rules:
+            found = {digest_of(path.read_bytes()): path for path in rule.candidates(named) if path.is_file()}
+            if len(found) > 1:
+                choice = ", ".join(map(str, found.values()))
+                raise IngestError(f"several files are called {own.name}: {choice}", rule.new)
+            if found:
+                return next(iter(found.values()))
+        return None
 
     def _read(self, path: Path, name: str) -> str:
         try:

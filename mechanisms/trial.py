@@ -18,6 +18,7 @@ from .activity import Activations, Activity
 from .cell import Cell, create_cell
 from .connectivity import Embedding, embed, read_connections, read_synapses
 from .entries import Entry
+from .errors import ModelError
 from .library import Library, load
 from .modifiers import modified, read_modifiers
 from .morphology import read_morphology
@@ -171,6 +172,17 @@ class Simulation:
     def check(self) -> None:
         """Make sure that trials can be drawn: raises what `embedding` does, and ModelError over cell numbers."""
         assert (self._activity is None) == (self._network is None)
+
+    def check_played(self, played: Played | None, source: str | Path | None = None) -> None:
+        """Make sure that input can be played: ModelError over sections and populations, naming *source*."""
+        if played is None:
+            return
+        try:
+            Network(
+                self.cell.sections, self.cell.branches, stored_synapses(played.synapses)[0], self.populations
+            )
+        except ModelError as error:
+            raise ModelError(error.reason, source) from error
 
     def trial(
         self, seed: int, number: int, *, t_stop: float | None = None, played: Played | None = None
@@ -349,13 +361,17 @@ def _cell_table(activations: Activations | None, names: Sequence[str]) -> Table:
 
 
 def _joined(before: Table, after: Table, until: float, keys: Sequence[str]) -> Table:
-    """Rows of one table up to a time, and of the other later on, in the order of tables of a trial."""
+    """Rows of one table up to a time, and of the other later on."""
     early, late = before["time"] <= until, after["time"] > until
-    joined = {name: np.concatenate([before[name][early], after[name][late]]) for name in after}
-    columns = [joined["time"], *(np.unique(joined[key], return_inverse=True)[1] for key in reversed(keys))]
+    return in_order({name: np.concatenate([before[name][early], after[name][late]]) for name in after}, keys)
+
+
+def in_order(table: Mapping[str, NDArray[Any]], keys: Sequence[str]) -> Table:
+    """Rows in the order of a trial's tables, each numbered within those of equal *keys*."""
+    columns = [table["time"], *(np.unique(table[key], return_inverse=True)[1] for key in reversed(keys))]
     order = np.lexsort(columns)
-    table = {name: column[order] for name, column in joined.items()}
-    return {**table, "activation": _ordinal(*(column[order] for column in columns[1:]))}
+    ordered = {name: column[order] for name, column in table.items()}
+    return {**ordered, "activation": _ordinal(*(column[order] for column in columns[1:]))}
 
 
 def _ordinal(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
