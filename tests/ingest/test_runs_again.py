@@ -204,3 +204,34 @@ def test_activations_on_a_section_that_is_not_there(lake: Any, model: DemoModel,
     wrong.write_text(wrong.read_text().replace("VPM_C2", "VPM_Z9").replace("400", "4"))
     with pytest.raises(IngestError, match="without parameters: VPM_Z9"):
         run_existing_activations(lake, [wrong], model.cell, model.networks["C2"], **options)
+
+
+LEAK = """
+NEURON { SUFFIX ownleak NONSPECIFIC_CURRENT i RANGE g }
+PARAMETER { g = 0.0002 (S/cm2) }
+ASSIGNED { v (mV) i (mA/cm2) }
+BREAKPOINT { i = g * (v + 60) }
+"""
+
+
+def test_mechanisms_of_ones_own_stay_with_the_run(tmp_path: Path, model: DemoModel) -> None:
+    folder = tmp_path / "mod"
+    folder.mkdir()
+    (folder / "ownleak.mod").write_text(LEAK)
+    cell = json.loads(model.cell.read_text())
+    cell["neuron"]["Soma"]["mechanisms"]["range"]["ownleak"] = {"spatial": "uniform", "g": 0.002}
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    options = {"t_stop": 10.0, "paths": [model.cell.parent], **HERE}
+    with pytest.raises(InputError, match="ownleak: no such mechanism: load the folder"):
+        run(lake, cell, trials=1, seed=1, name="leaky", **options)
+    run(lake, cell, trials=1, seed=1, name="leaky", mechanisms=[folder], **options)
+    run(lake, model.cell, trials=1, seed=1, name="tight", **options)
+    leaky, tight = (voltages(lake, f"{name}/seed1/000000")["soma"] for name in ("leaky", "tight"))
+    assert leaky[-1] > tight[-1] + 0.5
+    digests = lake.sql("select count(distinct mechanisms) from simulations").fetchall()
+    assert digests == [(2,)]
+    # Nothing but the lake is needed to run it again.
+    (folder / "ownleak.mod").unlink()
+    (report,) = rerun(lake, ["leaky/seed1"], name="again", **HERE)
+    assert report.failures == []
+    assert (voltages(lake, "again/leaky/seed1/000000")["soma"] == leaky).all()
