@@ -23,6 +23,7 @@ from .lake.errors import (
 from .query.kernel import kernel
 
 if TYPE_CHECKING:
+    from .ingest.recording import record
     from .ingest.runs import run
     from .lake.objects import Verification
     from .query import lfp
@@ -47,7 +48,11 @@ def open(path: str | Path, *, durable: bool = True, verification: "Verification"
 
 
 # NEURON, Zarr, Arrow and numba take a while to import, and most of what people do needs few of them.
-_HOMES = {"lfp": ("query.lfp", None), "run": ("ingest.runs", "run")}
+_HOMES = {
+    "lfp": ("query.lfp", None),
+    "record": ("ingest.recording", "record"),
+    "run": ("ingest.runs", "run"),
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -73,5 +78,6 @@ __all__ = [
     "kernel",
     "lfp",
     "open",
+    "record",
     "run",
 ]
