@@ -75,10 +75,12 @@ def _published(path: Path) -> Iterator[np.ndarray]:
 
 
 def write_lake(url: Path, source: Template, trials: int, *, voltages: bool = True, seed: int = 0) -> Any:
-    """A lake of *trials*, one commit for each `BATCH` of them."""
+    """A lake of *trials*, one commit for each `BATCH` of them, then compacted."""
     lake = nl.create(url)
     for first in range(0, trials, BATCH):
         append(lake, source, np.arange(first, min(first + BATCH, trials)), voltages=voltages, seed=seed)
+    # A commit for each batch leaves small files of small tables; whoever has many runs joins them.
+    lake.compact(tables=["trials", "spike_times"])
     return lake
 
 

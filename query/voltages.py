@@ -20,8 +20,8 @@ from ..lake.errors import InputError
 from .kernel import kernel
 from .snapshot import Snapshot
 
-# Samples in memory at a time: with what is decoded beside them, some 150 MB.
-BLOCK_BYTES = 64 * 2**20
+# Samples in memory at a time: few enough to be in the cache when they are counted.
+BLOCK_BYTES = 8 * 2**20
 
 Floats = npt.NDArray[np.float64]
 
@@ -166,7 +166,7 @@ def voltage_quantiles(
 
 def _exact_quantiles(source: Recording, rows: npt.NDArray[np.int64], q: Sequence[float]) -> Floats:
     n_time = source.array.shape[1]
-    step = max(1, 4 * BLOCK_BYTES // max(1, len(rows) * source.array.dtype.itemsize))
+    step = max(1, 32 * BLOCK_BYTES // max(1, len(rows) * source.array.dtype.itemsize))
     found = np.empty((len(q), n_time))
     for start in range(0, n_time, step):
         window = slice(start, min(start + step, n_time))
