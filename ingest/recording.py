@@ -13,15 +13,14 @@ import pyarrow as pa
 from ..kernels.spikes import threshold_crossings
 from ..lake import Lake
 from ..lake.errors import InputError
-from ..lake.objects import ObjectWriter
 from ..mechanisms.errors import ModelError
 from ..mechanisms.live import LiveModel, LiveRecorder, Reals
-from ..mechanisms.recording import SegmentFrames
+from ..mechanisms.recording import BLOCK_BYTES, SegmentFrames
 from ..mechanisms.trial import SOMA_SITE
 from . import runs_schema
 from . import simrun_schema as schema
 from .runs_model import Model
-from .runs_reports import Frames, store_frames
+from .runs_reports import Frames, FrameWriter
 from .runs_stage import Plan, checked_run, land_recorded, next_number
 from .runs_worker import Finished
 
@@ -128,10 +127,11 @@ def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None
 
 
 def _stored(lake: Lake, frames: SegmentFrames) -> dict[str, Frames]:
-    writer = ObjectWriter(lake.storage)
-    stored = {name: store_frames(values, frames.time, writer) for name, values in frames.values.items()}
-    writer.flush()
-    return stored
+    n_segments = next(iter(frames.values.values())).shape[1] if frames.values else 1
+    block = max(1, BLOCK_BYTES // (np.float32().itemsize * n_segments))
+    writer = FrameWriter(lake.storage, min(block, len(frames.time)))
+    writer(frames)
+    return writer.finish()
 
 
 def _finished(number: int, live: LiveRecorder, frames: Mapping[str, Frames]) -> Finished:

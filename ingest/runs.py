@@ -287,7 +287,7 @@ def simulate_jobs(
     draws: bool,
 ) -> None:
     """Simulate the jobs that the lake does not have, and commit them; the report tells what became of them."""
-    setting = _setting(lake, begun(lake, plan), plan, recorded, draws)
+    setting = setting_of(lake, begun(lake, plan), plan, recorded, draws)
     there = trial_numbers(lake, plan.run)
     wanted = [job for job in jobs if job.number not in there]
     report.unchanged += len(jobs) - len(wanted)
@@ -308,7 +308,8 @@ def simulate_jobs(
             landing.finish()
 
 
-def _setting(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: bool) -> Setting:
+def setting_of(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: bool) -> Setting:
+    """What workers need of a run that has begun with *commit*."""
     model = plan.model
     assert model is not None and plan.t_stop is not None, "what is simulated is known"
     key = "-".join([*model.digests.values(), plan.mechanisms or "", repr(recorded), str(draws)])

@@ -9,10 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..lake import Transaction
-from ..lake.arrays import CHUNK_BYTES, create_array, encode_chunks
+from ..lake.arrays import create_array, encode_chunks
 from ..lake.codecs import BLOSC_LZ4, Codec
 from ..lake.entry import Entry
 from ..lake.objects import ObjectWriter
+from ..lake.storage import Storage
+from ..mechanisms.recording import SegmentFrames
 from . import sonata_schema
 from .simrun_layout import sim_trial_index
 
@@ -37,13 +39,42 @@ class Frames:
     entries: list[Entry]
 
 
-def store_frames(
-    values: npt.NDArray[np.float32], time: npt.NDArray[np.float64], writer: ObjectWriter
-) -> Frames:
-    """Store frames [time, segment] in chunks of all segments, about a MiB each."""
-    rows = max(1, min(len(values), CHUNK_BYTES // max(values.itemsize * values.shape[1], 1)))
-    entries = encode_chunks(values, (rows, values.shape[1]), _CODEC, np.nan, writer)
-    return Frames(time, (len(values), values.shape[1]), rows, entries)
+class FrameWriter:
+    """A sink of frames that stores them as they come, a block a chunk.
+
+    Parameters
+    ----------
+    storage
+        The lake's.
+    block
+        How many frames a block has.
+    """
+
+    def __init__(self, storage: Storage, block: int) -> None:
+        self._writer = ObjectWriter(storage)
+        self._block = block
+        self._times: list[npt.NDArray[np.float64]] = []
+        self._entries: dict[str, list[Entry]] = {}
+        self._segments = 0
+
+    def __call__(self, frames: SegmentFrames) -> None:
+        """Store a block; only the last may have fewer frames."""
+        self._times.append(frames.time.copy())
+        for name, values in frames.values.items():
+            self._segments = values.shape[1]
+            chunks = (self._block, self._segments)
+            self._entries.setdefault(name, []).extend(
+                encode_chunks(values, chunks, _CODEC, np.nan, self._writer)
+            )
+
+    def finish(self) -> dict[str, Frames]:
+        """Make sure that all is stored; what it is, by variable."""
+        self._writer.flush()
+        if not self._times:
+            return {}
+        time = np.concatenate(self._times)
+        shape = len(time), self._segments
+        return {name: Frames(time, shape, self._block, entries) for name, entries in self._entries.items()}
 
 
 def put_report(transaction: Transaction, node: str, variable: str, frames: Frames, segments: Columns) -> None:

@@ -22,14 +22,13 @@ import pyarrow as pa
 
 from ..lake import Lake
 from ..lake.errors import IngestError, InputError
-from ..lake.objects import ObjectWriter
 from ..lake.storage import Storage
 from ..mechanisms.errors import ModelError
-from ..mechanisms.trial import Played, Recorded, Simulation, Trial
+from ..mechanisms.trial import Played, Recorded, Simulation
 from . import simrun_schema as schema
 from .parameters import parse_parameters
 from .runs_model import Model
-from .runs_reports import Frames, store_frames
+from .runs_reports import Frames, FrameWriter
 
 _LAST_LINES = 4
 
@@ -116,9 +115,12 @@ def simulate(setting: Setting, job: Job) -> Finished | Failure:
     """
     # NEURON has one clock for a process, and workers may have threads.
     with _simulating:
-        simulation = _model(setting)
+        simulation = model_of(setting)
+        frames = FrameWriter(setting.storage, simulation.block)
         try:
-            trial = simulation.trial(job.seed, job.draw, t_stop=setting.t_stop, played=job.played)
+            trial = simulation.trial(
+                job.seed, job.draw, t_stop=setting.t_stop, played=job.played, sink=frames
+            )
         # Any kind: mechanisms, modifiers and NEURON itself are other people's code.
         except Exception as error:  # noqa: BLE001
             return Failure(job.number, job.seed, _told(error))
@@ -128,7 +130,7 @@ def simulate(setting: Setting, job: Job) -> Finished | Failure:
         voltage=trial.voltage,
         synapses=typed(schema.SYNAPSE_ACTIVATION, trial.synapses, "synapse_type"),
         cells=typed(schema.CELL_ACTIVATION, trial.cells, "presynaptic_cell_type"),
-        frames=_stored_frames(trial, setting.storage),
+        frames=frames.finish(),
         host=socket.gethostname(),
     )
 
@@ -211,7 +213,7 @@ def _simulation(model: Model, folder: Path, recorded: Recorded) -> Simulation:
     )
 
 
-def _model(setting: Setting) -> Simulation:
+def model_of(setting: Setting) -> Simulation:
     """The model of a setting, built unless this process holds it."""
     if setting.key not in _held:
         _drop()
@@ -276,13 +278,3 @@ def _repeated(names: Sequence[str | None], codes: npt.NDArray[Any]) -> pa.Array:
     encoded = pa.array(names, pa.string()).dictionary_encode()
     rows = encoded.indices.take(pa.array(codes.astype(np.int32)))
     return pa.DictionaryArray.from_arrays(rows, encoded.dictionary)
-
-
-def _stored_frames(trial: Trial, storage: Storage) -> dict[str, Frames]:
-    if trial.segments is None:
-        return {}
-    writer, stored = ObjectWriter(storage), {}
-    for name, values in trial.segments.values.items():
-        stored[name] = store_frames(values, trial.segments.time, writer)
-    writer.flush()
-    return stored

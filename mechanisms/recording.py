@@ -1,7 +1,7 @@
 """What is recorded of sections while they are simulated: potentials at sites, variables of all segments."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from .sections import Cell
 
 Reals = NDArray[np.float64]
 Frames = NDArray[np.float32]
+
+BLOCK_BYTES = 2**20
 
 CURRENT = "i_membrane"
 """The one variable that NEURON computes only when asked: transmembrane current of a segment, in nA."""
@@ -107,12 +109,21 @@ class SegmentFrames:
 class SegmentRecorder:
     """Reads variables of all segments of some sections, between the steps of a simulation with a fixed time step.
 
+    Frames are handed on in blocks of about a MiB, so that a trial of any length needs no more memory than that.
+
     Parameters
     ----------
     sections
         Sections, whose segments are taken from the 0-end on.
     variables
         ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``.
+
+    Attributes
+    ----------
+    n_segments
+        Number of segments.
+    block
+        Frames in a block.
 
     Raises
     ------
@@ -125,29 +136,72 @@ class SegmentRecorder:
 
         ask_for_currents(variables)
         segments = [segment for section in sections for segment in section]
-        self._count = len(segments)
-        self._gathers = {name: _gather(h, segments, name) for name in variables}
-        self._h = h
+        self.n_segments, self._h = len(segments), h
+        self.block = max(1, BLOCK_BYTES // (np.float32().itemsize * self.n_segments))
+        # Segment by segment: where NEURON keeps one variable of a node, it keeps the others.
+        found = [[reference(segment, name) for name in variables] for segment in segments]
+        there = np.array([[own is not None for own in row] for row in found]).reshape(len(segments), -1)
+        self._places = {name: _places(there, at) for at, name in enumerate(variables)}
+        for name, (where, _) in self._places.items():
+            if not isinstance(where, slice) and not len(where):
+                raise ModelError(f"no segment has a variable {name!r}")
+        self._pointers, self._buffer = h.PtrVector(int(there.sum())), h.Vector(int(there.sum()))
+        self._view: Reals = self._buffer.as_numpy()
+        for at, own in enumerate(own for row in found for own in row if own is not None):
+            self._pointers.pset(at, own)
+        self._time = np.empty(self.block)
+        self._values = {
+            name: np.full((self.block, self.n_segments), np.nan, np.float32) for name in self._places
+        }
 
-    def begin(self, frames: int) -> None:
-        """Make room for so many frames, and take the first."""
-        self._time = np.empty(frames)
-        self._values = {name: np.full((frames, self._count), np.nan, np.float32) for name in self._gathers}
-        self._frame = 0
+    def begin(self, sink: "Sink") -> None:
+        """Take the first frame; *sink* is called with each block of frames."""
+        self._sink, self._frame = sink, 0
         self.take()
 
     def take(self) -> None:
         """Take a frame."""
         self._time[self._frame] = self._h.t
-        for name, (where, pointers, buffer, view) in self._gathers.items():
-            pointers.gather(buffer)
-            self._values[name][self._frame, where] = view
+        self._pointers.gather(self._buffer)
+        for name, (where, position) in self._places.items():
+            self._values[name][self._frame, where] = self._view[position]
         self._frame += 1
+        if self._frame == self.block:
+            self.finish()
+
+    def finish(self) -> None:
+        """Hand on what was taken since the last block."""
+        if self._frame:
+            taken = slice(self._frame)
+            self._sink(
+                SegmentFrames(self._time[taken], {name: own[taken] for name, own in self._values.items()})
+            )
+        self._frame = 0
+
+
+Sink = Callable[[SegmentFrames], None]
+"""Takes a block of frames, which it may not keep: the memory is used again."""
+
+
+class Collected:
+    """A sink that keeps all frames."""
+
+    def __init__(self) -> None:
+        self._blocks: list[SegmentFrames] = []
+
+    def __call__(self, block: SegmentFrames) -> None:
+        """Keep a copy of a block."""
+        self._blocks.append(
+            SegmentFrames(block.time.copy(), {name: own.copy() for name, own in block.values.items()})
+        )
 
     def frames(self) -> SegmentFrames:
-        """What was taken since `begin`."""
-        taken = slice(self._frame)
-        return SegmentFrames(self._time[taken], {name: own[taken] for name, own in self._values.items()})
+        """All frames that came."""
+        values = {
+            name: np.concatenate([block.values[name] for block in self._blocks])
+            for name in self._blocks[0].values
+        }
+        return SegmentFrames(np.concatenate([block.time for block in self._blocks]), values)
 
 
 def ask_for_currents(variables: Sequence[str]) -> bool:
@@ -167,14 +221,11 @@ def reference(segment: Any, variable: str) -> Any:
     return getattr(segment, name, None)
 
 
-def _gather(h: Any, segments: Sequence[Any], variable: str) -> tuple[Any, Any, Any, Reals]:
-    """Which segments have the variable, what reads them, and where it is read to, as NEURON's and as NumPy's."""
-    found = [reference(segment, variable) for segment in segments]
-    where = np.array([own is not None for own in found])
-    if not where.any():
-        raise ModelError(f"no segment has a variable {variable!r}")
-    pointers, buffer = h.PtrVector(int(where.sum())), h.Vector(int(where.sum()))
-    for at, own in enumerate(own for own in found if own is not None):
-        pointers.pset(at, own)
+def _places(there: NDArray[np.bool_], variable: int) -> tuple[Any, Any]:
+    """Segments that have a variable, and where it stands among all that are read, bool[n_segments, n_variables]."""
     # A slice is written several times faster than a choice of columns.
-    return slice(None) if where.all() else np.flatnonzero(where), pointers, buffer, buffer.as_numpy()
+    if there.all():
+        return slice(None), slice(variable, None, there.shape[1])
+    position = np.cumsum(there).reshape(there.shape) - 1
+    where = np.flatnonzero(there[:, variable])
+    return where, position[where, variable]

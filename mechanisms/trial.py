@@ -24,7 +24,7 @@ from .modifiers import modified, read_modifiers
 from .morphology import read_morphology
 from .network import Connection, Network, stored_synapses
 from .populations import MODIFIERS, read_populations
-from .recording import SegmentFrames, SegmentRecorder, Site, read_landmarks, site_at
+from .recording import Collected, SegmentFrames, SegmentRecorder, Sink, Site, read_landmarks, site_at
 
 Reals = NDArray[np.float64]
 Table = dict[str, NDArray[Any]]
@@ -79,7 +79,7 @@ class Trial:
     voltage
         Membrane potential in mV by site, float64[n_time] each: ``soma``, and the labels of recording sites.
     segments
-        Variables of all segments; None where none were wanted.
+        Variables of all segments; None where none were wanted, or where they were handed on.
     synapses
         Activations of synapses, one row each: ``synapse_type``, ``synapse_id``, ``soma_distance`` (um),
         ``section_id``, ``section_pt_id``, ``dendrite_label``, ``activation`` (0 for a synapse's first), ``time``
@@ -185,7 +185,13 @@ class Simulation:
             raise ModelError(error.reason, source) from error
 
     def trial(
-        self, seed: int, number: int, *, t_stop: float | None = None, played: Played | None = None
+        self,
+        seed: int,
+        number: int,
+        *,
+        t_stop: float | None = None,
+        played: Played | None = None,
+        sink: Sink | None = None,
     ) -> Trial:
         """Simulate one trial.
 
@@ -197,6 +203,8 @@ class Simulation:
             Its end in ms; the parameters' ``tStop`` by default.
         played
             Input to play, instead of drawing it or up to a time.
+        sink
+            What takes frames of all segments, in blocks of `block`, if they are not to be kept in memory.
 
         Raises
         ------
@@ -209,10 +217,16 @@ class Simulation:
         synapses, cells = self._input(seed, number, end, played)
         # What is connected lives as long as this list.
         connected = self._connected(synapses, seed, number)
-        time, voltage = self._simulated(end)
+        collected = Collected()
+        time, voltage = self._simulated(end, sink or collected)
         del connected
-        frames = None if self._recorder is None else self._recorder.frames()
-        return Trial(time, voltage, frames, synapses, cells)
+        kept = self._recorder is not None and sink is None
+        return Trial(time, voltage, collected.frames() if kept else None, synapses, cells)
+
+    @property
+    def block(self) -> int:
+        """How many frames of all segments come at a time; 0 where none are recorded."""
+        return 0 if self._recorder is None else self._recorder.block
 
     def drawn(self, seed: int, number: int, t_stop: float) -> tuple[Table, Table]:
         """The input of one trial, without simulating it: synapse activations and presynaptic spikes as in `Trial`."""
@@ -243,7 +257,7 @@ class Simulation:
         network = Network(self.cell.sections, self.cell.branches, placed, self.populations)
         return network.connect(rows, times, seed=seed, trial=number)
 
-    def _simulated(self, t_stop: float) -> tuple[Reals, dict[str, Reals]]:
+    def _simulated(self, t_stop: float, sink: Sink) -> tuple[Reals, dict[str, Reals]]:
         from neuron import h
 
         places = {SOMA_SITE: self.cell.soma(0.5)} | {
@@ -254,7 +268,7 @@ class Simulation:
         h.CVode().active(False)
         h.celsius, h.dt = self._timing["T"], self._timing["dt"]
         h.finitialize(self._timing["Vinit"])
-        _advance(h, t_stop, self._recorder, self._every)
+        _advance(h, t_stop, self._recorder, self._every, sink)
         time, *voltages = [vector.as_numpy().copy() for vector in vectors]
         for label, voltage in zip(places, voltages, strict=True):
             if not np.isfinite(voltage).all():
@@ -292,19 +306,20 @@ def connectivity_files(parameters: Entry) -> tuple[str, str]:
     return next(iter(found))
 
 
-def _advance(h: Any, t_stop: float, recorder: SegmentRecorder | None, every: int) -> None:
+def _advance(h: Any, t_stop: float, recorder: SegmentRecorder | None, every: int, sink: Sink) -> None:
     """Step until t_stop has been reached, as NEURON's ``continuerun`` does: the last sample may lie after it."""
     if recorder is None:
         while h.t < t_stop:
             h.fadvance()
         return
-    recorder.begin(math.ceil(t_stop / (h.dt * every)) + 2)
+    recorder.begin(sink)
     step = 0
     while h.t < t_stop:
         h.fadvance()
         step += 1
         if step % every == 0:
             recorder.take()
+    recorder.finish()
 
 
 def _timing(sim: Entry) -> dict[str, float]:

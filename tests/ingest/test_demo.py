@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from nerves import delete_all_sections
 
 from neurolake.ingest.demo import write_demo_model, write_demo_tree
 from neurolake.ingest.parameters import parse_parameters
@@ -11,6 +12,11 @@ from neurolake.ingest.simrun_traces import parse_traces
 from neurolake.lake.errors import IngestError, InputError
 from neurolake.mechanisms.demo_input import POPULATIONS
 from neurolake.mechanisms.trial import Simulation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    delete_all_sections()
 
 
 @pytest.fixture(scope="module")

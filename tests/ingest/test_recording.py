@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nerves import delete_all_sections
 
 import neurolake
 from neurolake import InputError
@@ -47,13 +48,16 @@ class BallAndStick:
 def h() -> Iterator[Any]:
     from neuron import h
 
+    delete_all_sections()
     h.load_file("stdrun.hoc")
     solver = h.CVode()
+    # Whatever other tests left.
+    h.celsius, h.dt = 6.3, 0.025
+    solver.use_fast_imem(False)
     yield h
     solver.active(False)
     KEPT.clear()
-    for section in h.allsec():
-        h.delete_section(sec=section)
+    delete_all_sections()
 
 
 def simulate(h: Any, t_stop: float = 15.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

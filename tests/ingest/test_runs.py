@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as pds
 import pytest
+from nerves import delete_all_sections
 
 import neurolake
 from neurolake import IngestError, InputError
@@ -29,6 +30,11 @@ TABLES = (
     "traces",
     "parameters",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    delete_all_sections()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as pds
 import pytest
+from nerves import delete_all_sections
 
 import neurolake
 from neurolake import IngestError, InputError, NotFoundError
@@ -19,6 +20,11 @@ from neurolake.ingest.simrun_export import export_simrun
 
 T_STOP = 60.0
 HERE = {"processes": 1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    delete_all_sections()
 
 
 @pytest.fixture(scope="module")

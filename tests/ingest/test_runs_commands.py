@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nerves import delete_all_sections
 from typer.testing import CliRunner, Result
 
 import neurolake
@@ -17,6 +18,11 @@ from neurolake.cli import app
 from neurolake.ingest.demo import DemoModel, write_demo_model
 from neurolake.lake.errors import InputError
 from neurolake.mechanisms.trial import Simulation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    delete_all_sections()
 
 
 @pytest.fixture(scope="module")

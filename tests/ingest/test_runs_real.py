@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as pds
 import pytest
+from nerves import delete_all_sections
 
 import neurolake
 from neurolake.ingest.runs_again import rerun
@@ -16,6 +17,11 @@ from neurolake.ingest.simrun import ingest_simrun
 TRIALS = 8 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 2
 STEP_MS = 0.025
 LARGEST_RMS_MV = 0.1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    delete_all_sections()
 
 
 @pytest.fixture(scope="module")
