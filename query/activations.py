@@ -20,6 +20,7 @@ from ..kernels.bins import checked_edges
 from ..lake.errors import InputError, NotFoundError
 from .kernel import kernel
 from .located import Located, located
+from .prefetch import prefetched
 from .snapshot import Snapshot
 
 # ISF of 2024; its list of 2025 has L1 as well, whose synapses are GABAergic.
@@ -237,14 +238,17 @@ class _Job:
 
     def __call__(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         counts = self._empty(len(ids))
-        self._add(self.lake(), ids, counts, 0)
+        self._add(self._rows(self.lake(), ids), ids, counts, 0)
         return counts
 
     def all(self, snapshot: Snapshot, ids: npt.NDArray[np.int64], per_block: int) -> npt.NDArray[Any]:
         """Counts of all trials."""
         counts = self._empty(len(ids))
-        for first in range(0, len(ids), per_block):
-            self._add(snapshot, ids[first : first + per_block], counts, first)
+        blocks = [ids[first : first + per_block] for first in range(0, len(ids), per_block)]
+        # DuckDB makes the next rows while these are counted.
+        tables = prefetched((self._rows(snapshot, block) for block in blocks), 1)
+        for at, (block, rows) in enumerate(zip(blocks, tables, strict=True)):
+            self._add(rows, block, counts, at * per_block)
         return counts
 
     def lazy(self, ids: npt.NDArray[np.int64], per_block: int) -> da.Array:
@@ -260,10 +264,10 @@ class _Job:
     def _empty(self, trials: int) -> npt.NDArray[Any]:
         return np.zeros((len(self.groups.values), trials, len(self.edges) - 1), self.dtype)
 
-    def _add(
-        self, snapshot: Snapshot, ids: npt.NDArray[np.int64], counts: npt.NDArray[Any], first: int
-    ) -> None:
-        rows = _rows(snapshot, self.groups.keys, self.where, ids)
+    def _rows(self, snapshot: Snapshot, ids: npt.NDArray[np.int64]) -> pa.Table:
+        return _rows(snapshot, self.groups.keys, self.where, ids)
+
+    def _add(self, rows: pa.Table, ids: npt.NDArray[np.int64], counts: npt.NDArray[Any], first: int) -> None:
         row, time = _lookup(rows["trial"].to_numpy(), ids - ids[0]), rows["time"].to_numpy()
         code = self.groups.codes([rows[f"k{at}"] for at in range(len(self.groups.keys))])
         if (row < 0).any():

@@ -4,13 +4,11 @@ Trials are read a block at a time, so that a lake may be larger than memory. Eac
 order, and the trials within each block; trials of different blocks share a batch only where blocks meet.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +17,10 @@ import xarray as xr
 from ..catalog.traces import Recording
 from ..lake.errors import InputError
 from .activations import By, bin_activations
+from .prefetch import prefetched
 from .snapshot import Snapshot
 from .spikes import spike_counts
 from .voltages import blocks, recording
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,23 +234,6 @@ def batches(
     samples = slice(0) if source is None else slice(*source.span(*window))
     spikes = None if target is None else spike_counts(snapshot, target, trials=trials).values
     return Batches(size, epochs, seed, prefetch, counts, spikes, source, samples, convert)
-
-
-def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
-    """The same items, up to *ahead* of them made by a thread before they are asked for; errors come in their turn."""
-    if not ahead:
-        yield from items
-        return
-    end: Any = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="neurolake-batches") as thread:
-        waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(thread.submit(next, items, end))
-                yield item
-        finally:
-            # Who leaves early waits for the item in the making only.
-            thread.shutdown(cancel_futures=True)
 
 
 def _edges(window: tuple[float, float], width: float) -> npt.NDArray[np.float64]:

@@ -18,8 +18,9 @@ from neurolake.ingest.simrun import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
 from neurolake.query import activations
 from neurolake.query.activations import bin_activations
-from neurolake.query.batches import Batch, batches, prefetched
+from neurolake.query.batches import Batch, batches
 from neurolake.query.lake import Lake, Snapshot
+from neurolake.query.prefetch import prefetched
 from neurolake.query.spikes import spike_counts
 
 TRIALS, TIME = np.arange(100, 123), 0.5 * np.arange(100)

@@ -1,0 +1,25 @@
+"""Items of an iterator made ahead of time, by a thread."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
+    """The same items, up to *ahead* of them made by a thread before they are asked for; errors come in their turn."""
+    if not ahead:
+        yield from items
+        return
+    end: Any = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="neurolake-batches") as thread:
+        waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(thread.submit(next, items, end))
+                yield item
+        finally:
+            # Who leaves early waits for the item in the making only.
+            thread.shutdown(cancel_futures=True)
