@@ -25,6 +25,7 @@ from .query.kernel import kernel
 if TYPE_CHECKING:
     from .ingest.recording import record
     from .ingest.runs import run
+    from .ingest.runs_again import rerun
     from .lake.objects import Verification
     from .query import lfp
     from .query.lake import Lake
@@ -51,6 +52,7 @@ def open(path: str | Path, *, durable: bool = True, verification: "Verification"
 _HOMES = {
     "lfp": ("query.lfp", None),
     "record": ("ingest.recording", "record"),
+    "rerun": ("ingest.runs_again", "rerun"),
     "run": ("ingest.runs", "run"),
 }
 
@@ -79,5 +81,6 @@ __all__ = [
     "lfp",
     "open",
     "record",
+    "rerun",
     "run",
 ]
