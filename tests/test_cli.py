@@ -247,7 +247,9 @@ def test_relative_paths_spaces_and_foreign_letters(
 
 def test_a_plan_is_shown_and_not_followed(run: Command, tree: Path, tmp_path: Path) -> None:
     run("ingest", "simrun", tree, "--lake", tmp_path / "lake")
-    ended = run("sql", "select stimulus, count(*) from trials group by all", "--explain", "--lake", tmp_path / "lake")
+    ended = run(
+        "sql", "select stimulus, count(*) from trials group by all", "--explain", "--lake", tmp_path / "lake"
+    )
     assert ended.code == 0 and "Hash Group By" in ended.out
     assert run("sql", "select nothing_there from trials", "--explain", "--lake", tmp_path / "lake").code != 0
 
