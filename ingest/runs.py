@@ -27,6 +27,16 @@ _LARGEST_SEED = 2**63
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Work:
+    """How trials are simulated, which they do not depend on; see `run`."""
+
+    scheduler: str | None = None
+    processes: int | None = None
+    batch: int = BATCH
+    progress: Progress | None = None
+
+
 @dataclass
 class RunReport:
     """What a run did.
@@ -148,8 +158,9 @@ def run(
     report = RunReport(run_name, chosen)
     plan = planned(model, recorded, t_stop, report, kind="run", draws=True)
     jobs = [Job(number, chosen, number) for number in range(trials)]
+    work = Work(scheduler, processes, batch, progress)
     with kept(report):
-        simulate_jobs(lake, plan, recorded, jobs, report, scheduler, processes, batch, progress, draws=True)
+        simulate_jobs(lake, plan, recorded, jobs, report, work, draws=True)
     report.seconds = time.perf_counter() - began
     return report
 
@@ -279,10 +290,7 @@ def simulate_jobs(
     recorded: Recorded,
     jobs: Sequence[Job],
     report: RunReport,
-    scheduler: str | None,
-    processes: int | None,
-    batch: int,
-    progress: Progress | None,
+    work: Work,
     *,
     draws: bool,
 ) -> None:
@@ -295,15 +303,17 @@ def simulate_jobs(
     def died(position: int) -> Failure:
         return Failure(wanted[position].number, wanted[position].seed, "its process died")
 
-    landing = _Landing(lake, plan, report, batch)
+    landing = _Landing(lake, plan, report, work.batch)
     with contextlib.ExitStack() as stack:
         stack.callback(forget)
-        each = stack.enter_context(workers(len(wanted), scheduler=scheduler, processes=processes, died=died))
+        each = stack.enter_context(
+            workers(len(wanted), scheduler=work.scheduler, processes=work.processes, died=died)
+        )
         try:
             for done, (at, outcome) in enumerate(each(simulate, [(setting, job) for job in wanted]), 1):
                 landing.add(at, outcome)
-                if progress is not None:
-                    progress(done, len(wanted))
+                if work.progress is not None:
+                    work.progress(done, len(wanted))
         finally:
             landing.finish()
 
