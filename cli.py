@@ -75,10 +75,10 @@ def demo_command(
     from .query.overview import DEMO_QUERIES, save_overview
 
     model, lake, figure = write_demo_model(folder / "model"), str(folder / "lake"), folder / "overview.png"
-    for network in model.networks.values():
-        options = f"--trials {trials} --seed 1 --lake {lake}"
+    for seed, network in enumerate(model.networks.values(), 1):
+        options = f"--trials {trials} --seed {seed} --lake {lake}"
         _step(f"neurolake run --cell {model.cell} --network {network} {options}")
-        ingest_commands.run_command(model.cell, lake, trials, network, seed=1, processes=processes)
+        ingest_commands.run_command(model.cell, lake, trials, network, seed=seed, processes=processes)
     for query in DEMO_QUERIES:
         _step(f'neurolake sql "{query}" --lake {lake}')
         query_commands.sql_command(lake, query)

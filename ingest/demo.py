@@ -85,7 +85,7 @@ def write_demo_tree(
     trials
         Trials per stimulus (there are two, C2 and B1), 200 ms each.
     seed
-        Of everything random.
+        Of the first stimulus; that of the second is one more.
     processes
         Processes that simulate; as many as CPUs by default. A script that calls this with more than one must
         guard its own work with ``if __name__ == "__main__"``.
@@ -93,7 +93,7 @@ def write_demo_tree(
     Returns
     -------
     list of Path
-        The run directories, ``stim_<whisker>/seed<seed>``.
+        The run directories, ``stim_C2/seed<seed>`` and ``stim_B1/seed<seed + 1>``.
 
     Raises
     ------
@@ -110,7 +110,9 @@ def write_demo_tree(
     with tempfile.TemporaryDirectory() as scratch:
         model = write_demo_model(Path(scratch) / "model")
         lake = Lake.create(Path(scratch) / "lake", durable=False)
-        for network in model.networks.values():
-            run(lake, model.cell, network, trials=trials, seed=seed, processes=processes)
+        runs = [
+            run(lake, model.cell, network, trials=trials, seed=seed + number, processes=processes).run
+            for number, network in enumerate(model.networks.values())
+        ]
         export_simrun(lake.head, folder)
-    return [folder / f"stim_{whisker}" / f"seed{seed}" for whisker in model.networks]
+    return [folder / name for name in runs]

@@ -27,7 +27,7 @@ _GLUTAMATE: dict[str, Any] = {
     "glutamate_syn": {
         "threshold": 0.0,
         "delay": 0.0,
-        "weight": [1.4, 1.4],
+        "weight": [1.25, 1.25],
         "parameter": {
             "tau1": 26.0,
             "tau2": 2.0,

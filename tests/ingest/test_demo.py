@@ -43,9 +43,9 @@ def test_layout(tree, runs):
     found = survey(tree)
     assert found.failures == () and found.running == ()
     assert [stimulus(sim_trial_index(run.name, 0)) for run in runs] == ["B1", "C2"]
-    for run in runs:
-        assert run.path.name == run.prefix == "seed3"
-        assert (run.seed, run.pid, run.date) == (3, None, None)
+    for run, seed in zip(runs, (4, 3), strict=True):
+        assert run.path.name == run.prefix == f"seed{seed}"
+        assert (run.seed, run.pid, run.date) == (seed, None, None)
         assert [trial.number for trial in run.trials] == [0, 1]
         assert [file.name for file in run.others] == [f"hostname_{run.hostname}"]
     assert {file.name for file in found.attachments if "anatomy" in file.parts} == {

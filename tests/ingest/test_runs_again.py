@@ -101,7 +101,7 @@ def test_what_is_changed_is_stored_as_changed(lake: Any) -> None:
     weight = "network.VPM_C2.synapses.receptors.glutamate_syn.weight"
     assert lake.sql(value.format("neuron", "neuron.Soma.properties.Ra")).fetchall() == [(150.0,)]
     texts = lake.sql(f"select distinct text from parameters where path = '{weight}' order by text").fetchall()
-    assert [json.loads(text) for (text,) in texts] == [[0.7, 0.7], [1.4, 1.4]]
+    assert [json.loads(text) for (text,) in texts] == [[0.625, 0.625], [1.25, 1.25]]
     assert not np.array_equal(voltages(lake, FIRST)["soma"], voltages(lake, f"less/{FIRST}")["soma"])
     settings = lake.sql("select settings from simulations where kind = 'rerun'").fetchall()[0][0]
     assert json.loads(settings)["modify"][0] == ["silence", changes["silence"]]
