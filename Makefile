@@ -23,7 +23,7 @@ $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	touch $@
 
-demo: install ## simulate, ingest, ask and plot: see demo/
+demo: install ## simulate into a lake, ask and plot: see demo/
 	$(BIN)/neurolake demo demo
 
 test: install ## all tests
