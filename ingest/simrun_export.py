@@ -71,15 +71,15 @@ def export_simrun(
 
 
 def _chosen(snapshot: Snapshot, runs: Sequence[str] | None) -> list[Row]:
-    if schema.FILES.name not in snapshot.tables:
-        raise NotFoundError("this snapshot holds no simrun results")
-    listed = snapshot.tables[schema.FILES.name].to_arrow().to_pylist()
-    trials, traces = (snapshot.tables.get(kind.name) for kind in (schema.TRIALS, schema.TRACES))
-    rows: list[Row] = listed
+    tables = snapshot.tables
+    files, trials, traces = (tables.get(kind.name) for kind in (schema.FILES, schema.TRIALS, schema.TRACES))
+    rows: Sequence[Row] = [] if files is None else files.to_arrow().to_pylist()
     if trials is not None and traces is not None:
-        rows = with_written(listed, trials.to_arrow(_OF_TRIALS), traces.to_arrow(["trial_id", "site"]))
+        rows = with_written(rows, trials.to_arrow(_OF_TRIALS), traces.to_arrow(["trial_id", "site"]))
+    if not rows:
+        raise NotFoundError("this snapshot holds no simrun results")
     if runs is None:
-        return rows
+        return list(rows)
     missing = set(runs) - {row["run"] for row in rows}
     if missing:
         raise NotFoundError(f"there is no run {min(missing)!r} in this snapshot")

@@ -11,6 +11,8 @@ from nerves import delete_all_sections
 import neurolake
 from neurolake import InputError
 from neurolake.ingest.recording import record
+from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun_export import export_simrun
 from neurolake.query.reports import report
 
 
@@ -204,6 +206,19 @@ def test_each_block_is_a_trial_and_one_commit(lake: Any, h: Any) -> None:
     assert [(amplitude, bool(spikes)) for amplitude, spikes in counts] == [(0.1, False), (0.5, True)]
     (row,) = lake.head.tables["simulations"].to_arrow().to_pylist()
     assert row["kind"] == "record" and len(row["mechanisms"]) == 64 and row["code_commit"]
+
+
+def test_it_can_be_written_as_simrun_would(lake: Any, h: Any, tmp_path: Path) -> None:
+    BallAndStick(h)
+    for _ in range(2):
+        with record(lake, "lab/mine", parameters={"amp": 0.5}):
+            simulate(h)
+    export_simrun(lake.head, tmp_path / "copy")
+    other = neurolake.create(tmp_path / "other", durable=False)
+    ingest_simrun(other, tmp_path / "copy", processes=1)
+    assert np.array_equal(other.head.arrays["voltage/soma"][...], lake.head.arrays["voltage/soma"][...])
+    for name in ("spike_times", "traces"):
+        assert other.head.tables[name].to_arrow().equals(lake.head.tables[name].to_arrow())
 
 
 def test_another_model_needs_another_name(lake: Any, h: Any) -> None:

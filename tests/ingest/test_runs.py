@@ -17,6 +17,7 @@ from neurolake.ingest.simrun import ingest_simrun
 from neurolake.ingest.simrun_export import export_simrun
 from neurolake.lake.provenance import code_version
 from neurolake.mechanisms.trial import Recorded, Simulation
+from neurolake.query import isf
 from neurolake.query.reports import report
 
 T_STOP = 20.0
@@ -103,13 +104,15 @@ def test_rows_tell_where_they_come_from(lake: Any, model: DemoModel) -> None:
     assert row["code_commit"] == (code and code["commit"])
 
 
-def test_one_and_two_processes_give_the_same_bits(tmp_path: Path, model: DemoModel) -> None:
-    found = {}
-    for processes in (1, 2):
-        lake = neurolake.create(tmp_path / str(processes), durable=False)
-        simulate(lake, model, 4, processes=processes, record="soma,site,all-segments:v", dt_record=0.5)
-        found[processes] = contents(lake)
-    assert found[1] == found[2]
+def test_one_and_two_processes_and_a_scheduler_give_the_same_bits(
+    tmp_path: Path, model: DemoModel, scheduler: str
+) -> None:
+    found = []
+    for number, where in enumerate(({"processes": 1}, {"processes": 2}, {"scheduler": scheduler})):
+        lake = neurolake.create(tmp_path / str(number), durable=False)
+        simulate(lake, model, 4, record="soma,site,all-segments:v", dt_record=0.5, **where)
+        found.append(contents(lake))
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path, model: DemoModel) -> None:
@@ -284,6 +287,11 @@ def test_an_export_is_read_back_as_it_was(lake: Any, model: DemoModel, tmp_path:
         assert ours.num_rows and other.head.tables[name].to_arrow().equals(ours), name
     for name in lake.head.arrays:
         assert np.array_equal(other.head.arrays[name][...], lake.head.arrays[name][...])
+    databases = [isf.open(own) for own in (lake, other)]
+    for key in ("voltage_traces", "synapse_activation", "cell_activation"):
+        ours, theirs = (database[key].compute() for database in databases)
+        assert len(ours) and theirs.equals(ours), key
+    assert databases[0]["spike_times"].equals(databases[1]["spike_times"])
     # What comes from a lake is known there.
     again = ingest_simrun(lake, tmp_path / "copy", processes=1)
     assert (again.unchanged, again.added, again.changed) == (["stim_C2/seed7"], [], [])
