@@ -191,7 +191,7 @@ def listed(frame: pd.DataFrame) -> dict[str, list[float]]:
 
 def test_tables_of_files(real: Callable[[str], Any], isf_data: Path) -> None:
     db, root = real("simrun_2026"), isf_data / "simrun_2026"
-    assert db["simresult_path"] == str(root)
+    assert db["simresult_path"] == str(root.resolve())
     run = db["metadata"]["path"][0]
     assert db["filelist"] == [f"{run}/seed268801449_pid15792_vm_all_traces.csv"]
     metadata = db["metadata"]
