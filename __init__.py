@@ -20,13 +20,14 @@ from .lake.errors import (
     ReadOnlyError,
     StorageError,
 )
-from .query.kernel import kernel
+from .lake.moved import install as _install
+from .query.derive.kernels import kernel
 
 if TYPE_CHECKING:
-    from .ingest.recording import record
-    from .ingest.runs import run
-    from .ingest.runs_again import rerun
-    from .lake.objects import Verification
+    from .ingest.runs.recordings import record
+    from .ingest.runs.reruns import rerun
+    from .ingest.runs.runs import run
+    from .lake.objects.store import Verification
     from .query import lfp
     from .query.lake import Lake
 
@@ -48,12 +49,14 @@ def open(path: str | Path, *, durable: bool = True, verification: "Verification"
     return Lake.open(path, durable=durable, verification=verification)
 
 
+_install()
+
 # NEURON, Zarr, Arrow and numba take a while to import, and most of what people do needs few of them.
 _HOMES = {
     "lfp": ("query.lfp", None),
-    "record": ("ingest.recording", "record"),
-    "rerun": ("ingest.runs_again", "rerun"),
-    "run": ("ingest.runs", "run"),
+    "record": ("ingest.runs.recordings", "record"),
+    "rerun": ("ingest.runs.reruns", "rerun"),
+    "run": ("ingest.runs.runs", "run"),
 }
 
 

@@ -71,8 +71,8 @@ def demo_command(
     """
     from . import open
     from .ingest.demo import write_demo_model
-    from .mechanisms.demo_input import STIMULUS_MS
-    from .query.overview import DEMO_QUERIES, save_overview
+    from .mechanisms.demo.input import STIMULUS_MS
+    from .query.plots.overview import DEMO_QUERIES, save_overview
 
     model, lake, figure = write_demo_model(folder / "model"), str(folder / "lake"), folder / "overview.png"
     for seed, network in enumerate(model.networks.values(), 1):

@@ -15,8 +15,8 @@ from measure import Figures, Timing, emptied, interleaved, peak_memory, run, tre
 from trees import Tree, add_arguments, make_tree, run_source, work_folder
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.ingest.simrun_export import export_simrun
+from neurolake.ingest.simrun.export import export_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 MB = 1e6
 WORKERS = 2

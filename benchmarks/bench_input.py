@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from measure import Figures, interleaved
 
-from neurolake.ingest.parameters import parse_parameters
-from neurolake.mechanisms.activity import Activity
-from neurolake.mechanisms.connectivity import Embedding, embed, read_connections, read_synapses
-from neurolake.mechanisms.populations import Firing, Population, Source, read_populations
-from neurolake.mechanisms.sites import branches
+from neurolake.ingest.text.parameters import parse_parameters
+from neurolake.mechanisms.cell.sites import branches
+from neurolake.mechanisms.input.activity import Activity
+from neurolake.mechanisms.input.connectivity import Embedding, embed, read_connections, read_synapses
+from neurolake.mechanisms.input.populations import Firing, Population, Source, read_populations
 
 T_STOP = 300.0
 

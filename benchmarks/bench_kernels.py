@@ -21,16 +21,16 @@ from activity import (
 )
 from measure import Figures, Timing, interleaved
 
-from neurolake.kernels.activations import activation_counts
-from neurolake.kernels.binning import psth
-from neurolake.kernels.density import VoltageDensity
+from neurolake.kernels.activity.activations import activation_counts
+from neurolake.kernels.activity.binning import psth
+from neurolake.kernels.activity.spatial import distance_bins, spatiotemporal_counts
 from neurolake.kernels.jit import jit, over_rows
-from neurolake.kernels.raster import trace_raster
-from neurolake.kernels.rates import bayesian_rates
-from neurolake.kernels.spatial import distance_bins, spatiotemporal_counts
-from neurolake.kernels.spikes import threshold_crossings
-from neurolake.kernels.trains import interspike_intervals
-from neurolake.kernels.voltages import Moments, quantiles
+from neurolake.kernels.traces.density import VoltageDensity
+from neurolake.kernels.traces.raster import trace_raster
+from neurolake.kernels.traces.voltages import Moments, quantiles
+from neurolake.kernels.trains.rates import bayesian_rates
+from neurolake.kernels.trains.spikes import threshold_crossings
+from neurolake.kernels.trains.trains import interspike_intervals
 
 # Rows per second of one core in ISF, recorded earlier and not in this run: its rows are synapses.
 ISF_RECORDED = {
@@ -348,7 +348,9 @@ def _trains(bench: Bench) -> None:
 _IMPORT = "import time; began = time.perf_counter(); import {module}; print(time.perf_counter() - began)"
 _FIRST = """
 import time, numpy as np
-from neurolake.kernels import activations, binning, bursts, checks, density, raster, rates, reduced, spatial, spikes, voltages
+from neurolake.kernels.activity import activations, binning, reduced, spatial
+from neurolake.kernels.traces import density, raster, voltages
+from neurolake.kernels.trains import bursts, rates, spikes
 zero, one = np.zeros(1, int), np.ones(1)
 v, t = np.zeros((2, 4), np.float32), np.arange(4.0)
 calls = {{

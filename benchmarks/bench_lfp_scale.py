@@ -21,7 +21,7 @@ from measure import Figures, emptied, tree_bytes
 from trees import work_folder
 
 import neurolake as nl
-from neurolake.lake.arrays import create_array
+from neurolake.lake.data.arrays import create_array
 from neurolake.query import lfp
 
 REPORT, SEGMENTS, PROBE = "reports/run/i_membrane/cells", "segments/cells", "electrodes/probe"

@@ -14,7 +14,7 @@ from questions import QUESTIONS, Subject, a_subject, check_equal
 from trees import Tree, add_arguments, make_tree, run_source, work_folder
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 # What ISF takes on its own database of such trials, in seconds. Recorded earlier, not from this run.
 ISF_RECORDED = {

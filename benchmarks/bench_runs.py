@@ -19,8 +19,10 @@ import numpy as np
 from measure import Figures, Timing, interleaved, tree_bytes
 
 import neurolake
-from neurolake.ingest import runs, runs_stage, runs_worker
-from neurolake.ingest.runs_model import read_model
+from neurolake.ingest.runs import runs
+from neurolake.ingest.runs import stage as runs_stage
+from neurolake.ingest.runs import worker as runs_worker
+from neurolake.ingest.runs.model import read_model
 
 SEED = 1
 CASES = {

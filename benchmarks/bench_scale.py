@@ -29,11 +29,11 @@ from trees import add_arguments, run_source, work_folder
 from upkeep import add_bytes, upkeep
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.lake.codecs import Codec
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.lake.data.codecs import Codec
 from neurolake.lake.threads import mapped
-from neurolake.query.activations import bin_activations
-from neurolake.query.voltages import voltage_statistics
+from neurolake.query.trials.activations import bin_activations
+from neurolake.query.trials.voltages import voltage_statistics
 
 BEGIN, END = 245.0, 265.0
 LAST_MS = 345

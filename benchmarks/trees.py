@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from measure import HERE, tree_bytes
 
 from neurolake.ingest.demo import write_demo_tree
-from neurolake.ingest.simrun_text import format_cells, format_synapses, parse_cells, parse_synapses
-from neurolake.ingest.simrun_traces import format_traces, parse_traces
+from neurolake.ingest.simrun.text import format_cells, format_synapses, parse_cells, parse_synapses
+from neurolake.ingest.simrun.traces import format_traces, parse_traces
 
 STIMULI = ("stim_C2", "stim_B1")
 _RUN = re.compile(r"(?P<date>[^_]+)_seed(?P<seed>\d+)_pid(?P<pid>\d+)")

@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lake.entry import SHARD_SIZE
-from ..lake.grid import Grid
-from ..lake.nodes import Node, Tree
-from ..lake.shards import Shard
+from ..lake.nodes.entry import SHARD_SIZE
+from ..lake.nodes.grid import Grid
+from ..lake.nodes.node import Node, Tree
+from ..lake.nodes.shards import Shard
 from .schema import CONTENT, comments, description_texts
 from .tables import Rows, arrow, chunk_columns, derived_rows, file_rows, node_rows
 

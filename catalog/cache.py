@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from ..lake.digest import digest_of_file
-from ..lake.nodes import Tree, tree_digest
+from ..lake.nodes.node import Tree, tree_digest
 from .build import SCHEMA, Piece, describe, fill, kept_pieces, pieces
 from .schema import literal
 

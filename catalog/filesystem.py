@@ -16,10 +16,10 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from ..lake import Table
-from ..lake.entry import Entry
 from ..lake.errors import CorruptObjectError, NotFoundError
-from ..lake.objects import ObjectStore, object_key
-from ..lake.storage import Storage
+from ..lake.nodes.entry import Entry
+from ..lake.objects.store import ObjectStore, object_key
+from ..lake.storage.base import Storage
 from .httpfs import Httpfs
 
 PROTOCOL = "neurolake"

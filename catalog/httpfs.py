@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from ..lake.aws import endpoint, profile_settings
 from ..lake.errors import InputError
+from ..lake.storage.aws import endpoint, profile_settings
 from .schema import literal
 
 WANTED = "NEUROLAKE_HTTPFS"

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..lake import Snapshot
-from ..lake.content import attributes, content
-from ..lake.entry import Entry
 from ..lake.errors import ExpiredError
-from ..lake.grid import Grid
-from ..lake.log import Log, Record, Space
-from ..lake.nodes import Node, Tree
-from ..lake.shards import Shard
+from ..lake.history.log import Log, Record, Space
+from ..lake.nodes.content import attributes, content
+from ..lake.nodes.entry import Entry
+from ..lake.nodes.grid import Grid
+from ..lake.nodes.node import Node, Tree
+from ..lake.nodes.shards import Shard
 from .schema import LOG, Description
 
 Rows = list[dict[str, Any]]

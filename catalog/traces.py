@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..lake import Array
+from ..lake.data.zarrstore import ZarrStore
 from ..lake.errors import QueryError
-from ..lake.zarrstore import ZarrStore
 
 FOLDER = "voltage/"
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.

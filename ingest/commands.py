@@ -7,9 +7,9 @@ import typer
 
 from ..lake.console import LakePath, Ref, err, out, progress
 from ..lake.errors import InputError, NotFoundError
-from . import lfp_commands
-from .runs_commands import app as runs_app
-from .runs_commands import run_command
+from .lfp import commands as lfp_commands
+from .runs.commands import app as runs_app
+from .runs.commands import run_command
 
 __all__ = ["app", "export_simrun_command", "ingest_simrun_command", "run_command"]
 
@@ -53,7 +53,7 @@ def ingest_simrun_command(
     Example: neurolake ingest simrun results/ --lake my-lake --label whisker='stim_([A-E][1-4])'
     """
     from ..lake import Lake
-    from .simrun import ingest_simrun
+    from .simrun.ingest import ingest_simrun
 
     try:
         target = Lake.open(lake)
@@ -106,7 +106,7 @@ def ingest_sonata_command(
     Example: neurolake ingest sonata simulation_config.json --lake my-lake --name run1
     """
     from ..lake import Lake
-    from .sonata import ingest_sonata
+    from .sonata.ingest import ingest_sonata
 
     try:
         target = Lake.open(lake)
@@ -148,7 +148,7 @@ def export_simrun_command(
     Example: neurolake export simrun copy/ --lake my-lake
     """
     from ..lake import Lake
-    from .simrun_export import export_simrun
+    from .simrun.export import export_simrun
 
     with progress("Exporting") as advance:
         files, size = export_simrun(Lake.open(lake).at(at), folder, runs=run, progress=advance)
@@ -173,7 +173,7 @@ def export_sonata_command(
     Example: neurolake export sonata copy/ --lake my-lake --run run1
     """
     from ..lake import Lake
-    from .sonata_export import export_sonata
+    from .sonata.export import export_sonata
 
     with progress("Exporting") as advance:
         files, size = export_sonata(

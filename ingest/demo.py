@@ -14,12 +14,12 @@ from typing import Any
 
 from ..lake import Lake
 from ..lake.errors import IngestError, InputError
-from ..mechanisms.demo_cell import cell_parameters, recording_landmark
-from ..mechanisms.demo_input import POPULATIONS, STIMULI, demo_wiring, network_parameters
-from ..mechanisms.demo_shape import demo_morphology
-from .anatomy_text import format_con, format_landmarks, format_section, format_syn
-from .runs import run
-from .simrun_export import export_simrun
+from ..mechanisms.demo.cell import cell_parameters, recording_landmark
+from ..mechanisms.demo.input import POPULATIONS, STIMULI, demo_wiring, network_parameters
+from ..mechanisms.demo.shape import demo_morphology
+from .runs.runs import run
+from .simrun.anatomy import format_con, format_landmarks, format_section, format_syn
+from .simrun.export import export_simrun
 
 HOC, SYN, CON = "anatomy/demo_cell.hoc", "anatomy/demo_cell.syn", "anatomy/demo_cell.con"
 LANDMARKS = "anatomy/demo_sites.landmarkAscii"

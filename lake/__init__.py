@@ -4,21 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .arrays import Array
     from .core import Lake, cache_folder
-    from .log import Record
+    from .data.arrays import Array
+    from .data.tables import Table
+    from .history.log import Record
     from .snapshot import Snapshot
-    from .tables import Table
     from .transaction import Transaction
 
 __all__ = ["Array", "Lake", "Record", "Snapshot", "Table", "Transaction", "cache_folder"]
 
 _HOMES = {
-    "Array": "arrays",
+    "Array": "data.arrays",
     "Lake": "core",
-    "Record": "log",
+    "Record": "history.log",
     "Snapshot": "snapshot",
-    "Table": "tables",
+    "Table": "data.tables",
     "Transaction": "transaction",
     "cache_folder": "core",
 }

@@ -12,9 +12,9 @@ from .errors import CorruptObjectError
 
 if TYPE_CHECKING:
     from .core import Lake
-    from .log import Record
-    from .refs import Refs
-    from .verification import Findings
+    from .history.log import Record
+    from .history.refs import Refs
+    from .upkeep.verification import Findings
 
 Move = Annotated[bool, typer.Option("--move", help="Let a name that exists mean --at.")]
 Force = Annotated[bool, typer.Option(help="Move it also where it does not just go forward.")]

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import versions
-from .ancestry import ancestors
-from .compaction import Compaction, compact
-from .diff import NodeChange, diff
+from .data.parquet import ROW_GROUP
 from .digest import HASH_NAME, canonical_json
 from .errors import FormatError, InputError, NotFoundError
-from .expiry import Expiry, expire
-from .garbage import GRACE, Garbage, collect
-from .history import History
-from .locations import new_storage_at, storage_at
-from .log import MAIN, Log, Record, new_uuid
-from .nodes import tree_digest, tree_json
-from .objects import ObjectStore, ObjectWriter, Verification
+from .history.ancestry import ancestors
+from .history.diff import NodeChange, diff
+from .history.log import MAIN, Log, Record, new_uuid
+from .history.refs import Refs
+from .history.trees import History
+from .nodes.node import tree_digest, tree_json
+from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
-from .refs import Refs
 from .snapshot import Snapshot
-from .storage import Storage
-from .tables import ROW_GROUP
+from .storage.base import Storage
+from .storage.locations import new_storage_at, storage_at
 from .transaction import Transaction
-from .transfer import copy_everything, push, send
-from .verification import Findings, Progress, verify
+from .upkeep.compaction import Compaction, compact
+from .upkeep.expiry import Expiry, expire
+from .upkeep.garbage import GRACE, Garbage, collect
+from .upkeep.transfer import copy_everything, push, send
+from .upkeep.verification import Findings, Progress, verify
 
 FORMAT_VERSION = 1
 MARKER = "neurolake.json"

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .entries import Entries, ReadShard
-from .entry import Entry
 from .errors import ConflictError
-from .merge import changes_between, merged
-from .nodes import Kind, Node, Tree
+from .history.merge import changes_between, merged
+from .nodes.entries import Entries, ReadShard
+from .nodes.entry import Entry
+from .nodes.node import Kind, Node, Tree
 
 
 @dataclass

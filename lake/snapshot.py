@@ -4,15 +4,15 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from .ancestry import ancestors
-from .arrays import Array
+from .data.arrays import Array
+from .data.tables import Table
+from .data.zarrstore import ZarrStore
 from .errors import CorruptObjectError, NotFoundError
-from .history import History
-from .log import Log, Record
-from .nodes import Kind, Node, Tree
-from .objects import ObjectStore
-from .tables import Table
-from .zarrstore import ZarrStore
+from .history.ancestry import ancestors
+from .history.log import Log, Record
+from .history.trees import History
+from .nodes.node import Kind, Node, Tree
+from .objects.store import ObjectStore
 
 Opened = TypeVar("Opened")
 

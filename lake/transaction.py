@@ -14,24 +14,27 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as pds
 
-from . import tables
-from .arrays import Array, append_rows, create_array
-from .codecs import BLOSC_LZ4
+from .data import tables
+from .data.arrays import Array, append_rows, create_array
+from .data.codecs import BLOSC_LZ4
+from .data.parquet import plain as plain_table
+from .data.parquet import write_files
+from .data.rewriting import renamed, without_rows
+from .data.zarrstore import ZarrStore
 from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
-from .entries import OVERLAY_SIZE
-from .entry import Entry
 from .errors import ConflictError, InputError, NotFoundError
-from .history import History
-from .log import FOLD_AFTER, Record, Reference, new_uuid
-from .merge import merged
+from .history.log import FOLD_AFTER, Record, Reference, new_uuid
+from .history.merge import merged
+from .history.trees import History
 from .names import checked_name
-from .nodes import Node, Tree, tree_digest, tree_json
-from .objects import ObjectWriter
-from .placement import rescued
+from .nodes.entries import OVERLAY_SIZE
+from .nodes.entry import Entry
+from .nodes.fields import fields_of, merged_fields
+from .nodes.node import Node, Tree, tree_digest, tree_json
+from .nodes.placement import rescued
+from .objects.store import ObjectWriter
 from .provenance import provenance
-from .rewriting import renamed, without_rows
-from .zarrstore import ZarrStore
 
 INLINE_CHANGES = 64 * 1024
 
@@ -122,16 +125,14 @@ class Transaction:
         sorted_by
             Columns by which *table* is sorted; what is appended later must follow on.
         """
-        table = tables.plain(_as_arrow(table))
+        table = plain_table(_as_arrow(table))
         meta = {
-            "fields": tables.fields_of(table.schema),
+            "fields": fields_of(table.schema),
             "doc": doc,
             "sorted_by": list(sorted_by),
             "attributes": plain_json(dict(attributes or {}), "attributes"),
         }
-        self.drafts.put(
-            checked_name(name), "table", meta, dict(enumerate(tables.write_files(table, self.writer)))
-        )
+        self.drafts.put(checked_name(name), "table", meta, dict(enumerate(write_files(table, self.writer))))
 
     def append_table(self, name: str, table: pa.Table, **new: Any) -> None:
         """Add rows to a table; one that is not there is made, with the keywords of `write_table`.
@@ -144,10 +145,10 @@ class Transaction:
         if name not in self.drafts:
             self.write_table(name, table, **new)
             return
-        table = tables.plain(_as_arrow(table))
+        table = plain_table(_as_arrow(table))
         if table.num_rows:
-            fields = tables.fields_of(table.schema)
-            self.append_files(name, tables.write_files(table, self.writer), fields)
+            fields = fields_of(table.schema)
+            self.append_files(name, write_files(table, self.writer), fields)
 
     def delete_rows(self, name: str, where: pds.Expression) -> int:
         """Delete the rows of a table that match; how many these were.
@@ -227,7 +228,7 @@ class Transaction:
             return
         if node.kind != "table":
             raise InputError(f"{name!r} is of kind {node.kind!r}, not a table")
-        merged = tables.merged_fields(name, node.meta["fields"], fields)
+        merged = merged_fields(name, node.meta["fields"], fields)
         evolved = {} if fields == node.meta["fields"] else {"evolved": True}
         self.drafts.append(name, list(files), {**node.meta, "fields": merged, **evolved})
 

@@ -6,12 +6,12 @@ in common may be more.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from .ancestry import Parting, ancestors, parting
 from .errors import ConflictError, InputError, NotFoundError
-from .history import History
-from .log import Record
-from .merge import changes_between, merged
-from .nodes import Node, Tree
+from .history.ancestry import Parting, ancestors, parting
+from .history.log import Record
+from .history.merge import changes_between, merged
+from .history.trees import History
+from .nodes.node import Node, Tree
 from .transaction import Transaction, pause
 
 PICKED = "picked"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..lake.console import Branch, LakePath, Ref, listing, out, size_text
-from . import lfp_commands, plot_commands
+from .lfp import commands as lfp_commands
+from .plots import commands as plot_commands
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -63,7 +64,7 @@ def _query_text(query: str) -> str:
 
 
 def _write(rows: "DuckDBPyRelation", format: str | None, output: Path | None) -> None:
-    from .formats import write_relation
+    from .views.formats import write_relation
 
     suffix = "" if output is None else output.suffix.lower().removeprefix(".")
     write_relation(rows, format or (suffix if suffix in ("csv", "json", "parquet") else "table"), output, out)
@@ -118,7 +119,7 @@ def params_show_command(
 
     Example: neurolake params show 3 --prefix neuron.Soma --lake my-lake
     """
-    from .parameters import of_trial
+    from .trials.parameters import of_trial
 
     _write(of_trial(_open(lake).at(at), trial, prefix), format, output)
 
@@ -136,7 +137,7 @@ def params_diff_command(
 
     Example: neurolake params diff 3 17 --lake my-lake
     """
-    from .parameters import difference
+    from .trials.parameters import difference
 
     _write(difference(_open(lake).at(at), old, new), format, output)
 

@@ -2,23 +2,60 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from .. import lake as store
-from ..lake.derived import Arguments, Derived
-from ..lake.log import MAIN, Reference
-from .snapshot import Array, Snapshot, Table
+from ..lake.history.log import MAIN
+from ..lake.nodes.derived import Arguments
+from . import base
+from .base import Array, Table
 
 if TYPE_CHECKING:
-    from .lineage import Lineage
-    from .refreshing import Refreshed
+    from .derive.lineage import Lineage
+    from .derive.refreshing import Refreshed
+    from .trials import activations as _activations
+    from .trials import batching as _batches
+    from .trials import spikes as _spikes
+    from .trials import voltages as _voltages
 
 __all__ = ["Array", "Lake", "Snapshot", "Table"]
 
 
-class Lake(store.Lake):
+class _Question:
+    """A function of a snapshot as a method of it; its module is imported when it is asked for."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __get__(self, snapshot: Any, owner: type) -> Any:
+        function = getattr(import_module(self._module, __package__), self._name)
+        return function if snapshot is None else function.__get__(snapshot, owner)
+
+
+class Snapshot(base.Snapshot):
+    """One commit, to be asked; as a mapping it holds tables, arrays and file contents by name."""
+
+    if TYPE_CHECKING:
+        batches = _batches.batches
+        bin_activations = _activations.bin_activations  # type: ignore[has-type]
+        psth = _spikes.psth  # type: ignore[has-type]
+        spike_triggered_average = _voltages.spike_triggered_average  # type: ignore[has-type]
+        voltage_density = _voltages.voltage_density  # type: ignore[has-type]
+        voltage_quantiles = _voltages.voltage_quantiles  # type: ignore[has-type]
+        voltage_statistics = _voltages.voltage_statistics  # type: ignore[has-type]
+    else:
+        batches = _Question(".trials.batching", "batches")
+        bin_activations = _Question(".trials.activations", "bin_activations")
+        psth = _Question(".trials.spikes", "psth")
+        spike_triggered_average = _Question(".trials.voltages", "spike_triggered_average")
+        voltage_density = _Question(".trials.voltages", "voltage_density")
+        voltage_quantiles = _Question(".trials.voltages", "voltage_quantiles")
+        voltage_statistics = _Question(".trials.voltages", "voltage_statistics")
+
+
+class Lake(base.Lake):
     """A versioned store of arrays, tables and files; as a mapping, the nodes of its newest commit."""
 
     snapshot_type = Snapshot
@@ -30,16 +67,9 @@ class Lake(store.Lake):
 
     def at(self, ref: str | datetime) -> Snapshot:
         """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
-        record = self._history.resolve(ref)
-        # Views are not made anew for every question to the same commit. Threads may share a lake.
-        snapshot = self._latest
-        if snapshot is None or snapshot.commit.id != record.id:
-            snapshot = self._latest = Snapshot(self._history, record)
-        return snapshot
-
-    def pinned(self, reference: Reference) -> Snapshot:
-        """A commit by its place in the log, which finds it faster than its id alone."""
-        return Snapshot(self._history, self._history.log.read(reference))
+        found = super().at(ref)
+        assert isinstance(found, Snapshot), "of `snapshot_type`"
+        return found
 
     def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
         """Ask the newest commit in SQL; see `Snapshot.sql`."""
@@ -99,19 +129,9 @@ class Lake(store.Lake):
         Exception
             What the function raises; then nothing is kept.
         """
-        from .derivation import derive
+        from .derive.derivation import derive
 
         return derive(self, function, inputs, branch=branch, at=at, params=params)
-
-    def derived(self, branch: str = MAIN) -> list[Derived]:
-        """Derived results of a branch, each after those it was made of; stale ones say so.
-
-        Raises
-        ------
-        CorruptObjectError
-            What one says of its origin is malformed.
-        """
-        return self.at(branch).derived
 
     def refresh(
         self,
@@ -146,7 +166,7 @@ class Lake(store.Lake):
         InputError
             A module cannot be imported.
         """
-        from .refreshing import refresh
+        from .derive.refreshing import refresh
 
         return refresh(self, names, branch=branch, modules=modules, dry_run=dry_run)
 
@@ -158,8 +178,6 @@ class Lake(store.Lake):
         NotFoundError
             There is no such node.
         """
-        from .lineage import lineage
+        from .derive.lineage import lineage
 
         return lineage(self, name, at)
-
-    _latest: Snapshot | None = None

@@ -39,6 +39,6 @@ def located(snapshot: Snapshot) -> Located:
 # A process asks few snapshots, each of them often: views and verified files are not made anew for every task.
 @lru_cache(maxsize=4)
 def _opened(url: str, commit: str) -> Any:
-    from .lake import Lake
+    from .base import Lake
 
     return Lake.open(url).at(commit)

@@ -16,7 +16,7 @@ from prompt_toolkit.output import Output
 from ..lake import cache_folder
 from ..lake.console import err, out
 from ..lake.errors import NeurolakeError
-from .formats import write_relation
+from .views.formats import write_relation
 
 if TYPE_CHECKING:
     from .lake import Snapshot

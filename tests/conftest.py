@@ -42,7 +42,7 @@ def scheduler(cache: None) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def simrun_folder(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a lake with two ingests of small simrun trees: C2 (two runs), then D1. For reading only."""
-    from neurolake.ingest.simrun import ingest_simrun
+    from neurolake.ingest.simrun.ingest import ingest_simrun
 
     folder = tmp_path_factory.mktemp("simrun")
     lake = neurolake.create(folder / "lake", durable=False)

@@ -8,8 +8,8 @@ from storage_suite import StorageSuite, raced
 
 import neurolake
 from neurolake import StorageError
-from neurolake.lake.locations import storage_at
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.locations import storage_at
 
 
 class TestSuite(StorageSuite):

@@ -16,7 +16,7 @@ from simrun_trees import Run, read_lake, read_tree, write_run
 
 import neurolake
 from neurolake import CorruptObjectError, NotFoundError, QueryError
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 obstore = pytest.importorskip("obstore", reason="lakes on S3 need obstore: pip install -e '.[dev]'")
 VALUES = np.random.default_rng(0).random((12, 100))
@@ -210,7 +210,7 @@ def test_no_key_is_stored(lake: Any) -> None:
 
 def test_half_a_lake_is_none(s3: str) -> None:
     """Whoever is stopped before the marker leaves nothing that could be opened."""
-    from neurolake.lake.locations import storage_at
+    from neurolake.lake.storage.locations import storage_at
 
     lake = neurolake.create(s3)
     marker = json.loads(lake.storage.read("neurolake.json"))

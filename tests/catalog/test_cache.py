@@ -17,8 +17,8 @@ import neurolake
 from neurolake.catalog import build, cache, views
 from neurolake.catalog.cache import CatalogCache
 from neurolake.catalog.schema import CONTENT
-from neurolake.lake import entries, shards
-from neurolake.lake.entries import Entries
+from neurolake.lake.nodes import entries, shards
+from neurolake.lake.nodes.entries import Entries
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ import neurolake
 from neurolake import CorruptObjectError, QueryError, StorageError
 from neurolake.catalog import filesystem
 from neurolake.catalog.filesystem import Blocks, Handle, RemoteFile, RemoteFiles
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 ROWS = 60_000
 
@@ -62,7 +62,7 @@ def folder(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = neurolake.create(folder, durable=False)
     rng = np.random.default_rng(2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("neurolake.lake.tables.ROW_GROUP", 10_000)
+        patch.setattr("neurolake.lake.data.parquet.ROW_GROUP", 10_000)
         for file in range(3):
             with lake.transaction("rows") as tx:
                 columns = {

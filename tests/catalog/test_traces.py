@@ -11,7 +11,7 @@ import pytest
 
 import neurolake
 from neurolake import QueryError
-from neurolake.lake.objects import ObjectStore
+from neurolake.lake.objects.store import ObjectStore
 
 TIMES = np.round(np.arange(3000) * 0.1, 1)
 VALUES = np.random.default_rng(5).normal(-70, 5, (9, 3000)).astype("f4")

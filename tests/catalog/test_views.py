@@ -315,7 +315,7 @@ def test_parquet_statistics(small: Any) -> None:
 
 def test_the_schema_of_trials_is_that_of_the_ingester() -> None:
     from neurolake.catalog.schema import CONTENT
-    from neurolake.ingest import simrun_schema
+    from neurolake.catalog.vocabulary import trials as simrun_schema
 
     types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
     for kind in (simrun_schema.TRIALS, simrun_schema.PARAMETERS, simrun_schema.FILES):

@@ -7,7 +7,7 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
-from neurolake.lake.local import LocalStorage
+from neurolake.lake.storage.local import LocalStorage
 
 
 class Deadly(WorkerPlugin):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from neurolake.lake.errors import StorageError
-from neurolake.lake.storage import Storage, Stored
+from neurolake.lake.storage.base import Storage, Stored
 
 _COUNTED = {"half": ("write",), "late": ("write", "create", "delete", "flush"), "lost": ("create",)}
 

@@ -1,6 +1,6 @@
 """What another process does with an ISF database."""
 
-from neurolake.query import isf
+from neurolake.query.isf import database as isf
 
 
 def assign_keys(url: str, name: str, count: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from neurolake.lake import Array, Lake, Record, Snapshot, Table, Transaction
-from neurolake.lake.nodes import Node, tree_digest
+from neurolake.lake.nodes.node import Node, tree_digest
 
 Edit = Callable[[Transaction], Any]
 

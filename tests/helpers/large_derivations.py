@@ -9,7 +9,7 @@ import dask
 import numpy as np
 
 import neurolake
-from neurolake.lake import objects
+from neurolake.lake.objects import store as objects
 
 ROWS = 2000
 

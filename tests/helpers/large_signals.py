@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 import neurolake
-from neurolake.lake.arrays import create_array
-from neurolake.query import lfp, lfp_products
+from neurolake.lake.data.arrays import create_array
+from neurolake.query import lfp
+from neurolake.query.lfp import products as lfp_products
 
 ELEMENTS, FRAMES, CONTACTS = 1024, 1024, 8
 

@@ -26,8 +26,8 @@ from lake_contents import contents
 
 from neurolake.lake import Lake, Transaction
 from neurolake.lake.digest import canonical_json, digest_of
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.log import Record
+from neurolake.lake.history.log import Record
+from neurolake.lake.storage.local import LocalStorage
 
 FOLDER = Path(__file__).parents[1] / "data" / "format-v1"
 RAW = {"name": "zstd", "configuration": {"level": 0, "checksum": True}}
@@ -53,13 +53,13 @@ def no_chance() -> Iterator[None]:
         }
 
     with contextlib.ExitStack() as stack:
-        for module in ("core", "log", "transaction"):
+        for module in ("core", "history.log", "transaction"):
             stack.enter_context(patch(f"neurolake.lake.{module}.datetime", Clock))
             stack.enter_context(patch(f"neurolake.lake.{module}.new_uuid", lambda: f"{next(numbers):032x}"))
         for module in ("core", "transaction"):
             stack.enter_context(patch(f"neurolake.lake.{module}.provenance", provenance))
         elsewhere = SimpleNamespace(uuid4=lambda: UUID(int=next(numbers)))
-        stack.enter_context(patch("neurolake.lake.transfer.uuid", elsewhere))
+        stack.enter_context(patch("neurolake.lake.upkeep.transfer.uuid", elsewhere))
         stack.enter_context(patch("neurolake.lake.core.default_author", lambda: "Ada"))
         yield
 

@@ -17,9 +17,9 @@ from large_derivations import peak
 from simrun_trees import Run, synapse_text, trace_text, write_run
 
 import neurolake
-from neurolake.ingest import simrun
-from neurolake.query.activations import bin_activations
-from neurolake.query.voltages import voltage_statistics
+from neurolake.ingest.simrun import ingest as simrun
+from neurolake.query.trials.activations import bin_activations
+from neurolake.query.trials.voltages import voltage_statistics
 
 TRIALS = {"little": 40, "much": 1000, "more": 4000}
 SAMPLES = 12_000

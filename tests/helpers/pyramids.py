@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from neurolake.mechanisms.shapes import Morphology, Shape, morphology
+from neurolake.mechanisms.cell.shapes import Morphology, Shape, morphology
 
 PLAN: tuple[tuple[str, int, tuple[float, float, float], float, tuple[float, float]], ...] = (
     ("apical_0", 0, (0.02, 0.0, 1.0), 180.0, (4.6, 3.8)),  # lower trunk

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from neurolake.lake.copies import Copies
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.objects.copies import Copies
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 
 class Remote(LocalStorage):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neurolake.ingest.parameters import unflatten
+from neurolake.ingest.text.parameters import unflatten
 
 SITE = "sites_ID_000_sec_038_seg_032_x_0.929_somaDist_920.7"
 OTHER_SITE = "sites_ID_001_sec_025_seg_001_x_0.500_somaDist_198.1"

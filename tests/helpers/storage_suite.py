@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from neurolake.lake.errors import NotFoundError
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
 
 LARGE = 40 * 2**20
 
@@ -191,6 +191,6 @@ class StorageSuite:
 
     @pytest.fixture
     def reopen(self) -> Callable[[str], Storage]:
-        from neurolake.lake.locations import storage_at
+        from neurolake.lake.storage.locations import storage_at
 
         return storage_at

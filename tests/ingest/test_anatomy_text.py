@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from neurolake.ingest.anatomy_text import format_con, format_landmarks, format_section, format_syn
+from neurolake.ingest.simrun.anatomy import format_con, format_landmarks, format_section, format_syn
 
 SOMA = np.array([[0, 0, -5.0, 8.0], [0, 0, 5.0, 8.0]])
 DENDRITE = np.array([[0, 0, 5.0, 1.5], [0.25, 0, 45.0, 1.0], [0, 0, 105.5, 0.5]])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurolake.ingest.delimited import integer, number, number_texts, read_columns, unix_lines
+from neurolake.ingest.text.delimited import integer, number, number_texts, read_columns, unix_lines
 from neurolake.lake.errors import IngestError
 
 

@@ -5,13 +5,14 @@ import pytest
 from nerves import delete_all_sections
 
 from neurolake.ingest.demo import write_demo_model, write_demo_tree
-from neurolake.ingest.parameters import parse_parameters
-from neurolake.ingest.simrun_layout import sim_trial_index, stimulus, survey
-from neurolake.ingest.simrun_text import parse_cells, parse_synapses
-from neurolake.ingest.simrun_traces import parse_traces
+from neurolake.ingest.simrun.layout import survey
+from neurolake.ingest.simrun.text import parse_cells, parse_synapses
+from neurolake.ingest.simrun.traces import parse_traces
+from neurolake.ingest.text.parameters import parse_parameters
+from neurolake.ingest.trials.names import sim_trial_index, stimulus
 from neurolake.lake.errors import IngestError, InputError
-from neurolake.mechanisms.demo_input import POPULATIONS
-from neurolake.mechanisms.trial import Simulation
+from neurolake.mechanisms.demo.input import POPULATIONS
+from neurolake.mechanisms.trial.simulation import Simulation
 
 
 @pytest.fixture(scope="module", autouse=True)

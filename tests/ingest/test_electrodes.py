@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import neurolake
-from neurolake.ingest.electrodes import read_electrodes, store_electrodes, write_electrodes
-from neurolake.kernels.electrodes import Electrodes, laminar_probe, shank_probe
+from neurolake.ingest.lfp.electrodes import read_electrodes, store_electrodes, write_electrodes
+from neurolake.kernels.lfp.electrodes import Electrodes, laminar_probe, shank_probe
 
 HEADER = "name,x,y,z,layer,region,type\n"
 

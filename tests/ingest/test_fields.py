@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import neurolake
-from neurolake.ingest.fields import read_sim4life, store_field
-from neurolake.kernels.fields import Field
-from neurolake.query.lfp_inputs import field_of
+from neurolake.ingest.lfp.fields import read_sim4life, store_field
+from neurolake.kernels.lfp.field import Field
+from neurolake.query.lfp.inputs import field_of
 
 h5py = pytest.importorskip("h5py")
 

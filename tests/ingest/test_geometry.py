@@ -5,9 +5,10 @@ import pyarrow as pa
 import pytest
 
 import neurolake
-from neurolake.ingest.axons import AxonTree, stub_axon
-from neurolake.ingest.geometry import SEGMENTS, ingest_segments, placed, rotations, segments_table
-from neurolake.ingest.morphologies import cell_segments, default_counts, read_morphology
+from neurolake.catalog.vocabulary.space import SEGMENTS
+from neurolake.ingest.lfp.axons import AxonTree, stub_axon
+from neurolake.ingest.lfp.morphologies import cell_segments, default_counts, read_morphology
+from neurolake.ingest.lfp.segments import ingest_segments, placed, rotations, segments_table
 
 pytest.importorskip("morphio")
 

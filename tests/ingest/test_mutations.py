@@ -11,7 +11,7 @@ from simrun_trees import Run, read_lake, read_tree, write_run
 
 import neurolake
 from neurolake import IngestError
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 COPIES = 300
 TRIALS, SAMPLES, LINES = 2, 400, 150

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurolake.ingest.parameters import DEEPEST, SCHEMA, flatten, parse_parameters, unflatten
+from neurolake.ingest.text.parameters import DEEPEST, SCHEMA, flatten, parse_parameters, unflatten
 from neurolake.lake.errors import IngestError
 
 DISPLAY = b"""

@@ -10,10 +10,10 @@ from nerves import delete_all_sections
 
 import neurolake
 from neurolake import InputError
-from neurolake.ingest.recording import record
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.ingest.simrun_export import export_simrun
-from neurolake.query.reports import report
+from neurolake.ingest.runs.recordings import record
+from neurolake.ingest.simrun.export import export_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.query.circuits.reports import report
 
 
 @pytest.fixture

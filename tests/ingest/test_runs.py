@@ -12,13 +12,13 @@ from nerves import delete_all_sections
 import neurolake
 from neurolake import IngestError, InputError
 from neurolake.ingest.demo import DemoModel, write_demo_model
-from neurolake.ingest.runs import RunReport, read_recorded, run
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.ingest.simrun_export import export_simrun
+from neurolake.ingest.runs.runs import RunReport, read_recorded, run
+from neurolake.ingest.simrun.export import export_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.provenance import code_version
-from neurolake.mechanisms.trial import Recorded, Simulation
-from neurolake.query import isf
-from neurolake.query.reports import report
+from neurolake.mechanisms.trial.simulation import Recorded, Simulation
+from neurolake.query.circuits.reports import report
+from neurolake.query.isf import database as isf
 
 T_STOP = 20.0
 TABLES = (

@@ -12,11 +12,11 @@ from nerves import delete_all_sections
 import neurolake
 from neurolake import IngestError, InputError, NotFoundError
 from neurolake.ingest.demo import DemoModel, write_demo_model
-from neurolake.ingest.runs import run
-from neurolake.ingest.runs_again import cross_over, rerun, run_existing_activations
-from neurolake.ingest.runs_modify import rerun_modifier
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.ingest.simrun_export import export_simrun
+from neurolake.ingest.runs.modify import rerun_modifier
+from neurolake.ingest.runs.reruns import cross_over, rerun, run_existing_activations
+from neurolake.ingest.runs.runs import run
+from neurolake.ingest.simrun.export import export_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 T_STOP = 60.0
 HERE = {"processes": 1}

@@ -17,7 +17,7 @@ import neurolake
 from neurolake.cli import app
 from neurolake.ingest.demo import DemoModel, write_demo_model
 from neurolake.lake.errors import InputError
-from neurolake.mechanisms.trial import Simulation
+from neurolake.mechanisms.trial.simulation import Simulation
 
 
 @pytest.fixture(scope="module", autouse=True)

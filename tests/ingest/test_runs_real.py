@@ -10,8 +10,8 @@ import pytest
 from nerves import delete_all_sections
 
 import neurolake
-from neurolake.ingest.runs_again import rerun
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.runs.reruns import rerun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 # A trial takes five seconds: all eight are for who has time.
 TRIALS = 8 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 2

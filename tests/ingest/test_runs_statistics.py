@@ -16,11 +16,11 @@ import pytest
 from nerves import delete_all_sections
 
 import neurolake
-from neurolake.ingest.runs import run
-from neurolake.ingest.runs_model import Model, read_model
-from neurolake.ingest.runs_worker import built
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.mechanisms.trial import Recorded
+from neurolake.ingest.runs.model import Model, read_model
+from neurolake.ingest.runs.runs import run
+from neurolake.ingest.runs.worker import built
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.mechanisms.trial.simulation import Recorded
 
 LEVEL = 0.001
 POWER = 0.8

@@ -25,8 +25,8 @@ from simrun_trees import (
 
 import neurolake
 from neurolake import ConflictError, IngestError, InputError, StorageError
-from neurolake.ingest import simrun
-from neurolake.ingest.simrun import Report, ingest_simrun
+from neurolake.ingest.simrun import ingest as simrun
+from neurolake.ingest.simrun.ingest import Report, ingest_simrun
 
 
 @pytest.fixture
@@ -573,7 +573,7 @@ KILLED = """
 import os, signal, sys
 import neurolake
 from neurolake.ingest.simrun import ingest_simrun
-from neurolake.lake.local import LocalStorage
+from neurolake.lake.storage.local import LocalStorage
 
 method, count = sys.argv[3], int(sys.argv[4])
 original, calls = getattr(LocalStorage, method), []

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from neurolake.ingest.simrun_layout import RunDirectory, Survey, sim_trial_index, stimulus, survey
+from neurolake.ingest.simrun.layout import RunDirectory, Survey, survey
+from neurolake.ingest.trials.names import sim_trial_index, stimulus
 from neurolake.lake.errors import IngestError
 
 

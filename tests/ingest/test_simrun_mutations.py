@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from neurolake.ingest import delimited, simrun_text, simrun_traces
-from neurolake.ingest.simrun_text import format_cells, format_synapses, parse_cells, parse_synapses
-from neurolake.ingest.simrun_traces import Traces, format_traces, parse_traces, trace_header
+from neurolake.ingest.simrun import text as simrun_text
+from neurolake.ingest.simrun import traces as simrun_traces
+from neurolake.ingest.simrun.text import format_cells, format_synapses, parse_cells, parse_synapses
+from neurolake.ingest.simrun.traces import format_traces, parse_traces, trace_header
+from neurolake.ingest.text import delimited
+from neurolake.ingest.trials.rows import Traces
 from neurolake.lake.errors import IngestError
 
 MUTATIONS = 400

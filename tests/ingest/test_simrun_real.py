@@ -9,8 +9,8 @@ import pytest
 from simrun_trees import digests, read_lake, read_tree
 
 import neurolake
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.ingest.simrun_export import export_simrun
+from neurolake.ingest.simrun.export import export_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 
 TREES = ("simrun_2026", "simrun_2015_C2center")
 

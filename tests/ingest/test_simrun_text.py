@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurolake.ingest import simrun_text
-from neurolake.ingest.simrun_text import (
+from neurolake.ingest.simrun import text as simrun_text
+from neurolake.ingest.simrun.text import (
     CELL_SCHEMA,
     SYNAPSE_SCHEMA,
     format_cells,

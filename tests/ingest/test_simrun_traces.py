@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neurolake.ingest import simrun_traces
-from neurolake.ingest.simrun_traces import Traces, format_traces, parse_traces, parse_traces_npz, trace_header
+from neurolake.ingest.simrun import traces as simrun_traces
+from neurolake.ingest.simrun.traces import format_traces, parse_traces, parse_traces_npz, trace_header
+from neurolake.ingest.trials.rows import Traces
 from neurolake.lake.errors import IngestError
 
 SMALL = b"t\tVm run 00\tVm run 01\n0.0\t-75.0\t-74.5\n0.025\t-75.1\tnan\n0.05\tinf\t-1e-05\n"

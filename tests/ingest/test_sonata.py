@@ -16,7 +16,7 @@ import pytest
 from sonata_files import write_edges, write_nodes, write_report, write_spikes
 
 import neurolake
-from neurolake.ingest.sonata import ingest_sonata
+from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import IngestError, InputError
 
 
@@ -106,7 +106,7 @@ def test_edges_are_found_by_either_end(lake: Any, folder: Path) -> None:
 
 
 def test_bounds_rule_out_files_of_edges(lake: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurolake.ingest.sonata_populations.BLOCK_ROWS", 100)
+    monkeypatch.setattr("neurolake.ingest.sonata.populations.BLOCK_ROWS", 100)
     target = np.repeat(np.arange(10), 100)[::-1].copy()
     ingest_sonata(lake, write_edges(folder / "e.h5", np.zeros(1000), target), name="n")
     table = lake.head.tables["edges/n/joined"]

@@ -13,8 +13,8 @@ import pytest
 from sonata_files import write_edges, write_nodes, write_report, write_spikes
 
 import neurolake
-from neurolake.ingest.sonata import ingest_sonata
-from neurolake.ingest.sonata_export import export_sonata
+from neurolake.ingest.sonata.export import export_sonata
+from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import InputError, NotFoundError, StorageError
 
 with warnings.catch_warnings():
@@ -239,7 +239,7 @@ def test_all_files_or_none(lake: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*_: Any) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr("neurolake.ingest.sonata_export._copy", full)
+    monkeypatch.setattr("neurolake.ingest.sonata.export._copy", full)
     with pytest.raises(StorageError, match="no room"):
         export_sonata(lake.head, tmp_path / "c")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5", "both", "lake"]

@@ -7,8 +7,8 @@ import pytest
 from sonata_files import contents
 
 import neurolake
-from neurolake.ingest.sonata import ingest_sonata
-from neurolake.ingest.sonata_export import export_sonata
+from neurolake.ingest.sonata.export import export_sonata
+from neurolake.ingest.sonata.ingest import ingest_sonata
 
 RING = "sonata/neurodamus_ringtest"
 CONFIGS = {

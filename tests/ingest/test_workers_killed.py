@@ -12,7 +12,7 @@ from simrun_trees import Run, digests, read_lake, read_tree, write_run
 
 import neurolake
 from neurolake import StorageError
-from neurolake.ingest import simrun
+from neurolake.ingest.simrun import ingest as simrun
 
 QUIET = {"logging": {"distributed": "critical"}}
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurolake.kernels import activations, jit
-from neurolake.kernels.activations import activation_counts
-from neurolake.kernels.binning import bin_edges
-from neurolake.kernels.spatial import distance_bins, spatiotemporal_counts
+from neurolake.kernels import jit
+from neurolake.kernels.activity import activations
+from neurolake.kernels.activity.activations import activation_counts
+from neurolake.kernels.activity.binning import bin_edges
+from neurolake.kernels.activity.spatial import distance_bins, spatiotemporal_counts
 
 EDGES = st.sampled_from([bin_edges(0, 10, 1), np.array([0.0, 0.1, 4.0, 4.0, 10.0]), np.array([2.0])])
 TIME = st.floats(-5, 15) | st.sampled_from([0.0, 0.1, 1.0, 4.0, 10.0, np.nextafter(10, 11), np.inf])

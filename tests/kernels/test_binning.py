@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurolake.kernels import jit
-from neurolake.kernels.binning import bin_edges, psth, temporal_counts, temporal_counts_by
+from neurolake.kernels.activity.binning import bin_edges, psth, temporal_counts, temporal_counts_by
 
 WILD = st.floats(-1e3, 1e3) | st.sampled_from([np.inf, -np.inf])
 

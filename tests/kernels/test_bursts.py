@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurolake.kernels.bursts import burst_events, voltage_bursts
+from neurolake.kernels.trains.bursts import burst_events, voltage_bursts
 
 SAMPLES = np.arange(20.0)
 TRAIN = st.lists(st.sampled_from([-3.0, 0.5, 2.0, 3.5, 7.0, 7.25, 11.0, 19.0, 30.0]), max_size=7).map(sorted)

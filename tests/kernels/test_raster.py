@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from neurolake.kernels import jit
-from neurolake.kernels.raster import trace_raster
+from neurolake.kernels.traces.raster import trace_raster
 
 V_MIN, V_MAX = -80.0, 40.0
 LEVELS = st.floats(-100, 60, width=32) | st.sampled_from([V_MIN, V_MAX, -20.0, np.nan])

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurolake.kernels import jit
-from neurolake.kernels.features import network_features
-from neurolake.kernels.rates import bayesian_rates
+from neurolake.kernels.trains.features import network_features
+from neurolake.kernels.trains.rates import bayesian_rates
 
 TRAINS = st.lists(st.lists(st.floats(-50, 550), max_size=8), max_size=4)
 AT = np.arange(0.0, 501.0, 25.0)

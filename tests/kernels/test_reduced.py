@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from neurolake.kernels import jit
-from neurolake.kernels.cosines import projections, raised_cosines
-from neurolake.kernels.reduced import Lookup, causal_convolution, spike_lookup
+from neurolake.kernels.activity.cosines import projections, raised_cosines
+from neurolake.kernels.activity.reduced import Lookup, causal_convolution, spike_lookup
 
 WEIGHTS = arrays(np.float64, st.integers(0, 6), elements=st.floats(-5, 5))
 
@@ -94,7 +94,7 @@ def test_projections_are_the_sum(data, dtype):
 
 
 def test_projections_in_blocks(monkeypatch):
-    from neurolake.kernels import cosines
+    from neurolake.kernels.activity import cosines
 
     rng = np.random.default_rng(0)
     activity, spatial, temporal = rng.poisson(3, (7, 5, 3)), rng.normal(size=(2, 3)), rng.normal(size=(4, 5))

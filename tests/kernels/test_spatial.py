@@ -7,8 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurolake.kernels import jit
-from neurolake.kernels.binning import bin_edges
-from neurolake.kernels.spatial import distance_bins, padded_sum, spatial_counts, spatiotemporal_counts
+from neurolake.kernels.activity.binning import bin_edges
+from neurolake.kernels.activity.spatial import (
+    distance_bins,
+    padded_sum,
+    spatial_counts,
+    spatiotemporal_counts,
+)
 
 DISTANCE = st.floats(0, 400) | st.sampled_from([0.0, 50.0, 100.0, np.nextafter(50, 0), np.nextafter(50, 99)])
 TIME = st.floats(-5, 15) | st.sampled_from([0.0, 1.0, 10.0, 10.5, np.inf, -np.inf])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from neurolake.kernels import jit
-from neurolake.kernels.spikes import threshold_crossings
+from neurolake.kernels.trains.spikes import threshold_crossings
 
 LEVELS = st.sampled_from([-75.0, -30.0, -1e-9, 0.0, 1e-9, 20.0, np.nan, np.inf, -np.inf])
 TRACES = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=12), elements=LEVELS)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurolake.kernels.binning import bin_edges, psth, temporal_counts_by
-from neurolake.kernels.trains import (
+from neurolake.kernels.activity.binning import bin_edges, psth, temporal_counts_by
+from neurolake.kernels.trains.trains import (
     interspike_intervals,
     ongoing_and_evoked_rates,
     spike_counts,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from neurolake.kernels import jit
-from neurolake.kernels.averages import TriggeredAverage
-from neurolake.kernels.density import VoltageDensity
-from neurolake.kernels.voltages import Moments, quantiles
+from neurolake.kernels.traces.averages import TriggeredAverage
+from neurolake.kernels.traces.density import VoltageDensity
+from neurolake.kernels.traces.voltages import Moments, quantiles
 
 LEVELS = st.floats(-120, 60, width=32) | st.sampled_from([-100.0, -99.95, 0.0, 50.0, np.nan])
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neurolake.lake import Lake
-from neurolake.lake import arrays as arrays_module
-from neurolake.lake.codecs import BLOSC_LZ4, Codec, chunk_statistics
+from neurolake.lake.data import arrays as arrays_module
+from neurolake.lake.data.codecs import BLOSC_LZ4, Codec, chunk_statistics
 from neurolake.lake.digest import digest_of
-from neurolake.lake.entry import Entry
 from neurolake.lake.errors import CorruptObjectError, InputError, NotFoundError
+from neurolake.lake.nodes.entry import Entry
 
 CODECS: list[dict[str, Any]] = [
     dict(BLOSC_LZ4),

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from neurolake.lake import Lake
-from neurolake.lake.compaction import MANY
-from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.errors import ConflictError, NotFoundError
-from neurolake.lake.log import Log
+from neurolake.lake.history.log import Log
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.upkeep.compaction import MANY
 
 RNG = np.random.default_rng(3)
 SCHEMA = pa.schema(

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from remote_storage import Remote, hold_until_told
 
-from neurolake.lake.copies import Copies, trim
 from neurolake.lake.digest import digest_of
 from neurolake.lake.errors import CorruptObjectError, InputError, StorageError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.objects import ObjectStore, ObjectWriter, Place, object_key
-from neurolake.lake.storage import Storage
+from neurolake.lake.objects.copies import Copies, trim
+from neurolake.lake.objects.store import ObjectStore, ObjectWriter, Place, object_key
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 
 @pytest.fixture
@@ -109,7 +109,9 @@ class TestVerifiedPath:
 
     def test_first_use_remembers(self, storage: Remote, cache: Path, entry: Any, monkeypatch: Any) -> None:
         ObjectStore(storage, cache=cache).verified_path(*entry)
-        monkeypatch.setattr("neurolake.lake.objects.digest_of_file", lambda path: pytest.fail("hashed again"))
+        monkeypatch.setattr(
+            "neurolake.lake.objects.store.digest_of_file", lambda path: pytest.fail("hashed again")
+        )
         ObjectStore(storage, cache=cache).verified_path(*entry)
 
 

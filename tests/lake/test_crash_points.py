@@ -15,10 +15,10 @@ from failing_storage import Disk, FailingStorage
 from lake_contents import Edit, contents, rows
 
 from neurolake.lake import Lake, Transaction, core
-from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.errors import NeurolakeError, NotFoundError, StorageError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 State = dict[str, Any] | None
 

@@ -12,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from neurolake.lake import Array, Lake, Table, history
+from neurolake.lake import Array, Lake, Table
 from neurolake.lake.digest import canonical_json, digest_of
-from neurolake.lake.entries import OVERLAY_SIZE
-from neurolake.lake.entry import SHARD_SIZE, Entry, ShardRef
 from neurolake.lake.errors import CorruptObjectError, FormatError, NeurolakeError, NotFoundError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.nodes import Node, changed_node
-from neurolake.lake.objects import ObjectStore, ObjectWriter, Place, object_key
-from neurolake.lake.packs import pack_content, pack_key
-from neurolake.lake.shards import Shard, parse_shard, shard_digest
+from neurolake.lake.history import trees as history
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.nodes.entry import SHARD_SIZE, Entry, ShardRef
+from neurolake.lake.nodes.node import Node, changed_node
+from neurolake.lake.nodes.shards import Shard, parse_shard, shard_digest
+from neurolake.lake.objects.packs import pack_content, pack_key
+from neurolake.lake.objects.store import ObjectStore, ObjectWriter, Place, object_key
+from neurolake.lake.storage.local import LocalStorage
 
 RNG = np.random.default_rng(0)
 KEY = re.compile(

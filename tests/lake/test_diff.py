@@ -11,8 +11,8 @@ import pytest
 from lake_contents import Edit, commit, rows
 
 from neurolake.lake import Lake, Transaction
-from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.errors import NotFoundError
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
 
 
 def build(tx: Transaction) -> None:

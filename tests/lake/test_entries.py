@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from lake_contents import commit, rows
 
-from neurolake.lake import Lake, shards
+from neurolake.lake import Lake
 from neurolake.lake.digest import digest_of
-from neurolake.lake.entries import OVERLAY_SIZE, Entries
-from neurolake.lake.entry import SHARD_SIZE, Entry, ShardRef
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.objects import ObjectWriter, Place
-from neurolake.lake.shards import Shard
+from neurolake.lake.nodes import shards
+from neurolake.lake.nodes.entries import OVERLAY_SIZE, Entries
+from neurolake.lake.nodes.entry import SHARD_SIZE, Entry, ShardRef
+from neurolake.lake.nodes.shards import Shard
+from neurolake.lake.objects.store import ObjectWriter, Place
+from neurolake.lake.storage.local import LocalStorage
 
 POSITIONS = st.sampled_from([0, 1, 2, 3, 4, SHARD_SIZE, SHARD_SIZE + 1])
 CHANGES = st.dictionaries(POSITIONS, st.none() | st.integers(0, 2), max_size=5)

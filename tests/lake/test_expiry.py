@@ -10,7 +10,7 @@ import pytest
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import ConflictError, CorruptObjectError, ExpiredError, InputError, NotFoundError
-from neurolake.lake.log import FOLD_AFTER
+from neurolake.lake.history.log import FOLD_AFTER
 
 RNG = np.random.default_rng(4)
 NOW = timedelta(0)

@@ -15,9 +15,9 @@ import zarr
 from blake3 import blake3
 
 from neurolake.lake import Lake
-from neurolake.lake.entries import OVERLAY_SIZE
-from neurolake.lake.entry import SHARD_SIZE
-from neurolake.lake.packs import PackWriter
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.nodes.entry import SHARD_SIZE
+from neurolake.lake.objects.packs import PackWriter
 
 DOCUMENT = Path(__file__).parents[2] / "docs/format.md"
 

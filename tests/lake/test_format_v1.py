@@ -14,7 +14,7 @@ from lake_contents import commit, contents
 from make_format_v1 import FOLDER, expected, make, no_chance, values
 
 from neurolake.lake import Lake
-from neurolake.lake.nodes import tree_digest
+from neurolake.lake.nodes.node import tree_digest
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import pytest
 from lake_contents import age
 
 from neurolake.lake import Lake
-from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
-from neurolake.lake.garbage import collect
-from neurolake.lake.log import Log, Pointer
-from neurolake.lake.objects import ObjectStore
+from neurolake.lake.history.log import Log, Pointer
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.objects.store import ObjectStore
+from neurolake.lake.upkeep.garbage import collect
 
 RNG = np.random.default_rng(2)
 DAYS = timedelta(days=8)
@@ -333,13 +333,14 @@ def at(step: str, action: Callable[[], Any]) -> Callable[[str], None]:
 
 def cooperating(lake: Lake) -> Any:
     """A transaction whose file another process wrote."""
-    from neurolake.lake import tables
-    from neurolake.lake.objects import ObjectWriter
+    from neurolake.lake.data.parquet import plain, write_file
+    from neurolake.lake.nodes.fields import fields_of
+    from neurolake.lake.objects.store import ObjectWriter
 
     writer = ObjectWriter(ObjectStore(lake.storage).storage)
-    entry = tables.write_file(tables.plain(TABLE), writer)
+    entry = write_file(plain(TABLE), writer)
     writer.flush()
     tx = lake.transaction("cooperate")
-    tx.append_files("t", [entry], tables.fields_of(TABLE.schema))
+    tx.append_files("t", [entry], fields_of(TABLE.schema))
     tx.put_file("packed", PACKED)
     return tx

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurolake.lake.grid import Grid
+from neurolake.lake.nodes.grid import Grid
 
 AXIS = st.tuples(st.integers(0, 9), st.integers(1, 4))
 

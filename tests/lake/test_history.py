@@ -6,7 +6,7 @@ import pytest
 from lake_contents import commit, rows
 
 from neurolake.lake import Lake
-from neurolake.lake.local import LocalStorage
+from neurolake.lake.storage.local import LocalStorage
 
 
 def test_others_commits_are_read_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

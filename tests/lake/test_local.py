@@ -12,8 +12,8 @@ import pytest
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import InputError, NotFoundError, StorageError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 
 @pytest.fixture(params=[True, False], ids=["durable", "quick"])
@@ -88,7 +88,7 @@ class TestVerbs:
 CREATE = """
 import sys
 from pathlib import Path
-from neurolake.lake.local import LocalStorage
+from neurolake.lake.storage.local import LocalStorage
 sys.exit(not LocalStorage(Path(sys.argv[1])).create("log/0", sys.argv[2].encode()))
 """
 

@@ -16,7 +16,7 @@ from lake_contents import Edit, commit, contents, rows
 
 from neurolake.lake import Lake, Record, Transaction
 from neurolake.lake.errors import ConflictError, InputError
-from neurolake.lake.log import Log, Pointer
+from neurolake.lake.history.log import Log, Pointer
 
 NewLake = Callable[[str], Lake]
 

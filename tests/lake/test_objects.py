@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurolake.lake import objects
 from neurolake.lake.digest import digest_of
 from neurolake.lake.errors import CorruptObjectError, StorageError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.objects import Digest, ObjectStore, ObjectWriter, Place
-from neurolake.lake.packs import PACK_SIZE, pack_key
+from neurolake.lake.objects import store as objects
+from neurolake.lake.objects.packs import PACK_SIZE, pack_key
+from neurolake.lake.objects.store import Digest, ObjectStore, ObjectWriter, Place
+from neurolake.lake.storage.local import LocalStorage
 
 SIZE = 2**22
 Content = tuple[bytes, Digest]

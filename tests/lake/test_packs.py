@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neurolake.lake.digest import digest_of
 from neurolake.lake.errors import CorruptObjectError
-from neurolake.lake.packs import MAGIC, PackWriter, pack_content, pack_key
+from neurolake.lake.objects.packs import MAGIC, PackWriter, pack_content, pack_key
 
 
 @given(st.lists(st.binary(max_size=50), max_size=10))

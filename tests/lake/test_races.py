@@ -19,8 +19,8 @@ from lake_contents import commit, contents, rows
 
 from neurolake.lake import Lake, Transaction
 from neurolake.lake.errors import ConflictError, FormatError, NeurolakeError, StorageError
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 WRITERS, COMMITS = (8, 50) if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else (4, 12)
 

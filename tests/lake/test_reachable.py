@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurolake.lake import Lake
-from neurolake.lake.entries import OVERLAY_SIZE
-from neurolake.lake.history import History
-from neurolake.lake.log import FOLD_AFTER, Log
-from neurolake.lake.objects import ObjectStore, place_key
-from neurolake.lake.reachable import Reachable
-from neurolake.lake.usage import Users
+from neurolake.lake.history.log import FOLD_AFTER, Log
+from neurolake.lake.history.trees import History
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.objects.store import ObjectStore, place_key
+from neurolake.lake.upkeep.reachable import Reachable
+from neurolake.lake.upkeep.usage import Users
 
 RNG = np.random.default_rng(5)
 

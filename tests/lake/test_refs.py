@@ -10,11 +10,11 @@ import pytest
 from lake_contents import commit, contents
 
 from neurolake.lake import Lake, Record
-from neurolake.lake.ancestry import ancestors, parting
 from neurolake.lake.digest import canonical_json, digest_of
 from neurolake.lake.errors import CorruptObjectError, InputError, NotFoundError
-from neurolake.lake.log import Log, Pointer
-from neurolake.lake.refs import Refs
+from neurolake.lake.history.ancestry import ancestors, parting
+from neurolake.lake.history.log import Log, Pointer
+from neurolake.lake.history.refs import Refs
 
 Clock = Callable[[str], None]
 
@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         nonlocal at
         at = datetime.fromisoformat(text).replace(tzinfo=UTC)
 
-    for module in ("log", "transaction"):
+    for module in ("history.log", "transaction"):
         monkeypatch.setattr(f"neurolake.lake.{module}.datetime", Clock)
     return set_time
 

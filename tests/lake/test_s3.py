@@ -15,15 +15,15 @@ from s3_places import KEY, SECRET
 from storage_suite import StorageSuite, keys, raced
 
 from neurolake.lake import Lake
-from neurolake.lake.aws import profile_settings
 from neurolake.lake.errors import InputError, NotFoundError, StorageError
-from neurolake.lake.locations import storage_at
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.aws import profile_settings
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.locations import storage_at
 
 obstore = pytest.importorskip("obstore", reason="lakes on S3 need obstore: pip install -e '.[dev]'")
 
-from neurolake.lake import s3 as module
-from neurolake.lake.s3 import PAGE, S3Storage
+from neurolake.lake.storage import s3 as module
+from neurolake.lake.storage.s3 import PAGE, S3Storage
 
 SIGNATURE = (
     "<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature we calculated does not match the "

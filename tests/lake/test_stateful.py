@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from neurolake.lake import Array, Lake, Table, Transaction
-from neurolake.lake.nodes import tree_digest
+from neurolake.lake.nodes.node import tree_digest
 
 NAMES = st.sampled_from(["a", "b", "run/1/v", "run/1", "ü"])
 VALUES = st.lists(st.integers(-5, 5), max_size=7)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from storage_suite import StorageSuite
 
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.storage import Storage
+from neurolake.lake.storage.base import Storage
+from neurolake.lake.storage.local import LocalStorage
 
 
 class TestDurable(StorageSuite):

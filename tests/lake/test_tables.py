@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurolake.lake import Lake, Table
-from neurolake.lake.entry import Entry
+from neurolake.lake.data.parquet import ParquetBuffer, add_file
 from neurolake.lake.errors import CorruptObjectError, InputError
-from neurolake.lake.objects import ObjectWriter
-from neurolake.lake.tables import ParquetBuffer, add_file, fields_of
+from neurolake.lake.nodes.entry import Entry
+from neurolake.lake.nodes.fields import fields_of
+from neurolake.lake.objects.store import ObjectWriter
 
 SPIKES = pa.table(
     {"trial": pa.array([1, 1, 2], pa.int32()), "time": [0.5, 1.5, 2.5], "cell": ["a", "b", "a"]}
@@ -311,7 +312,7 @@ class _Nowhere(ObjectWriter):
 
     def add_alone(self, data: bytes | memoryview, suffix: str) -> Any:
         from neurolake.lake.digest import digest_of
-        from neurolake.lake.objects import Place
+        from neurolake.lake.objects.store import Place
 
         return digest_of(data), Place(suffix=suffix)
 
@@ -330,7 +331,7 @@ def test_parquet_is_deterministic(tmp_path: Path) -> None:
 
 
 def test_large_tables_are_several_files(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurolake.lake.tables.FILE_ROWS", 1000)
+    monkeypatch.setattr("neurolake.lake.data.parquet.FILE_ROWS", 1000)
     rows = pa.table({"number": range(4500)})
     with lake.transaction("write") as tx:
         tx.write_table("t", rows.slice(0, 2500), sorted_by=["number"])

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pytest
 
 from neurolake.lake import Lake, Transaction
-from neurolake.lake.entries import OVERLAY_SIZE
-from neurolake.lake.entry import SHARD_SIZE
 from neurolake.lake.errors import ConflictError, FormatError, InputError, NotFoundError
-from neurolake.lake.history import History
-from neurolake.lake.log import Log
-from neurolake.lake.nodes import tree_digest
+from neurolake.lake.history.log import Log
+from neurolake.lake.history.trees import History
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.nodes.entry import SHARD_SIZE
+from neurolake.lake.nodes.node import tree_digest
 from neurolake.lake.provenance import code_version
 from neurolake.lake.transaction import FOLD_AFTER, INLINE_CHANGES
 

@@ -14,9 +14,9 @@ from lake_contents import age
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
-from neurolake.lake.garbage import Garbage, collect
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.log import IMPORTED, Log, Pointer
+from neurolake.lake.history.log import IMPORTED, Log, Pointer
+from neurolake.lake.storage.local import LocalStorage
+from neurolake.lake.upkeep.garbage import Garbage, collect
 
 RNG = np.random.default_rng(7)
 NOW, DAYS = timedelta(0), timedelta(days=8)

@@ -10,9 +10,9 @@ import pytest
 
 from neurolake.lake import Lake
 from neurolake.lake.digest import digest_of
-from neurolake.lake.entries import OVERLAY_SIZE
-from neurolake.lake.local import LocalStorage
-from neurolake.lake.packs import pack_key
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.objects.packs import pack_key
+from neurolake.lake.storage.local import LocalStorage
 
 RNG = np.random.default_rng(1)
 
@@ -148,7 +148,7 @@ class TestFindings:
 
     def test_unreadable(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
         from neurolake.lake.errors import StorageError
-        from neurolake.lake.local import LocalStorage
+        from neurolake.lake.storage.local import LocalStorage
 
         read = LocalStorage.read
 

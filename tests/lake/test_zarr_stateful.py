@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from zarr.testing.stateful import ZarrHierarchyStateMachine, ZarrStoreStateMachine
 
 from neurolake.lake import Lake
-from neurolake.lake.zarrstore import ZarrStore
+from neurolake.lake.data.zarrstore import ZarrStore
 
 SETTINGS = settings(
     max_examples=25,

@@ -16,11 +16,11 @@ from zarr.storage import MemoryStore
 from zarr.testing.store import StoreTests
 
 from neurolake.lake import Lake
+from neurolake.lake.data.zarrstore import ZarrStore
 from neurolake.lake.drafts import Drafts
-from neurolake.lake.entries import OVERLAY_SIZE
 from neurolake.lake.errors import CorruptObjectError, InputError, ReadOnlyError
-from neurolake.lake.objects import ObjectStore, ObjectWriter
-from neurolake.lake.zarrstore import ZarrStore
+from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.objects.store import ObjectStore, ObjectWriter
 
 
 class TestZarrsOwnSuite(StoreTests[ZarrStore, cpu.Buffer]):

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pyramids import small_pyramid
 
+from neurolake.mechanisms.cell.morphology import Morphology
 from neurolake.mechanisms.library import Library, load
-from neurolake.mechanisms.morphology import Morphology
 
 PROPERTIES = {"Ra": 100.0, "cm": 1.0, "ions": {"ek": -85.0, "ena": 50.0}}
 HAY_SOMA = {

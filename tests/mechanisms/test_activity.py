@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurolake.mechanisms.activity import Activity
-from neurolake.mechanisms.connectivity import Embedding
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.populations import SURE, Firing, Population, Source
+from neurolake.mechanisms.input.activity import Activity
+from neurolake.mechanisms.input.connectivity import Embedding
+from neurolake.mechanisms.input.populations import SURE, Firing, Population, Source
 
 SIGNIFICANT = 1e-4
 
@@ -329,9 +329,9 @@ def real(isf_data):
 @pytest.fixture(scope="module")
 def drawn(isf_data):
     """The same of 60 trials drawn from the same files."""
-    from neurolake.ingest.parameters import parse_parameters
-    from neurolake.mechanisms.connectivity import read_connections, read_synapses
-    from neurolake.mechanisms.populations import read_populations
+    from neurolake.ingest.text.parameters import parse_parameters
+    from neurolake.mechanisms.input.connectivity import read_connections, read_synapses
+    from neurolake.mechanisms.input.populations import read_populations
 
     folder = isf_data / "example_86_C2"
     stem = folder / "anatomical" / "example_embedding_86_C2_center" / "example_embedding_86_C2_center"

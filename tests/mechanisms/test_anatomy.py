@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from neurolake.ingest.anatomy_text import format_con, format_syn
-from neurolake.mechanisms.anatomy import Axons, InputMapper, Realisation, representative, summary
-from neurolake.mechanisms.anatomy_files import read_affinities, read_axons, read_cell_numbers
-from neurolake.mechanisms.connectivity import embed, read_connections, read_synapses
+from neurolake.ingest.simrun.anatomy import format_con, format_syn
+from neurolake.mechanisms.anatomy.files import read_affinities, read_axons, read_cell_numbers
+from neurolake.mechanisms.anatomy.lattice import Lattice
+from neurolake.mechanisms.anatomy.mapping import Axons, InputMapper, Realisation, representative, summary
+from neurolake.mechanisms.anatomy.targets import STRUCTURES, Affinity, candidates, densities, extent
+from neurolake.mechanisms.cell.sites import branches
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.lattice import Lattice
-from neurolake.mechanisms.sites import branches
-from neurolake.mechanisms.targets import STRUCTURES, Affinity, candidates, densities, extent
+from neurolake.mechanisms.input.connectivity import embed, read_connections, read_synapses
 
 SIGNIFICANT = 1e-4
 UNIFORM = {name: Affinity(1.0, 0.0) for name in STRUCTURES}

@@ -8,11 +8,11 @@ import json
 import numpy as np
 import pytest
 
-from neurolake.ingest.parameters import parse_parameters
-from neurolake.mechanisms.cell import create_cell
+from neurolake.ingest.text.parameters import parse_parameters
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.geometry import section_table, segment_table
+from neurolake.mechanisms.cell.morphology import read_morphology
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.geometry import section_table, segment_table
-from neurolake.mechanisms.morphology import read_morphology
 
 CONDUCTANCES = {"pas": "g"}
 """The golden file names a conductance by its mechanism alone; other channels' are called g<mechanism>bar."""
@@ -193,7 +193,7 @@ def test_wrong_models_are_refused(parameters, pyramid, library, keys, value, mat
 def test_wrong_mechanisms_are_refused_before_a_section_exists(
     parameters, soma, pyramid, library, mechanism, entry, match, monkeypatch
 ):
-    monkeypatch.setattr("neurolake.mechanisms.cell.Cell", pytest.fail)
+    monkeypatch.setattr("neurolake.mechanisms.cell.create.Cell", pytest.fail)
     soma["mechanisms"]["range"][mechanism] = entry
     with pytest.raises(ModelError, match=match) as refused:
         create_cell(parameters, pyramid, path="cell.param")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurolake.mechanisms.connectivity import embed, read_connections, read_synapses
+from neurolake.mechanisms.cell.sites import branches
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.sites import branches
+from neurolake.mechanisms.input.connectivity import embed, read_connections, read_synapses
 
 SYN = "# Synapse distribution file\n# corresponding to cell: c\n# Type - section - section.x\n\n"
 CON = "# Anatomical connectivity realization file\n# c.syn\n# Type - cell ID - synapse ID\n\n"

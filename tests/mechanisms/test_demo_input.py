@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.demo_input import POPULATIONS, demo_wiring, network_parameters
-from neurolake.mechanisms.demo_shape import demo_morphology
+from neurolake.mechanisms.demo.input import POPULATIONS, demo_wiring, network_parameters
+from neurolake.mechanisms.demo.shape import demo_morphology
 
 
 def test_it_is_the_same_wiring_each_time():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.compartments import detailed_labels
-from neurolake.mechanisms.demo_cell import RECORDED, recording_landmark
-from neurolake.mechanisms.demo_shape import demo_morphology
-from neurolake.mechanisms.sites import Branches, branches
+from neurolake.mechanisms.cell.compartments import detailed_labels
+from neurolake.mechanisms.cell.sites import Branches, branches
+from neurolake.mechanisms.demo.cell import RECORDED, recording_landmark
+from neurolake.mechanisms.demo.shape import demo_morphology
 
 
 @pytest.fixture(scope="module")

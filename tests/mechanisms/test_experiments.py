@@ -5,10 +5,10 @@ import gc
 import numpy as np
 import pytest
 
-from neurolake.ingest.parameters import parse_parameters
-from neurolake.mechanisms.cell import create_cell
-from neurolake.mechanisms.experiments import bac_response, run, step_response
-from neurolake.mechanisms.morphology import read_morphology
+from neurolake.ingest.text.parameters import parse_parameters
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.morphology import read_morphology
+from neurolake.mechanisms.trial.experiments import bac_response, run, step_response
 
 
 def spikes(time, voltage, threshold=0.0):
@@ -81,8 +81,8 @@ def test_a_spike_that_meets_an_epsp_makes_a_burst(fitted_cell):
 
 
 def test_neither_half_of_it_does_alone(fitted_cell):
-    from neurolake.mechanisms.compartments import apical_place
-    from neurolake.mechanisms.modify import apical_epsp_injection, soma_current_injection
+    from neurolake.mechanisms.cell.compartments import apical_place
+    from neurolake.mechanisms.cell.modify import apical_epsp_injection, soma_current_injection
 
     alone = {
         "step": lambda cell: soma_current_injection(cell, 1.9, 100.0, 5.0),

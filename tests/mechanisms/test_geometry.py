@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.cell import create_cell
-from neurolake.mechanisms.geometry import section_table, segment_table
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.geometry import section_table, segment_table
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from neurolake.mechanisms.anatomy.lattice import Lattice, read_lattice
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.lattice import Lattice, read_lattice
 
 HEADER = """# AmiraMesh 3D ASCII 2.0
 

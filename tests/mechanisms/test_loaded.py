@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.loaded import loaded_segments
+from neurolake.mechanisms.live.loaded import loaded_segments
 
 
 @pytest.fixture

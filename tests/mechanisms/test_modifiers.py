@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurolake.mechanisms import modifiers
-from neurolake.mechanisms.activity import Activations
-from neurolake.mechanisms.connectivity import Embedding
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.modifiers import modified, network_modifier, read_modifiers
+from neurolake.mechanisms.input import modifiers
+from neurolake.mechanisms.input.activity import Activations
+from neurolake.mechanisms.input.connectivity import Embedding
+from neurolake.mechanisms.input.modifiers import modified, network_modifier, read_modifiers
 
 ZEROS = np.zeros(4, np.int64)
 EMBEDDING = Embedding(

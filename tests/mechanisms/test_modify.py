@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.cell import create_cell
-from neurolake.mechanisms.compartments import apical_place
+from neurolake.mechanisms.cell.compartments import apical_place
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.modify import _known, cell_modifier
+from neurolake.mechanisms.cell.morphology import Shape, morphology
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.modify import _known, cell_modifier
-from neurolake.mechanisms.morphology import Shape, morphology
 
 # name, label, parent, from and to along z, diameter
 PLAN = [
@@ -60,9 +60,9 @@ def test_a_small_cell_has_no_tuft(model, pyramid):
 
 
 def test_a_real_cell_has_all_of_them(isf_data):
-    from neurolake.mechanisms.compartments import detailed_labels
-    from neurolake.mechanisms.morphology import read_morphology
-    from neurolake.mechanisms.sites import branches
+    from neurolake.mechanisms.cell.compartments import detailed_labels
+    from neurolake.mechanisms.cell.morphology import read_morphology
+    from neurolake.mechanisms.cell.sites import branches
 
     shapes = read_morphology(isf_data / "publication" / "morphologies" / "WR64_Cell8.hoc").shapes
     cell = branches(

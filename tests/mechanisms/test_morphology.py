@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurolake.mechanisms.cell.hoc import parse_hoc
+from neurolake.mechanisms.cell.morphology import Shape, morphology, read_morphology
+from neurolake.mechanisms.cell.swc import parse_swc
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.hoc import parse_hoc
-from neurolake.mechanisms.morphology import Shape, morphology, read_morphology
-from neurolake.mechanisms.swc import parse_swc
 
 HOC = """/*---- from NeuroMap
  {create dend_in_a_comment} ----*/

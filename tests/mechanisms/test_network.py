@@ -6,11 +6,11 @@ import pytest
 from neuron import h
 
 from neurolake.mechanisms import library
+from neurolake.mechanisms.cell.sites import branches
 from neurolake.mechanisms.draws import normal, stream, uniforms
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.network import Network, StoredSynapses, lognormal_weight, stored_synapses
-from neurolake.mechanisms.populations import Population, Receptor
-from neurolake.mechanisms.sites import branches
+from neurolake.mechanisms.input.network import Network, StoredSynapses, lognormal_weight, stored_synapses
+from neurolake.mechanisms.input.populations import Population, Receptor
 
 ALPHA = Receptor("Exp2Syn", (0.002,), delay=0.0, parameters={"tau1": 0.5, "tau2": 3.0, "e": 0.0})
 GLUTAMATE = Receptor("glutamate_syn", (1.5, 2.5), delay=1.0, threshold=0.5, parameters={"tau1": 26.0})

@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from neurolake.ingest.parameters import parse_parameters
+from neurolake.ingest.text.parameters import parse_parameters
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.network_parameters import (
+from neurolake.mechanisms.input.network_parameters import (
     EVOKED_FILES,
     evoked_network_parameters,
     ongoing_network_parameters,

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from neurolake.ingest.parameters import parse_parameters
+from neurolake.ingest.text.parameters import parse_parameters
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.populations import SURE, Firing, Receptor, Source, read_populations
+from neurolake.mechanisms.input.populations import SURE, Firing, Receptor, Source, read_populations
 
 RECEPTOR = {"threshold": 0.5, "delay": 1, "weight": [1.5, 2.5], "parameter": {"tau1": 26}}
 

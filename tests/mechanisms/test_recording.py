@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from neurolake.ingest.parameters import parse_parameters
-from neurolake.mechanisms.cell import create_cell
+from neurolake.ingest.text.parameters import parse_parameters
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.morphology import read_morphology
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.morphology import read_morphology
-from neurolake.mechanisms.recording import read_landmarks, site_at
+from neurolake.mechanisms.trial.recording import read_landmarks, site_at
 
 HEADER = "# AmiraMesh 3D ASCII 2.0\ndefine Markers 2\nMarkers { float[3] Coordinates } @1\n"
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.cell import create_cell
+from neurolake.mechanisms.cell.create import create_cell
+from neurolake.mechanisms.cell.spatial import RULES
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.spatial import RULES
 
 EXPONENTIAL = {"offset": -0.87, "linScale": 2.1, "_lambda": 0.004, "xOffset": 10.0}
 P = 2e-4

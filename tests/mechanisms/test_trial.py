@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurolake.mechanisms.demo_cell import cell_parameters, recording_landmark
-from neurolake.mechanisms.demo_input import POPULATIONS, demo_wiring, network_parameters
-from neurolake.mechanisms.demo_shape import demo_morphology
+from neurolake.mechanisms.demo.cell import cell_parameters, recording_landmark
+from neurolake.mechanisms.demo.input import POPULATIONS, demo_wiring, network_parameters
+from neurolake.mechanisms.demo.shape import demo_morphology
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.trial import Played, Recorded, Simulation, Trial
+from neurolake.mechanisms.trial.simulation import Played, Recorded, Simulation, Trial
 
 T_STOP = 40.0
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query import activations
-from neurolake.query.activations import EXCITATORY, bin_activations
 from neurolake.query.lake import Lake
+from neurolake.query.trials import activations
+from neurolake.query.trials.activations import EXCITATORY, bin_activations
 
 TYPES = ["L1", "L2", "L5tt", "VPM", "SymLocal1"]
 

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query import activations
-from neurolake.query.activations import bin_activations
-from neurolake.query.batches import Batch, batches
 from neurolake.query.lake import Lake, Snapshot
 from neurolake.query.prefetch import prefetched
-from neurolake.query.spikes import spike_counts
+from neurolake.query.trials import activations
+from neurolake.query.trials.activations import bin_activations
+from neurolake.query.trials.batching import Batch, batches
+from neurolake.query.trials.spikes import spike_counts
 
 TRIALS, TIME = np.arange(100, 123), 0.5 * np.arange(100)
 VOLTAGE = np.random.default_rng(0).normal(-65, 5, (25, 100))

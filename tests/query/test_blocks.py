@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import neurolake
 from neurolake import InputError
-from neurolake.query import blocks
-from neurolake.query.blocks import write_dask_array, write_dask_frame
+from neurolake.query.views import blocks
+from neurolake.query.views.blocks import write_dask_array, write_dask_frame
 
 
 @pytest.fixture(autouse=True)

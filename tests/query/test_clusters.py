@@ -20,8 +20,8 @@ from distributed import Client, LocalCluster
 
 import neurolake
 from neurolake import InputError
-from neurolake.lake.codecs import Codec
-from neurolake.query.blocks import _store_block
+from neurolake.lake.data.codecs import Codec
+from neurolake.query.views.blocks import _store_block
 
 HELPERS = Path(derivations.__file__).parent
 

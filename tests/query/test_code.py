@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neurolake import InputError
-from neurolake.query.code import code_digest
+from neurolake.query.derive.code import code_digest
 
 
 def function(text: str, **names: Any) -> Any:
@@ -170,7 +170,7 @@ def test_the_same_in_every_process(tmp_path: Path) -> None:
     script.write_text(
         "import numpy as np\n"
         + BASE
-        + "\nfrom neurolake.query.code import code_digest\nprint(code_digest(f))"
+        + "\nfrom neurolake.query.derive.code import code_digest\nprint(code_digest(f))"
     )
     found = {
         subprocess.run(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from neurolake.lake.errors import InputError
-from neurolake.query.cosine_model import Basis, CosineModel, fit_cosines, roc_auc
+from neurolake.query.models.cosines import Basis, CosineModel, fit_cosines, roc_auc
 
 GROUPS = ("EXC", "INH")
 SPACE = Basis((1.0, 2.5))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import neurolake
 from neurolake import InputError
-from neurolake.query import dasked
+from neurolake.query.views import dasked
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import xarray as xr
 
 import neurolake
 from neurolake import InputError, NotFoundError
-from neurolake.lake.content import content
+from neurolake.lake.nodes.content import content
 
 
 @pytest.fixture
@@ -220,8 +220,8 @@ def test_a_mapping_becomes_nodes_below_one(lake: Any) -> None:
 
 
 def test_blocks(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurolake.query.blocks.BLOCK_BYTES", 4000)
-    monkeypatch.setattr("neurolake.query.blocks.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("neurolake.query.views.blocks.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("neurolake.query.views.blocks.CHUNK_BYTES", 1000)
 
     def arrays(v: Any, sizes: list[int]) -> Iterator[Any]:
         for size in sizes:

@@ -8,10 +8,11 @@ import pytest
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
 
-from neurolake.query import figures, figures_images
-from neurolake.query.figures import Responses, overview, psth, raster, voltages
-from neurolake.query.figures_groups import band, bars, kernels
-from neurolake.query.figures_style import COLOURS, colours, page
+from neurolake.query.plots import images as figures_images
+from neurolake.query.plots import rasters as figures
+from neurolake.query.plots.groups import band, bars, kernels
+from neurolake.query.plots.rasters import Responses, overview, psth, raster, voltages
+from neurolake.query.plots.style import COLOURS, colours, page
 
 EDGES = np.array([0.0, 10.0, 20.0, 30.0])
 

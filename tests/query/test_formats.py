@@ -16,8 +16,8 @@ from rich.console import Console
 
 import neurolake
 from neurolake import InputError, QueryError
-from neurolake.query import formats
-from neurolake.query.formats import write_relation
+from neurolake.query.views import formats
+from neurolake.query.views.formats import write_relation
 
 
 @pytest.fixture

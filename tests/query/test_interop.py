@@ -10,11 +10,11 @@ import pytest
 import quantities as pq
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query.interop import to_elephant, to_neo
 from neurolake.query.lake import Snapshot
-from neurolake.query.spikes import interspike_intervals
+from neurolake.query.trials.interop import to_elephant, to_neo
+from neurolake.query.trials.spikes import interspike_intervals
 
 TIME = np.cumsum([5.0, *[0.025] * 99])  # with accumulated error
 VOLTAGE = np.random.default_rng(0).normal(-65, 5, (3, 100))

@@ -15,7 +15,7 @@ from isf_tasks import assign_keys
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import InputError, NotFoundError, ReadOnlyError
-from neurolake.query import isf
+from neurolake.query.isf import database as isf
 
 
 @pytest.fixture
@@ -332,5 +332,5 @@ def test_two_processes_assign_at_once(db: Any, tmp_path: Path) -> None:
 
 
 def test_importing_takes_no_dask(tmp_path: Path) -> None:
-    code = "import sys, neurolake.query.isf; sys.exit('dask' in sys.modules)"
+    code = "import sys, neurolake.query.isf.database; sys.exit('dask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

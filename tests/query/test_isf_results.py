@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pytest
 from simrun_trees import OLD, OTHER_SITE, SITE, Run, write_run
 
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake import Lake
 from neurolake.lake.errors import InputError
-from neurolake.query import isf
+from neurolake.query.isf import database as isf
 
 TEXT = pd.Series(["a"]).dtype
 
@@ -394,8 +394,8 @@ def test_a_lake_without_results_has_none(tmp_path: Path) -> None:
 
 
 def test_many_trials_share_partitions(monkeypatch: pytest.MonkeyPatch, grown: tuple[Any, Tree]) -> None:
-    monkeypatch.setattr("neurolake.query.isf_frames._ONE_EACH", 3)
-    monkeypatch.setattr("neurolake.query.isf_frames._MOST_PARTITIONS", 3)
+    monkeypatch.setattr("neurolake.query.isf.frames._ONE_EACH", 3)
+    monkeypatch.setattr("neurolake.query.isf.frames._MOST_PARTITIONS", 3)
     db, tree = grown
     assert db["synapse_activation"].npartitions == 3
     check_all(db, tree, [SITE])

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import CorruptObjectError, InputError
-from neurolake.query import isf, isf_json
+from neurolake.query.isf import database as isf
+from neurolake.query.isf import json as isf_json
 
 Point = namedtuple("Point", "x y")
 

@@ -6,7 +6,7 @@ import pytest
 
 import neurolake
 from neurolake import InputError
-from neurolake.query.kernel import kernel_of, known_kernel, versions_of
+from neurolake.query.derive.kernels import kernel_of, known_kernel, versions_of
 
 
 def test_a_decorated_function_is_itself() -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 
 import neurolake
 from neurolake import InputError, NotFoundError
-from neurolake.query.labelled import write_data_array
+from neurolake.query.views.labelled import write_data_array
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from neurolake.lake.errors import InputError
-from neurolake.query.lda import NORM, LdaModel, _balanced, fit_lda, spikes_within
+from neurolake.query.models.lda import NORM, LdaModel, _balanced, fit_lda, spikes_within
 
 GROUPS = ("EXC", "INH")
 WIDTH = 20

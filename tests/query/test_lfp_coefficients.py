@@ -5,11 +5,12 @@ import pyarrow as pa
 import pytest
 
 import neurolake
-from neurolake.ingest.electrodes import read_electrodes, store_electrodes
-from neurolake.ingest.fields import read_sim4life, store_field
-from neurolake.ingest.geometry import ingest_segments
+from neurolake.ingest.lfp.electrodes import read_electrodes, store_electrodes
+from neurolake.ingest.lfp.fields import read_sim4life, store_field
+from neurolake.ingest.lfp.segments import ingest_segments
 from neurolake.kernels import lfp as kernels
-from neurolake.query import lfp, lfp_coefficients
+from neurolake.query import lfp
+from neurolake.query.lfp import forward as lfp_coefficients
 
 
 def cells(count=40, seed=0, n_cells=4):
@@ -301,7 +302,7 @@ def test_nothing_is_written_when_a_field_is_too_small(lake):
 def test_bluerecording_from_end_to_end(shared_data, lake):
     """From CSV, nodes, morphology and report to its coefficients, all through a lake."""
     h5py = pytest.importorskip("h5py")
-    from neurolake.ingest.sonata import ingest_sonata
+    from neurolake.ingest.sonata.ingest import ingest_sonata
 
     folder = shared_data / "lfp" / "br_e2e"
     ingest_sonata(lake, folder / "simulation_config.json", name="e2e", on_error="skip")

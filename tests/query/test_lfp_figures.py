@@ -6,7 +6,7 @@ import xarray as xr
 
 import neurolake
 from neurolake.query import lfp
-from neurolake.query.lfp_figures import signal_page
+from neurolake.query.lfp.figures import signal_page
 
 figure = pytest.importorskip("matplotlib.figure")
 

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 import neurolake
-from neurolake.ingest.electrodes import store_electrodes
-from neurolake.ingest.weights import write_weights
+from neurolake.ingest.lfp.electrodes import store_electrodes
+from neurolake.ingest.lfp.weights import write_weights
 from neurolake.kernels import lfp as kernels
-from neurolake.query import lfp, lfp_products
+from neurolake.query import lfp
+from neurolake.query.lfp import products as lfp_products
 
 TIMES = 0.5 * np.arange(11)
 
@@ -301,7 +302,7 @@ def test_memory_is_bounded_whatever_the_reports_length(lake):
 def neuron(shared_data, lake):
     """The NEURON cell of the reference: report, expected signal, segments."""
     pytest.importorskip("h5py")
-    from neurolake.ingest.sonata import ingest_sonata
+    from neurolake.ingest.sonata.ingest import ingest_sonata
 
     for name in ("i_membrane", "lfp_line_expected", "electrodes_line"):
         ingest_sonata(lake, shared_data / "lfp" / "neuron_sonata" / f"{name}.h5", name="n")
@@ -354,7 +355,7 @@ def test_membrane_currents_of_a_cell_add_up_to_what_was_injected(neuron, lake):
 def test_the_ring_tests_lfp_reports(shared_data, lake):
     """Its reports are of another run than its currents; but all cells are alike there, and the first report tells theirs."""
     pytest.importorskip("h5py")
-    from neurolake.ingest.sonata import ingest_sonata
+    from neurolake.ingest.sonata.ingest import ingest_sonata
 
     folder = shared_data / "sonata" / "neurodamus_ringtest"
     for name in (
@@ -399,7 +400,7 @@ def test_libsonata_reads_the_weights_that_we_write(case, tmp_path):
 
 
 def test_weights_come_back_through_a_lake(case, lake, tmp_path):
-    from neurolake.ingest.sonata import ingest_sonata
+    from neurolake.ingest.sonata.ingest import ingest_sonata
 
     _, factors, report = case
     write_weights(tmp_path / "weights.h5", factors, "cells")

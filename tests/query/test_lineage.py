@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import neurolake
 from neurolake import NotFoundError
 from neurolake.cli import app
-from neurolake.lake.content import content
+from neurolake.lake.nodes.content import content
 
 
 @pytest.fixture

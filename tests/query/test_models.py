@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import neurolake as nl
-from neurolake.kernels.reduced import Lookup
+from neurolake.kernels.activity.reduced import Lookup
 from neurolake.lake.errors import InputError, NotFoundError
-from neurolake.query.cosine_model import Basis, CosineModel, Split
-from neurolake.query.lda import LdaModel, Scores
-from neurolake.query.models import model_names, open_model, save_model
-from neurolake.query.plots import plot
+from neurolake.query.models.cosines import Basis, CosineModel, Split
+from neurolake.query.models.lda import LdaModel, Scores
+from neurolake.query.models.stored import model_names, open_model, save_model
+from neurolake.query.plots.plots import plot
 
 
 def lda() -> LdaModel:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sonata_files import write_nodes
 
 import neurolake
-from neurolake.ingest.sonata import ingest_sonata
+from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import InputError, NotFoundError
-from neurolake.query import node_sets as module
-from neurolake.query.node_sets import node_set
+from neurolake.query.circuits import node_sets as module
+from neurolake.query.circuits.node_sets import node_set
 
 WORDS = ("aa", "ab", "ba", "c")
 

@@ -8,7 +8,7 @@ import pytest
 import neurolake as nl
 from neurolake.lake.errors import NotFoundError
 from neurolake.query.lake import Snapshot
-from neurolake.query.parameters import difference, of_trial, trial_id
+from neurolake.query.trials.parameters import difference, of_trial, trial_id
 
 
 @pytest.fixture

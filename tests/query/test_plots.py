@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 
 import neurolake as nl
 from neurolake import cli
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.kernels.raster import trace_raster
-from neurolake.kernels.reduced import Lookup
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.kernels.activity.reduced import Lookup
+from neurolake.kernels.traces.raster import trace_raster
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query import plot_data
 from neurolake.query.lake import Snapshot
-from neurolake.query.lda import LdaModel, Scores
-from neurolake.query.models import model_names, open_model, save_model
-from neurolake.query.plot_kinds import KINDS
-from neurolake.query.plots import plot
+from neurolake.query.models.lda import LdaModel, Scores
+from neurolake.query.models.stored import model_names, open_model, save_model
+from neurolake.query.plots import data as plot_data
+from neurolake.query.plots.kinds import KINDS
+from neurolake.query.plots.plots import plot
 
 TRIALS, TIME = np.arange(10, 22), 0.5 * np.arange(201)
 STIMULI = np.array(["C2", "D1", "C2"] * 4)

@@ -7,11 +7,11 @@ import pytest
 
 import neurolake as nl
 from neurolake.lake.errors import InputError
-from neurolake.query.cosine_model import Basis, fit_cosines
 from neurolake.query.lake import Snapshot
-from neurolake.query.lda import fit_lda
-from neurolake.query.models import open_model, save_model
-from neurolake.query.reduced_models import cosines_of_trials, lda_of_trials
+from neurolake.query.models.cosines import Basis, fit_cosines
+from neurolake.query.models.fit import cosines_of_trials, lda_of_trials
+from neurolake.query.models.lda import fit_lda
+from neurolake.query.models.stored import open_model, save_model
 
 TRIALS, MS = 600, 40
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import neurolake
 from neurolake import CorruptObjectError, InputError, NotFoundError
 from neurolake.cli import app
-from neurolake.query.kernel import kernel
+from neurolake.query.derive.kernels import kernel
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_cannot_be_renewed_says_why(lake: Any) -> None:
         lake.derive(function, node)
         names[name] = next(made.name for made in lake.derived() if made.kernel == name)
     lake.derive(derivations.largest, names["picky"])
-    from neurolake.query import kernel as registry
+    from neurolake.query.derive import kernels as registry
 
     del registry._VERSIONED["aged", "1"]
     write(lake, 1.0)

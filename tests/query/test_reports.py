@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sonata_files import write_report
 
 import neurolake
-from neurolake.ingest.sonata import ingest_sonata
+from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import InputError, NotFoundError
-from neurolake.query.reports import report, weights
+from neurolake.query.circuits.reports import report, weights
 
 
 @pytest.fixture(scope="module")

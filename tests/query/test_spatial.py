@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query import spatial
 from neurolake.query.lake import Lake
-from neurolake.query.spatial import spatiotemporal_activations
+from neurolake.query.trials import spatial
+from neurolake.query.trials.spatial import spatiotemporal_activations
 
 RNG = np.random.default_rng(0)
 TRIAL, DISTANCE = RNG.integers(0, 4, 500), RNG.integers(0, 60, 500) * 10.0  # on edges, too

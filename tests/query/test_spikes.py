@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurolake as nl
-from neurolake.ingest.simrun import ingest_simrun
-from neurolake.kernels import bursts
-from neurolake.kernels.features import network_features
-from neurolake.kernels.rates import bayesian_rates
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.kernels.trains import bursts
+from neurolake.kernels.trains.features import network_features
+from neurolake.kernels.trains.rates import bayesian_rates
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
-from neurolake.query import voltages
 from neurolake.query.lake import Lake, Snapshot
-from neurolake.query.spikes import (
+from neurolake.query.trials import voltages
+from neurolake.query.trials.spikes import (
     burst_events,
     firing_rates,
     interspike_intervals,
@@ -29,7 +29,7 @@ from neurolake.query.spikes import (
     spikes_in,
     voltage_bursts,
 )
-from neurolake.query.trains import trains
+from neurolake.query.trials.trains import trains
 
 # Numbers of trials with gaps: none may be taken for a row.
 IDS = np.array([3, 4, 7, 10, 11, 20, 21, 22, 30, 40])

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 
 import neurolake as nl
-from neurolake.kernels.raster import trace_raster
+from neurolake.kernels.traces.raster import trace_raster
 from neurolake.lake.errors import InputError, QueryError
-from neurolake.query import voltages
 from neurolake.query.lake import Lake, Snapshot
-from neurolake.query.voltages import (
+from neurolake.query.trials import voltages
+from neurolake.query.trials.voltages import (
     spike_triggered_average,
     voltage_density,
     voltage_picture,

@@ -1,0 +1,85 @@
+"""What runs of our own add to the tables of simrun results: where they came from, and the geometry of the cell."""
+
+import pyarrow as pa
+
+from .kinds import REAL, TEXT, WHOLE, TableKind, column
+from .space import SEGMENTS as PLACED
+
+SIMULATIONS = TableKind(
+    "simulations",
+    "one run that neurolake simulated or recorded",
+    pa.schema(
+        [
+            column("run", TEXT, "the run; `trials` has its trials"),
+            column(
+                "kind",
+                TEXT,
+                "run: input drawn; rerun: stored input; crossing: both; record: a script's model",
+            ),
+            column("seed", WHOLE, "key of all that is random in it, with the number of the trial"),
+            column("t_stop", REAL, "end of a trial; null where a script decides", "ms"),
+            column("neuron_parameters", TEXT, "digest of the cell's parameters; key of `parameters`"),
+            column("network_parameters", TEXT, "digest of the network's parameters; key of `parameters`"),
+            column("mechanisms", TEXT, "SHA-256 over the NMODL text of all mechanisms that could be used"),
+            column("neuron", TEXT, "version of NEURON"),
+            column(
+                "code_commit", TEXT, "git commit of the working folder when it began; null outside of git"
+            ),
+            column("code_dirty", pa.bool_(), "whether that folder had changes which were not committed"),
+            column("settings", TEXT, "what was recorded, changed or given besides, as JSON"),
+        ]
+    ),
+)
+
+RECORDED_SPIKES = TableKind(
+    "recorded_spikes",
+    "one spike of a recorded NEURON model",
+    pa.schema(
+        [
+            column("trial_id", WHOLE, "the trial; key of `trials`"),
+            column("source", TEXT, "section of the soma, or what a NetCon listens to, by NEURON's name"),
+            column("spike", pa.int32(), "0 for the source's first spike in the trial, 1 for the next"),
+            column(
+                "time", REAL, "a NetCon's event, or a soma's first sample at or above the threshold", "ms"
+            ),
+            column(
+                "threshold", REAL, "voltage crossed upwards; null for NetCons, which have their own", "mV"
+            ),
+        ]
+    ),
+    ("trial_id",),
+)
+
+SECTIONS = TableKind(
+    "sections",
+    "one section of the cells of a run",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "number of the cell; 0 where there is one"),
+            column("section_id", WHOLE, "number of the section, in order of creation"),
+            column("name", TEXT, "its name in NEURON"),
+            column("label", TEXT, "Soma, Axon, Dendrite, ApicalDendrite, AIS or Myelin; null where unknown"),
+            column("parent_id", WHOLE, "section it starts from; -1 for a root"),
+            column("parent_x", REAL, "where on that, 0 to 1"),
+            column("length", REAL, "length", "µm"),
+            column("area", REAL, "membrane area, without that of spines", "µm²"),
+            column("n_segments", WHOLE, "number of segments"),
+            column("n_points", WHOLE, "number of 3-D points"),
+            column("soma_distance", REAL, "path length from the soma's surface to the section's 0-end", "µm"),
+        ]
+    ),
+    ("node_id", "section_id"),
+)
+
+SEGMENTS = TableKind(
+    "segments",
+    "one segment of the cells of a run, in the order of columns of its reports",
+    pa.schema(
+        [
+            *PLACED.schema,
+            column("x", REAL, "relative position of the middle on its section"),
+            column("area", REAL, "membrane area, without that of spines", "µm²"),
+        ]
+    ),
+    ("node_id", "section_id", "segment_id"),
+)

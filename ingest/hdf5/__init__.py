@@ -1,0 +1,1 @@
+"""HDF5 files: opening, reading in pieces, and their layout to the last attribute."""

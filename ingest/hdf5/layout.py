@@ -1,0 +1,231 @@
+"""How an HDF5 file was laid out: types, attributes and places of its datasets, as rows of a table.
+
+What a lake holds of a SONATA file stands in tables and arrays; this is what must be known besides to write the
+file again: one row for each group and dataset, which says where its values are now, or holds them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...catalog.vocabulary.kinds import TEXT, TableKind, column
+from ...lake.errors import InputError
+
+LARGEST_VALUE = 64 * 2**20
+
+LAYOUT = TableKind(
+    "layout",
+    "one group or dataset of an ingested HDF5 file",
+    pa.schema(
+        [
+            column("file", TEXT, "the file; key of `files`"),
+            column("path", TEXT, "path of the group or dataset in the file; '/' is the file's root"),
+            column("type", TEXT, "type of the dataset's values, as JSON; null for a group"),
+            column(
+                "shape", pa.list_(pa.int64()), "its shape; null for a group and for a dataset without one"
+            ),
+            column("chunks", pa.list_(pa.int64()), "shape of its HDF5 chunks; null where it is contiguous"),
+            column("filters", TEXT, "HDF5 filters of its chunks, as JSON"),
+            column("attributes", TEXT, "its HDF5 attributes, as JSON"),
+            column("node", TEXT, "node that holds its values; null where `value` does"),
+            column("part", TEXT, "which part of that node: a column, or '@' and how it is derived"),
+            column("value", pa.binary(), "values of a dataset that no table or array stands for"),
+        ]
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row of the layout, with the columns of `LAYOUT`."""
+
+    file: str
+    path: str
+    type: str | None = None
+    shape: Sequence[int] | None = None
+    chunks: Sequence[int] | None = None
+    filters: str | None = None
+    attributes: str = "{}"
+    node: str | None = None
+    part: str | None = None
+    value: bytes | None = None
+
+
+def layout_table(items: Sequence[Item]) -> pa.Table:
+    """Rows as a table."""
+    return pa.Table.from_pylist([asdict(item) for item in items], LAYOUT.schema)
+
+
+def layout_items(table: pa.Table) -> list[Item]:
+    """The inverse of `layout_table`."""
+    return [Item(**row) for row in table.to_pylist()]
+
+
+def hdf5() -> ModuleType:
+    """The package h5py.
+
+    Raises
+    ------
+    InputError
+        It is not installed.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("SONATA files need h5py: pip install 'neurolake[sonata]'") from None
+    module: ModuleType = h5py
+    return module
+
+
+# Types
+
+
+def type_json(kind: np.dtype[Any]) -> Any:
+    """A type of HDF5 as JSON: NumPy's name, ``{"text", "length"}`` or ``{"enum", "base"}``.
+
+    Raises
+    ------
+    ValueError
+        It is none of numbers, text and enumerations.
+    """
+    h5py = hdf5()
+    text, names = h5py.check_string_dtype(kind), h5py.check_enum_dtype(kind)
+    if text is not None:
+        return {"text": text.encoding, "length": text.length}
+    if names is not None:
+        return {"enum": {name: int(value) for name, value in names.items()}, "base": kind.str}
+    if kind.kind not in "biuf" or kind.shape:
+        raise ValueError(f"values of type {kind}, expected numbers, text or an enumeration")
+    return kind.str
+
+
+def type_of(value: Any) -> np.dtype[Any]:
+    """The inverse of `type_json`."""
+    h5py = hdf5()
+    if isinstance(value, str):
+        return np.dtype(value)
+    if "text" in value:
+        made: np.dtype[Any] = h5py.string_dtype(value["text"], value["length"])
+    else:
+        made = h5py.enum_dtype(value["enum"], basetype=value["base"])
+    return made
+
+
+# Attributes and values
+
+
+def attributes_json(attributes: Any) -> str:
+    """The HDF5 attributes of an object as JSON: type, shape and values of each.
+
+    Raises
+    ------
+    ValueError
+        One has a type that `type_json` does not know.
+    """
+    return json.dumps({name: _attribute(attributes, name) for name in attributes}, sort_keys=True)
+
+
+def _attribute(attributes: Any, name: str) -> dict[str, Any]:
+    stored, value = attributes.get_id(name), attributes[name]
+    if stored.shape is None or isinstance(value, hdf5().Empty):
+        return {"type": type_json(stored.dtype), "shape": None, "value": None}
+    flat = np.asarray(value).reshape(-1).tolist()
+    texts = [item.decode() if isinstance(item, bytes) else item for item in flat]
+    return {"type": type_json(stored.dtype), "shape": list(stored.shape), "value": texts}
+
+
+def write_attributes(target: Any, text: str) -> None:
+    """Give an HDF5 object the attributes that `attributes_json` told."""
+    for name, told in json.loads(text).items():
+        kind = type_of(told["type"])
+        if told["shape"] is None:
+            target.attrs[name] = hdf5().Empty(kind)
+            continue
+        texts = [item.encode() for item in told["value"]] if kind.kind == "S" else told["value"]
+        values = np.array(texts, kind).reshape(told["shape"])
+        target.attrs.create(name, values[()], tuple(told["shape"]), kind)
+
+
+def value_bytes(dataset: Any) -> bytes | None:
+    """All values of a dataset as bytes, text as JSON; None for a dataset without a shape.
+
+    Raises
+    ------
+    ValueError
+        They are more than `LARGEST_VALUE` bytes.
+    """
+    if dataset.shape is None:
+        return None
+    if dataset.nbytes > LARGEST_VALUE:
+        raise ValueError(f"{dataset.nbytes} bytes that no table or array of the lake stands for")
+    if hdf5().check_string_dtype(dataset.dtype) is None:
+        return np.asarray(dataset[()]).tobytes()
+    return json.dumps(np.asarray(dataset.asstr()[()]).reshape(-1).tolist()).encode()
+
+
+def value_of(item: Item) -> Any:
+    """The inverse of `value_bytes`."""
+    kind = type_of(json.loads(item.type or "null"))
+    if item.value is None or item.shape is None:
+        return hdf5().Empty(kind)
+    if hdf5().check_string_dtype(kind) is None:
+        return np.frombuffer(item.value, kind).reshape(item.shape)
+    return np.array(json.loads(item.value), object).reshape(item.shape)
+
+
+# Items
+
+
+def described(file: str, path: str, found: Any, claim: tuple[str, str] | None) -> Item:
+    """What there is to know of a group or dataset; *claim* is the node and part that hold its values.
+
+    Raises
+    ------
+    ValueError
+        It is of a type that SONATA does not have.
+    """
+    attributes = attributes_json(found.attrs)
+    if not hasattr(found, "dtype"):
+        return Item(file, path, attributes=attributes)
+    filters = {"compression": found.compression, "compression_opts": found.compression_opts}
+    kept = {name: value for name, value in filters.items() if value is not None}
+    kept |= {"shuffle": True} if found.shuffle else {}
+    node, part = claim or (None, None)
+    return Item(
+        file,
+        path,
+        type=json.dumps(type_json(found.dtype), sort_keys=True),
+        shape=None if found.shape is None else list(found.shape),
+        chunks=None if found.chunks is None else list(found.chunks),
+        filters=json.dumps(kept) if kept else None,
+        attributes=attributes,
+        node=node,
+        part=part,
+        value=None if claim else value_bytes(found),
+    )
+
+
+def make_dataset(file: Any, item: Item) -> Any:
+    """The dataset that *item* describes, without values if a node has them."""
+    h5py = hdf5()
+    kind = type_of(json.loads(item.type or "null"))
+    if item.node is None:
+        value = value_of(item)
+        made = file.create_dataset(
+            item.path, data=value, dtype=None if isinstance(value, h5py.Empty) else kind, **_storage(item)
+        )
+    else:
+        made = file.create_dataset(item.path, tuple(item.shape or ()), kind, **_storage(item))
+    write_attributes(made, item.attributes)
+    return made
+
+
+def _storage(item: Item) -> Mapping[str, Any]:
+    if item.chunks is None:
+        return {}
+    return {"chunks": tuple(item.chunks), **json.loads(item.filters or "{}")}

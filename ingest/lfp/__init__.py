@@ -1,0 +1,5 @@
+"""Electrodes, fields, weights, and segments of cells in space."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,144 @@
+"""Commands that bring in what extracellular potentials are made of, and write weights of electrodes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...lake.console import Branch, LakePath, Ref, out
+from ...lake.errors import InputError
+
+ingest_app = typer.Typer()
+export_app = typer.Typer()
+
+Name = Annotated[str | None, typer.Option(help="What the node is called; by default as the file is.")]
+
+
+@ingest_app.command("electrodes")
+def ingest_electrodes_command(
+    lake: LakePath,
+    file: Annotated[
+        Path | None, typer.Argument(help="CSV of BlueRecording or bmtk, or JSON of probeinterface.")
+    ] = None,
+    name: Name = None,
+    format: Annotated[
+        str | None, typer.Option(help="bluerecording, bmtk or probeinterface; default: what it looks like.")
+    ] = None,
+    probe: Annotated[
+        str | None, typer.Option(help="No file but a probe: laminar, neuropixels-1.0 or neuropixels-2.0.")
+    ] = None,
+    contacts: Annotated[int, typer.Option(help="Contacts of the probe.")] = 384,
+    spacing: Annotated[float, typer.Option(help="Of a laminar probe, in µm.")] = 50.0,
+    place: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="Of the tip, or of a laminar probe's first contact, in µm."),
+    ] = (0.0, 0.0, 0.0),
+    direction: Annotated[
+        tuple[float, float, float] | None, typer.Option(help="From there to the other contacts.")
+    ] = None,
+    branch: Branch = "main",
+) -> None:
+    """Bring electrodes into a lake, as the table electrodes/NAME.
+
+    Example: neurolake ingest electrodes probe.csv --lake my-lake
+    """
+    from ...kernels.lfp.electrodes import laminar_probe, shank_probe
+    from ...lake import Lake
+    from .electrodes import read_electrodes, store_electrodes
+
+    if (file is None) == (probe is None):
+        raise InputError("give a FILE or --probe")
+    try:
+        if file is not None:
+            found = read_electrodes(file, format)
+        elif probe == "laminar":
+            found = laminar_probe(contacts, spacing, first=place, direction=direction or (0.0, 0.0, -1.0))
+        else:
+            found = shank_probe(str(probe), contacts, tip=place, direction=direction or (0.0, 0.0, 1.0))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    node = store_electrodes(
+        Lake.open(lake), name or (file.stem if file else str(probe)), found, branch=branch
+    )
+    out.print(f"{node}  ({len(found):,} contacts)")
+
+
+@ingest_app.command("field")
+def ingest_field_command(
+    file: Annotated[Path, typer.Argument(help="A field that Sim4Life exported.", show_default=False)],
+    lake: LakePath,
+    name: Name = None,
+    current_unit: Annotated[str, typer.Option(help="Of the file's CurrentApplied: nA, uA, mA or A.")] = "nA",
+    branch: Branch = "main",
+) -> None:
+    """Bring the field of an electrode into a lake, as the group fields/NAME.
+
+    Example: neurolake ingest field eeg_potential.h5 --name eeg --lake my-lake
+    """
+    from ...lake import Lake
+    from .fields import read_sim4life, store_field
+
+    field = read_sim4life(file, current_unit=current_unit)
+    node = store_field(Lake.open(lake), name or file.stem, field, branch=branch)
+    out.print(f"{node}  ({' x '.join(map(str, field.shape))})")
+
+
+@ingest_app.command("segments")
+def ingest_segments_command(
+    nodes: Annotated[
+        str, typer.Argument(help="Table of nodes, such as nodes/run/cells.", show_default=False)
+    ],
+    morphologies: Annotated[Path, typer.Argument(help="Folder of the morphologies.", show_default=False)],
+    lake: LakePath,
+    report: Annotated[
+        str | None,
+        typer.Option(help="Compartment report that tells sections and how many segments they have."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="By default the last part of NODES.")] = None,
+    axon: Annotated[str, typer.Option(help="keep, stub or bluerecording.")] = "keep",
+    segment_length: Annotated[float, typer.Option(help="Longest segment without a report, in µm.")] = 40.0,
+    branch: Branch = "main",
+) -> None:
+    """Place the segments of a population's cells, as the table segments/NAME.
+
+    Example: neurolake ingest segments nodes/run/cells morphologies/ --report reports/run/i/cells --lake my-lake
+    """
+    from ...lake import Lake
+    from .segments import ingest_segments
+
+    target = Lake.open(lake)
+    node = ingest_segments(
+        target,
+        nodes,
+        morphologies,
+        report=report,
+        name=name,
+        axon=axon,
+        segment_length=segment_length,
+        branch=branch,
+    )
+    out.print(f"{node}  ({target.at(branch).tables[node].rows:,} segments)")
+
+
+@export_app.command("electrodes")
+def export_electrodes_command(
+    coefficients: Annotated[str, typer.Argument(help="Node of coefficients.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="File to write, which is not there yet.", show_default=False)],
+    population: Annotated[str, typer.Option(help="Of the nodes.", show_default=False)],
+    lake: LakePath,
+    ones: Annotated[
+        bool, typer.Option("--ones", help="Add a last column of ones, as BlueRecording does.")
+    ] = False,
+    at: Ref = "main",
+) -> None:
+    """Write coefficients as an electrodes file of SONATA, which CoreNEURON and libsonata read.
+
+    Example: neurolake export electrodes NODE weights.h5 --population cells --lake my-lake
+    """
+    from ...lake import Lake
+    from .weights import stored_coefficients, write_weights
+
+    write_weights(file, stored_coefficients(Lake.open(lake).at(at), coefficients), population, ones=ones)
+    out.print(f"Wrote {file}")

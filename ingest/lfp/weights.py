@@ -1,0 +1,121 @@
+"""Coefficients as SONATA's files of electrodes, which libsonata and CoreNEURON read."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...lake import Snapshot
+from ...lake.errors import InputError
+from ...lake.nodes.content import coordinates
+from ..hdf5.layout import hdf5
+
+BLOCK_ROWS = 2**14
+_UNITS = ("mV/nA", "1", "mV/nA or 1", "1 or mV/nA")
+
+
+def write_weights(path: str | Path, coefficients: Any, population: str, *, ones: bool = False) -> None:
+    """Write an electrodes file as SONATA's extension for simulations specifies it: float64, mV/nA.
+
+    Parameters
+    ----------
+    path
+        The file, which must not be there; nothing is left of it if it cannot be written whole.
+    coefficients
+        [electrode, segment] as `query.lfp.coefficients` gives them, or a lake's array of them. Segments of a node
+        stand together, nodes in ascending order, and within a node in the order of the simulator's report.
+    population
+        Of the nodes.
+    ones
+        Whether to add a last column of ones, as BlueRecording does: its signal is the sum of all currents.
+
+    Raises
+    ------
+    InputError
+        They are no coefficients in mV/nA, nodes are not in order, an electrode is called like the population (the
+        file has one name for both), or the file is there.
+    """
+    array = coefficients.xarray() if hasattr(coefficients, "xarray") else coefficients
+    target = Path(path)
+    if array.attrs.get("units") not in _UNITS:
+        raise InputError(f"coefficients are in {array.attrs.get('units')!r}; expected mV/nA")
+    names = [str(name) for name in array["electrode"].values]
+    if population in names:
+        raise InputError(
+            f"electrode {population!r} is called like the population; the file has one name for both"
+        )
+    nodes, offsets = _ranges(array["node_id"].values)
+    if target.exists():
+        raise InputError(f"{target} is there already")
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with hdf5().File(partial, "w") as file:
+            file[f"{population}/node_ids"] = nodes
+            file[f"{population}/offsets"] = offsets
+            file[f"{population}/node_ids"].attrs["date"] = datetime.now(UTC).date().isoformat()
+            _write_factors(file, population, array, ones)
+            for column, name in enumerate(names):
+                _describe(
+                    file.create_group(f"electrodes/{name}"), array.isel(electrode=column), column, population
+                )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def stored_coefficients(snapshot: Snapshot, name: str) -> Any:
+    """Coefficients of a lake with their labels, as an array of xarray's whose values are read when they are needed.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such array.
+    InputError
+        It is no array of coefficients.
+    """
+    import dask.array as da
+    import xarray as xr
+
+    array = snapshot.arrays[name]
+    dims = _dimensions(snapshot, name)
+    if dims != ["electrode", "segment"]:
+        raise InputError(f"array {name!r} has the dimensions {dims}; coefficients have electrode and segment")
+    labels = {
+        key: (_dimensions(snapshot, node), snapshot.arrays[node][...])
+        for key, node in coordinates(snapshot.tree, name).items()
+    }
+    values = da.from_array(array, (array.shape[0], BLOCK_ROWS), asarray=False)
+    return xr.DataArray(values, labels, dims, attrs=array.attrs.asdict())
+
+
+def _dimensions(snapshot: Snapshot, name: str) -> list[str]:
+    return [str(dim) for dim in snapshot.tree[name].meta.get("dimension_names") or ()]
+
+
+def _ranges(node_id: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    falling = np.flatnonzero(np.diff(node_id) < 0)
+    if falling.size:
+        i = falling[0]
+        raise InputError(f"node {node_id[i + 1]} comes after node {node_id[i]}; expected ascending nodes")
+    nodes, first = np.unique(node_id, return_index=True)
+    return nodes.astype(np.uint64), np.append(first, len(node_id)).astype(np.uint64)
+
+
+def _write_factors(file: Any, population: str, array: Any, ones: bool) -> None:
+    n_electrodes, n_segments = array.shape
+    shape = (n_segments, n_electrodes + ones)
+    made = file.create_dataset(f"electrodes/{population}/scaling_factors", shape, np.float64)
+    for begin in range(0, n_segments, BLOCK_ROWS):
+        block = np.ones((min(BLOCK_ROWS, n_segments - begin), shape[1]))
+        block[:, :n_electrodes] = array[:, begin : begin + BLOCK_ROWS].values.T
+        made[begin : begin + len(block)] = block
+
+
+def _describe(group: Any, electrode: Any, column: int, population: str) -> None:
+    group["position"] = np.array([electrode[axis].item() for axis in "xyz"], np.float32)
+    for key in ("type", "layer", "region"):
+        text = str(electrode[key].item()) if key in electrode.coords else ""
+        group.create_dataset(key, data=text or "NA", dtype=hdf5().string_dtype())
+    group[population] = np.uint64(column)

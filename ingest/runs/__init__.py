@@ -1,0 +1,5 @@
+"""NEURON simulates into the lake: runs, reruns and recordings of any model."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

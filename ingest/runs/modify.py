@@ -1,0 +1,148 @@
+"""What may be changed when trials are run again: functions by name, and those of users.
+
+There are three kinds: of the cell's parameters, of the network's, and of the activations of a trial. All are called in
+the driver, with what is stored and keyword arguments, and return what to use instead; nothing is changed in place.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...lake.errors import InputError
+
+Kind = Literal["cell", "network", "activations"]
+Tree = Mapping[str, Any]
+Columns = Mapping[str, NDArray[Any]]
+Function = Callable[..., Any]
+Modify = Mapping[str, Mapping[str, Any]] | Sequence[tuple[str, Mapping[str, Any]]]
+"""Names with keyword arguments; as pairs where a name comes twice."""
+
+_known: dict[str, tuple[Kind, Function]] = {}
+
+
+def rerun_modifier(kind: Kind) -> Callable[[Function], Function]:
+    """Register a function under its own name.
+
+    One of kind ``cell`` or ``network`` takes a parameter tree and returns one. One of ``activations`` takes the columns
+    of a trial's ``synapse_activation`` as arrays and returns such columns.
+    """
+
+    def register(function: Function) -> Function:
+        _known[function.__name__] = kind, function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Modifications:
+    """Functions to apply, in order.
+
+    Attributes
+    ----------
+    asked
+        Names and keyword arguments.
+    """
+
+    asked: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    @classmethod
+    def of(cls, modify: Modify) -> "Modifications":
+        """What was asked for; InputError over names that are not registered and arguments that do not fit."""
+        pairs = modify.items() if isinstance(modify, Mapping) else modify
+        for name, arguments in pairs:
+            if name not in _known:
+                raise InputError(f"modify: no function {name!r} is registered; there are {', '.join(_known)}")
+            try:
+                inspect.signature(_known[name][1]).bind(None, **arguments)
+            except TypeError as error:
+                raise InputError(f"modify: {name}: {error}") from error
+        return cls(tuple((name, dict(arguments)) for name, arguments in pairs))
+
+    def apply(self, kind: Kind, value: Any) -> Any:
+        """What the functions of a kind make of a value."""
+        for name, arguments in self.asked:
+            own, function = _known[name]
+            if own == kind:
+                value = function(value, **arguments)
+        return value
+
+
+@rerun_modifier("cell")
+def set_cell(tree: Tree, values: Mapping[str, Any]) -> Tree:
+    """Give parameters of the cell other values, by their paths, such as ``neuron.Soma.properties.Ra``."""
+    return _with(tree, values.items(), lambda old, new: new)
+
+
+@rerun_modifier("cell")
+def scale_cell(tree: Tree, factors: Mapping[str, float]) -> Tree:
+    """Multiply numbers among the parameters of the cell, by their paths."""
+    return _with(tree, factors.items(), lambda old, factor: old * factor)
+
+
+@rerun_modifier("network")
+def set_network(tree: Tree, values: Mapping[str, Any]) -> Tree:
+    """Give parameters of the network other values, by their paths, such as ``network.VPM_C2.cellNr``."""
+    return _with(tree, values.items(), lambda old, new: new)
+
+
+@rerun_modifier("network")
+def scale_weights(tree: Tree, factor: float, cell_types: Sequence[str] | None = None) -> Tree:
+    """Multiply the weights of all receptors, or of those of some cell types (``L5tt``) or populations (``L5tt_C2``)."""
+    changed = copy.deepcopy(dict(tree))
+    for name, population in changed["network"].items():
+        chosen = cell_types is None or name in cell_types or name.split("_")[0] in cell_types
+        for receptor in population.get("synapses", {}).get("receptors", {}).values() if chosen else ():
+            weight = receptor["weight"]
+            scaled = [factor * own for own in weight] if isinstance(weight, list) else factor * weight
+            receptor["weight"] = scaled
+    return changed
+
+
+@rerun_modifier("activations")
+def silence(
+    activations: Columns,
+    cell_types: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    distance: tuple[float, float] | None = None,
+    time: tuple[float, float] | None = None,
+) -> Columns:
+    """Take out the activations that all that is given applies to.
+
+    Parameters
+    ----------
+    cell_types
+        Cell types (``L5tt``) or populations (``L5tt_C2``).
+    labels
+        Dendrite labels.
+    distance, time
+        [begin, end) in um from the soma, and in ms.
+    """
+    kind = activations["synapse_type"].astype(str)
+    gone = np.ones(len(kind), bool)
+    if cell_types is not None:
+        gone &= np.isin(kind, cell_types) | np.isin(np.char.partition(kind, "_")[:, 0], cell_types)
+    if labels is not None:
+        gone &= np.isin(activations["dendrite_label"].astype(str), labels)
+    for name, span in (("soma_distance", distance), ("time", time)):
+        if span is not None:
+            gone &= (activations[name] >= span[0]) & (activations[name] < span[1])
+    return {name: column[~gone] for name, column in activations.items()}
+
+
+def _with(tree: Tree, changes: Iterable[tuple[str, Any]], change: Callable[[Any, Any], Any]) -> Tree:
+    changed = copy.deepcopy(dict(tree))
+    for path, value in changes:
+        at: Any = changed
+        *above, last = path.split(".")
+        for key in above:
+            at = at.get(key) if isinstance(at, dict) else None
+        if not isinstance(at, dict) or last not in at:
+            raise InputError(f"there is no parameter {path!r} to change")
+        at[last] = change(at[last], value)
+    return changed

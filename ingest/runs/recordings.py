@@ -1,0 +1,169 @@
+"""Any NEURON model, recorded into a lake while somebody's script simulates it."""
+
+import hashlib
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...catalog.vocabulary import runs as runs_schema
+from ...catalog.vocabulary import trials as schema
+from ...kernels.trains.spikes import threshold_crossings
+from ...lake import Lake
+from ...lake.errors import InputError
+from ...mechanisms.errors import ModelError
+from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals
+from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
+from ...mechanisms.trial.simulation import SOMA_SITE
+from ..trials.names import checked_run
+from .model import Model
+from .reports import Frames, FrameWriter
+from .stage import Plan, land_recorded, next_number
+from .worker import Finished
+
+
+@dataclass
+class Recording:
+    """A recording that is going on; what it became is known when its block has ended.
+
+    Attributes
+    ----------
+    run
+        Its run.
+    trial_number, commit
+        The trial that it became in the run, and the commit that has it; None before.
+    """
+
+    run: str
+    trial_number: int | None = field(default=None)
+    commit: str | None = field(default=None)
+
+
+@contextmanager
+def record(
+    lake: Lake,
+    run: str,
+    *,
+    sections: Iterable[Any] | None = None,
+    variables: Sequence[str] = ("v",),
+    dt: float | None = None,
+    netcons: Sequence[Any] = (),
+    threshold: float = 0.0,
+    parameters: Mapping[str, Any] | None = None,
+) -> Iterator[Recording]:
+    """Record a NEURON model, which need not be known, while the block simulates it; one commit when it ends.
+
+    What is kept is of the last ``finitialize`` in the block: variables of all segments as reports, with the tables
+    ``sections/<run>`` and ``segments/<run>``; spikes in ``recorded_spikes``; and, of a model with one soma, its
+    potential and spikes as those of simrun results. Each block is a trial of the run. If the block raises, nothing
+    is stored.
+
+    NEURON computes membrane currents from the start of the block on if they are asked for, and no longer than that.
+    Sections without 3-D points get some when the block has ended (``define_shape``).
+
+    Parameters
+    ----------
+    run
+        Name of the run; another trial of it if it is there.
+    sections
+        NEURON's sections, which the block may not change; all by default.
+    variables
+        Range variables of all segments, such as ``v``, ``i_membrane`` (nA) or ``m_hh``; NaN in segments without.
+    dt
+        Interval of frames in ms; every step by default, whether NEURON's steps are fixed or vary. Steps that vary
+        from cell to cell (``use_local_dt``) cannot be recorded.
+    netcons
+        NetCons whose sources' spikes are kept.
+    threshold
+        In mV: what a spike of a soma crosses upwards. Somata are sections whose names begin with ``soma``, or else the
+        roots.
+    parameters
+        What the model was made with: numbers, text, lists and dictionaries by name.
+
+    Raises
+    ------
+    InputError
+        No sections, a variable that no segment has, a block that simulates nothing, or a run of that name that was
+        another model; nothing is stored.
+    """
+    checked_run(run)
+    flat = None if parameters is None else Model(parameters, None, {})
+    if dt is not None and not dt > 0:
+        raise InputError(f"dt {dt}: expected an interval in ms above 0")
+    recording = Recording(run)
+    with _told():
+        live = LiveRecorder(sections, variables, dt, netcons)
+    with live:
+        yield recording
+    if len(live.time) == 0:
+        raise InputError("nothing was simulated in the block")
+    with _told():
+        model, frames = live.model(), live.frames()
+    plan = _plan(run, model, variables, dt)
+    number = next_number(lake, run)
+    finished = _finished(number, live, _stored(lake, frames))
+    spikes = _spikes(live, threshold)
+    recording.commit = land_recorded(lake, plan, finished, spikes, flat)
+    recording.trial_number = number
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        raise InputError(str(error)) from error
+
+
+def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None) -> Plan:
+    geometry = hashlib.sha256()
+    for name in ("section_id", "start_x", "start_y", "start_z", "diameter", "length"):
+        geometry.update(np.ascontiguousarray(model.segments[name]).tobytes())
+    settings = {"segments": list(variables), "dt": dt, "geometry": geometry.hexdigest()}
+    return Plan(run, "record", None, None, None, model.mechanisms, settings, model.sections, model.segments)
+
+
+def _stored(lake: Lake, frames: SegmentFrames) -> dict[str, Frames]:
+    n_segments = next(iter(frames.values.values())).shape[1] if frames.values else 1
+    block = max(1, BLOCK_BYTES // (np.float32().itemsize * n_segments))
+    writer = FrameWriter(lake.storage, min(block, len(frames.time)))
+    writer(frames)
+    return writer.finish()
+
+
+def _finished(number: int, live: LiveRecorder, frames: Mapping[str, Frames]) -> Finished:
+    nothing = {
+        kind.name: kind.schema.empty_table().drop_columns("trial_id")
+        for kind in (schema.SYNAPSE_ACTIVATION, schema.CELL_ACTIVATION)
+    }
+    somata = list(live.somata.values())
+    return Finished(
+        number=number,
+        time=live.time,
+        voltage={SOMA_SITE: somata[0]} if len(somata) == 1 else {},
+        synapses=nothing[schema.SYNAPSE_ACTIVATION.name],
+        cells=nothing[schema.CELL_ACTIVATION.name],
+        frames=frames,
+        host=socket.gethostname(),
+    )
+
+
+def _spikes(live: LiveRecorder, threshold: float) -> pa.Table:
+    """Rows of ``recorded_spikes`` without ``trial_id``."""
+    parts: list[tuple[str, Reals, float | None]] = [(name, own, None) for name, own in live.spikes.items()]
+    if live.somata:
+        voltage = np.stack(list(live.somata.values()))
+        soma, _, times = threshold_crossings(voltage, live.time, threshold)
+        parts += [(name, times[soma == row], threshold) for row, name in enumerate(live.somata)]
+    columns = {
+        "source": [source for source, times, _ in parts for _ in times],
+        "spike": [number for _, times, _ in parts for number in range(len(times))],
+        "time": [time for _, times, _ in parts for time in times.tolist()],
+        "threshold": [crossed for _, times, crossed in parts for _ in times],
+    }
+    kind = runs_schema.RECORDED_SPIKES.schema
+    return pa.table([pa.array(columns[name], kind.field(name).type) for name in columns], names=list(columns))

@@ -1,0 +1,254 @@
+"""Stored trials, simulated again: as they were, with something changed, or with another future."""
+
+import time as clock
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...lake import Lake
+from ...lake.errors import InputError
+from ...mechanisms.trial.simulation import Played, Recorded, Simulation
+from ..simrun.text import parse_synapses
+from ..trials.names import checked_run, sim_trial_index
+from .model import Given, read_model
+from .modify import Modifications, Modify
+from .runs import BATCH, Progress, RunReport, Work, kept, planned, read_recorded, simulate_jobs
+from .stored import Row, Stored, columns_of, no_cells, stored_trials
+from .worker import Job
+
+SLICE = 256
+"""How many trials' activations are held at a time."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How trials are simulated and what is recorded; see `runs.run`."""
+
+    record: str = "soma,site"
+    dt_record: float | None = None
+    scheduler: str | None = None
+    processes: int | None = None
+    batch: int = BATCH
+    progress: Progress | None = None
+
+    @property
+    def recorded(self) -> Recorded:
+        """What is recorded."""
+        return read_recorded(self.record, self.dt_record)
+
+    def work(self, before: int = 0, total: int | None = None) -> Work:
+        """How trials are simulated, after so many of so many."""
+        told, advance = self.progress, None
+        if told is not None:
+            advance = lambda done, all_: told(before + done, all_ if total is None else total)
+        return Work(self.scheduler, self.processes, self.batch, advance)
+
+
+def rerun(
+    lake: Lake,
+    trials: Sequence[str | int] | None = None,
+    *,
+    name: str,
+    modify: Modify = (),
+    t_stop: float | None = None,
+    morphology: str | Path | None = None,
+    mechanisms: Sequence[str | Path] | None = None,
+    paths: Sequence[str | Path] = (),
+    **options: Any,
+) -> list[RunReport]:
+    """Simulate stored trials again, with their stored activations: each release happens as it did.
+
+    Parameters
+    ----------
+    trials
+        sim_trial_index or trial_id of each, or names of runs; all by default.
+    name
+        The new run of a run ``R`` is ``<name>/R``, its trials keep their numbers.
+    modify
+        What to change, by the names of `runs_modify`, such as ``{"scale_weights": {"factor": 0.5}}``.
+    t_stop
+        End of a trial in ms; by default as it was, or ``sim.tStop`` of an ingested trial's cell.
+    morphology, mechanisms, paths
+        See `runs_model.read_model`; files are looked for in the lake as well, and mechanisms are the run's own.
+    options
+        ``record``, ``dt_record``, ``scheduler``, ``processes``, ``batch``, ``progress`` of `runs.run`.
+
+    Returns
+    -------
+    list of RunReport
+        One for each run that the trials are of.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such trial.
+    IngestError, InputError
+        See `runs.run`.
+    """
+    chosen, changes = Options(**options), Modifications.of(modify)
+    files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
+    with stored_trials(lake) as stored:
+        return [
+            _rerun(lake, stored, rows, f"{name}/{run}", changes, t_stop, chosen, files)
+            for run, rows in stored.chosen(trials).items()
+        ]
+
+
+def _rerun(
+    lake: Lake,
+    stored: Stored,
+    rows: Sequence[Row],
+    run: str,
+    changes: Modifications,
+    t_stop: float | None,
+    options: Options,
+    files: Mapping[str, Any],
+) -> RunReport:
+    began = clock.perf_counter()
+    report = RunReport(checked_run(run), rows[0]["seed"] or 0)
+    model = stored.model(rows, changes, connectivity=False, **files)
+
+    def jobs(part: Sequence[Row]) -> list[Job]:
+        return [
+            Job(row["trial_number"], report.seed, row["trial_number"], stored.played(row, changes))
+            for row in part
+        ]
+
+    def check(simulation: Simulation) -> None:
+        for job in jobs(rows[:1]):
+            simulation.check_played(job.played)
+
+    settings = {"source": rows[0]["run"], "modify": [list(each) for each in changes.asked]}
+    end = t_stop if t_stop is not None else stored.t_stop(rows[0]["run"])
+    plan = planned(
+        model, options.recorded, end, report, kind="rerun", draws=False, check=check, settings=settings
+    )
+    with kept(report):
+        for first in range(0, len(rows), SLICE):
+            part = jobs(rows[first : first + SLICE])
+            simulate_jobs(
+                lake, plan, options.recorded, part, report, options.work(first, len(rows)), draws=False
+            )
+    report.seconds = clock.perf_counter() - began
+    return report
+
+
+def run_existing_activations(
+    lake: Lake,
+    activations: Sequence[str | Path],
+    cell: Given,
+    network: Given,
+    *,
+    name: str,
+    t_stop: float | None = None,
+    morphology: str | Path | None = None,
+    mechanisms: Sequence[str | Path] = (),
+    paths: Sequence[str | Path] = (),
+    **options: Any,
+) -> RunReport:
+    """Simulate a cell with the activations of files, each release as it is there.
+
+    Parameters
+    ----------
+    activations
+        Files ``…_synapses.csv`` of simrun, one for each trial.
+    cell, network, morphology, mechanisms, paths
+        See `runs_model.read_model`; the network's receptors and weights are used, its .syn and .con are not.
+    name
+        The run is called ``<name>/seed0``.
+    t_stop, options
+        See `rerun`.
+
+    Raises
+    ------
+    IngestError, InputError
+        See `runs.run`.
+    """
+    began, chosen = clock.perf_counter(), Options(**options)
+    model = read_model(
+        cell, network, morphology=morphology, mechanisms=mechanisms, paths=paths, connectivity=False
+    )
+    report = RunReport(checked_run(f"{name}/seed0"), 0)
+    files = [Path(path) for path in activations]
+    tables = [columns_of(parse_synapses(_content(path), path)) for path in files]
+    jobs = [Job(number, 0, number, Played(table, no_cells())) for number, table in enumerate(tables)]
+
+    def check(simulation: Simulation) -> None:
+        for job, path in zip(jobs, files, strict=True):
+            simulation.check_played(job.played, path)
+
+    settings = {"activations": [path.name for path in files]}
+    plan = planned(
+        model, chosen.recorded, t_stop, report, kind="rerun", draws=False, check=check, settings=settings
+    )
+    with kept(report):
+        simulate_jobs(lake, plan, chosen.recorded, jobs, report, chosen.work(), draws=False)
+    report.seconds = clock.perf_counter() - began
+    return report
+
+
+def cross_over(
+    lake: Lake,
+    trial: str | int,
+    time: float,
+    *,
+    trials: int,
+    name: str,
+    seed: int = 0,
+    modify: Modify = (),
+    t_stop: float | None = None,
+    morphology: str | Path | None = None,
+    mechanisms: Sequence[str | Path] | None = None,
+    paths: Sequence[str | Path] = (),
+    **options: Any,
+) -> RunReport:
+    """Give a stored trial other futures: its activations up to a time, and drawn ones after it.
+
+    Parameters
+    ----------
+    trial
+        Its sim_trial_index or trial_id.
+    time
+        In ms: activations at or before it are the trial's.
+    trials
+        How many futures, numbered from 0.
+    name, seed
+        The run is called ``<name>/<sim_trial_index>/seed<seed>``; the seed is that of the futures.
+    modify, t_stop, morphology, mechanisms, paths, options
+        See `rerun`; the network's .syn and .con are needed as well.
+
+    Raises
+    ------
+    NotFoundError, IngestError, InputError
+        See `rerun`.
+    """
+    began, chosen, changes = clock.perf_counter(), Options(**options), Modifications.of(modify)
+    files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
+    with stored_trials(lake) as stored:
+        [(run, [row])] = stored.chosen([trial]).items()
+        index = sim_trial_index(run, row["trial_number"])
+        report = RunReport(checked_run(f"{name}/{index}/seed{seed}"), seed)
+        model = stored.model([row], changes, connectivity=True, **files)
+        past = stored.played(row, changes, time)
+
+        def check(simulation: Simulation) -> None:
+            simulation.check_played(past)
+
+        end = t_stop if t_stop is not None else stored.t_stop(run)
+        settings = {"source": index, "time": time, "modify": [list(each) for each in changes.asked]}
+        plan = planned(
+            model, chosen.recorded, end, report, kind="crossing", draws=True, check=check, settings=settings
+        )
+        jobs = [Job(number, seed, number, past) for number in range(trials)]
+        with kept(report):
+            simulate_jobs(lake, plan, chosen.recorded, jobs, report, chosen.work(), draws=True)
+    report.seconds = clock.perf_counter() - began
+    return report
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error

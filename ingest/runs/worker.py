@@ -1,0 +1,281 @@
+"""A worker's part of a run: one trial simulated, its large arrays stored, the rest handed back.
+
+A process keeps the model that it has built for the next trial of the same run. It makes nothing visible: what it
+returns is enough for the driver's commit.
+"""
+
+import os
+import socket
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ...catalog.vocabulary import trials as schema
+from ...catalog.vocabulary.kinds import TableKind
+from ...lake import Lake
+from ...lake.errors import IngestError, InputError
+from ...lake.storage.base import Storage
+from ...mechanisms.errors import ModelError
+from ...mechanisms.trial.simulation import Played, Recorded, Simulation
+from ..text.parameters import parse_parameters
+from .model import Model
+from .reports import Frames, FrameWriter
+
+_LAST_LINES = 4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trials of a run share; small, for it goes to workers with every trial.
+
+    Attributes
+    ----------
+    storage, commit
+        The lake, and the commit that holds the model's files.
+    key
+        Identity of the model and of what is recorded.
+    parameters
+        Nodes of the parameter files by ``neuron`` and ``network``.
+    files
+        Node of each file of the model by its path there.
+    mechanisms
+        Folders among them.
+    draws
+        Whether input is drawn, for which the network's .syn and .con are needed.
+    recorded, t_stop
+        See `mechanisms.trial`.
+    """
+
+    storage: Storage
+    commit: str
+    key: str
+    parameters: Mapping[str, str]
+    files: Mapping[str, str]
+    mechanisms: tuple[str, ...]
+    draws: bool
+    recorded: Recorded
+    t_stop: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to simulate: its number, what random numbers are keyed by, and input that is there already."""
+
+    number: int
+    seed: int
+    draw: int
+    played: Played | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A simulated trial; tables as in `simrun_schema`, without ``trial_id``."""
+
+    number: int
+    time: npt.NDArray[np.float64]
+    voltage: Mapping[str, npt.NDArray[np.float64]]
+    synapses: pa.Table
+    cells: pa.Table
+    frames: Mapping[str, Frames]
+    host: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that was not simulated, with what draws it again and why."""
+
+    number: int
+    seed: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"trial {self.number} (seed {self.seed}) failed: {self.reason}"
+
+
+_simulating = threading.Lock()
+_held: dict[str, Simulation] = {}
+
+
+def simulate(setting: Setting, job: Job) -> Finished | Failure:
+    """Simulate one trial; whatever goes wrong in it is returned, not raised.
+
+    Raises
+    ------
+    InputError
+        The model cannot be built in this process.
+    """
+    # NEURON has one clock for a process, and workers may have threads.
+    with _simulating:
+        simulation = model_of(setting)
+        frames = FrameWriter(setting.storage, simulation.block)
+        try:
+            trial = simulation.trial(
+                job.seed, job.draw, t_stop=setting.t_stop, played=job.played, sink=frames
+            )
+        # Any kind: mechanisms, modifiers and NEURON itself are other people's code.
+        except Exception as error:  # noqa: BLE001
+            return Failure(job.number, job.seed, _told(error))
+    return Finished(
+        number=job.number,
+        time=trial.time,
+        voltage=trial.voltage,
+        synapses=typed(schema.SYNAPSE_ACTIVATION, trial.synapses, "synapse_type"),
+        cells=typed(schema.CELL_ACTIVATION, trial.cells, "presynaptic_cell_type"),
+        frames=frames.finish(),
+        host=socket.gethostname(),
+    )
+
+
+def forget() -> None:
+    """Let go of the model that this process holds, so that NEURON no longer simulates it."""
+    with _simulating:
+        _drop()
+
+
+def _drop() -> None:
+    for simulation in _held.values():
+        _delete(simulation.cell.sections)
+    _held.clear()
+
+
+def _delete(sections: Iterable[Any]) -> None:
+    """Delete sections, which something, such as the traceback of an error, may still refer to."""
+    from neuron import h
+
+    for section in sections:
+        h.delete_section(sec=section)
+
+
+@contextmanager
+def _cleared() -> Iterator[None]:
+    """Delete the sections that the block makes, if it fails."""
+    from neuron import h
+
+    before = list(h.allsec())
+    try:
+        yield
+    except BaseException:
+        _delete([section for section in h.allsec() if section not in before])
+        raise
+
+
+@contextmanager
+def built(model: Model, recorded: Recorded, *, keep: bool = False) -> Iterator[Simulation]:
+    """A model in this process, for as long as the block lasts, or longer; its errors name the files as given.
+
+    Raises
+    ------
+    IngestError, InputError
+        The model cannot be built, or the network's files do not fit it.
+    """
+    # NEURON prints a warning where it looks for a screen and finds none.
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+    with tempfile.TemporaryDirectory(prefix="neurolake-") as folder:
+        try:
+            with _cleared():
+                simulation = _simulation(model, Path(folder), recorded)
+                yield simulation
+            if not keep:
+                _delete(simulation.cell.sections)
+        except ModelError as error:
+            raise _explained(error, Path(folder), model) from error
+
+
+def _explained(error: ModelError, folder: Path, model: Model) -> InputError:
+    if error.path is None:
+        return InputError(error.reason)
+    path = Path(error.path)
+    inside = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+    reason = error.reason.replace(f"{folder}/", "")
+    for name, origin in model.origin.items():
+        reason = reason.replace(name, origin) if "/" in name else reason
+    return IngestError(reason, model.origin.get(inside, inside), error.line)
+
+
+def _simulation(model: Model, folder: Path, recorded: Recorded) -> Simulation:
+    model.write(folder)
+    return Simulation(
+        model.cell,
+        model.network,
+        folder,
+        mechanisms=[folder / name for name in model.mechanisms],
+        recorded=recorded,
+        sources=(model.origin.get("cell"), model.origin.get("network")),
+    )
+
+
+def model_of(setting: Setting) -> Simulation:
+    """The model of a setting, built unless this process holds it."""
+    if setting.key not in _held:
+        _drop()
+        _check_alone()
+        # The driver has told of what is merely odd, once.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with built(_fetched(setting), setting.recorded, keep=True) as simulation:
+                if setting.draws:
+                    simulation.check()
+        _held[setting.key] = simulation
+    return _held[setting.key]
+
+
+def _check_alone() -> None:
+    from neuron import h
+
+    others = [section.name() for section in h.allsec()]
+    if others:
+        raise InputError(
+            f"NEURON in this process holds {len(others)} sections, such as {others[0]}, that would be simulated"
+            " with every trial: run in processes of their own (processes=2), or from a new one"
+        )
+
+
+def _fetched(setting: Setting) -> Model:
+    snapshot = Lake(setting.storage).at(setting.commit)
+    trees = {name: parse_parameters(snapshot.files[node], node) for name, node in setting.parameters.items()}
+    files = {path: snapshot.files[node] for path, node in setting.files.items()}
+    return Model(trees["neuron"], trees.get("network"), files, setting.mechanisms)
+
+
+def _told(error: BaseException) -> str:
+    """The error, and where it came from if that is not for the user to know by heart."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, ModelError | InputError | FloatingPointError):
+        return reason
+    places = traceback.format_tb(error.__traceback__)[-1].strip().splitlines()[:_LAST_LINES]
+    return "\n  ".join([f"{type(error).__name__}: {reason}", *places])
+
+
+def typed(kind: TableKind, columns: Mapping[str, npt.NDArray[Any]], population: str) -> pa.Table:
+    """Columns of a trial as a table: cell type and column derived, names as dictionaries."""
+    names, codes = np.unique(np.asarray(columns[population], str), return_inverse=True)
+    parts = [name.split("_") for name in names.tolist()]
+    made = {
+        "cell_type": _repeated([part[0] for part in parts], codes),
+        "column": _repeated([part[1] if len(part) > 1 else None for part in parts], codes),
+    }
+    for name, values in columns.items():
+        column = kind.schema.field(name).type
+        made[name] = _text(values) if column == pa.string() else pa.array(values).cast(column)
+    return pa.table({name: made[name] for name in kind.schema.names if name != "trial_id"})
+
+
+def _text(values: npt.NDArray[Any]) -> pa.Array:
+    names, codes = np.unique(np.asarray(values, str), return_inverse=True)
+    return _repeated(names.tolist(), codes)
+
+
+def _repeated(names: Sequence[str | None], codes: npt.NDArray[Any]) -> pa.Array:
+    encoded = pa.array(names, pa.string()).dictionary_encode()
+    rows = encoded.indices.take(pa.array(codes.astype(np.int32)))
+    return pa.DictionaryArray.from_arrays(rows, encoded.dictionary)

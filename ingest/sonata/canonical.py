@@ -1,0 +1,290 @@
+"""The dialect of libsonata: how what a lake holds is laid out in files, whatever it came from."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...lake import Snapshot, Table
+from ...lake.errors import InputError
+from ..hdf5.layout import Item
+from . import schema
+from .populations import CODE, DYNAMICS, EDGES, INDICES, RANGES
+
+_SORTINGS = {"none": 0, "by_id": 1, "by_time": 2}
+_TEXT = {"text": "utf-8", "length": None}
+_SPIKES, _NODES, _EDGES = "spikes.h5", "nodes.h5", "edges.h5"
+_CIRCUIT, _SIMULATION = "circuit_config.json", "simulation_config.json"
+_REPORT_KEYS = ("type", "cells", "sections", "compartments", "variable_name", "compartment_set", "scaling")
+_POPULATION_TYPES = ("biophysical", "virtual", "single_compartment", "point_neuron")
+
+Files = dict[str, str | bytes | list[Item]]
+
+
+def canonical_files(snapshot: Snapshot, run: str) -> Files:
+    """Files of a run by path: HDF5 files as they are to be laid out, and configurations.
+
+    Raises
+    ------
+    InputError
+        Ids of nodes are not 0, 1, 2 …, which this dialect cannot say.
+    """
+    laid: dict[str, list[Item]] = {}
+    for file, items in _laid_out(snapshot, run):
+        laid.setdefault(file, [Item(file, "/")]).extend(items)
+    sets = _sets(snapshot, run)
+    told = {_CIRCUIT: _circuit(snapshot, run, laid), _SIMULATION: _simulation(snapshot, run, laid, sets)}
+    configurations = {name: json.dumps(content, indent=2).encode() for name, content in told.items()}
+    return {**laid, **{f"{kind}.json": node for kind, node in sets.items()}, **configurations}
+
+
+def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
+    for name in snapshot:
+        room, *parts = name.split("/")
+        if (
+            room not in schema.ROOMS
+            or parts[:1] != [run]
+            or ("." in parts[-1] and name not in _whole(snapshot))
+        ):
+            continue
+        if room == "nodes" and len(parts) == 2:
+            yield _NODES, _nodes(snapshot.tables[name], parts[1])
+        elif room == "edges" and len(parts) == 2:
+            yield _EDGES, _edges(snapshot, name, parts[1])
+        elif room == "spikes" and len(parts) == 2:
+            yield _SPIKES, _spikes(snapshot.tables[name], parts[1])
+        elif room == "inputs":
+            yield f"inputs/{parts[1]}.h5", _spikes(snapshot.tables[name], parts[2])
+        elif room == "reports":
+            yield f"reports/{parts[1]}.h5", _report(snapshot, name, parts[2])
+        elif room == "electrodes":
+            yield f"electrodes/{parts[1]}.h5", _weights(snapshot, name, parts[2])
+
+
+def _whole(snapshot: Snapshot) -> set[str]:
+    """Nodes that stand for a population; others, such as ``x.elements``, stand beside one."""
+    return {name for name in snapshot if not any(name.startswith(f"{other}.") for other in snapshot)}
+
+
+# Items
+
+
+def _item(path: str, kind: Any, shape: tuple[int, ...], node: str, part: str, **attributes: Any) -> Item:
+    return Item(
+        "",
+        path,
+        type=json.dumps(kind),
+        shape=list(shape),
+        attributes=_attributes(attributes),
+        node=node,
+        part=part,
+    )
+
+
+def _constant(path: str, values: Any, **attributes: Any) -> Item:
+    """A dataset with these values, numbers or text."""
+    array = np.asarray(values)
+    told = _attributes(attributes)
+    if array.dtype.kind == "U":
+        text = json.dumps(array.reshape(-1).tolist()).encode()
+        return Item("", path, json.dumps(_TEXT), list(array.shape), attributes=told, value=text)
+    return Item(
+        "", path, json.dumps(array.dtype.str), list(array.shape), attributes=told, value=array.tobytes()
+    )
+
+
+def _attributes(values: Mapping[str, Any]) -> str:
+    told = {}
+    for name, value in values.items():
+        kind, number = value if isinstance(value, tuple) else (_TEXT, value)
+        told[name] = {"type": kind, "shape": [], "value": [number]}
+    return json.dumps(told)
+
+
+def _nodes(table: Table, population: str) -> list[Item]:
+    ids = table.to_arrow(["node_id"])["node_id"].to_numpy()
+    if not np.array_equal(ids, np.arange(len(ids))):
+        raise InputError(f"{table.name}: libsonata numbers nodes 0, 1, 2 …; use the dialect of the source")
+    return _population(table, f"/nodes/{population}", "node", [*schema.NODE_COLUMNS])
+
+
+def _edges(snapshot: Snapshot, name: str, population: str) -> list[Item]:
+    table, root = snapshot.tables[name], f"/edges/{population}"
+    attributes = snapshot.tree[name].meta["attributes"]
+    items = _population(table, root, "edge", [*schema.EDGE_COLUMNS])
+    for direction, end in INDICES.items():
+        joined = attributes.get(end.replace("node_id", "population"))
+        told = {} if joined is None else {"node_population": joined}
+        items.append(_item(f"{root}/{end}", "<u8", (len(table),), table.name, f"@rows.{end}", **told))
+        ends = table.to_arrow(["edge_id", end]).sort_by("edge_id")[end].to_numpy()
+        runs = int(np.count_nonzero(np.diff(ends))) + (1 if len(ends) else 0)
+        index, nodes = f"{root}/indices/{direction}", int(ends.max(initial=-1)) + 1
+        items.append(_item(f"{index}/{RANGES[0]}", "<u8", (nodes, 2), table.name, f"@{end}.{RANGES[0]}"))
+        items.append(_item(f"{index}/{EDGES}", "<u8", (runs, 2), table.name, f"@{end}.{EDGES}"))
+    return items
+
+
+def _population(table: Table, root: str, kind: str, own: list[str]) -> list[Item]:
+    """The types and the one group of attributes that nodes and edges have."""
+    shape = (len(table),)
+    items = [
+        Item("", f"{root}/0"),
+        _item(f"{root}/{kind}_type_id", "<i8", shape, table.name, "@rows." + f"{kind}_type_id"),
+    ]
+    for field in table.schema():
+        codes_of = field.name.removesuffix(CODE)
+        if field.name in own or (codes_of != field.name and codes_of in table.columns):
+            continue
+        name = field.name.replace(f"{DYNAMICS}.", f"{DYNAMICS}/")
+        # bmtk's types name a file so; to libsonata it is a group.
+        name = f"{DYNAMICS}_file" if name == DYNAMICS else name
+        told = _TEXT if pa.types.is_string(field.type) else np.dtype(field.type.to_pandas_dtype()).str
+        items.append(_item(f"{root}/0/{name}", told, shape, table.name, f"@rows.{field.name}"))
+    return items
+
+
+def _spikes(table: Table, population: str) -> list[Item]:
+    order = {"node_id": "by_id", "time": "by_time"}.get("".join(table.sorted_by[:1]), "none")
+    root, shape = f"/spikes/{population}", (len(table),)
+    return [
+        Item(
+            "",
+            root,
+            attributes=_attributes({"sorting": ({"enum": _SORTINGS, "base": "|u1"}, _SORTINGS[order])}),
+        ),
+        _item(f"{root}/node_ids", "<u8", shape, table.name, "node_id"),
+        _item(f"{root}/timestamps", "<f8", shape, table.name, "time", units="ms"),
+    ]
+
+
+def _report(snapshot: Snapshot, name: str, population: str) -> list[Item]:
+    array, root = snapshot.arrays[name], f"/report/{population}"
+    attributes: dict[str, Any] = array.attrs.asdict()
+    start, step = attributes["t_start"], attributes["dt"]
+    size = (array.shape[1],)
+    elements, nodes = (snapshot.tables[f"{name}{kind.name}"] for kind in (schema.ELEMENTS, schema.RANGES))
+    positions = elements.to_arrow(["element_pos"])["element_pos"]
+    items = [
+        _item(f"{root}/data", "<f4", array.shape, name, "", units=attributes["units"] or "mV"),
+        _constant(f"{root}/mapping/time", [start, start + step * array.shape[0], step], units="ms"),
+        _item(f"{root}/mapping/element_ids", "<u4", size, elements.name, "element_id"),
+        _item(f"{root}/mapping/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
+        _item(f"{root}/mapping/index_pointers", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
+    ]
+    if positions.null_count < len(positions):
+        items.append(_item(f"{root}/mapping/element_pos", "<f8", size, elements.name, "element_pos"))
+    return items
+
+
+def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
+    array = snapshot.arrays[name]
+    if array.attrs["units"] != "mV/nA":
+        raise InputError(
+            f"{name} is in {array.attrs['units']}, SONATA has mV/nA; use the dialect of the source"
+        )
+    nodes = snapshot.tables[f"{name}{schema.RANGES.name}"]
+    items = [
+        _item(f"/electrodes/{population}/scaling_factors", "<f8", array.shape, name, ""),
+        _item(f"/{population}/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
+        _item(f"/{population}/offsets", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
+    ]
+    rows = snapshot.tables[f"{name}{schema.ELECTRODES.name}"].to_arrow().to_pylist()
+    for row in rows:
+        if row["name"] is None:
+            continue
+        root = f"/electrodes/{row['name']}"
+        items.append(_constant(f"{root}/{population}", np.uint64(row["column"])))
+        items.append(_constant(f"{root}/position", np.array([row[axis] for axis in "xyz"], "<f4")))
+        items += [
+            _constant(f"{root}/{key}", row[key])
+            for key in ("type", "layer", "region")
+            if row[key] is not None
+        ]
+    return items
+
+
+# Configurations
+
+
+def _circuit(snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
+    nodes = {
+        name.rsplit("/", 1)[-1]: {"type": _type(snapshot.tables[name])}
+        for name in _whole(snapshot)
+        if name.startswith(f"nodes/{run}/")
+    }
+    edges = {
+        name.rsplit("/", 1)[-1]: {"type": "chemical"}
+        for name in _whole(snapshot)
+        if name.startswith(f"edges/{run}/")
+    }
+    return {
+        "version": 2,
+        "components": {"morphologies_dir": "morphologies", "biophysical_neuron_models_dir": "models"},
+        "networks": {
+            "nodes": [{"nodes_file": _NODES, "populations": nodes}] if _NODES in laid else [],
+            "edges": [{"edges_file": _EDGES, "populations": edges}] if _EDGES in laid else [],
+        },
+    }
+
+
+def _type(table: Table) -> str:
+    if "model_type" not in table.columns:
+        return "biophysical"
+    told = pc.unique(table.to_arrow(["model_type"])["model_type"]).to_pylist()
+    return str(told[0]) if len(told) == 1 and told[0] in _POPULATION_TYPES else "biophysical"
+
+
+def _sets(snapshot: Snapshot, run: str) -> dict[str, str]:
+    """File nodes of node sets and compartment sets, which are the same in all dialects."""
+    name = f"sonata/{run}.{schema.FILES.name}"
+    rows = snapshot.tables[name].to_arrow().to_pylist() if name in snapshot.tables else []
+    return {row["kind"]: row["node"] for row in rows if row["kind"] in ("node_sets", "compartment_sets")}
+
+
+def _simulation(
+    snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]], sets: Mapping[str, str]
+) -> dict[str, Any]:
+    arrays = {name.split("/")[2]: snapshot.arrays[name] for name in snapshot.arrays if _is_report(name, run)}
+    reports = {name: _report_config(array, name, laid) for name, array in arrays.items()}
+    told = {
+        "dt": min((report["dt"] for report in reports.values()), default=0.1),
+        "tstop": max((report["end_time"] for report in reports.values()), default=0.0),
+        "random_seed": 0,
+    }
+    return {
+        "version": 2,
+        "network": _CIRCUIT,
+        **{f"{kind}_file": f"{kind}.json" for kind in sets},
+        "run": told,
+        "output": {"output_dir": ".", "spikes_file": _SPIKES},
+        "reports": reports,
+    }
+
+
+def _is_report(name: str, run: str) -> bool:
+    return name.startswith(f"reports/{run}/") and not name.endswith(".time")
+
+
+def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
+    told, start, step = array.attrs["report"], array.attrs["t_start"], array.attrs["dt"]
+    kept = {key: told[key] for key in _REPORT_KEYS if isinstance(told.get(key), str)}
+    weights = f"electrodes/{PurePath(told.get('electrodes_file', '')).stem}.h5"
+    if kept.get("type") == "lfp":
+        # It is always made of membrane currents; libsonata does not want to be told.
+        kept.pop("variable_name", None)
+    else:
+        kept = {"type": "compartment", "variable_name": name, **kept}
+    return {
+        **kept,
+        **({"electrodes_file": weights} if weights in laid else {}),
+        "unit": array.attrs["units"] or "mV",
+        "dt": step,
+        "start_time": start,
+        "end_time": start + step * array.shape[0],
+        "file_name": f"reports/{name}.h5",
+        "enabled": True,
+    }

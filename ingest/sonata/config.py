@@ -1,0 +1,220 @@
+"""SONATA's configurations: what files they name, with manifests, defaults and both dialects."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...lake.errors import IngestError
+
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+_DEEPEST = 20
+
+
+@dataclass(frozen=True)
+class Named:
+    """A file that a configuration names.
+
+    Parameters
+    ----------
+    kind
+        simulation, circuit, nodes, edges, spikes, inputs, report, electrodes, types, node_sets or
+        compartment_sets; hdf5 where the content is to tell.
+    path
+        Where it is.
+    key
+        Where the configuration names it.
+    config
+        The configuration that does; None for the file that the user gave.
+    name
+        Of the report, or of the input.
+    types
+        The file of types for its populations.
+    populations
+        Populations that it must have.
+    settings
+        What the configuration says of it.
+    made_by_run
+        Whether it is there only after the simulation ran, under a name that may be the default.
+    """
+
+    kind: str
+    path: Path
+    key: str = ""
+    config: Path | None = None
+    name: str = ""
+    types: Path | None = None
+    populations: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    made_by_run: bool = False
+
+    def missing(self) -> IngestError | None:
+        """The error that it is not there; None if it is."""
+        if self.path.is_file():
+            return None
+        said = f"{self.key} names {self.path}, which is not there" if self.key else "there is no such file"
+        return IngestError(said, self.config or self.path)
+
+
+class Config:
+    """A configuration file.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+
+    Raises
+    ------
+    IngestError
+        It is no JSON object, or its manifest goes in circles.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = read_json(path)
+        self._manifest = self._object(self.content, "manifest", "manifest")
+
+    def file(self, text: Any, key: str, folder: Path | None = None) -> Path:
+        """The path that a value of the configuration means.
+
+        Raises
+        ------
+        IngestError
+            It is no text, or names a variable that the manifest lacks.
+        """
+        if not isinstance(text, str) or not text:
+            raise IngestError(f"{key} must be a path, not {text!r}", self.path)
+        expanded = self._expanded(text, key)
+        return ((self.path.parent if folder is None else folder) / expanded).resolve()
+
+    def _expanded(self, text: str, key: str) -> str:
+        builtin = {"configdir": str(self.path.parent), "workingdir": str(Path.cwd())}
+
+        def value(match: re.Match[str]) -> str:
+            found = self._manifest.get(f"${match[1]}", self._manifest.get(match[1], builtin.get(match[1])))
+            if not isinstance(found, str):
+                raise IngestError(f"{key}: the manifest has no {match[0]}", self.path)
+            return found
+
+        for _ in range(_DEEPEST):
+            changed = _VARIABLE.sub(value, text)
+            if changed == text:
+                return text
+            text = changed
+        raise IngestError(f"{key}: the manifest's variables name each other without end", self.path)
+
+    def named(self) -> Iterator[Named]:
+        """The files it names, what others build on before these; configurations included, this one first.
+
+        Raises
+        ------
+        IngestError
+            A value is not of the kind that SONATA says.
+        """
+        both = "run" in self.content and "networks" in self.content
+        kind = "simulation" if "run" in self.content or "simulation" in self.content else "circuit"
+        yield Named(kind, self.path)
+        if not {"run", "networks", "network", "simulation"} & self.content.keys():
+            raise IngestError("neither a circuit (networks) nor a simulation (run, network)", self.path)
+        if "network" in self.content:
+            yield from self._other("network")
+        if "networks" in self.content or both:
+            yield from self._networks()
+        for key in ("node_sets_file", "compartment_sets_file"):
+            if self.content.get(key):
+                yield Named(key.removesuffix("_file"), self.file(self.content[key], key), key, self.path)
+        if "simulation" in self.content:
+            yield from self._other("simulation")
+        if "run" in self.content:
+            yield from self._simulation()
+
+    def _other(self, key: str) -> Iterator[Named]:
+        path = self.file(self.content[key], key)
+        if path == self.path:
+            raise IngestError(f"{key} names this file itself", self.path)
+        here = Named("circuit", path, key, self.path)
+        error = here.missing()
+        if error is not None:
+            raise error
+        yield from Config(path).named()
+
+    def _networks(self) -> Iterator[Named]:
+        networks = self._object(self.content, "networks", "networks")
+        for kind in ("nodes", "edges"):
+            entries = networks.get(kind) or []
+            if not isinstance(entries, list):
+                raise IngestError(f"networks.{kind} must be a list", self.path)
+            for at, entry in enumerate(entries):
+                where = f"networks.{kind}[{at}]"
+                if not isinstance(entry, dict):
+                    raise IngestError(f"{where} must be an object", self.path)
+                yield from self._network(kind, entry, where)
+
+    def _network(self, kind: str, entry: Mapping[str, Any], where: str) -> Iterator[Named]:
+        types, key = None, f"{kind[:-1]}_types_file"
+        if entry.get(key):
+            types = self.file(entry[key], f"{where}.{key}")
+            yield Named("types", types, f"{where}.{key}", self.path)
+        path = self.file(entry.get(f"{kind}_file"), f"{where}.{kind}_file")
+        populations = tuple(self._object(entry, "populations", f"{where}.populations"))
+        yield Named(kind, path, f"{where}.{kind}_file", self.path, "", types, populations)
+
+    def _simulation(self) -> Iterator[Named]:
+        run, output = (self._object(self.content, name, name) for name in ("run", "output"))
+        if run.get("electrodes_file"):
+            key = "run.electrodes_file"
+            yield Named("electrodes", self.file(run["electrodes_file"], key), key, self.path)
+        for name, entry in self._object(self.content, "inputs", "inputs").items():
+            told = entry if isinstance(entry, dict) else {}
+            for key in ("spike_file", "input_file"):
+                if told.get("input_type") == "spikes" and told.get(key):
+                    where = f"inputs.{name}.{key}"
+                    yield Named("inputs", self.file(told[key], where), where, self.path, name)
+        folder = self.file(output.get("output_dir", "output"), "output.output_dir")
+        spikes = self.file(output.get("spikes_file", "out.h5"), "output.spikes_file", folder)
+        if "spikes_file" in output or spikes.is_file():
+            yield Named("spikes", spikes, "output.spikes_file", self.path, made_by_run=True)
+        for name, entry in self._object(self.content, "reports", "reports").items():
+            if not isinstance(entry, dict):
+                raise IngestError(f"reports.{name} must be an object", self.path)
+            yield from self._report(name, entry, folder)
+
+    def _report(self, name: str, entry: dict[str, Any], folder: Path) -> Iterator[Named]:
+        where = f"reports.{name}"
+        if entry.get("electrodes_file"):
+            key = f"{where}.electrodes_file"
+            yield Named("electrodes", self.file(entry["electrodes_file"], key), key, self.path)
+        if not entry.get("enabled", True):
+            return
+        file = entry.get("file_name", name)
+        path = self.file(file, f"{where}.file_name", folder)
+        path = path if path.suffix in (".h5", ".hdf5") else path.with_name(f"{path.name}.h5")
+        yield Named("report", path, f"{where}.file_name", self.path, name, settings=entry, made_by_run=True)
+
+    def _object(self, content: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+        found = content.get(key)
+        if found is not None and not isinstance(found, dict):
+            raise IngestError(f"{where} must be an object", self.path)
+        return found or {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises
+    ------
+    IngestError
+        It cannot be read, or is something else; with the line.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise IngestError(f"no JSON: {error.msg}", path, error.lineno) from error
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise IngestError(f"cannot be read as JSON: {error}", path) from error
+    if not isinstance(content, dict):
+        raise IngestError("expected a JSON object", path)
+    return content

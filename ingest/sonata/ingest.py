@@ -1,0 +1,344 @@
+"""Ingest of SONATA circuits, simulations and files: what a configuration names becomes one commit."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ...lake import Lake, Transaction
+from ...lake.digest import digest_of_file
+from ...lake.errors import IngestError, InputError
+from ..hdf5.layout import LAYOUT, Item, layout_table
+from ..hdf5.source import Source, Work, opened
+from . import schema
+from .config import Config, Named, read_json
+from .electrodes import ORIGINS, ingest_electrodes
+from .populations import ingest_edges, ingest_nodes
+from .reports import ingest_report, ingest_spikes
+from .sets import ingest_compartment_sets
+from .types import Types, read_types
+
+HDF5 = (".h5", ".hdf5")
+GROUPS = {"nodes": "nodes", "edges": "edges", "spikes": "spikes", "inputs": "spikes", "report": "report"}
+# What others refer to comes before them.
+_ORDER = ("types", "nodes", "hdf5", "edges")
+
+
+@dataclass
+class Report:
+    """What an ingest did.
+
+    `added` and `unchanged` name files; `nodes` those of the lake that were made; `failures` are files that were left
+    out, with the reason; `notices` tell what is odd; `commit` is None where there was nothing to add.
+    """
+
+    name: str
+    added: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+    failures: list[IngestError] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    source_bytes: int = 0
+    seconds: float = 0.0
+    commit: str | None = None
+
+    def summary(self, lake: str) -> str:
+        """What was done, in a few lines; *lake* is where."""
+        if self.commit is None:
+            return f"Nothing new: the lake has {len(self.unchanged)} of these files already."
+        size = self.source_bytes / 1e6
+        files = f"{len(self.added)} files ({size:,.1f} MB in {self.seconds:.1f} s)"
+        return f"Ingested {files} as {self.name} into {lake}\nCommit {self.commit[:12]}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the lake now holds all that was named."""
+        return not self.failures
+
+
+def ingest_sonata(
+    lake: Lake,
+    source: str | Path,
+    *,
+    name: str | None = None,
+    electrodes: str = "sonata",
+    on_error: str = "stop",
+    message: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Bring a SONATA circuit, simulation or file into a lake, in one commit.
+
+    Both dialects are read: that of libsonata and neurodamus, and that of bmtk. Files that the lake has under
+    that name are recognised by their digests and left alone, so running it again does nothing. What the nodes hold
+    is in docs/sonata.md.
+
+    Parameters
+    ----------
+    source
+        ``simulation_config.json``, ``circuit_config.json`` or an HDF5 file of nodes, edges, spikes, reports or
+        weights of electrodes.
+    name
+        What the ingest is called in the names of nodes; by default its folder.
+    electrodes
+        ``"sonata"``: weights are mV/nA. ``"bluerecording"``: V/nA, in the order of the sorted names.
+    on_error
+        ``"stop"``: the first thing that is missing or malformed ends the ingest and nothing is stored.
+        ``"skip"``: such files, and attributes that do not fit their population, are left out and told.
+    progress
+        Called with bytes done and bytes in all.
+
+    Raises
+    ------
+    IngestError
+        A file is missing or malformed; names the file, and the key, line or dataset.
+    InputError
+        *name* is taken by other content, an option is unknown, or h5py is not installed.
+    ConflictError
+        Another ingest of that name committed meanwhile.
+    """
+    began = time.perf_counter()
+    if on_error not in ("stop", "skip") or electrodes not in ORIGINS:
+        raise InputError(f"on_error is 'stop' or 'skip', electrodes is one of {', '.join(ORIGINS)}")
+    path = Path(source).expanduser().resolve()
+    report = Report(name or path.parent.name)
+    skip = on_error == "skip"
+    files = _present(_files(path), skip, report)
+    transaction = lake.transaction(message or f"Ingest SONATA {_legible(path.name)} as {report.name}")
+    run = _Run(report.name, _root(files), transaction, Work(transaction, skip, lambda read: None), electrodes)
+    transaction.depends_on(run.table(schema.FILES.name), run.table(LAYOUT.name))
+    before = set(transaction.drafts)
+    new = run.new(files, report)
+    _ingest_all(run, new, report, progress)
+    report.nodes = sorted(set(transaction.drafts) - before)
+    report.notices += run.work.notices
+    notes = {
+        "format": "sonata",
+        "source": _legible(str(path)),
+        "name": report.name,
+        "files": len(report.added),
+    }
+    transaction.notes["ingest"] = notes
+    record = transaction.commit() if report.added else None
+    report.commit = None if record is None else record.id
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _legible(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
+
+
+# Which files
+
+
+def _files(path: Path) -> list[Named]:
+    if path.suffix in HDF5:
+        return [Named("hdf5", path)]
+    # Several reports may use one file of electrodes, populations one file of types.
+    return [*{named.path: named for named in reversed([*Config(path).named()])}.values()][::-1]
+
+
+def _present(files: Sequence[Named], skip: bool, report: Report) -> list[Named]:
+    found = []
+    for named in files:
+        error = named.missing()
+        if error is None:
+            found.append(named)
+        elif not (skip and named.made_by_run):
+            raise error
+        else:
+            report.failures.append(error)
+    rank = {kind: at for at, kind in enumerate(_ORDER)}
+    return sorted(found, key=lambda named: rank.get(named.kind, len(rank)))
+
+
+def _root(files: Sequence[Named]) -> Path:
+    """The deepest folder that holds all files."""
+    return Path(os.path.commonpath([named.path.parent for named in files]))
+
+
+# One after another
+
+
+@dataclass
+class _Run:
+    """An ingest under way."""
+
+    name: str
+    root: Path
+    transaction: Transaction
+    work: Work
+    electrodes: str
+    types: dict[Path, Types] = field(default_factory=dict)
+    layout: list[Item] = field(default_factory=list)
+
+    def table(self, kind: str) -> str:
+        """The node that describes the files of the ingest."""
+        return f"sonata/{self.name}.{kind}"
+
+    def relative(self, named: Named) -> str:
+        """How the lake calls a file."""
+        return _legible(named.path.relative_to(self.root).as_posix())
+
+    def new(self, files: Sequence[Named], report: Report) -> list[tuple[Named, dict[str, Any]]]:
+        """Files that the lake does not have under this name, with what the table of files says of them."""
+        known = self.transaction.table(self.table(schema.FILES.name))
+        rows = [] if known is None else known.to_arrow().to_pylist()
+        have = {(row["digest"], Path(row["path"]).name) for row in rows}
+        digests = {row["path"]: row["digest"] for row in rows}
+        for node, draft in self.transaction.drafts.items():
+            if node.startswith(f"nodes/{self.name}/"):
+                attributes = draft.meta["attributes"]
+                self.work.sizes[attributes["population"]] = attributes["size"]
+        found = []
+        for named in files:
+            row = _row(named, self.relative(named))
+            if (row["digest"], named.path.name) in have:
+                report.unchanged.append(row["path"])
+            elif row["path"] in digests:
+                raise IngestError(
+                    f"it changed since it was ingested as {self.name!r}; choose another --name", named.path
+                )
+            else:
+                found.append((named, row))
+        return found
+
+    def node(self, name: str, path: Path) -> str:
+        """*name* itself, if it is free.
+
+        Raises
+        ------
+        IngestError
+            It is not.
+        """
+        if name in self.transaction.drafts:
+            raise IngestError(f"the lake has a node {name!r} with other content; choose another --name", path)
+        return name
+
+
+def _row(named: Named, relative: str) -> dict[str, Any]:
+    try:
+        size, digest = named.path.stat().st_size, digest_of_file(named.path)
+    except OSError as error:
+        raise IngestError(f"cannot be read: {error.strerror}", named.path) from error
+    return {"path": relative, "kind": named.kind, "size": size, "digest": digest, "node": None}
+
+
+def _ingest_all(
+    run: _Run,
+    new: Sequence[tuple[Named, dict[str, Any]]],
+    report: Report,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    total, rows = sum(row["size"] for _, row in new), []
+    for named, row in new:
+        before, kept = set(run.transaction.drafts), len(run.layout)
+        run.work.advance = _advance(report.source_bytes, row["size"], total, progress)
+        try:
+            row["node"] = _ingest(run, named)
+        except IngestError as error:
+            if not run.work.skip:
+                raise
+            report.failures.append(error)
+            for node in set(run.transaction.drafts) - before:
+                run.transaction.delete(node)
+            del run.layout[kept:]
+            continue
+        rows.append(row)
+        report.added.append(row["path"])
+        report.source_bytes += row["size"]
+        run.work.advance(row["size"])
+    if rows:
+        kind = schema.FILES
+        files = pa.Table.from_pylist(rows, kind.schema)
+        run.transaction.append_table(run.table(kind.name), files, doc=kind.doc)
+        layout = layout_table(run.layout)
+        run.transaction.append_table(run.table(LAYOUT.name), layout, doc=LAYOUT.doc)
+
+
+def _advance(
+    done: int, size: int, total: int, progress: Callable[[int, int], None] | None
+) -> Callable[[int], None]:
+    read = 0
+
+    def advance(amount: int) -> None:
+        nonlocal read
+        # What is in a file may be larger than the file: it is compressed.
+        read = min(read + amount, size)
+        if progress is not None:
+            progress(done + read, total)
+
+    return advance
+
+
+def _ingest(run: _Run, named: Named) -> str | None:
+    """Ingest a file; the node that holds it as it is, unless it is of HDF5."""
+    if named.path.suffix in HDF5:
+        with opened(named.path) as source:
+            _ingest_hdf5(run, named, source)
+            run.layout += source.layout(run.relative(named))
+        return None
+    node = run.node(f"sonata/{run.name}/{run.relative(named)}", named.path)
+    if named.kind == "node_sets":
+        read_json(named.path)
+    if named.kind == "compartment_sets":
+        made = run.node(f"{named.kind}/{run.name}", named.path)
+        ingest_compartment_sets(named.path, made, run.work)
+    run.transaction.put_file(node, named.path)
+    return node
+
+
+def _ingest_hdf5(run: _Run, named: Named, source: Source) -> None:
+    found = [group for group in ("nodes", "edges", "spikes", "report", "electrodes") if group in source.file]
+    wanted = GROUPS.get(named.kind, named.kind)
+    if wanted not in (*found, "hdf5") or not found:
+        what = "nodes, edges, spikes, report or electrodes" if named.kind == "hdf5" else wanted
+        raise source.error("/", f"there is no group {what}")
+    missing = [name for name in named.populations if name not in source.file[wanted]]
+    if missing:
+        raise IngestError(f"{named.key}: {named.path} has no population {missing[0]!r}", named.config or "")
+    types = _types(run, named)
+    for group in found:
+        for population, part in _populations(source, group):
+            node = run.node(_node(run, named, group, population), named.path)
+            if group == "nodes":
+                ingest_nodes(source, part, node, run.work, types)
+            elif group == "edges":
+                ingest_edges(source, part, node, run.work, types)
+            elif group == "spikes":
+                ingest_spikes(source, part, node, run.work)
+            elif group == "report":
+                ingest_report(source, part, node, run.work, named.settings)
+            else:
+                ingest_electrodes(source, population, node, run.work, run.electrodes)
+
+
+def _populations(source: Source, group: str) -> Iterator[tuple[str, Any]]:
+    for name, part in source.groups(group).items():
+        # Electrodes stand beside the weights of populations.
+        if group != "electrodes" or "scaling_factors" in part:
+            yield name, part
+
+
+def _types(run: _Run, named: Named) -> Types | None:
+    if named.types is None:
+        return None
+    if named.types not in run.types:
+        run.types[named.types] = read_types(named.types, f"{named.kind[:-1]}_type_id")
+    return run.types[named.types]
+
+
+def _node(run: _Run, named: Named, group: str, population: str) -> str:
+    """The name of the node that a population of a file becomes."""
+    if group in ("nodes", "edges"):
+        return f"{group}/{run.name}/{population}"
+    if group == "spikes":
+        inputs = named.kind == "inputs"
+        return f"inputs/{run.name}/{named.name}/{population}" if inputs else f"spikes/{run.name}/{population}"
+    if group == "report":
+        return f"reports/{run.name}/{named.name or named.path.stem}/{population}"
+    return f"electrodes/{run.name}/{named.path.stem}/{population}"

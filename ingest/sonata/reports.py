@@ -1,0 +1,223 @@
+"""Spikes, reports and weights of SONATA as tables and arrays; reports of any length pass through in blocks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...catalog.vocabulary.kinds import TableKind
+from ...lake.data.arrays import create_array, encode_chunks
+from ...lake.data.codecs import Codec
+from ...lake.nodes.grid import Grid
+from ..hdf5.source import Ids, Source, Work
+from . import schema
+
+CHUNK_VALUES = 2**18
+CHUNK_ELEMENTS = 1024
+BLOCK_VALUES = 2**23
+POINTERS = ("index_pointers", "index_pointer")
+SORTINGS = ("none", "by_id", "by_time")
+SORTED_COLUMN = {"by_id": "node_id", "by_time": "time"}
+
+
+# Spikes
+
+
+def ingest_spikes(source: Source, group: Any, node: str, work: Work) -> None:
+    """Make *node* the table of a population's spikes, in the order of the file.
+
+    Raises
+    ------
+    IngestError
+        The two datasets differ in length, a node is not in its population, or a time is no number.
+    """
+    population = group.name.rsplit("/", 1)[-1]
+    times = source.dataset(group, "timestamps", "f", shape=(None,))
+    nodes = source.dataset(group, "node_ids", length=len(times))
+    columns = {
+        "node_id": source.ids(nodes, work.sizes.get(population)),
+        "time": times[...].astype(np.float64),
+    }
+    if np.isnan(columns["time"]).any():
+        raise source.error(times, f"spike {int(np.argmax(np.isnan(columns['time'])))} has no time")
+    # The attribute is not to be trusted: bmtk calls files sorted by time which are not.
+    order = [name for name in ("time", "node_id") if bool(np.all(np.diff(columns[name]) >= 0))]
+    claimed = sorting(group)
+    if SORTED_COLUMN.get(claimed, "time") not in order and claimed in SORTED_COLUMN:
+        work.notices.append(f"{source.path}: {group.name} says that it is sorted {claimed}, and is not")
+    kind = schema.SPIKES
+    work.transaction.write_table(
+        node,
+        pa.table([*columns.values()], kind.schema),
+        doc=kind.doc,
+        sorted_by=order[:1],
+        attributes={"population": population, "sorting": claimed},
+    )
+    source.claim(times, node, "time")
+    source.claim(nodes, node, "node_id")
+
+
+def sorting(group: Any) -> str:
+    """What a file says of the order of its spikes: an enumeration (libsonata), text (bmtk), or nothing."""
+    value = group.attrs.get("sorting", "none")
+    if isinstance(value, bytes | str):
+        return value.decode() if isinstance(value, bytes) else value
+    return SORTINGS[int(value)] if 0 <= int(value) < len(SORTINGS) else str(value)
+
+
+# Reports
+
+
+def ingest_report(source: Source, group: Any, node: str, work: Work, config: Mapping[str, Any]) -> None:
+    """Make *node* the array [time, element] of a population's report, ``.elements`` and ``.nodes`` beside it.
+
+    Parameters
+    ----------
+    config
+        What the simulation's configuration says of the report.
+
+    Raises
+    ------
+    IngestError
+        A dataset lacks, or these do not agree in their lengths, or pointers or times make no sense.
+    """
+    if not len(group):
+        work.notices.append(f"{source.path}: {group.name} is empty")
+        return
+    population = group.name.rsplit("/", 1)[-1]
+    data = source.dataset(group, "data", "f", shape=(None, None))
+    mapping = group.get("mapping")
+    if mapping is None or hasattr(mapping, "dtype"):
+        raise source.error(f"{group.name}/mapping", "there is no such group")
+    start, step = _times(source, mapping, len(data))
+    pointers = next((name for name in POINTERS if name in mapping), POINTERS[0])
+    ranges = node_ranges(source, mapping, ("node_ids", pointers), node, data.shape[1], work, population)
+    _elements(source, mapping, node, ranges, work)
+    attributes = {
+        "population": population,
+        "units": _units(data, config),
+        "t_start": start,
+        "dt": step,
+        "report": dict(config),
+    }
+    copy_array(source, data, node, ("time", "element"), attributes, work)
+    times = start + np.arange(len(data)) * step
+    work.transaction.write_array(f"{node}.time", times, dimension_names=["time"], attributes={"units": "ms"})
+
+
+def _units(data: Any, config: Mapping[str, Any]) -> str | None:
+    """The configuration's word comes before the file's: writers put mV there whatever they wrote."""
+    told = config.get("unit", data.attrs.get("units"))
+    return told.decode() if isinstance(told, bytes) else None if told is None else str(told)
+
+
+def _times(source: Source, mapping: Any, frames: int) -> tuple[float, float]:
+    dataset = source.dataset(mapping, "time", "fiu", length=3)
+    start, stop, step = map(float, dataset[...])
+    if not (np.isfinite([start, stop, step]).all() and step > 0):
+        raise source.error(dataset, f"start {start}, stop {stop}, step {step}: not times with a step above 0")
+    # The stop is exclusive, but for writers that count one more frame.
+    if abs((stop - start) / step - frames) > 1.5:
+        raise source.error(dataset, f"{start} to {stop} by {step} are not the {frames} frames of the data")
+    return start, step
+
+
+def _elements(source: Source, mapping: Any, node: str, ranges: Mapping[str, Ids], work: Work) -> None:
+    """The table of the columns of a report."""
+    kind, size = schema.ELEMENTS, int(ranges["stop"].max(initial=0))
+    ids = source.dataset(mapping, "element_ids", length=size)
+    nodes, elements = np.repeat(ranges["node_id"], ranges["stop"] - ranges["start"]), source.ids(ids)
+    source.claim(ids, f"{node}{kind.name}", "element_id")
+    positions: Any = pa.nulls(size, pa.float64())
+    if "element_pos" in mapping:
+        dataset = source.dataset(mapping, "element_pos", "f", length=size)
+        positions = dataset[...].astype(np.float64)
+        source.claim(dataset, f"{node}{kind.name}", "element_pos")
+    columns = [nodes, elements, ordinals(nodes, elements), positions]
+    write_kind(work, f"{node}{kind.name}", kind, columns)
+
+
+def ordinals(nodes: Ids, elements: Ids) -> Ids:
+    """How many columns of the same node and element come before each."""
+    order = np.lexsort((elements, nodes))
+    new = np.r_[True, (np.diff(nodes[order]) != 0) | (np.diff(elements[order]) != 0)][: len(order)]
+    first = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+    found = np.empty(len(order), np.int64)
+    found[order] = np.arange(len(order)) - first
+    return found
+
+
+def node_ranges(
+    source: Source,
+    group: Any,
+    names: tuple[str, str],
+    node: str,
+    size: int,
+    work: Work,
+    population: str,
+) -> dict[str, Ids]:
+    """The table ``.nodes``: which columns, or rows, of *size* belong to which node.
+
+    Parameters
+    ----------
+    names
+        Datasets of the ids and of the pointers.
+
+    Raises
+    ------
+    IngestError
+        Pointers do not ascend from 0 to *size*, or a node is there twice or not in its population.
+    """
+    nodes = source.dataset(group, names[0], shape=(None,))
+    bounds = source.dataset(group, names[1], length=len(nodes) + 1)
+    at = source.ids(bounds)
+    if at[0] != 0 or at[-1] != size or (np.diff(at) < 0).any():
+        raise source.error(
+            bounds, f"pointers must ascend from 0 to {size}, these go from {at[0]} to {at[-1]}"
+        )
+    ids = source.ids(nodes, work.sizes.get(population))
+    if len(np.unique(ids)) < len(ids):
+        raise source.error(nodes, "a node is there twice")
+    found = {"node_id": ids, "start": at[:-1], "stop": at[1:]}
+    write_kind(work, f"{node}{schema.RANGES.name}", schema.RANGES, [*found.values()])
+    source.claim(nodes, f"{node}{schema.RANGES.name}", "node_id")
+    source.claim(bounds, f"{node}{schema.RANGES.name}", "@pointers")
+    return found
+
+
+def write_kind(work: Work, node: str, kind: TableKind, columns: Sequence[Any]) -> None:
+    """Make *node* a table of that kind."""
+    work.transaction.write_table(node, pa.table([*columns], kind.schema), doc=kind.doc)
+
+
+def copy_array(
+    source: Source, data: Any, node: str, dims: tuple[str, str], attributes: Mapping[str, Any], work: Work
+) -> None:
+    """Copy a dataset of two axes into an array of chunks that both a row and a column find soon, block by block."""
+    rows, columns = data.shape
+    wide = max(1, min(columns, CHUNK_ELEMENTS))
+    chunks = (max(1, min(rows, CHUNK_VALUES // wide)), wide)
+    kind = data.dtype.newbyteorder("=")
+    array = create_array(
+        work.transaction.store,
+        node,
+        data.shape,
+        kind,
+        chunks=chunks,
+        dimension_names=dims,
+        attributes=attributes,
+    )
+    codec, grid = Codec.of(array.metadata.to_dict()), Grid(array.shape, chunks)
+    draft = work.transaction.drafts.edit(node)
+    assert codec is not None and draft is not None, "just made with the usual codec"
+    source.at = data.name
+    step = chunks[1] * max(1, BLOCK_VALUES // (chunks[0] * chunks[1]))
+    for top in range(0, rows, chunks[0]):
+        for left in range(0, columns, step):
+            box = [(top, min(top + chunks[0], rows)), (left, min(left + step, columns))]
+            values = data[slice(*box[0]), slice(*box[1])].astype(kind, copy=False)
+            entries = encode_chunks(values, chunks, codec, array.fill_value, work.transaction.writer)
+            draft.changes.update(zip(map(grid.number, grid.overlapping(box)), entries, strict=True))
+            work.advance(values.nbytes)
+    source.claim(data, node)

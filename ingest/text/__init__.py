@@ -1,0 +1,1 @@
+"""Text files: delimited numbers and parameter files."""

@@ -1,0 +1,1 @@
+"""Trials on their way into the lake, from whatever source."""

@@ -1,0 +1,13 @@
+from .activations import activation_counts as activation_counts
+from .binning import bin_edges as bin_edges
+from .binning import psth as psth
+from .binning import temporal_counts as temporal_counts
+from .binning import temporal_counts_by as temporal_counts_by
+from .cosines import projections as projections
+from .cosines import raised_cosines as raised_cosines
+from .reduced import Lookup as Lookup
+from .reduced import causal_convolution as causal_convolution
+from .reduced import spike_lookup as spike_lookup
+from .spatial import distance_bins as distance_bins
+from .spatial import spatial_counts as spatial_counts
+from .spatial import spatiotemporal_counts as spatiotemporal_counts

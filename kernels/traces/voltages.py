@@ -1,0 +1,194 @@
+"""Mean, standard deviation and quantiles of voltage traces over trials.
+
+Accumulators take blocks of trials ``[trial, time]``, as many as fit into memory, and add them to what they hold:
+``update`` and ``merge`` change the accumulator and return it. Parts that were made apart, on other machines for
+example, are merged. NaN is a sample that was not taken: it is left out at its time and nowhere else.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..checks import line, traces
+from ..jit import jit, over_rows
+
+_TILE = 512  # samples: the sums of a tile stay in the innermost cache
+_SORTED_TILE = 64
+
+
+class MeanSd(NamedTuple):
+    """Per time point: samples counted int64[n_time], their mean and standard deviation, float64[n_time]."""
+
+    n: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Moments:
+    """Running mean and variance of each time point.
+
+    Attributes
+    ----------
+    count
+        Samples seen that are not NaN, int64[n_time].
+    mean
+        Their mean in mV, float64[n_time]; 0 before the first.
+    squares
+        Sum of their squared deviations from it, float64[n_time].
+
+    Notes
+    -----
+    A block is summed in float64 as deviations from its first sample; blocks are joined after Chan, Golub & LeVeque
+    (1983). Neither loses digits to a mean that is large beside the deviations. An infinite sample makes the figures
+    of its time infinite or NaN.
+    """
+
+    count: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_time: int) -> "Moments":
+        """Of no trials."""
+        return cls(np.zeros(n_time, np.int64), np.zeros(n_time), np.zeros(n_time))
+
+    def update(self, voltage: ArrayLike) -> "Moments":
+        """Add trials, shape (n_trials, n_time), float32 or float64 in mV; `ValueError` if the times are others."""
+        rows = traces("voltage", voltage)
+        if rows.shape[1] != len(self.count):
+            raise ValueError(f"voltage has shape {rows.shape}; expected (n_trials, {len(self.count)})")
+        block = Moments.empty(rows.shape[1])
+        over_rows(partial(_moments, rows, block.count, block.mean, block.squares), rows.shape[1], rows.size)
+        return self.merge(block)
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Add what another accumulator has seen; `ValueError` if its times are others."""
+        if other.count.shape != self.count.shape:
+            raise ValueError(f"other has {len(other.count)} times; expected {len(self.count)}")
+        total = self.count + other.count
+        share = other.count / np.maximum(total, 1)
+        apart = other.mean - self.mean
+        self.squares += other.squares + apart * apart * share * self.count
+        self.mean += apart * share
+        self.count[:] = total
+        return self
+
+    def finish(self, *, ddof: int = 0) -> MeanSd:
+        """Mean and standard deviation; NaN where no sample was seen, the latter where *ddof* or fewer were.
+
+        The divisor is ``count - ddof``: 0 as in NumPy, 1 as in pandas.
+        """
+        mean = np.where(self.count > 0, self.mean, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sd = np.sqrt(self.squares / (self.count - ddof))
+        return MeanSd(self.count.copy(), mean, np.where(self.count > ddof, sd, np.nan))
+
+
+def quantiles(voltage: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    """Quantiles over trials at each time point, exactly.
+
+    All trials are needed at once, but not all times: read ``[every trial, some times]`` block by block.
+    `neurolake.kernels.traces.density.VoltageDensity` tells quantiles to within a bin from blocks of trials.
+
+    Parameters
+    ----------
+    voltage
+        In mV, shape (n_trials, n_time), float32 or float64; NaN is left out.
+    q
+        Quantiles in [0, 1], shape (n_q,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64[n_q, n_time]; NaN at times without a sample.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not match, or a quantile is out of range.
+
+    Notes
+    -----
+    Between two samples as ``numpy.nanquantile`` with ``method="linear"``, in float64.
+    """
+    rows, asked = traces("voltage", voltage), checked_quantiles(q)
+    found = np.full((len(asked), rows.shape[1]), np.nan)
+    if len(rows):
+        over_rows(partial(_quantiles, rows, asked, found), rows.shape[1], rows.size)
+    return found
+
+
+def checked_quantiles(q: ArrayLike) -> NDArray[np.float64]:
+    """Quantiles as float64[n_q]; `ValueError` if one is not in [0, 1]."""
+    asked = line("q", q)
+    wrong = np.flatnonzero(~((asked >= 0) & (asked <= 1)))
+    if wrong.size:
+        raise ValueError(f"q[{wrong[0]}] is {asked[wrong[0]]}; expected 0 <= q <= 1")
+    return asked
+
+
+def _quantiles(
+    voltage: NDArray[Any], q: NDArray[np.float64], found: NDArray[np.float64], begin: int, end: int
+) -> None:
+    for start in range(begin, end, _SORTED_TILE):
+        stop = min(start + _SORTED_TILE, end)
+        ordered = np.ascontiguousarray(voltage[:, start:stop].T)
+        ordered.sort(axis=1)  # NumPy's sort is SIMD, needs no GIL, and puts NaN last
+        last = len(voltage) - 1 - np.isnan(ordered).sum(axis=1)
+        place = q[:, None] * np.maximum(last, 0)
+        lower = np.floor(place).astype(np.int64)
+        columns = np.arange(stop - start)
+        low = ordered[columns, lower].astype(np.float64)
+        high = ordered[columns, np.minimum(lower + 1, np.maximum(last, 0))].astype(np.float64)
+        found[:, start:stop] = np.where(last >= 0, _between(low, high, place - lower), np.nan)
+
+
+def _between(
+    low: NDArray[np.float64], high: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Linear, and from the nearer end, so that it is monotonic and ends at both ends."""
+    apart = high - low
+    return np.where(share < 0.5, low + apart * share, high - apart * (1 - share))
+
+
+@jit
+def _moments(
+    voltage: NDArray[Any],
+    count: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    begin: int,
+    end: int,
+) -> None:
+    origin, total, square = np.empty(_TILE), np.empty(_TILE), np.empty(_TILE)
+    seen = np.empty(_TILE)
+    for start in range(begin, end, _TILE):
+        n = min(_TILE, end - start)
+        for i in range(n):
+            origin[i] = _first_sample(voltage[:, start + i])
+        total[:], square[:], seen[:] = 0.0, 0.0, 0.0
+        for row in range(len(voltage)):
+            trace = voltage[row, start : start + n]
+            for i in range(n):
+                taken = not np.isnan(trace[i])
+                apart = np.float64(trace[i]) - origin[i] if taken else 0.0
+                total[i] += apart
+                square[i] += apart * apart
+                seen[i] += 1.0 if taken else 0.0
+        for i in range(n):
+            if seen[i] > 0.0:
+                count[start + i] = int(seen[i])
+                mean[start + i] = origin[i] + total[i] / seen[i]
+                squares[start + i] = max(0.0, square[i] - total[i] * total[i] / seen[i])
+
+
+@jit
+def _first_sample(column: NDArray[Any]) -> float:
+    for value in column:
+        if not np.isnan(value):
+            return np.float64(value)
+    return 0.0

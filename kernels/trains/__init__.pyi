@@ -1,0 +1,16 @@
+from .bursts import Bursts as Bursts
+from .bursts import Events as Events
+from .bursts import burst_events as burst_events
+from .bursts import voltage_bursts as voltage_bursts
+from .features import NetworkFeatures as NetworkFeatures
+from .features import network_features as network_features
+from .rates import bayesian_rates as bayesian_rates
+from .spikes import Spikes as Spikes
+from .spikes import threshold_crossings as threshold_crossings
+from .trains import Rates as Rates
+from .trains import interspike_intervals as interspike_intervals
+from .trains import ongoing_and_evoked_rates as ongoing_and_evoked_rates
+from .trains import ordered_trains as ordered_trains
+from .trains import spike_counts as spike_counts
+from .trains import spike_rates as spike_rates
+from .trains import spikes_in_interval as spikes_in_interval

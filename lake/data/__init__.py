@@ -1,0 +1,1 @@
+"""Arrays and tables: their encoding, reading and writing, and the Zarr store."""

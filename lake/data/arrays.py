@@ -1,0 +1,324 @@
+"""Arrays: Zarr v3 arrays with a path of their own for whole boxes of chunks.
+
+zarr-python spends more on each chunk than on its bytes; here threads read, verify and decode chunks straight
+into the result (and encode, hash and pack them) wherever the codecs are the usual ones.
+"""
+
+import copy
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.core.metadata import ArrayV3Metadata
+from zarr.storage import StorePath
+
+from ..digest import Digest, digest_of
+from ..errors import InputError, NotFoundError
+from ..names import checked_name
+from ..nodes.entry import Entry
+from ..nodes.grid import Grid
+from ..nodes.node import Node
+from ..objects.store import RUN_SIZE, ObjectWriter
+from ..threads import CORES, mapped
+from .codecs import BLOSC_LZ4, Codec, chunk_statistics
+from .zarrstore import ZarrStore, metadata_document
+
+CHUNK_BYTES = 2**20
+
+Box = Sequence[tuple[int, int]]
+
+
+class Array(zarr.Array[Any]):
+    """A Zarr array of a lake: all that `zarr.Array` does, faster for boxes (ints and slices of step 1)."""
+
+    @classmethod
+    def of(cls, store: ZarrStore, name: str) -> Self:
+        """The array *name* of *store*.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such array.
+        """
+        node = store.tree.get(name)
+        if node is None or node.kind != "array":
+            raise NotFoundError(f"there is no array {name!r} in {store}")
+        # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
+        metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
+        return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
+
+    def __getitem__(self, selection: Any) -> Any:
+        parsed = _box(selection, self.shape)
+        if parsed is None:
+            return super().__getitem__(selection)
+        box, shape = parsed
+        return self.read_box(box).reshape(shape)[()]
+
+    def read_box(self, box: Box | None = None, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Values of a box of half-open ranges, one for each axis; everything by default.
+
+        Parameters
+        ----------
+        out
+            C-contiguous array of the box's shape and this array's type to read into, such as that of the last
+            block: fresh memory costs about as much as decoding.
+
+        Raises
+        ------
+        InputError
+            The box is not within the array, or *out* does not fit it.
+        CorruptObjectError
+            A chunk is missing or damaged.
+        """
+        ranges = [(0, length) for length in self.shape] if box is None else list(box)
+        if len(ranges) != self.ndim or any(
+            a < 0 or b > n for (a, b), n in zip(ranges, self.shape, strict=True)
+        ):
+            raise InputError(f"array {self.path!r} of shape {self.shape} has no box {ranges}")
+        codec, grid = Codec.of(self._node.meta), self._grid
+        shape = tuple(max(stop - start, 0) for start, stop in ranges)
+        values = np.empty(shape, self.dtype) if out is None else out
+        if values.shape != shape or values.dtype != self.dtype or not values.flags.c_contiguous:
+            raise InputError(
+                f"out must be C-contiguous, {shape} of {self.dtype}, not {values.shape} of {values.dtype}"
+            )
+        if codec is None:
+            values[...] = super().__getitem__(tuple(slice(*part) for part in ranges))
+            return values
+        entries, objects = self._node.entries, self._store.objects
+
+        def read(run: Sequence[tuple[int, ...]]) -> None:
+            found = [entries.get(grid.number(at)) for at in run]
+            stored = iter(objects.read_run([(e.digest, e.size, e.place) for e in found if e is not None]))
+            for at, entry in zip(run, found, strict=True):
+                data = None if entry is None else next(stored)
+                _place(data, codec, values, ranges, at, grid, self.fill_value)
+
+        touched = grid.overlapping(ranges)
+        size = max(
+            1, min(RUN_SIZE // (math.prod(grid.chunks) * self.dtype.itemsize), len(touched) // (4 * CORES))
+        )
+        runs = [touched[start : start + size] for start in range(0, len(touched), size)]
+        deque(mapped(read, runs), maxlen=0)
+        return values
+
+    def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
+        """Write *values*, whole in all axes but the first, from row *first* on.
+
+        Raises
+        ------
+        InputError
+            They are not rows of this array.
+        """
+        rows = (len(values), self.shape[0] - first) if self.ndim and values.ndim else (first, 0)
+        if values.shape[1:] != self.shape[1:] or values.ndim != self.ndim or first < 0 or rows[0] > rows[1]:
+            raise InputError(
+                f"values of shape {values.shape} are no rows of {self.path!r}, whose shape is {self.shape}"
+            )
+        values = values.astype(self.dtype, copy=False)
+        codec = Codec.of(self._node.meta)
+        if codec is None or not self.ndim or first % self.chunks[0]:
+            self[slice(first, first + len(values)) if self.ndim else ()] = values
+            return
+        writer, draft = self._store.writer, self._store.drafts.edit(self.path)
+        assert writer is not None and draft is not None, "opened for writing"
+        tail = (first + len(values)) % self.chunks[0] if first + len(values) < self.shape[0] else 0
+        whole = len(values) - tail
+        number = self._grid.number((first // self.chunks[0], *[0] * (self.ndim - 1)))
+        entries = encode_chunks(values[:whole], self.chunks, codec, self.fill_value, writer)
+        draft.changes.update(enumerate(entries, number))
+        if tail:
+            self[first + whole : first + len(values)] = values[whole:]
+
+    def grow(self, rows: int) -> None:
+        """Make the first axis longer; the new rows hold the fill value."""
+        draft = self._store.drafts.edit(self.path)
+        assert draft is not None, "opened for writing"
+        shape = (self.shape[0] + rows, *self.shape[1:])
+        draft.meta = {**draft.meta, "shape": list(shape)}
+        # As zarr's own resize does, which takes an event loop for it.
+        object.__setattr__(self.async_array, "metadata", self.metadata.update_shape(shape))
+
+    def entries(self) -> Mapping[int, Entry]:
+        """Stored chunks by their C-order number, with the statistics known of them."""
+        return dict(self._node.entries.items())
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content."""
+        return self._node.digest
+
+    @property
+    def url(self) -> str:
+        """The lake it belongs to."""
+        return self._store.objects.storage.url
+
+    @property
+    def _store(self) -> ZarrStore:
+        store = self.store_path.store
+        assert isinstance(store, ZarrStore), "made by `of`"
+        return store
+
+    @property
+    def _node(self) -> Node:
+        return self._store.tree[self.path]
+
+    @property
+    def _grid(self) -> Grid:
+        return Grid.of(self._node.meta)
+
+
+def create_array(
+    store: ZarrStore,
+    name: str,
+    shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    *,
+    chunks: Sequence[int] | None = None,
+    dimension_names: Sequence[str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    codec: Mapping[str, Any] = BLOSC_LZ4,
+) -> Array:
+    """An empty array of a store that can be written; the keywords are those of `Transaction.write_array`."""
+    kind = np.dtype(dtype)
+    # zarr-python writes the metadata, into a scratch store: it knows the document, and adds no parent groups.
+    scratch = zarr.create_array(
+        {},
+        shape=tuple(shape),
+        dtype=kind,
+        chunks=tuple(chunks or _default_chunks(shape, kind.itemsize)),
+        compressors=[dict(codec)],
+        filters=[],
+        fill_value=np.nan if kind.kind == "f" else None,
+        dimension_names=dimension_names,
+        attributes=dict(attributes or {}),
+    )
+    store.drafts.put(checked_name(name), "array", metadata_document(scratch), {})
+    return Array.of(store, name)
+
+
+def append_rows(array: Array, values: npt.NDArray[Any]) -> None:
+    """Add rows at the end of the first axis.
+
+    Raises
+    ------
+    InputError
+        The other axes or the type differ.
+    """
+    if values.shape[1:] != array.shape[1:] or not np.can_cast(values.dtype, array.dtype, "safe"):
+        raise InputError(
+            f"array {array.path!r} has rows of shape {array.shape[1:]} and type {array.dtype}, "
+            f"not {values.shape[1:]} and {values.dtype}"
+        )
+    first = array.shape[0]
+    array.grow(len(values))
+    array.write_rows(values.astype(array.dtype, copy=False), first)
+
+
+def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:
+    """Add *rows* whose chunks, each one row high, are stored already (`encode_chunks`), in C order."""
+    first = array.shape[0]
+    array.grow(rows)
+    start = array._grid.number((first, *[0] * (array.ndim - 1)))
+    draft = array._store.drafts.edit(array.path)
+    assert draft is not None and array.chunks[0] == 1, "made for appending rows"
+    draft.changes.update(enumerate(entries, start))
+
+
+def encode_chunks(
+    values: npt.NDArray[Any],
+    chunks: tuple[int, ...],
+    codec: Codec,
+    fill_value: Any,
+    writer: ObjectWriter,
+) -> list[Entry]:
+    """Store *values* chunk by chunk: entries in C order of the grid, with statistics."""
+    grid = Grid(values.shape, chunks)
+
+    def encode(at: tuple[int, ...]) -> tuple[bytes, Digest, dict[str, float]]:
+        part = values[tuple(slice(i * c, (i + 1) * c) for i, c in zip(at, chunks, strict=True))]
+        chunk = np.ascontiguousarray(part)
+        if part.shape != chunks:
+            chunk = np.full(chunks, fill_value, values.dtype)
+            chunk[tuple(slice(length) for length in part.shape)] = part
+        data = codec.encode(chunk)
+        return data, digest_of(data), chunk_statistics(part)
+
+    entries = []
+    for data, digest, statistics in mapped(
+        encode, grid.overlapping([(0, length) for length in values.shape])
+    ):
+        # Threads encode, but chunks are packed in order: equal arrays make equal packs.
+        entries.append(Entry(digest, len(data), writer.add(data, digest), statistics))
+    return entries
+
+
+def _default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
+    """About a MiB: as many whole rows as fit, or parts of a row along its last axes."""
+    chunks = [1] * len(shape)
+    room = max(CHUNK_BYTES // itemsize, 1)
+    for axis in reversed(range(len(shape))):
+        chunks[axis] = max(1, min(shape[axis], room))
+        room = max(room // chunks[axis], 1)
+    return chunks
+
+
+def _place(
+    data: bytes | memoryview | None,
+    codec: Codec,
+    out: npt.NDArray[Any],
+    box: Box,
+    at: tuple[int, ...],
+    grid: Grid,
+    fill_value: Any,
+) -> None:
+    """Decode the part of chunk *at* that lies in *box* into its place in *out*."""
+    low = [index * chunk for index, chunk in zip(at, grid.chunks, strict=True)]
+    spans = [
+        (max(start, first), min(stop, first + chunk))
+        for (start, stop), first, chunk in zip(box, low, grid.chunks, strict=True)
+    ]
+    within = (slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))
+    target = _view(out, within)
+    if data is None:
+        target[...] = fill_value
+    elif target.shape == grid.chunks and target.flags.c_contiguous:
+        codec.decode_into(data, target)
+    else:
+        chunk = np.empty(grid.chunks, out.dtype)
+        codec.decode_into(data, chunk)
+        target[...] = chunk[
+            tuple(slice(a - first, b - first) for (a, b), first in zip(spans, low, strict=True))
+        ]
+
+
+def _view(values: npt.NDArray[Any], where: Iterable[slice]) -> npt.NDArray[Any]:
+    """A part of *values*; a view, by the ellipsis, of an array without axes too."""
+    index: tuple[Any, ...] = (*where, ...)
+    part: npt.NDArray[Any] = values[index]
+    return part
+
+
+def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]], list[int]] | None:
+    """Ranges and result shape of a selection by ints, slices of step 1 and an ellipsis; None for others."""
+    parts = list(selection) if isinstance(selection, tuple) else [selection]
+    gaps = [index for index, part in enumerate(parts) if part is Ellipsis]
+    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
+        return None
+    middle, end = (gaps[0], gaps[0] + 1) if gaps else (len(parts), len(parts))
+    parts[middle:end] = [slice(None)] * (len(shape) - len(parts) + len(gaps))
+    box, kept = [], []
+    for part, length in zip(parts, shape, strict=True):
+        if isinstance(part, slice) and part.step in (None, 1):
+            start, stop, _ = part.indices(length)
+            box.append((start, max(start, stop)))
+            kept.append(max(stop - start, 0))
+        elif isinstance(part, int | np.integer) and not isinstance(part, bool) and -length <= part < length:
+            box.append((int(part) % length, int(part) % length + 1))
+        else:
+            return None
+    return box, kept

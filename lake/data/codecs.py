@@ -1,0 +1,136 @@
+"""The codecs of chunks that we encode and decode ourselves; zarr-python does all others.
+
+Encoding is deterministic: equal values have equal bytes, hence equal digests.
+"""
+
+import math
+
+# numcodecs imports this when it decodes its first chunk, which somebody waits for.
+import multiprocessing.synchronize  # noqa: F401
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numcodecs.blosc
+import numcodecs.zstd
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CorruptObjectError
+
+BLOSC_LZ4: Mapping[str, Any] = {
+    "name": "blosc",
+    "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0},
+}
+_SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
+
+# Blosc's own threads encode the same bytes differently each time; our threads work on different chunks.
+numcodecs.blosc.use_threads = False
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Little-endian C-order bytes, through nothing, ``blosc`` or ``zstd``."""
+
+    name: str | None
+    configuration: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> "Codec | None":
+        """The codec of a Zarr v3 array; None if it is not one of ours."""
+        first, *others = meta["codecs"]
+        endian = first.get("configuration", {}).get("endian", "little")
+        if first["name"] != "bytes" or endian != "little" or len(others) > 1:
+            return None
+        if not others:
+            return cls(None, {})
+        name, configuration = others[0]["name"], others[0].get("configuration", {})
+        known = name == "zstd" or (name == "blosc" and configuration.get("shuffle") in _SHUFFLES)
+        return cls(name, configuration) if known else None
+
+    def encode(self, chunk: npt.NDArray[Any]) -> bytes:
+        """Stored bytes of a C-contiguous chunk."""
+        if self.name == "blosc":
+            settings = self.configuration
+            return bytes(
+                numcodecs.blosc.compress(
+                    chunk.reshape(-1).view(np.uint8),
+                    settings["cname"].encode(),
+                    settings["clevel"],
+                    _SHUFFLES[settings["shuffle"]],
+                    settings.get("blocksize", 0),
+                    typesize=settings.get("typesize", chunk.itemsize),
+                )
+            )
+        if self.name == "zstd":
+            level = self.configuration.get("level", 0)
+            return bytes(numcodecs.zstd.compress(chunk, level, bool(self.configuration.get("checksum"))))
+        return chunk.tobytes()
+
+    def decode_into(self, data: bytes | memoryview, chunk: npt.NDArray[Any]) -> None:
+        """Fill a C-contiguous *chunk* from its stored bytes.
+
+        Raises
+        ------
+        CorruptObjectError
+            They are not a chunk of that size.
+        """
+        out = chunk.reshape(-1).view(np.uint8)
+        try:
+            # Both libraries believe the header, read beyond what is cut and leave the rest of a short chunk.
+            if self.name == "blosc" and _blosc_sizes(data) == (out.nbytes, len(data)):
+                numcodecs.blosc.decompress(data, out)
+            elif self.name == "zstd" and _zstd_size(data) == out.nbytes:
+                numcodecs.zstd.decompress(data, out)
+            elif self.name == "zstd" and _zstd_size(data) is None:
+                _copy(numcodecs.zstd.decompress(data), out)
+            elif self.name is None:
+                _copy(data, out)
+            else:
+                raise ValueError("its header says another size")
+        except (RuntimeError, ValueError) as error:
+            raise CorruptObjectError(f"a chunk of {chunk.nbytes} bytes does not decode: {error}") from error
+
+
+def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
+    # NumPy would spread a single byte over all of a chunk.
+    if len(data) != len(out):
+        raise ValueError(f"it has {len(data)} bytes")
+    out[...] = np.frombuffer(data, np.uint8)
+
+
+def _blosc_sizes(data: bytes | memoryview) -> tuple[int, int]:
+    """Lengths of content and of the whole by a Blosc header (c-blosc, README_CHUNK_FORMAT)."""
+    return int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
+
+
+def _zstd_size(data: bytes | memoryview) -> int | None:
+    """Length of the content by a Zstandard frame header (RFC 8878, 3.1.1.1); None if it does not tell."""
+    if len(data) < 6 or data[:4] != b"\x28\xb5\x2f\xfd":
+        raise ValueError("no Zstandard frame")
+    descriptor = data[4]
+    single_segment, field = descriptor >> 5 & 1, descriptor >> 6
+    start = 5 + (1 - single_segment) + (0, 1, 2, 4)[descriptor & 3]
+    length = (single_segment, 2, 4, 8)[field]
+    size = int.from_bytes(data[start : start + length], "little") + (256 if field == 1 else 0)
+    return size if length else None
+
+
+def chunk_statistics(part: npt.NDArray[Any]) -> dict[str, float]:
+    """``min, max, mean`` of the values that are not NaN, and how many are (``nan``); empty if unknown."""
+    if part.dtype.kind not in "iuf" or not part.size:
+        return {}
+    low, nan, values = part.min(), 0, part
+    # A minimum is NaN if any value is: mostly there is no need to look at all of them again.
+    if np.isnan(low):
+        known = ~np.isnan(part)
+        values = part[known]
+        nan = part.size - values.size
+        if not values.size:
+            return {"nan": nan}
+        low = values.min()
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(values.mean(dtype=np.float64))
+    found = {"min": float(low), "max": float(values.max()), "mean": mean}
+    # JSON has no infinity, and bounds that are none help nobody.
+    return {**found, "nan": nan} if all(map(math.isfinite, found.values())) else {"nan": nan}

@@ -1,0 +1,60 @@
+"""Rewriting a table's files: rows deleted by a condition, columns renamed. Files that stay the same are kept."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+
+from ..errors import InputError
+from ..nodes.entry import Entry
+from ..objects.store import ObjectWriter
+from .parquet import write_file
+from .tables import Table
+
+
+def without_rows(table: Table, where: pds.Expression, writer: ObjectWriter) -> tuple[list[Entry], int]:
+    """The files of *table* without the rows that match, and how many these were.
+
+    A row of which the condition is neither true nor false (it is null there) does not match.
+
+    Raises
+    ------
+    InputError
+        *where* asks of a column what its type cannot answer.
+    """
+    touched = {entry.digest for entry in table.matching(where)}
+    kept: list[Entry] = []
+    deleted = 0
+    for entry in table.files:
+        if entry.digest not in touched:
+            kept.append(entry)
+            continue
+        rows = table.rows_of(entry)
+        rest = rows.filter(~pc.coalesce(where, pc.scalar(False)))
+        deleted += rows.num_rows - rest.num_rows
+        if rest.num_rows == rows.num_rows:
+            kept.append(entry)
+        elif rest.num_rows:
+            kept.append(write_file(rest, writer))
+    # A table without rows has one file, which tells its columns.
+    return kept or [write_file(table.schema().empty_table(), writer)], deleted
+
+
+def renamed(table: Table, names: Mapping[str, str], writer: ObjectWriter) -> list[Entry]:
+    """The files of *table* with columns of other names (old to new).
+
+    Raises
+    ------
+    InputError
+        A column is not there, or a name would be there twice.
+    """
+    table.check_columns(list(names))
+    after = [names.get(column, column) for column in table.columns]
+    if len(set(after)) < len(after):
+        raise InputError(f"table {table.name!r} would have a column twice: {', '.join(after)}")
+    return [write_file(_renamed(table.rows_of(entry), names), writer) for entry in table.files]
+
+
+def _renamed(rows: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    return rows.rename_columns([names.get(column, column) for column in rows.column_names])

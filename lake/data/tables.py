@@ -1,0 +1,215 @@
+"""Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pds
+import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
+
+from ..errors import CorruptObjectError, InputError
+from ..nodes.entry import Entry
+from ..nodes.node import Node
+from ..objects.store import ObjectStore
+from .parquet import _BOUNDED, plain
+
+_UNITS = ("s", "ms", "us", "ns")
+_SCALARS = [
+    *(pa.type_for_alias(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(pa.float16(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.null()),
+    *(pa.date32(), pa.date64()),
+    *(pa.timestamp(unit, zone) for unit in _UNITS for zone in (None, "UTC")),
+    *(pa.duration(unit) for unit in _UNITS),
+]
+_TYPES = {str(kind): kind for kind in (*_SCALARS, *map(pa.list_, _SCALARS))}
+
+
+class Table:
+    """A table of a snapshot.
+
+    Parameters
+    ----------
+    name, node
+        Which.
+    objects
+        Where its files are.
+    """
+
+    def __init__(self, name: str, node: Node, objects: ObjectStore) -> None:
+        self.name = name
+        self._node = node
+        self._objects = objects
+        self.files: tuple[Entry, ...] = tuple(entry for _, entry in node.entries.items())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Table {self.name!r}: {self.rows:,} rows, {len(self.columns)} columns, {len(self.files)} files>"
+        )
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def url(self) -> str:
+        """The lake it belongs to."""
+        return self._objects.storage.url
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(entry.stats["rows"] for entry in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content."""
+        return self._node.digest
+
+    @property
+    def fields(self) -> list[Mapping[str, Any]]:
+        """Name, type and documentation of each column."""
+        return list(self._node.meta["fields"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names."""
+        return [field["name"] for field in self.fields]
+
+    @property
+    def sorted_by(self) -> list[str]:
+        """Columns by which rows are in order, within a file and from file to file."""
+        return list(self._node.meta.get("sorted_by", []))
+
+    @property
+    def doc(self) -> str:
+        """What one row is."""
+        return str(self._node.meta.get("doc", ""))
+
+    @property
+    def evolved(self) -> bool:
+        """Whether files differ in columns or their types."""
+        return bool(self._node.meta.get("evolved"))
+
+    def unverified_paths(self) -> list[Path]:
+        """Where the local files are, or will be: for what looks at names and schemas only."""
+        return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
+
+    def paths(self, files: Sequence[Entry] | None = None) -> list[str]:
+        """The local files (all, or these), verified as the lake's policy says, for who reads them in place."""
+        chosen = self.files if files is None else files
+        # Remote files come several at a time.
+        with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
+            return [str(path) for path in pool.map(self._path, chosen)]
+
+    def matching(self, where: pds.Expression | None) -> tuple[Entry, ...]:
+        """Files whose bounds do not rule out that rows of theirs match; none is read."""
+        if where is None:
+            return self.files
+        schema = self.schema()
+        self._check_where(where, schema)
+        return matching(self.files, schema, where)
+
+    def rows_of(self, entry: Entry) -> pa.Table:
+        """All rows of one of its files, with the table's columns as far as the file has them."""
+        try:
+            return plain(pq.read_table(self._path(entry), partitioning=None))
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
+
+    def to_arrow(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> pa.Table:
+        """Rows as an Arrow table.
+
+        Parameters
+        ----------
+        columns
+            Those to read; all by default.
+        where
+            A pyarrow expression, such as ``pyarrow.dataset.field("trial_id") == 7``; files and row groups
+            that cannot match are not read.
+
+        Raises
+        ------
+        InputError
+            A column is not there, or *where* asks of one what its type cannot answer.
+        CorruptObjectError
+            A file is damaged.
+        """
+        self.check_columns(columns)
+        schema = self.schema()
+        self._check_where(where, schema)
+        files = self.matching(where)
+        paths = self.paths(files)
+        try:
+            if not paths:
+                return schema.empty_table().select(columns or schema.names)
+            return pds.dataset(paths, schema, format="parquet").to_table(columns=columns, filter=where)
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
+
+    def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
+        """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
+        return self.to_arrow(columns, where).to_pandas()
+
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the columns, their documentation as metadata."""
+        if not self.files:
+            raise CorruptObjectError(f"table {self.name!r} has no files; one without rows has an empty one")
+        fields = [_TYPES.get(str(field["type"])) for field in self.fields]
+        if None not in fields:
+            return pa.schema([_arrow_field(field) for field in self.fields])
+        # Types with parts of their own are told by the files.
+        parts = [_schema_of(self._path(entry)) for entry in (self.files if self.evolved else self.files[:1])]
+        return pa.unify_schemas(parts, promote_options="permissive")
+
+    def _check_where(self, where: pds.Expression | None, schema: pa.Schema) -> None:
+        try:
+            if where is not None:
+                schema.empty_table().filter(where)
+        except (pa.ArrowException, TypeError) as error:
+            raise InputError(f"table {self.name!r} cannot be filtered so: {error}") from error
+
+    def check_columns(self, columns: Sequence[str] | None) -> None:
+        """Raise `InputError` if one of *columns* is not there."""
+        unknown = [column for column in columns or () if column not in self.columns]
+        if unknown:
+            have = ", ".join(self.columns)
+            raise InputError(f"table {self.name!r} has no column {unknown[0]!r}; it has {have}")
+
+    def _path(self, entry: Entry) -> Any:
+        return self._objects.verified_path(entry.digest, entry.size, entry.place)
+
+
+def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -> tuple[Entry, ...]:
+    """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
+    form, disk = pds.ParquetFileFormat(), LocalFileSystem()
+    # Fragments are named by ordinal: a file may be in a table twice.
+    fragments = [form.make_fragment(str(at), disk, _bounds(entry, schema)) for at, entry in enumerate(files)]
+    dataset = pds.FileSystemDataset(fragments, schema, form, disk)
+    return tuple(files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+
+
+def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
+    """What is true of every row of a file, as its statistics tell."""
+    known = pds.scalar(True)
+    for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
+        # A file from before the column was widened has bounds of another type: cast by the comparison.
+        index = schema.get_field_index(column)
+        if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
+            continue
+        within = (pds.field(column) >= low) & (pds.field(column) <= high)
+        known = known & (within | pds.field(column).is_null() if nulls else within)
+    return known
+
+
+def _arrow_field(field: Mapping[str, Any]) -> pa.Field:
+    kind = _TYPES[str(field["type"])]
+    return pa.field(field["name"], kind, field.get("nullable", True), field.get("doc") or None)
+
+
+def _schema_of(path: Any) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptObjectError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Commits: the log, branches and tags, ancestry, merging and differences."""

@@ -1,0 +1,130 @@
+"""Who follows whom: walks over the parents of commits, right whatever the clocks of their writers said."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import ExpiredError
+from .log import Log, Record
+
+_ONE, _OTHER, _BOTH = 1, 2, 3
+# Sorts newest first.
+_Dated = tuple[float, int, str, Record]
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where two commits parted, and what they did since.
+
+    Parameters
+    ----------
+    bases
+        The newest commits that both follow: none of them follows another. There are several where branches
+        were merged crosswise.
+    one, other
+        Commits that only one of them follows, and it itself; newest first.
+    """
+
+    bases: list[Record]
+    one: list[Record]
+    other: list[Record]
+
+
+def ancestors(log: Log, record: Record) -> Iterator[Record]:
+    """*record* and all commits before it, newest first, none before one that follows it.
+
+    History that has expired is left out.
+
+    Raises
+    ------
+    CorruptObjectError
+        A record is missing or damaged.
+    """
+    records = {record.id: record}
+    followers = {record.id: 0}
+    unseen = [record]
+    while unseen:
+        for parent in _parents(log, unseen.pop()):
+            followers[parent.id] = followers.get(parent.id, 0) + 1
+            if parent.id not in records:
+                records[parent.id] = parent
+                unseen.append(parent)
+    ready = [_dated(record)]
+    while ready:
+        record = heapq.heappop(ready)[-1]
+        yield record
+        for reference in record.parents:
+            if reference.id in records:
+                followers[reference.id] -= 1
+                if not followers[reference.id]:
+                    heapq.heappush(ready, _dated(records[reference.id]))
+
+
+def follows(log: Log, record: Record, earlier: Record) -> bool:
+    """Whether *earlier* is *record* or comes before it."""
+    return any(found.id == earlier.id for found in ancestors(log, record))
+
+
+def parting(log: Log, one: Sequence[Record], other: Record) -> Parting:
+    """Where *one* (all together) and *other* parted; reads little more than what they did since.
+
+    Raises
+    ------
+    CorruptObjectError
+        A record is missing or damaged.
+    """
+    walk = _Walk(log)
+    for record in one:
+        walk.reach(record, _ONE)
+    walk.reach(other, _OTHER)
+    # What stands before a common commit is common too.
+    while any(walk.colours[record.id] != _BOTH for *_, record in walk.ahead):
+        walk.step()
+    several = len(walk.bases()) > 1
+    # Of several newest common commits, one may stand before another by a way that is not yet gone.
+    while walk.ahead and several:
+        walk.step()
+    return Parting(walk.bases(), walk.coloured(_ONE), walk.coloured(_OTHER))
+
+
+class _Walk:
+    """Commits reached so far, in the colours of those who follow them; `ahead` are those to go on from."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._records: dict[str, Record] = {}
+        self.colours: dict[str, int] = {}
+        self.ahead: list[_Dated] = []
+
+    def reach(self, record: Record, colour: int) -> None:
+        colour |= self.colours.get(record.id, 0)
+        if colour != self.colours.get(record.id):
+            self.colours[record.id] = colour
+            self._records[record.id] = record
+            heapq.heappush(self.ahead, _dated(record))
+
+    def step(self) -> None:
+        record = heapq.heappop(self.ahead)[-1]
+        for parent in _parents(self._log, record):
+            self.reach(parent, self.colours[record.id])
+
+    def coloured(self, colour: int) -> list[Record]:
+        found = (record for record in self._records.values() if self.colours[record.id] == colour)
+        return sorted(found, key=_dated)
+
+    def bases(self) -> list[Record]:
+        common = self.coloured(_BOTH)
+        before = {parent.id for record in common for parent in record.parents}
+        return [record for record in common if record.id not in before]
+
+
+def _dated(record: Record) -> _Dated:
+    return -record.time.timestamp(), -record.number, record.id, record
+
+
+def _parents(log: Log, record: Record) -> Iterator[Record]:
+    for reference in record.parents:
+        try:
+            yield log.read(reference)
+        except ExpiredError:
+            continue

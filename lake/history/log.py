@@ -1,0 +1,480 @@
+"""The log: a branch or tag is a row of numbered records, each created once and never changed.
+
+A record's file is two lines: the digest of the second, and the record as canonical JSON. The digest is the
+record's id. Creation is the one atomic step of every change of a lake (`Storage.create`).
+
+A record is a commit, or it points at one (`Pointer`): that is how a branch begins, how it is moved, and how a
+branch or tag ends. A row therefore tells all that ever happened to its name, unless its beginning has expired:
+``expired/<branch>/<number>`` says that records before that one may be gone (`expiry.expire`).
+"""
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ..digest import Digest, canonical_json, checked_digest, digest_of, is_digest
+from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError, StorageError
+from ..storage.base import Storage
+
+MAIN = "main"
+IMPORTED = "import-"
+EXPIRED = "expired/"
+Space = Literal["log", "tags"]
+FOLD_AFTER = 32
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NUMBER = re.compile(r"[0-9]{12}")
+_RECORDS = 10**12
+_KEPT_RECORDS = 4096
+_ALWAYS = {"uuid": str, "branch": str, "number": int, "time": str, "author": str, "message": str}
+_COMMIT = {
+    **_ALWAYS,
+    "parents": list,
+    "provenance": dict,
+    "snapshot": str,
+    "depth": int,
+    "changes": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A commit: its id, and the branch and number it was made at."""
+
+    id: Digest
+    branch: str
+    number: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The reference as it stands in records."""
+        return {"id": self.id, "branch": self.branch, "number": self.number}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Reference":
+        """The inverse of `to_json`, checked."""
+        branch, number = value["branch"], value["number"]
+        if (
+            not isinstance(branch, str)
+            or not _NAME.fullmatch(branch)
+            or type(number) is not int
+            or not 0 <= number < _RECORDS
+        ):
+            raise CorruptObjectError(f"a record refers to {value!r:.200}, which is no commit")
+        return cls(checked_digest(value["id"]), branch, number)
+
+
+@dataclass(frozen=True, repr=False)
+class Record:
+    """One commit.
+
+    Parameters
+    ----------
+    branch, number
+        Where it was made.
+    id
+        Digest of `fields`: the commit's id.
+    fields
+        ``uuid`` of the attempt, ``branch`` and ``number`` where it was made, ``parents`` (`Reference`), ``time`` (UTC, ISO 8601), ``author``,
+        ``message``, ``provenance``, ``snapshot`` (digest of the tree), ``depth`` (how many first parents back
+        a tree is stored whole), ``tree`` (that object, where depth is 0), ``changes`` (per node: None for
+        deleted, else what `nodes.changed_node` reads, or ``{}`` where only the tree tells).
+    """
+
+    branch: str
+    number: int
+    id: Digest
+    fields: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Record {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
+
+    @property
+    def reference(self) -> Reference:
+        """What other records call it."""
+        return Reference(self.id, self.branch, self.number)
+
+    @property
+    def uuid(self) -> str:
+        """Tells this attempt to commit from all others."""
+        return str(self.fields["uuid"])
+
+    @property
+    def time(self) -> datetime:
+        """When it was committed, by the writer's clock."""
+        return datetime.fromisoformat(self.fields["time"])
+
+    @property
+    def message(self) -> str:
+        """What its author said."""
+        return str(self.fields["message"])
+
+    @property
+    def author(self) -> str:
+        """Who committed."""
+        return str(self.fields["author"])
+
+    @property
+    def parents(self) -> tuple[Reference, ...]:
+        """Commits that this one follows; more than one where branches were merged."""
+        return tuple(map(Reference.from_json, self.fields["parents"]))
+
+    @property
+    def depth(self) -> int:
+        """How many first parents back a tree is stored whole."""
+        return int(self.fields["depth"])
+
+    @property
+    def snapshot(self) -> Digest:
+        """Digest of the tree: equal for equal content."""
+        return Digest(self.fields["snapshot"])
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What made it: versions, code, host, and what the writer adds."""
+        found: Mapping[str, Any] = self.fields["provenance"]
+        return found
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of the nodes it touched."""
+        return tuple(sorted(self.fields["changes"]))
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A record that makes its name mean another commit; or none, where the name is deleted."""
+
+    uuid: str
+    time: datetime
+    author: str
+    message: str
+    target: Reference | None
+
+
+class Log:
+    """The records of all branches and tags of one storage."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._records: dict[str, Record | Pointer] = {}
+        self._last: dict[tuple[Space, str], int] = {}
+        self._places: dict[Digest, tuple[int, str]] = {}
+        self._scanned: dict[str, int] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Log, (self._storage,)
+
+    def names(self, space: Space = "log") -> list[str]:
+        """Branches, or tags, that exist."""
+        return [name for name in self.all_names(space) if self.points_at(name, space)]
+
+    def all_names(self, space: Space = "log") -> list[str]:
+        """Branches, or tags, that exist or once did."""
+        return sorted(name for name in self._storage.folders(f"{space}/") if _NAME.fullmatch(name))
+
+    def points_at(self, name: str, space: Space = "log") -> Reference | None:
+        """The commit that a branch or tag means now; None if there is no such name, or no more."""
+        return self.state(name, space)[1]
+
+    def state(self, name: str, space: Space = "log") -> tuple[int | None, Reference | None]:
+        """Number of the newest record of a name, and the commit that it means; None for what there is not."""
+        last = self.last(name, space)
+        if last is None:
+            return None, None
+        record = self.record(name, last, space)
+        return last, record.target if isinstance(record, Pointer) else record.reference
+
+    def tip(self, branch: str = MAIN) -> Record:
+        """The commit that *branch* means now.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such branch.
+        """
+        return self.head(branch)[0]
+
+    def head(self, branch: str = MAIN) -> tuple[Record, int]:
+        """The commit that *branch* means now, and the number of the record that says so."""
+        last, target = self.state(branch)
+        if last is None or target is None:
+            raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
+        return self.read(target), last
+
+    def read(self, reference: Reference) -> Record:
+        """A commit, verified.
+
+        Raises
+        ------
+        ExpiredError
+            It is gone because history that old was dropped.
+        CorruptObjectError
+            It is missing, damaged, or another commit stands in its place.
+        """
+        # The place is that of the lake where the commit was made: here another may stand there, or nothing.
+        record: Record | Pointer | None = None
+        last, expired = self.last(reference.branch), None
+        if last is not None and reference.number <= last:
+            try:
+                record = self.record(reference.branch, reference.number)
+            except ExpiredError as error:
+                expired = error
+        if not isinstance(record, Record) or record.id != reference.id:
+            record = self._elsewhere(reference.id)
+        if record is None and expired is not None:
+            raise expired
+        if record is None:
+            place = record_key(reference.branch, reference.number)
+            raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
+        return record
+
+    def _elsewhere(self, commit: Digest) -> Record | None:
+        """A commit by its id alone, for it or its follower came from another lake."""
+        names = sorted(self.all_names(), key=lambda name: (not name.startswith(IMPORTED), name))
+        for name in names:
+            if commit in self._places:
+                break
+            last, first = self.last(name), max(self._scanned.get(name, 0), self.horizon(name))
+            for number in range(first, -1 if last is None else last + 1):
+                record = self.record(name, number)
+                if isinstance(record, Record):
+                    self._places[record.id] = record.number, record.branch
+                self._scanned[name] = number + 1
+        place = self._places.get(commit)
+        return None if place is None else self._commit(*place)
+
+    def _commit(self, number: int, branch: str) -> Record | None:
+        record = self.record(branch, number)
+        return record if isinstance(record, Record) else None
+
+    def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
+        """All that happened to a branch or tag, newest first; what has expired is left out."""
+        last, horizon = self.last(name, space), self.horizon(name, space)
+        for number in range(-1 if last is None else last, horizon - 1, -1):
+            try:
+                yield self.record(name, number, space)
+            except ExpiredError:
+                return
+
+    def horizon(self, name: str, space: Space = "log") -> int:
+        """Number of the record before which the history of a branch has expired; 0 if none has."""
+        newest = self._storage.last(f"{EXPIRED}{checked_ref_name(name)}/") if space == "log" else None
+        return int(_file(newest)) if newest is not None and _NUMBER.fullmatch(_file(newest)) else 0
+
+    def expire(self, name: str, horizon: int, time: datetime) -> None:
+        """Say that records of a branch before *horizon* may be gone from now on."""
+        data = canonical_json({"time": time.isoformat()}) + b"\n"
+        self._storage.create(f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}", data)
+
+    def forget(self) -> None:
+        """Read every record again when it is needed next."""
+        self._records.clear()
+
+    def numbers(self, name: str, space: Space = "log") -> list[int]:
+        """Numbers of all records that should be there, newest first; of expired history those that still are."""
+        last, horizon = self.last(name, space), self.horizon(name, space)
+        kept = self._numbers(space, name, everything=True) if horizon else []
+        earlier = sorted((number for number in kept if number < horizon), reverse=True)
+        return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
+
+    def last(self, name: str, space: Space = "log") -> int | None:
+        """Number of the newest record of a name; None if there is none."""
+        known = self._last.get((space, name))
+        if known is None:
+            numbers = self._numbers(space, checked_ref_name(name))
+            if not numbers:
+                return None
+            known = max(numbers)
+        # Records are dense: whoever wrote one after another left no gap.
+        while self._storage.size(record_key(name, known + 1, space)) is not None:
+            known += 1
+        self._last[space, name] = known
+        return known
+
+    def append(
+        self, name: str, number: int, fields: Mapping[str, Any], space: Space = "log"
+    ) -> Record | Pointer | None:
+        """Create record *number*; None if another writer has created it already.
+
+        The record says where it was made; one that came from another lake says so already.
+
+        Raises
+        ------
+        StorageError
+            The storage failed, and did not create it, or does not say.
+        """
+        fields = {"branch": name, "number": number, **fields}
+        line = canonical_json(fields)
+        key = record_key(checked_ref_name(name), number, space)
+        try:
+            created = self._storage.create(key, digest_of(line).encode() + b"\n" + line + b"\n")
+        except StorageError:
+            if self._storage.size(key) is None:
+                raise
+            created = False
+        if created:
+            record = self._keep(key, _record(fields, name, number, digest_of(line)))
+        else:
+            record = self.record(name, number, space)
+            # A lost response: the create succeeded, and only its answer did not arrive.
+            if record.uuid != fields["uuid"]:
+                return None
+            self._secure(key)
+        self._last[space, name] = number
+        return record
+
+    def secure(self, reference: Reference) -> None:
+        """Make a commit, which others may have made just now, survive a power failure."""
+        record = self.read(reference)
+        self._secure(record_key(record.branch, record.number))
+
+    def _secure(self, key: str) -> None:
+        self._storage.write(key, self._storage.read(key))
+        self._storage.flush()
+
+    def point(
+        self,
+        name: str,
+        target: Reference | None,
+        *,
+        message: str,
+        author: str,
+        after: int | None,
+        space: Space = "log",
+    ) -> bool:
+        """Make a branch or tag mean *target* from now on, or nothing.
+
+        Parameters
+        ----------
+        after
+            The record that the name must still end with; None if it must have none.
+
+        Returns
+        -------
+        False, with nothing done, if the name ends with another record.
+        """
+        fields = {
+            "uuid": new_uuid(),
+            "time": datetime.now(UTC).isoformat(),
+            "author": author,
+            "message": message,
+            "target": None if target is None else target.to_json(),
+        }
+        if target is not None:
+            self.secure(target)
+        return self.append(name, 0 if after is None else after + 1, fields, space) is not None
+
+    def _numbers(self, space: Space, name: str, *, everything: bool = False) -> list[int]:
+        last = None if everything else self._storage.last(f"{space}/{name}/")
+        keys = [last] if last is not None and _NUMBER.fullmatch(_file(last)) else []
+        # Whatever else lies in the folder is not ours, and hides the records only from a hasty look.
+        keys = keys or [stored.key for stored in self._storage.list(f"{space}/{name}/")]
+        return [int(_file(key)) for key in keys if _NUMBER.fullmatch(_file(key))]
+
+    def record(self, name: str, number: int, space: Space = "log") -> Record | Pointer:
+        """One record, verified.
+
+        Raises
+        ------
+        ExpiredError
+            It is gone because history that old was dropped.
+        CorruptObjectError
+            It is missing or damaged.
+        """
+        key = record_key(name, number, space)
+        record = self._records.get(key)
+        if record is not None:
+            return record
+        try:
+            data = self._storage.read(key)
+        except NotFoundError as error:
+            if number < (horizon := self.horizon(name, space)):
+                raise ExpiredError(
+                    f"commit {number} of branch {name} has expired: its history before {horizon} was dropped"
+                ) from None
+            raise CorruptObjectError(f"record {key} is missing: {error}") from error
+        return self._keep(key, parse_record(data, key, name, number))
+
+    def read_ahead(self, name: str, numbers: Iterable[int], space: Space = "log") -> None:
+        """Read several records at once, which are going to be asked for one by one."""
+        ahead = {record_key(name, number, space): number for number in numbers}
+        keys = [key for key in ahead if key not in self._records]
+        for key, data in zip(keys, self._storage.read_all(keys) if keys else (), strict=True):
+            # Whoever asks for it is told what is wrong with it.
+            with contextlib.suppress(CorruptObjectError):
+                if data is not None:
+                    self._keep(key, parse_record(data, key, name, ahead[key]))
+
+    def _keep(self, key: str, record: Record | Pointer) -> Record | Pointer:
+        while len(self._records) >= _KEPT_RECORDS:
+            self._records.pop(next(iter(self._records)), None)
+        self._records[key] = record
+        return record
+
+
+def checked_ref_name(name: str) -> str:
+    """*name*, if a branch or tag may be called so."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"the name of a branch or tag is letters, digits, '.', '_' and '-', not {name!r}")
+    return name
+
+
+def new_uuid() -> str:
+    """An identity for one attempt to commit."""
+    return uuid.uuid4().hex
+
+
+def _file(key: str) -> str:
+    return key.rsplit("/", 1)[1]
+
+
+def record_key(name: str, number: int, space: Space = "log") -> str:
+    """Where the storage keeps a record."""
+    return f"{space}/{name}/{number:012d}"
+
+
+def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Pointer:
+    """The record that *data* holds, record *number* of a branch or tag.
+
+    Raises
+    ------
+    CorruptObjectError
+        It does not have its digest, or is no record.
+    """
+    digest, _, line = data.partition(b"\n")
+    if digest_of(line[:-1]).encode() != digest or not line.endswith(b"\n"):
+        raise CorruptObjectError(f"record {key} is damaged")
+    try:
+        fields = json.loads(line)
+        kinds = _ALWAYS if "target" in fields else _COMMIT
+        wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
+        if not name.startswith(IMPORTED) and (fields["branch"], fields["number"]) != (name, number):
+            raise CorruptObjectError(f"record {key} does not stand where it was made")
+        if datetime.fromisoformat(fields["time"]).tzinfo is None:
+            raise ValueError("a time without offset")
+        if not wrong:
+            return _checked(_record(fields, name, number, Digest(digest.decode())), key)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CorruptObjectError(f"record {key} cannot be read: {error!r}") from error
+    raise CorruptObjectError(f"record {key} has a wrong {wrong[0]}")
+
+
+def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -> Record | Pointer:
+    if "target" not in fields:
+        return Record(name, number, digest, fields)
+    target = None if fields["target"] is None else Reference.from_json(fields["target"])
+    time = datetime.fromisoformat(fields["time"])
+    return Pointer(fields["uuid"], time, fields["author"], fields["message"], target)
+
+
+def _checked(record: Record | Pointer, key: str) -> Record | Pointer:
+    if isinstance(record, Record):
+        stored = "tree" in record.fields
+        possible = 0 <= record.depth <= FOLD_AFTER and (record.depth == 0) == stored
+        if not possible or not is_digest(record.snapshot) or (record.depth and not record.parents):
+            raise CorruptObjectError(f"record {key} has a wrong snapshot, depth or parents")
+    return record

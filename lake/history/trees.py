@@ -1,0 +1,195 @@
+"""From a record to its tree, and from what a user calls a commit to its record."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ..digest import Digest, digest_of
+from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
+from ..names import ROOT, checked_name
+from ..nodes.entry import ShardRef
+from ..nodes.node import Node, Tree, changed_node, tree_digest
+from ..nodes.shards import Shard, parse_shard
+from ..objects.store import ObjectStore, Place
+from .log import MAIN, Log, Pointer, Record, checked_ref_name
+
+_CACHED_SHARDS = 64
+_EMPTY_TREE = digest_of(b"{}")
+_NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
+
+
+class History:
+    """Trees of all commits of a lake; what has been read is kept."""
+
+    def __init__(self, objects: ObjectStore, log: Log) -> None:
+        self.objects = objects
+        self.log = log
+        self._trees: dict[Digest, Tree] = {}
+        self._shards: dict[Digest, Shard] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return History, (self.objects, self.log)
+
+    def tree(self, record: Record) -> Tree:
+        """The nodes as of *record*.
+
+        Raises
+        ------
+        CorruptObjectError
+            What the record refers to is missing, damaged, or not what its digest promises.
+        """
+        tree = self._trees.get(record.id)
+        if tree is None:
+            tree = self._read(record)
+            if tree_digest(tree) != record.snapshot:
+                raise CorruptObjectError(f"commit {record.id}: its tree does not have the digest it names")
+            self.keep(record, tree)
+        return tree
+
+    def keep(self, record: Record, tree: Tree) -> None:
+        """Remember the tree of *record*, and forget those of long ago."""
+        while len(self._trees) >= 8:
+            del self._trees[next(iter(self._trees))]
+        self._trees[record.id] = tree
+
+    def read_shard(self, ref: ShardRef) -> Shard:
+        """The shard that *ref* names, verified."""
+        shard = self._shards.get(ref.digest)
+        if shard is None:
+            shard = parse_shard(self.objects.read(ref.object, ref.size, ref.place), ref)
+            self.keep_shard(ref, shard)
+        return shard
+
+    def keep_shard(self, ref: ShardRef, shard: Shard) -> None:
+        """Remember a shard, which *ref* names, and forget those of long ago."""
+        while len(self._shards) >= _CACHED_SHARDS:
+            self._shards.pop(next(iter(self._shards)), None)
+        self._shards[ref.digest] = shard
+
+    def resolve(self, ref: str | datetime) -> Record:
+        """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing of that name, or nothing yet at that time.
+        InputError
+            An id that several commits begin with.
+        """
+        if isinstance(ref, datetime):
+            return self._at_time(ref)
+        if nth := _NTH_BEFORE.fullmatch(ref):
+            return self._before(self.resolve(nth["ref"]), int(nth["steps"] or 1), ref)
+        dated = re.match(r"\d{4}-\d\d-\d\d", ref) is not None
+        # A branch or tag may be called after a day; a time of day has a colon, which no name has.
+        if dated and ":" in ref:
+            return self._at_time(_parsed_time(ref))
+        name = checked_ref_name(ref)
+        target = self.log.points_at(name) or self.log.points_at(name, "tags")
+        if target is not None:
+            return self.log.read(target)
+        return self._at_time(_parsed_time(ref)) if dated else self._by_id(ref)
+
+    def commits(self) -> Iterator[Record]:
+        """Every commit that stands in the log of any branch, deleted ones included."""
+        for branch in self.log.all_names():
+            for number in self.log.numbers(branch):
+                try:
+                    record = self.log.record(branch, number)
+                except ExpiredError:
+                    continue
+                if isinstance(record, Record):
+                    yield record
+
+    def _before(self, record: Record, steps: int, ref: str) -> Record:
+        for done in range(steps):
+            if not record.parents:
+                raise NotFoundError(f"{ref}: there are only {done} commits before {ref.rsplit('~', 1)[0]}")
+            try:
+                record = self.log.read(record.parents[0])
+            except ExpiredError as error:
+                before = ref.rsplit("~", 1)[0]
+                raise ExpiredError(f"{ref}: only {done} commits before {before} are left; {error}") from None
+        return record
+
+    def _by_id(self, prefix: str) -> Record:
+        if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
+            raise NotFoundError(f"there is no branch, tag or commit {prefix!r}")
+        found = [record for record in self.commits() if record.id.startswith(prefix)]
+        if len(found) > 1:
+            raise InputError(f"{prefix}: {len(found)} commits begin so; give more digits")
+        if not found:
+            raise NotFoundError(f"{prefix}: no commit begins so{self.expired_too()}")
+        return found[0]
+
+    def _at_time(self, time: datetime) -> Record:
+        """What the main branch meant at that time."""
+        moment = time if time.tzinfo else time.replace(tzinfo=UTC)
+        for record in self.log.reflog(MAIN):
+            if record.time <= moment and isinstance(record, Record):
+                return record
+            if record.time <= moment and isinstance(record, Pointer) and record.target is not None:
+                return self.log.read(record.target)
+        kind = ExpiredError if self.log.horizon(MAIN) else NotFoundError
+        raise kind(f"there is no commit as early as {moment.isoformat()}{self.expired_too()}")
+
+    def expired_too(self) -> str:
+        """What to add where something was not found: it may have been there once."""
+        expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
+        return f"; early history of {', '.join(expired)} has expired" if expired else ""
+
+    def _read(self, record: Record) -> Tree:
+        later: list[Record] = []
+        while record.depth and record.id not in self._trees:
+            if len(later) == 1:
+                # They stand one before the other, unless branches began or commits came from elsewhere.
+                self.log.read_ahead(record.branch, range(max(0, record.number - record.depth), record.number))
+            later.append(record)
+            before = self.log.read(record.parents[0])
+            # Depth falls by one from commit to commit, so no chain is endless.
+            if before.depth != record.depth - 1:
+                raise CorruptObjectError(f"commit {record.id}: its depth is not one more than its parent's")
+            record = before
+        known = self._trees.get(record.id)
+        tree = self._stored(record) if known is None else known
+        for change in reversed(later):
+            tree = self._changed(tree, change)
+        return tree
+
+    def _stored(self, record: Record) -> Tree:
+        try:
+            at = record.fields["tree"]
+            # Every lake begins with an empty tree, and needs no file to know what it holds.
+            digest, place = Digest(at["object"]), Place.from_json(at)
+            data = b"{}" if digest == _EMPTY_TREE else self.objects.read(digest, at["size"], place)
+            values: dict[str, Any] = json.loads(data)
+            return {
+                _checked(name): changed_node(value, None, self.read_shard) for name, value in values.items()
+            }
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise CorruptObjectError(f"commit {record.id}: its tree cannot be read: {error!r}") from error
+
+    def _changed(self, tree: Tree, record: Record) -> Tree:
+        nodes: dict[str, Node] = dict(tree)
+        try:
+            for name, change in record.fields["changes"].items():
+                if change is None:
+                    nodes.pop(name, None)
+                else:
+                    nodes[_checked(name)] = changed_node(change, nodes.get(name), self.read_shard)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CorruptObjectError(f"commit {record.id}: its changes cannot be read: {error!r}") from error
+        return nodes
+
+
+def _checked(name: str) -> str:
+    return name if name == ROOT else checked_name(name)
+
+
+def _parsed_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a time: write 2026-11-20 or 2026-11-20T14:30:00") from None

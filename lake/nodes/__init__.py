@@ -1,0 +1,1 @@
+"""Nodes of a commit: names to content, in shards of entries."""

@@ -1,0 +1,206 @@
+"""Derived results as a snapshot holds them: what they were made of, and whether that still holds.
+
+A result stands at ``derived/<kernel>/<key>``; several that came together stand below, and coordinates beside.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..digest import Digest, canonical_json, digest_of
+from ..errors import CorruptObjectError
+from .content import DERIVED, attributes, content
+from .node import Node, Tree
+
+_RESULT = re.compile(r"(?P<result>derived/[^/]+/[0-9a-f]{32})(?:[./].*)?")
+_DIGITS = 32
+
+Arguments = str | Sequence[str] | Mapping[str, str]
+"""Inputs of a kernel as they are named: one node, several in order, or nodes by argument."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a result was made, as its node says in the attribute ``derived``.
+
+    Parameters
+    ----------
+    kernel, version, code
+        Of the function; either a version or a digest of its code.
+    function
+        ``module:qualified.name`` of it.
+    whole
+        Whether it was given one snapshot instead of each input.
+    arguments
+        Names of the inputs, as they were given.
+    inputs
+        Content of the inputs by node name.
+    params
+        Its parameters, as `plain.plain` writes them.
+    commit
+        Id of the commit that the inputs were read from.
+    replaces
+        Results that this one took the place of, where others still name them as inputs.
+    """
+
+    kernel: str
+    version: str | None
+    code: str | None
+    function: str
+    whole: bool
+    arguments: Arguments
+    inputs: Mapping[str, str]
+    params: Mapping[str, Any]
+    commit: str
+    replaces: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The attribute."""
+        return {name: value for name, value in vars(self).items() if value not in (None, (), [])}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Origin":
+        """The inverse of `to_json`, checked.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            It is not such an attribute.
+        """
+        fields = {"version": None, "code": None, **{name: value[name] for name in value}}
+        made = cls(**fields)
+        texts = [made.kernel, made.function, made.commit, *made.named.values(), *made.inputs]
+        texts += [*made.inputs.values(), *made.replaces, made.version or "", made.code or ""]
+        if not all(isinstance(text, str) for text in texts) or not isinstance(made.params, dict):
+            raise TypeError("names and digests are text, parameters an object")
+        return made
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name and version, or code, of the kernel."""
+        known = {"kernel": self.kernel, "version": self.version, "code": self.code}
+        return {key: value for key, value in known.items() if value is not None}
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Names of the inputs by argument."""
+        return named(self.arguments, self.whole)
+
+    @property
+    def result(self) -> str:
+        """Name of the node that holds the result: its kernel, and a key of all that decides it."""
+        of = {argument: self.inputs[name] for argument, name in self.named.items()}
+        key = digest_of(canonical_json([self.identity, self.whole, of, self.params]))
+        return f"{DERIVED}/{self.kernel}/{key[:_DIGITS]}"
+
+
+def named(arguments: Arguments, whole: bool) -> dict[str, str]:
+    """Names of inputs by argument: by position where they are listed, by themselves for one snapshot of them."""
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    listed = [arguments] if isinstance(arguments, str) else list(arguments)
+    return {name if whole else str(at): name for at, name in enumerate(listed)}
+
+
+@dataclass(frozen=True)
+class Derived:
+    """One derived result of a snapshot.
+
+    Parameters
+    ----------
+    name
+        Of the node that holds it.
+    origin
+        How it was made.
+    moved
+        Inputs whose content is no longer what it was made of: changed, gone, or stale themselves.
+    """
+
+    name: str
+    origin: Origin
+    moved: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether it would come out anew from the inputs as they are now."""
+        return bool(self.moved)
+
+    @property
+    def kernel(self) -> str:
+        """Name of the kernel."""
+        return self.origin.kernel
+
+    @property
+    def version(self) -> str | None:
+        """Version of the kernel; None where its code identifies it."""
+        return self.origin.version
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Parameters, as JSON."""
+        return self.origin.params
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Digests of the inputs' content by node name."""
+        return self.origin.inputs
+
+
+def result_of(name: str) -> str | None:
+    """The derived result that a node belongs to; None if to none."""
+    match = _RESULT.fullmatch(name)
+    return None if match is None else match["result"]
+
+
+def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
+    """How the result that node *name* belongs to was made; None if it is none.
+
+    Raises
+    ------
+    CorruptObjectError
+        What it says of that is malformed.
+    """
+    result = result_of(name)
+    node = None if result is None else tree.get(result)
+    value = None if node is None else attributes(node).get(DERIVED)
+    if value is None:
+        return None
+    try:
+        return Origin.from_json(value)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptObjectError(f"{result}: what it says of its origin cannot be read: {error!r}") from error
+
+
+def derived(tree: Tree) -> list[Derived]:
+    """All derived results of a tree, each after those that it was made of.
+
+    Raises
+    ------
+    CorruptObjectError
+        What one says of its origin is malformed.
+    """
+    origins = {name: origin(tree, name) for name in sorted(tree) if result_of(name) == name}
+    found: dict[str, Derived] = {}
+    waiting = {name: made for name, made in origins.items() if made is not None}
+    contents: dict[str, Digest | None] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        made = waiting[name]
+        for before in map(result_of, made.inputs):
+            # Only a forged record could name itself; then it is listed in some order.
+            if before in waiting and before not in found and before not in path:
+                add(before, (*path, name))
+        moved = [part for part, digest in made.inputs.items() if _moved(part, digest)]
+        found[name] = Derived(name, made, tuple(moved))
+
+    def _moved(part: str, digest: str) -> bool:
+        if part not in contents:
+            contents[part] = content(tree, part) if part in tree else None
+        before = found.get(result_of(part) or "")
+        return contents[part] != digest or (before is not None and before.stale)
+
+    for name in waiting:
+        if name not in found:
+            add(name, ())
+    return list(found.values())

@@ -1,0 +1,113 @@
+"""Nodes and trees: what a snapshot holds, its identity, and its JSON form.
+
+A node is a kind, metadata and entries. Its digest is that of its kind, metadata and shard digests; the digest
+of a tree is that of its node names and node digests: the same content has the same digest, wherever and
+however it is stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from ..digest import Digest, canonical_json, digest_of, equal_json
+from ..objects.store import checked_length
+from .entries import Entries, ReadShard
+from .entry import Entry, ShardRef
+from .grid import Grid
+
+Kind = Literal["array", "table", "file", "group"]
+KINDS: tuple[Kind, ...] = ("array", "table", "file", "group")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An array (entries are chunks), table (Parquet files), file (one entry) or group (none).
+
+    `meta` is JSON: for an array and a group the Zarr v3 metadata document, for a table its fields, sort
+    order and attributes, for a file its attributes.
+    """
+
+    kind: Kind
+    meta: Mapping[str, Any]
+    entries: Entries = field(default_factory=Entries)
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Identity of the node's content."""
+        return digest_of(canonical_json([self.kind, self.meta, self.entries.identity()]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The node as it stands in log records and snapshots."""
+        shards = [ref.to_json() for _, ref in sorted(self.entries.shards.items())]
+        return {"kind": self.kind, "meta": self.meta, "shards": shards, **_overlay_json(self.entries.overlay)}
+
+    def change_from(self, old: "Node | None") -> dict[str, Any]:
+        """The smallest JSON from which `changed_node` makes this node out of *old*."""
+        if old is None or old.kind != self.kind or old.entries.shards != self.entries.shards:
+            return self.to_json()
+        before, after = old.entries.overlay, self.entries.overlay
+        if before.keys() - after.keys():
+            return self.to_json()
+        new = {at: entry for at, entry in after.items() if at not in before or before[at] is not entry}
+        meta = {} if equal_json(old.meta, self.meta) else {"meta": self.meta}
+        return {"patch": True, **meta, **_overlay_json(new)}
+
+
+def _overlay_json(overlay: Mapping[int, Entry | None]) -> dict[str, Any]:
+    entries = [entry.to_json(at) for at, entry in sorted(overlay.items()) if entry is not None]
+    removed = sorted(at for at, entry in overlay.items() if entry is None)
+    return {"entries": entries, **({"removed": removed} if removed else {})}
+
+
+def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadShard) -> Node:
+    """The node that *value*, made by `Node.change_from` or `Node.to_json`, describes.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        *value* is not such a description.
+    """
+    overlay: dict[int, Entry | None] = {
+        checked_length(row["at"]): Entry.from_json(row) for row in value["entries"]
+    }
+    overlay |= dict.fromkeys(map(checked_length, value.get("removed", ())))
+    if value.get("patch"):
+        if old is None:
+            raise ValueError("a change of a node that is not there")
+        meta = _checked_meta(old.kind, value.get("meta", old.meta))
+        return Node(old.kind, meta, replace(old.entries, overlay={**old.entries.overlay, **overlay}))
+    if value["kind"] not in KINDS:
+        raise ValueError(f"unknown kind of node {value['kind']!r}")
+    shards = {ref.number: ref for ref in map(ShardRef.from_json, value["shards"])}
+    meta = _checked_meta(value["kind"], value["meta"])
+    return Node(value["kind"], meta, Entries(shards, overlay, read_shard))
+
+
+def _checked_meta(kind: Kind, meta: Any) -> Mapping[str, Any]:
+    if not isinstance(meta, dict):
+        raise TypeError("metadata is a JSON object")
+    if kind == "array":
+        Grid.of(meta)
+    if kind == "table" and not all(_is_field(field) for field in meta["fields"]):
+        raise TypeError("a table has fields with names, types and documentation")
+    return meta
+
+
+Tree = Mapping[str, Node]
+"""Node names and nodes of one snapshot."""
+
+
+def tree_digest(tree: Tree) -> Digest:
+    """Identity of a snapshot."""
+    return digest_of(canonical_json({name: node.digest for name, node in tree.items()}))
+
+
+def tree_json(tree: Tree) -> dict[str, Any]:
+    """A tree as it stands in a snapshot object."""
+    return {name: node.to_json() for name, node in sorted(tree.items())}
+
+
+def _is_field(field: Mapping[str, Any]) -> bool:
+    documentation = [text for pair in field.get("doc", {}).items() for text in pair]
+    return all(isinstance(text, str) for text in (field["name"], field["type"], *documentation))

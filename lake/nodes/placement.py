@@ -1,0 +1,110 @@
+"""Where the objects of nodes stand, and the same nodes with some of their objects copied elsewhere.
+
+Places are no part of identity: whatever moves here keeps every digest.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from ..errors import ConflictError, CorruptObjectError
+from ..objects.store import ObjectStore, ObjectWriter, place_key
+from .entries import Entries
+from .entry import Entry, ShardRef
+from .node import Node, Tree
+
+Leaving = Callable[[str], bool]
+"""Whether nothing may stand in that key of the storage any more."""
+
+_NOTHING = Entries()
+
+
+def new_shards(entries: Entries, since: Entries) -> Iterator[ShardRef]:
+    """Shards that *since* does not have."""
+    yield from (ref for number, ref in entries.shards.items() if since.shards.get(number) != ref)
+
+
+def new_overlay(entries: Entries, since: Entries) -> Iterator[tuple[int, Entry]]:
+    """Entries that lie over the shards here, and not in *since*."""
+    for position, entry in entries.overlay.items():
+        if entry is not None and since.overlay.get(position) is not entry:
+            yield position, entry
+
+
+def new_keys(entries: Entries, since: Entries = _NOTHING) -> set[str]:
+    """Keys of the storage that *entries* stand in, apart from what they share with *since*."""
+    found = {place_key(entry.digest, entry.place) for _, entry in new_overlay(entries, since)}
+    for ref in new_shards(entries, since):
+        found |= {place_key(ref.object, ref.place), *entries.read_shard(ref).keys_stored()}
+    return {key for key in found if key is not None}
+
+
+def moved(
+    entries: Entries,
+    leaving: Leaving,
+    objects: ObjectStore,
+    writer: ObjectWriter,
+    since: Entries = _NOTHING,
+) -> Entries:
+    """The same entries, with copies of what stands in a key that is *leaving*; what *since* has is left alone.
+
+    Nothing is flushed.
+    """
+    changes: dict[int, Entry | None] = {}
+    shards = dict(entries.shards)
+    for position, entry in _overlay_and_shards(entries, leaving, since):
+        if leaving(place_key(entry.digest, entry.place) or ""):
+            data = objects.read(entry.digest, entry.size, entry.place)
+            changes[position] = replace(entry, place=writer.copy(data, entry.digest, entry.place))
+    for ref in new_shards(entries, since):
+        if leaving(place_key(ref.object, ref.place) or ""):
+            data = objects.read(ref.object, ref.size, ref.place)
+            shards[ref.number] = replace(ref, place=writer.copy(data, ref.object, ref.place))
+    if not changes and shards == entries.shards:
+        return entries
+    return replace(entries, shards=shards).updated(changes)
+
+
+def _overlay_and_shards(entries: Entries, leaving: Leaving, since: Entries) -> Iterator[tuple[int, Entry]]:
+    """New entries; of shards, only those that some entry has to leave."""
+    yield from new_overlay(entries, since)
+    for ref in new_shards(entries, since):
+        shard = entries.read_shard(ref)
+        if any(map(leaving, shard.keys_stored())):
+            yield from ((at, entry) for at, entry in shard.items() if at not in entries.overlay)
+
+
+def rescued(
+    changes: Mapping[str, Node | None], tree: Tree, objects: ObjectStore, writer: ObjectWriter
+) -> dict[str, Node]:
+    """Those of the *changes* of *tree* that stand in condemned keys, standing on copies instead.
+
+    Raises
+    ------
+    ConflictError
+        Garbage collection has deleted an object already: the transaction took longer than the grace period.
+    """
+    found: dict[str, Node] = {}
+    for name, node in changes.items():
+        if node is None:
+            continue
+        since = tree[name].entries if name in tree else _NOTHING
+        _require_there(name, node.entries, since, objects)
+        try:
+            entries = moved(node.entries, writer.condemned, objects, writer, since)
+        except CorruptObjectError:
+            # It may have been deleted while it was to be copied.
+            _require_there(name, node.entries, since, objects)
+            raise
+        if entries is not node.entries:
+            found[name] = Node(node.kind, node.meta, entries)
+    return found
+
+
+def _require_there(name: str, entries: Entries, since: Entries, objects: ObjectStore) -> None:
+    for key in new_keys(entries, since):
+        if objects.storage.size(key) is None:
+            raise ConflictError(
+                f"garbage collection has removed {key}, which {name!r} was to hold: this transaction took "
+                "longer than the grace period. Begin a new one and write it again",
+                (name,),
+            )

@@ -1,0 +1,266 @@
+"""Shards of entries as Parquet objects: written whole, read column-wise, one entry at a time."""
+
+import json
+from collections.abc import Collection, ItemsView, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from ..digest import Digest, digest_of
+from ..errors import CorruptObjectError
+from ..objects.packs import pack_key
+from ..objects.store import Place, checked_length, object_key
+from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
+
+_SCHEMA = pa.schema(
+    [
+        ("at", pa.uint64()),
+        ("digest", pa.binary(32)),
+        ("size", pa.uint64()),
+        ("pack", pa.dictionary(pa.int32(), pa.string())),
+        ("offset", pa.uint64()),
+        ("inline", pa.binary()),
+        ("suffix", pa.dictionary(pa.int32(), pa.string())),
+        ("min", pa.float64()),
+        ("max", pa.float64()),
+        ("mean", pa.float64()),
+        ("nan", pa.uint64()),
+        ("rows", pa.uint64()),
+        ("columns", pa.string()),
+    ]
+)
+_NUMBERS = ("min", "max", "mean", "nan", "rows")
+
+
+_KEY = np.dtype([("at", "<u8"), ("digest", "V32")])
+_ROW = np.dtype(("V", _KEY.itemsize))
+_FEW = 64
+
+Changes = Mapping[int, Entry | None]
+
+
+class Shard(Mapping[int, Entry]):
+    """The entries of one stored shard, as columns; an `Entry` is made only when it is asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table.combine_chunks()
+        for name in ("at", "digest", "size", "offset"):
+            if self._table[name].null_count:
+                raise ValueError(f"column {name!r} has gaps")
+        self._at: npt.NDArray[np.uint64] = self._table["at"].to_numpy()
+        if len(self._at) and not np.all(self._at[1:] > self._at[:-1]):
+            raise ValueError("positions are not in increasing order")
+        self._asked = 0
+
+    @classmethod
+    def of(cls, entries: Mapping[int, Entry]) -> Self:
+        """A shard of these entries."""
+        return cls(_table(dict(sorted(entries.items()))))
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._at.tolist())
+
+    def __getitem__(self, position: int) -> Entry:
+        row = int(np.searchsorted(self._at, np.uint64(position)))
+        if row == len(self._at) or self._at[row] != position:
+            raise KeyError(position)
+        self._asked += 1
+        if self._asked > _FEW:
+            return _entry(*self._rows[row])
+        # A cell of a column costs more than one of a list, and a list of all cells more than a few of these.
+        return _entry(*(self._table[name][row].as_py() for name in _SCHEMA.names))
+
+    def items(self) -> ItemsView[int, Entry]:
+        """Positions and entries; all rows are read at once."""
+        self._asked = max(self._asked, _FEW)
+        return super().items()
+
+    @property
+    def columns(self) -> pa.Table:
+        """One row for each entry: ``at``, ``digest``, ``size``, where it stands, and its statistics."""
+        return self._table
+
+    def digest(self, changes: Changes | None = None) -> Digest:
+        """`shard_digest` of these entries, or of them with *changes* made."""
+        changes = changes or {}
+        if self._precedes(changes):
+            # What is here is hashed once, however often something is appended.
+            hasher = self._hasher.copy()
+            hasher.update(_new_keys(changes))
+            return Digest(hasher.hexdigest())
+        return digest_of(self._keys_with(changes).view(np.uint8).data)
+
+    def count(self, changes: Changes) -> int:
+        """Number of entries with *changes* made."""
+        kept = len(self) if self._precedes(changes) else int(self._untouched(changes).sum())
+        return kept + sum(entry is not None for entry in changes.values())
+
+    def updated(self, changes: Changes) -> "Shard":
+        """These entries with *changes* made (None removes)."""
+        new = _table({at: entry for at, entry in changes.items() if entry is not None})
+        kept = self._table.filter(pa.array(self._untouched(changes)))
+        return Shard(pa.concat_tables([kept, new]).unify_dictionaries().sort_by("at"))
+
+    def keys_stored(self) -> set[str]:
+        """Keys of the storage that the entries stand in: packs, and objects that are files of their own."""
+        packs = {pack_key(pack) for pack in self._table["pack"].unique().to_pylist() if pack is not None}
+        alone = pc.and_(pc.is_null(self._table["pack"]), pc.is_null(self._table["inline"]))
+        rows = self._table.select(["digest", "suffix"]).filter(alone)
+        pairs = zip(rows["digest"].to_pylist(), rows["suffix"].to_pylist(), strict=True)
+        return packs | {object_key(digest.hex(), suffix or "") for digest, suffix in pairs}
+
+    def extents(self, hidden: Collection[int] = ()) -> dict[str, npt.NDArray[np.uint64]]:
+        """By pack, offset and size of the entries in it, shape (entries, 2); without *hidden* positions."""
+        table = self._table.filter(pa.array(self._untouched(dict.fromkeys(hidden))))
+        rows = np.stack([table[name].to_numpy() for name in ("offset", "size")], axis=1)
+        packs = table["pack"].combine_chunks()
+        encoded = packs if isinstance(packs, pa.DictionaryArray) else packs.chunk(0)
+        codes = pc.fill_null(encoded.indices, -1).to_numpy()
+        return {
+            pack: rows[codes == code]
+            for code, pack in enumerate(encoded.dictionary.to_pylist())
+            if np.any(codes == code)
+        }
+
+    def numbers(self) -> set[int]:
+        """Numbers of the shards that the positions belong to: one, in a sound shard."""
+        return set(np.unique(self._at // np.uint64(SHARD_SIZE)).tolist())
+
+    def to_bytes(self) -> bytes:
+        """The shard as one Parquet object (columns: docs/format.md, Shards)."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(self._table, sink, compression="zstd", compression_level=1)
+        return bytes(sink.getvalue())
+
+    @cached_property
+    def _keys(self) -> npt.NDArray[np.void]:
+        keys = np.empty(len(self), _KEY)
+        keys["at"] = self._at
+        if len(self):
+            digests = pa.concat_arrays(self._table["digest"].chunks)
+            keys["digest"] = np.frombuffer(digests.buffers()[1], "V32", len(self), 32 * digests.offset)
+        return keys
+
+    @cached_property
+    def _hasher(self) -> blake3:
+        return blake3(self._keys.view(np.uint8).data)
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return list(zip(*(self._table[name].to_pylist() for name in _SCHEMA.names), strict=True))
+
+    def _precedes(self, changes: Changes) -> bool:
+        return not changes or not len(self) or min(changes) > self._at[-1]
+
+    def _untouched(self, changes: Changes) -> npt.NDArray[np.bool_]:
+        untouched = np.ones(len(self), bool)
+        positions = np.fromiter(changes, np.uint64, len(changes))
+        rows = np.searchsorted(self._at, positions)
+        inside = rows < len(self)
+        rows, positions = rows[inside], positions[inside]
+        untouched[rows[self._at[rows] == positions]] = False
+        return untouched
+
+    def _keys_with(self, changes: Changes) -> npt.NDArray[np.void]:
+        untouched = self._untouched(changes)
+        kept = self._keys if untouched.all() else self._keys[untouched]
+        # Rows without fields are copied several times faster.
+        keys = np.concatenate([kept.view(_ROW), np.frombuffer(_new_keys(changes), _ROW)])
+        return keys[np.argsort(keys.view(_KEY)["at"], kind="stable")]
+
+
+def shard_digest(entries: Mapping[int, Entry]) -> Digest:
+    """Identity of a shard: digest of (position as u64, digest) of its entries in order of position."""
+    if isinstance(entries, Shard):
+        return entries.digest()
+    return digest_of(_new_keys(entries))
+
+
+def _new_keys(changes: Changes) -> bytes:
+    """Position and digest of what the changes put there, in order of position."""
+    return b"".join(
+        at.to_bytes(8, "little") + bytes.fromhex(entry.digest)
+        for at, entry in sorted(changes.items())
+        if entry is not None
+    )
+
+
+def _table(entries: Mapping[int, Entry]) -> pa.Table:
+    rows = list(entries.values())
+    columns = {
+        "at": list(entries),
+        "digest": [bytes.fromhex(entry.digest) for entry in rows],
+        "size": [entry.size for entry in rows],
+        "pack": [entry.place.pack for entry in rows],
+        "offset": [entry.place.offset for entry in rows],
+        "inline": [entry.place.inline for entry in rows],
+        "suffix": [entry.place.suffix for entry in rows],
+        **{name: [entry.stats.get(name) for entry in rows] for name in _NUMBERS},
+        "columns": [_json_or_none(entry.stats.get("columns")) for entry in rows],
+    }
+    return pa.table([pa.array(columns[column.name], column.type) for column in _SCHEMA], schema=_SCHEMA)
+
+
+def _entry(
+    at: int,
+    digest: bytes,
+    size: int,
+    pack: str | None,
+    offset: int,
+    inline: bytes | None,
+    suffix: str | None,
+    low: float | None,
+    high: float | None,
+    mean: float | None,
+    nan: int | None,
+    rows: int | None,
+    columns: str | None,
+) -> Entry:
+    numbers = {"min": low, "max": high, "mean": mean, "nan": nan, "rows": rows}
+    stats: dict[str, Any] = {name: number for name, number in numbers.items() if number is not None}
+    if columns is not None:
+        stats["columns"] = _parsed(columns)
+    checked_length(size | offset)
+    return Entry(Digest(digest.hex()), size, Place(pack, offset, inline, suffix or ""), checked_stats(stats))
+
+
+def parse_shard(data: bytes, ref: ShardRef) -> Shard:
+    """Entries of a stored shard.
+
+    Raises
+    ------
+    CorruptObjectError
+        It does not parse, is larger than a shard can be, or is not the shard that *ref* promises.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if file.metadata.num_rows != ref.count or ref.count > SHARD_SIZE:
+            raise ValueError(f"{file.metadata.num_rows} entries where {ref.count} were promised")
+        shard = Shard(file.read().cast(_SCHEMA))
+        if shard.numbers() - {ref.number}:
+            raise ValueError(f"it has positions of another shard than {ref.number}")
+    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+        raise CorruptObjectError(f"shard {ref.object} cannot be read: {error}") from error
+    if shard.digest() != ref.digest:
+        raise CorruptObjectError(f"shard {ref.object} does not hold the entries its digest promises")
+    return shard
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptObjectError(f"a shard says {text!r:.80} where statistics belong: {error}") from error
+
+
+def _json_or_none(value: object) -> str | None:
+    return None if value is None else json.dumps(value)

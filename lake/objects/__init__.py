@@ -1,0 +1,1 @@
+"""Objects named by their content: packs, copies, and what garbage collection condemned."""

@@ -1,0 +1,417 @@
+"""Immutable objects: where content goes by its size, and verified reads of it."""
+
+import base64
+import contextlib
+import functools
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from ..digest import Digest, checked_digest, digest_of, digest_of_file
+from ..errors import CorruptObjectError, NotFoundError
+from ..storage.base import Storage
+from .condemned import Condemned
+from .copies import Copies
+from .packs import PACK_SIZE, PackWriter, pack_key
+
+INLINE_SIZE = 512
+ALONE_SIZE = 8 * 2**20
+# Enough for a store far away to be worth one request, little enough for every thread to hold one.
+RUN_SIZE = 2 * 2**20
+
+_SUFFIX = re.compile(r"(?P<copy>\.[0-9a-f]{4,12})?(?P<ending>\.[a-z]{1,16})?")
+_LONGEST = 2**63
+
+Verification = Literal["first", "always", "never"]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the bytes of an object are; no part of its identity.
+
+    At most one of the two is set: `inline` holds tiny content itself, `pack` names a pack and `offset` the
+    position in it. With neither, the object is a file of its own. Until its pack is written, `held` is what
+    will be written.
+    """
+
+    pack: str | None = None
+    offset: int = 0
+    inline: bytes | None = None
+    suffix: str = ""
+    held: PackWriter | None = field(default=None, repr=False, compare=False)
+
+    def to_json(self) -> Any:
+        """The place as it stands in log records and snapshots."""
+        if self.inline is not None:
+            return {"inline": base64.b64encode(self.inline).decode()}
+        if self.pack is not None:
+            return {"pack": self.pack, "offset": self.offset}
+        return {"suffix": self.suffix} if self.suffix else {}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Place":
+        """The inverse of `to_json`, checked."""
+        pack, inline = value.get("pack"), value.get("inline")
+        return cls(
+            None if pack is None else checked_digest(pack),
+            checked_length(value.get("offset", 0)),
+            None if inline is None else base64.b64decode(inline, validate=True),
+            checked_suffix(value.get("suffix", "")),
+        )
+
+
+def checked_length(value: object) -> int:
+    """*value* itself, which was read somewhere, if it can be a length, a position or a count.
+
+    Raises
+    ------
+    CorruptObjectError
+        It is not.
+    """
+    if type(value) is not int or not 0 <= value < _LONGEST:
+        raise CorruptObjectError(f"a manifest says {value!r:.80} where a length belongs")
+    return value
+
+
+def checked_suffix(text: object) -> str:
+    """*text* itself, which was read somewhere, if an object may be named with it.
+
+    Raises
+    ------
+    CorruptObjectError
+        It is not a dot and 1 to 16 small letters, or nothing; before that there may be a dot and 4 to 12
+        hexadecimal digits, which tell a copy from the first object of that digest.
+    """
+    if not isinstance(text, str) or not _SUFFIX.fullmatch(text):
+        raise CorruptObjectError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
+    return text
+
+
+def _neighbours(wanted: Sequence[tuple[Digest, int, Place]]) -> Iterator[tuple[int, int]]:
+    """Ranges of *wanted* that follow each other in one pack, at most `RUN_SIZE` long; all others alone."""
+    first = 0
+    for at in range(1, len(wanted) + 1):
+        before, here = wanted[at - 1], wanted[at] if at < len(wanted) else None
+        joined = (
+            here is not None
+            and before[2].held is here[2].held is None
+            and before[2].pack is not None
+            and before[2].pack == here[2].pack
+            and before[2].offset + before[1] == here[2].offset
+            and here[2].offset + here[1] - wanted[first][2].offset <= RUN_SIZE
+        )
+        if not joined:
+            yield first, at
+            first = at
+
+
+def object_key(digest: str, suffix: str = "") -> str:
+    """Where the storage keeps an object that is a file of its own."""
+    return f"objects/{checked_digest(digest)[:2]}/{digest}{checked_suffix(suffix)}"
+
+
+def place_key(digest: str, place: Place) -> str | None:
+    """Where the storage keeps what stands in *place*; None if it stands in a manifest or is not written yet."""
+    if place.inline is not None or (place.held is not None and place.pack is None):
+        return None
+    return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+
+
+class ObjectStore:
+    """Reads and verifies objects of one storage.
+
+    Parameters
+    ----------
+    storage
+        Where the bytes are.
+    cache
+        A folder of this user on this machine, for what need not be computed twice; None for none.
+    verification
+        When a file that others read in place (Parquet, by DuckDB) is hashed: before its ``first`` use on
+        this machine, ``always``, or ``never``. What neurolake itself reads is always verified.
+    """
+
+    def __init__(self, storage: Storage, *, cache: Path | None = None, verification: Verification = "first"):
+        self.storage = storage
+        self.cache = cache
+        self.verification = verification
+        self._copies = None if cache is None else Copies(storage, cache)
+        self._verified: set[str] | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process makes its own lock, and learns what is verified from the cache.
+        return partial(ObjectStore, cache=self.cache, verification=self.verification), (self.storage,)
+
+    def read(self, digest: Digest, size: int, place: Place) -> bytes:
+        """The object's bytes, verified.
+
+        Raises
+        ------
+        CorruptObjectError
+            It is missing, cut short, or does not have its digest.
+        """
+        # Another thread may write the pack meanwhile, and then forgets `held` last.
+        held = place.held
+        data = self._stored(digest, size, place) if held is None else held.read(place.offset, size)
+        if len(data) != size or digest_of(data) != digest:
+            raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
+        return data
+
+    def read_run(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[bytes | memoryview]:
+        """Bytes of several objects, verified; neighbours in a pack are one read of the storage.
+
+        Raises
+        ------
+        CorruptObjectError
+            As `read` does.
+        """
+        found: list[bytes | memoryview] = []
+        for first, last in _neighbours(wanted):
+            if last - first == 1:
+                found.append(self.read(*wanted[first]))
+                continue
+            pack, start = wanted[first][2].pack, wanted[first][2].offset
+            assert pack is not None, "neighbours stand in a pack"
+            end = wanted[last - 1][2].offset + wanted[last - 1][1]
+            try:
+                span = memoryview(self.storage.read(pack_key(pack), start, end - start))
+            except NotFoundError:
+                span = memoryview(b"")
+            for digest, size, place in wanted[first:last]:
+                data = span[place.offset - start : place.offset - start + size]
+                # What went wrong with one is told as if it had been read alone.
+                sound = len(data) == size and digest_of(data) == digest
+                found.append(data if sound else self.read(digest, size, place))
+        return found
+
+    @property
+    def folder(self) -> Path | None:
+        """What the files lie below that `verified_path` gives; None where there are none."""
+        local = self.storage.local_path("objects")
+        return self._copies.folder if local is None and self._copies is not None else local
+
+    def local_path(self, digest: Digest, place: Place) -> Path:
+        """The local file of an object that stands alone; of a remote one, where its copy is or will be.
+
+        Raises
+        ------
+        NotFoundError
+            It does not, or the storage is not local and there is no cache.
+        """
+        key = object_key(digest, place.suffix)
+        path = self.storage.local_path(key)
+        if path is None and self._copies is not None:
+            path = self._copies.path(key)
+        if path is None or place.pack is not None or place.inline is not None:
+            raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
+        return path
+
+    def _stored(self, digest: Digest, size: int, place: Place) -> bytes:
+        if place.inline is not None:
+            return place.inline
+        key = object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+        try:
+            return self.storage.read(key, place.offset, size)
+        except NotFoundError as error:
+            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+
+    def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
+        """The local file of an object that stands alone, checked as `verification` says.
+
+        A remote object is copied to this machine first, unless it is there, and verified on its way.
+
+        Raises
+        ------
+        CorruptObjectError
+            As `read` does.
+        """
+        path = self.local_path(digest, place)
+        copied = self._copied(digest, size, place)
+        if self.verification == "never":
+            return path
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+        identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+        if self.verification == "first" and identity in self._known_good():
+            return path
+        if copied is None:
+            self.read(digest, size, place)
+        elif not copied and digest_of_file(path) != digest:
+            # Only the copy is damaged: another is as good as the object.
+            path.unlink(missing_ok=True)
+            return self.verified_path(digest, size, place)
+        self._remember(identity)
+        return path
+
+    def _copied(self, digest: Digest, size: int, place: Place) -> bool | None:
+        """Have a copy of a remote object here; whether it was made just now. None where none is needed."""
+        key = object_key(digest, place.suffix)
+        if self._copies is None or self.storage.local_path(key) is not None:
+            return None
+        return self._copies.fetch(key, digest, size)
+
+    def _where(self, digest: str, place: Place) -> str:
+        if place.inline is not None:
+            return "a manifest"
+        return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
+
+    def _known_good(self) -> set[str]:
+        with self._lock:
+            if self._verified is None:
+                self._verified = set()
+                # A cache that cannot be used costs time, and nothing else.
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    if self.cache is not None:
+                        self._verified.update((self.cache / "verified").read_text().splitlines())
+            return self._verified
+
+    def _remember(self, identity: str) -> None:
+        self._known_good().add(identity)
+        if self.cache is None:
+            return
+        with contextlib.suppress(OSError):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            # One short O_APPEND write is atomic among the processes of a machine.
+            with (self.cache / "verified").open("ab", buffering=0) as file:
+                file.write(f"{identity}\n".encode())
+
+
+@dataclass
+class _ClosedPack:
+    """A pack on its way to the storage, and what stands in it."""
+
+    name: Digest
+    data: memoryview
+    places: list[Place]
+    written: Future[None] | None = None
+
+    def begin(self, storage: Storage) -> None:
+        """Write it while others go on."""
+        self.written = _background(os.getpid()).submit(self._write, storage)
+
+    def finish(self, storage: Storage) -> None:
+        """Return when it is written; what failed in the background is tried once more."""
+        if self.written is None or self.written.exception() is not None:
+            self._write(storage)
+
+    def _write(self, storage: Storage) -> None:
+        storage.write(pack_key(self.name), self.data)
+        for place in self.places:
+            place.pack, place.held = self.name, None
+
+
+@functools.cache
+def _background(process: int) -> ThreadPoolExecutor:
+    # A forked child has none of its parent's threads, hence one for each process.
+    return ThreadPoolExecutor(1, thread_name_prefix="neurolake-pack")
+
+
+class ObjectWriter:
+    """Writes objects for one transaction or one worker; nothing is visible until a commit refers to it.
+
+    Threads may share a writer. `flush` before handing out what was placed.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._condemned = Condemned(storage)
+        self._pack = PackWriter()
+        self._open: list[Place] = []
+        self._closed: deque[_ClosedPack] = deque()
+        self._placed: dict[Digest, Place] = {}
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes | memoryview, digest: Digest) -> Place:
+        """Store content of that digest: tiny inline, large as a file of its own, else in a pack; once."""
+        if len(data) <= INLINE_SIZE:
+            return Place(inline=bytes(data))
+        with self._lock:
+            place = self._placed.get(digest)
+            if place is None and len(data) < ALONE_SIZE:
+                place = self._packed(digest, data)
+        if place is None:
+            place = self._placed[digest] = self._alone(digest, data, "")
+        return place
+
+    def add_alone(self, data: bytes | memoryview, suffix: str) -> tuple[Digest, Place]:
+        """Store content as a file of its own, for those who read it in place."""
+        digest = digest_of(data)
+        return digest, self._alone(digest, data, suffix)
+
+    def copy(self, data: bytes, digest: Digest, place: Place) -> Place:
+        """Store once more what stands in *place*, in the same manner; elsewhere, if that is condemned."""
+        if place.pack is not None:
+            return self.add(data, digest)
+        match = _SUFFIX.fullmatch(place.suffix)
+        return self._alone(digest, data, (match and match["ending"]) or "")
+
+    def refresh(self) -> bool:
+        """Build no more on what was condemned meanwhile; whether garbage was ever collected here."""
+        if not self._condemned.refresh():
+            return False
+        with self._lock:
+            self._placed = {
+                digest: place
+                for digest, place in self._placed.items()
+                if not self.condemned(place_key(digest, place) or "")
+            }
+        return True
+
+    def condemned(self, key: str) -> bool:
+        """Whether what stands there is going to be deleted, as of the last `refresh`."""
+        return self._condemned.number(key) is not None
+
+    def flush(self) -> None:
+        """Close the open pack and make everything added survive a power failure."""
+        with self._lock:
+            self._close_pack()
+            self._finish_packs(0)
+        self._storage.flush()
+
+    def _alone(self, digest: Digest, data: bytes | memoryview, suffix: str) -> Place:
+        chosen, copy = suffix, -1
+        # A key that is condemned is left to its deletion; the number that condemned it makes another key.
+        while (number := self._condemned.number(object_key(digest, chosen))) is not None:
+            copy = max(number, copy + 1)
+            chosen = f".{copy:04x}{suffix}"
+        self._storage.write(object_key(digest, chosen), data)
+        return Place(suffix=chosen)
+
+    def _packed(self, digest: Digest, data: bytes | memoryview) -> Place:
+        place = Place(offset=self._pack.add(digest, data), held=self._pack)
+        self._open.append(place)
+        self._placed[digest] = place
+        if self._pack.size >= PACK_SIZE:
+            self._close_pack()
+            # It goes to the disk while the next one is filled.
+            self._closed[-1].begin(self._storage)
+            self._finish_packs(1)
+        return place
+
+    def _close_pack(self) -> None:
+        if not self._open:
+            return
+        name, data = self._pack.finish()
+        salt = -1
+        while (number := self._condemned.number(pack_key(name))) is not None:
+            salt = max(number, salt + 1)
+            name, data = self._pack.finish(salt)
+        self._closed.append(_ClosedPack(name, data, self._open))
+        self._pack = PackWriter()
+        self._open = []
+
+    def _finish_packs(self, left: int) -> None:
+        """Return when all closed packs but the last *left* are written."""
+        while len(self._closed) > left:
+            self._closed[0].finish(self._storage)
+            self._closed.popleft()

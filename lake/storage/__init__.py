@@ -1,0 +1,1 @@
+"""Places that keep bytes: a local folder, S3."""

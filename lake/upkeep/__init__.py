@@ -1,0 +1,1 @@
+"""Keeping a lake whole and small: verify, repair, collect garbage, expire, compact, transfer."""

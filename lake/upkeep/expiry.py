@@ -1,0 +1,165 @@
+"""Expiry: history older than a time is dropped, and garbage collection then takes what only that history needed.
+
+Records are deleted, oldest first, so that a branch keeps its newest ones without a gap. What stays:
+
+- every commit since the time, and the one that was current then;
+- the newest commit of every branch, and the newest record of one that was deleted;
+- whatever these need to be read: commits store what changed, back to one that stores its tree whole;
+- the history of a branch since another branch, which still exists, began there, and all of that other branch, so
+  that the two can be merged;
+- tagged commits, as islands with what they need to be read, but without what came before or after.
+
+``expired/<branch>/<number>`` is published before anything is deleted: whoever misses an earlier record of the branch
+knows that it has expired, and is not lost. Numbers only grow.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..errors import InputError
+from ..history.log import MAIN, Log, Pointer, Record, record_key
+from ..history.trees import History
+from ..objects.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """What expired, or would.
+
+    Parameters
+    ----------
+    horizons
+        By branch that loses history, the number of the first record that it keeps in a row.
+    records
+        How many records were deleted.
+    islands
+        Keys of earlier records that stay because of tags.
+    """
+
+    horizons: dict[str, int]
+    records: int
+    islands: tuple[str, ...]
+
+
+def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool = False) -> Expiry:
+    """Drop history that nobody needs any more.
+
+    Times are those of the commits, by their writers' clocks.
+
+    Parameters
+    ----------
+    history
+        Of which lake.
+    older_than
+        A time, in UTC unless it says otherwise, or how long ago.
+    dry_run
+        Tell only what would be done.
+
+    Raises
+    ------
+    InputError
+        The time is in the future.
+    CorruptObjectError
+        A record is missing or damaged; nothing was deleted.
+    """
+    now = datetime.now(UTC)
+    time = now - older_than if isinstance(older_than, timedelta) else older_than
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    if time > now:
+        raise InputError(f"{time.isoformat()} is in the future: history that is not there yet cannot expire")
+    log, storage = Log(history.objects.storage), history.objects.storage
+    needs = _Needs(History(ObjectStore(storage), log), time)
+    # Every horizon is there before anything is gone.
+    lost = {branch: horizon for branch, horizon in needs.horizons.items() if horizon > log.horizon(branch)}
+    doomed = [
+        record_key(branch, number)
+        for branch, horizon in needs.horizons.items()
+        for number in sorted(log.numbers(branch))
+        if number < horizon and (branch, number) not in needs.islands
+    ]
+    for branch, horizon in lost.items() if not dry_run else ():
+        log.expire(branch, horizon, now)
+    storage.flush()
+    for key in doomed if not dry_run else ():
+        storage.delete(key)
+    history.log.forget()
+    return Expiry(lost, len(doomed), tuple(sorted(record_key(*at) for at in needs.islands)))
+
+
+class _Needs:
+    """Which records have to stay.
+
+    Attributes
+    ----------
+    horizons
+        By branch, the first of the records that stay in a row.
+    islands
+        Branch and number of further records that stay.
+    """
+
+    def __init__(self, history: History, time: datetime) -> None:
+        self._log = history.log
+        self.horizons: dict[str, int] = {}
+        self.islands: set[tuple[str, int]] = set()
+        living = self._log.names()
+        for branch in self._log.all_names():
+            last = self._log.last(branch)
+            if last is not None:
+                self._keep(branch, self._since(branch, last, time))
+            if branch in living and branch != MAIN:
+                self._keep_beginning(branch)
+        for tag in self._log.names("tags"):
+            target = self._log.points_at(tag, "tags")
+            assert target is not None, "tags that exist point at something"
+            self._keep_island(self._log.read(target))
+        self.islands = {at for at in self.islands if at[1] < self.horizons[at[0]]}
+
+    def _since(self, branch: str, last: int, time: datetime) -> int:
+        """The record that was current at *time*: what follows is newer throughout."""
+        for number in range(last, self._log.horizon(branch), -1):
+            if self._log.record(branch, number).time < time:
+                return number
+        return self._log.horizon(branch)
+
+    def _keep(self, branch: str, first: int) -> None:
+        """Keep a branch from a record on, and what these records need."""
+        pending = [(branch, first)]
+        while pending:
+            branch, first = pending.pop()
+            last = self._log.last(branch)
+            assert last is not None, "only branches with records are referred to"
+            done = self.horizons.get(branch, last + 1)
+            self.horizons[branch] = min(first, done)
+            for number in range(first, done):
+                pending += self._needed_by(self._log.record(branch, number))
+
+    def _keep_beginning(self, branch: str) -> None:
+        horizon, last = self._log.horizon(branch), self._log.last(branch)
+        assert last is not None, "branches that exist have records"
+        ends = (number for number in range(last, horizon - 1, -1) if self._ends(branch, number))
+        beginning = next(ends, horizon - 1) + 1
+        if horizon == 0 or beginning > horizon:
+            self._keep(branch, beginning)
+
+    def _ends(self, branch: str, number: int) -> bool:
+        """Whether the branch was deleted by that record; what follows is another of the same name."""
+        record = self._log.record(branch, number)
+        return isinstance(record, Pointer) and record.target is None
+
+    def _keep_island(self, record: Record) -> None:
+        self.islands.add((record.branch, record.number))
+        for branch, number in self._needed_by(record):
+            before = self._log.record(branch, number)
+            if isinstance(before, Record):
+                self._keep_island(before)
+
+    def _needed_by(self, record: Record | Pointer) -> Iterator[tuple[str, int]]:
+        if isinstance(record, Record):
+            targets = record.parents[:1] if record.depth else ()
+        else:
+            targets = () if record.target is None else (record.target,)
+        for target in targets:
+            # Where it stands here: it may have come from another lake.
+            found = self._log.read(target)
+            yield found.branch, found.number

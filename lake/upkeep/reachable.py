@@ -1,0 +1,188 @@
+"""What commits refer to: keys of the storage (the way back, from a key to commits, is `usage.Users`).
+
+Records are read newest first and each once; of a commit only what it changed is looked at, of stored trees only
+the nodes that differ from those of the tree before, and every shard once. What is kept is one text for each pack
+and each object that is a file of its own.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from ..digest import Digest
+from ..errors import CorruptObjectError, ExpiredError
+from ..history.log import Pointer, Record, Space, record_key
+from ..history.trees import History
+from ..nodes.entry import ShardRef
+from ..nodes.shards import Shard, parse_shard
+from ..objects.packs import pack_key
+from ..objects.store import Place, object_key, place_key
+
+_AHEAD = 256
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
+
+
+class Reachable:
+    """Keys that the commits of a lake stand on.
+
+    Parameters
+    ----------
+    history
+        Of which lake.
+    shard
+        Called with each shard once.
+    entry
+        Called with each entry, as JSON, that lies over shards; often more than once with the same.
+
+    Attributes
+    ----------
+    keys
+        Key to the digest of the object (of a pack: its name).
+    records
+        Keys of the records that were read.
+    broken
+        Keys of manifests that cannot be read, and why: what only these refer to is not among `keys`.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        shard: Callable[[Shard], None] | None = None,
+        entry: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self._history = history
+        self._on_shard, self._on_entry = shard, entry
+        self.keys: dict[str, Digest] = {}
+        self.records: set[str] = set()
+        self.broken: dict[str, CorruptObjectError] = {}
+        self._shards: set[str] = set()
+        self._nodes: dict[str, Any] = {}
+
+    def update(self) -> None:
+        """Add what all commits of all branches stand on, deleted ones included, as of now."""
+        log = self._history.log
+        for space in ("log", "tags"):
+            for name in log.all_names(space):
+                numbers = [
+                    number
+                    for number in log.numbers(name, space)
+                    if record_key(name, number, space) not in self.records
+                ]
+                for start in range(0, len(numbers), _AHEAD):
+                    some = numbers[start : start + _AHEAD]
+                    log.read_ahead(name, some, space)
+                    for number in some:
+                        self._read(record_key(name, number, space), partial(log.record, name, number, space))
+                self._follow(name, space)
+
+    def add(self, record: Record) -> None:
+        """Add what one commit stands on."""
+        while record.depth:
+            self._record(record)
+            record = self._history.log.read(record.parents[0])
+        self._record(record)
+
+    def _follow(self, name: str, space: Space) -> None:
+        """Make sure that what a branch or tag means now is there."""
+        target = None
+        # A record that cannot be read is among the broken already.
+        with suppress(CorruptObjectError):
+            target = self._history.log.points_at(name, space)
+        if target is None:
+            return
+        try:
+            self._history.log.read(target)
+        except (CorruptObjectError, ExpiredError) as error:
+            self.broken.setdefault(
+                record_key(target.branch, target.number), CorruptObjectError(f"{name} means it: {error}")
+            )
+
+    def _read(self, key: str, read: Callable[[], Record | Pointer]) -> None:
+        try:
+            record = read()
+        except ExpiredError:
+            return
+        except CorruptObjectError as error:
+            self.broken[key] = error
+            return
+        self.records.add(key)
+        if isinstance(record, Record):
+            self._record(record)
+
+    def _record(self, record: Record) -> None:
+        key = record_key(record.branch, record.number)
+        self.records.add(key)
+        try:
+            if record.depth == 0:
+                self._tree(record.fields["tree"])
+            for value in record.fields["changes"].values():
+                if value:
+                    self._node(value)
+        except MALFORMED as error:
+            self.broken[key] = CorruptObjectError(f"commit {record.id} cannot be read: {error!r}")
+        except CorruptObjectError as error:
+            self.broken[key] = error
+
+    def _tree(self, at: Mapping[str, Any]) -> None:
+        key = object_key(at["object"], Place.from_json(at).suffix)
+        if key in self.keys:
+            return
+        self.keys[key] = Digest(at["object"])
+        try:
+            nodes = stored_tree(self._history, at)
+            for name, value in nodes.items():
+                if self._nodes.get(name) != value:
+                    self._node(value)
+            self._nodes = nodes
+        except CorruptObjectError as error:
+            self.broken[key] = error
+        except MALFORMED as error:
+            self.broken[key] = CorruptObjectError(f"tree {at['object']} cannot be read: {error!r}")
+
+    def _node(self, value: Mapping[str, Any]) -> None:
+        for row in value["entries"]:
+            if self._on_entry is not None:
+                self._on_entry(row)
+            if "pack" in row:
+                self.keys.setdefault(pack_key(row["pack"]), row["pack"])
+            elif "inline" not in row:
+                self.keys.setdefault(object_key(row["digest"], row.get("suffix", "")), row["digest"])
+        for row in value.get("shards", ()):
+            self._shard(ShardRef.from_json(row))
+
+    def _shard(self, ref: ShardRef) -> None:
+        key = place_key(ref.object, ref.place) or f"shard {ref.object}"
+        if key in self._shards:
+            return
+        self._shards.add(key)
+        if ref.place.inline is None:
+            self.keys[key] = ref.object if ref.place.pack is None else Digest(ref.place.pack)
+        try:
+            shard = parse_shard(self._history.objects.read(ref.object, ref.size, ref.place), ref)
+        except CorruptObjectError as error:
+            self.broken[key] = error
+            return
+        for stored in shard.keys_stored():
+            self.keys.setdefault(stored, Digest(stored.rpartition("/")[2].partition(".")[0]))
+        if self._on_shard is not None:
+            self._on_shard(shard)
+
+
+def stored_tree(history: History, at: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes, as JSON, of the tree that *at* refers to.
+
+    Raises
+    ------
+    CorruptObjectError
+        It is missing or damaged.
+    ValueError, KeyError, TypeError
+        It is no tree.
+    """
+    place = Place.from_json(at)
+    nodes = json.loads(history.objects.read(Digest(at["object"]), at["size"], place))
+    if not isinstance(nodes, dict):
+        raise TypeError("a tree is an object of nodes")
+    return nodes

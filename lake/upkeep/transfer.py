@@ -1,0 +1,206 @@
+"""Commits from one lake to another: only what is missing there, and the ref last.
+
+Objects keep their names and records their bytes, hence commits their ids. What came from elsewhere stands in the
+log of a branch ``import-…``, which ends deleted: it names nothing, and keeps the commits findable.
+
+Beside garbage collection over there a sender is a writer like any other (see `garbage`). The branch begins before
+anything is sent, so that it is fenced; before the first record, and after every fence, the sender looks whether
+anything that it sent was condemned. Unlike other writers it cannot put that elsewhere, for records name places.
+"""
+
+import os
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from ..digest import Digest, digest_of
+from ..errors import ConflictError, CorruptObjectError, NeurolakeError, NotFoundError
+from ..history.ancestry import ancestors
+from ..history.log import EXPIRED, IMPORTED, Record
+from ..history.trees import History
+from ..objects.condemned import Condemned
+from ..objects.packs import pack_content
+from .reachable import Reachable
+from .verification import Progress
+
+
+def copy_everything(source: History, target: History, progress: Progress | None = None) -> int:
+    """Fill an empty storage with all objects, branches and tags of another; number of objects sent.
+
+    Run again after it was interrupted, it sends the rest.
+    """
+    reachable = Reachable(source)
+    reachable.update()
+    _require_sound(reachable)
+    sent = _send(source, target, reachable.keys, progress)
+    storage = target.objects.storage
+    storage.flush()
+    horizons = [stored.key for stored in source.objects.storage.list(EXPIRED)]
+    for key in [*horizons, *sorted(reachable.records)]:
+        storage.create(key, source.objects.storage.read(key))
+    return sent
+
+
+def push(
+    source: History,
+    target: History,
+    branch: str,
+    to: str,
+    *,
+    author: str,
+    progress: Progress | None = None,
+) -> tuple[Record, int]:
+    """Send the commits of a branch that the other lake lacks, then let its branch *to* go forward to them.
+
+    Returns
+    -------
+    The commit that *to* means now, and the number of commits sent.
+
+    Raises
+    ------
+    ConflictError
+        The other branch has commits of its own: pull them first. Or garbage collection there has condemned, or
+        deleted, what is to be sent.
+    NotFoundError
+        There is no branch *branch*.
+    """
+    tip, sent = source.log.tip(branch), 0
+    while True:
+        theirs, number = _head(target, to)
+        ours = {record.id for record in ancestors(source.log, tip)}
+        if theirs is not None and theirs.id not in ours:
+            raise ConflictError(
+                f"branch {to!r} of {target.objects.storage.url} has commits that are not here: pull, then push"
+            )
+        sent += send(source, target, tip, author=author, progress=progress)
+        if theirs is not None and theirs.id == tip.id:
+            return tip, sent
+        message = f"Push {branch} from {source.objects.storage.url}"
+        if target.log.point(to, tip.reference, message=message, author=author, after=number):
+            return tip, sent
+
+
+def send(
+    source: History, target: History, tip: Record, *, author: str, progress: Progress | None = None
+) -> int:
+    """Make *tip* and all before it known to another lake; the number of commits that were not."""
+    known = {record.id for record in target.commits()}
+    missing = list(_missing(source, tip, known))
+    if not missing:
+        return 0
+    reachable = Reachable(source)
+    for record in missing:
+        reachable.add(record)
+    _require_sound(reachable)
+    arrival = _Arrival(target, reachable.keys, f"From {source.objects.storage.url}", author)
+    try:
+        arrival.require_kept(sent=False)
+        _send(source, target, reachable.keys, progress)
+        target.objects.storage.flush()
+        arrival.require_kept()
+        for record in reversed(missing):
+            arrival.append(record)
+    except BaseException:
+        with suppress(NeurolakeError):
+            arrival.end()
+        raise
+    arrival.end()
+    return len(missing)
+
+
+class _Arrival:
+    """The branch that commits arrive in, and the keys that they stand on."""
+
+    def __init__(self, target: History, keys: Collection[str], message: str, author: str) -> None:
+        self._target = target
+        self._keys = keys
+        self._condemned = Condemned(target.objects.storage)
+        self._branch, self._number = f"{IMPORTED}{uuid.uuid4().hex}", 0
+        self._point = partial(target.log.point, self._branch, message=message, author=author)
+        # Until it ends it exists, and what exists is fenced.
+        self._point(target.log.tip().reference, after=None)
+
+    def require_kept(self, *, sent: bool = True) -> None:
+        """Refuse to build on what garbage collection has condemned there, or deleted since it was *sent*."""
+        if not self._condemned.refresh():
+            return
+        storage = self._target.objects.storage
+        lost = {
+            key
+            for key in self._keys
+            if self._condemned.number(key) is not None or (sent and storage.size(key) is None)
+        }
+        if lost:
+            # What commits stand on there stays, whatever condemned it before.
+            known = Reachable(self._target)
+            known.update()
+            lost -= known.keys.keys()
+        if lost:
+            raise ConflictError(
+                f"garbage collection of {storage.url} has condemned {min(lost)}, which is to be sent: its name "
+                "can be used again once that was deleted and another week has passed. Collect the garbage there "
+                "then, and send again"
+            )
+
+    def append(self, record: Record) -> None:
+        """Make a commit known."""
+        while self._target.log.append(self._branch, self._number + 1, record.fields) is None:
+            # Garbage collection was first, and is going to delete what it has condemned before.
+            self._number += 1
+            self.require_kept()
+        self._number += 1
+
+    def end(self) -> None:
+        """Name nothing any more."""
+        while not self._point(None, after=self._number):
+            self._number += 1
+
+
+def _missing(source: History, tip: Record, known: set[Digest]) -> Iterator[Record]:
+    """Commits that are not *known*, none before one that follows it."""
+    return (record for record in ancestors(source.log, tip) if record.id not in known)
+
+
+def _head(history: History, branch: str) -> tuple[Record | None, int | None]:
+    try:
+        return history.log.head(branch)
+    except NotFoundError:
+        return None, history.log.last(branch)
+
+
+def _require_sound(reachable: Reachable) -> None:
+    for error in reachable.broken.values():
+        raise error
+
+
+def _send(source: History, target: History, keys: Iterable[str], progress: Progress | None = None) -> int:
+    """Copy objects that the other storage lacks, checked; how many."""
+    there = target.objects.storage
+    wanted = [key for key in keys if there.size(key) is None]
+    done = 0
+
+    def copy(key: str) -> None:
+        there.write(key, _checked(key, source.objects.storage.read(key)))
+
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        for _ in pool.map(copy, wanted):
+            done += 1
+            if progress is not None:
+                progress(done, len(wanted))
+    return len(wanted)
+
+
+def _checked(key: str, data: bytes) -> bytes:
+    """*data*, if it is what an object of that key must be: damage does not travel."""
+    name = key.rsplit("/", 1)[1].split(".", 1)[0]
+    if not key.startswith("packs/"):
+        if digest_of(data) != name:
+            raise CorruptObjectError(f"object {key} is damaged; verify this lake")
+        return data
+    view = memoryview(data)
+    for digest, offset, length in pack_content(data, name):
+        if length and digest_of(view[offset : offset + length]) != digest:
+            raise CorruptObjectError(f"object {digest} in {key} is damaged; verify this lake")
+    return data

@@ -1,0 +1,141 @@
+"""Who stands on a key of the storage: the nodes and the commits that would be hurt by its loss."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..errors import CorruptObjectError
+from ..history.log import Record, record_key
+from ..history.trees import History
+from ..nodes.entry import ShardRef
+from ..nodes.shards import parse_shard
+from ..objects.store import Place, object_key, place_key
+from .reachable import MALFORMED, stored_tree
+
+Hurt = tuple[str, str]
+"""A key, and the digest of the object in it that matters; or no digest, where everything in it does."""
+
+
+class Users:
+    """Who stands on some objects: found by going through commits again, for these objects only.
+
+    Parameters
+    ----------
+    history
+        Of which lake.
+    hurt
+        The objects.
+    """
+
+    def __init__(self, history: History, hurt: Collection[Hurt]) -> None:
+        self._history = history
+        self._hurt = frozenset(hurt)
+        self._keys = frozenset(key for key, _ in hurt)
+        self._shards: dict[str, dict[int, Hurt]] = {}
+
+    def of(self, records: Iterable[Record]) -> dict[Hurt, tuple[set[str], list[str]]]:
+        """Names of nodes and ids of commits for each object, commits in the order of *records*.
+
+        It is fastest where each record follows the one before.
+        """
+        found: dict[Hurt, tuple[set[str], list[str]]] = {one: (set(), []) for one in self._hurt}
+        previous: tuple[Record, _State] | None = None
+        for record in records:
+            state = self._state(record, previous)
+            previous = (record, state)
+            for one, names in state.hurt().items():
+                found[one][0].update(names)
+                found[one][1].append(record.id)
+        return found
+
+    def _state(self, record: Record, previous: "tuple[Record, _State] | None") -> "_State":
+        if record.depth == 0:
+            return self._base(record)
+        if previous is not None and previous[0].id == record.parents[0].id:
+            state = previous[1].copy()
+        else:
+            try:
+                state = self._state(self._history.log.read(record.parents[0]), None)
+            except CorruptObjectError:
+                lost = record_key(record.parents[0].branch, record.parents[0].number)
+                state = _State({}, {(lost, "")} & self._hurt)
+        for name, value in record.fields["changes"].items():
+            if value is None:
+                state.nodes.pop(name, None)
+            else:
+                state.nodes[name] = self._node(value, state.nodes.get(name))
+        return state
+
+    def _base(self, record: Record) -> "_State":
+        needed = {record_key(record.branch, record.number)}
+        try:
+            at = record.fields["tree"]
+            needed.add(object_key(at["object"], Place.from_json(at).suffix))
+            nodes = stored_tree(self._history, at)
+            return _State({name: self._node(value, None) for name, value in nodes.items()}, set())
+        except (CorruptObjectError, *MALFORMED):
+            return _State({}, {(key, "") for key in needed} & self._hurt)
+
+    def _node(self, value: Mapping[str, Any], old: "_Use | None") -> "_Use":
+        overlay = dict(old.overlay) if value.get("patch") and old is not None else {}
+        shards = old.shards if value.get("patch") and old is not None else ()
+        overlay |= {row["at"]: self._key(row["digest"], Place.from_json(row)) for row in value["entries"]}
+        overlay |= dict.fromkeys(value.get("removed", ()))
+        if "shards" in value:
+            shards = tuple(self._shard(ShardRef.from_json(row)) for row in value["shards"])
+        return _Use(overlay, shards)
+
+    def _key(self, digest: str, place: Place) -> Hurt | None:
+        key = place_key(digest, place) or ""
+        return next((one for one in ((key, ""), (key, digest)) if one in self._hurt), None)
+
+    def _shard(self, ref: ShardRef) -> dict[int, Hurt]:
+        """By position, what an entry of the shard needs; at -1 what all need."""
+        name = f"{ref.object} {place_key(ref.object, ref.place)}"
+        if name not in self._shards:
+            own = self._key(ref.object, ref.place)
+            self._shards[name] = self._inside(ref) if own is None else {-1: own}
+        return self._shards[name]
+
+    def _inside(self, ref: ShardRef) -> dict[int, Hurt]:
+        shard = parse_shard(self._history.objects.read(ref.object, ref.size, ref.place), ref)
+        if not shard.keys_stored() & self._keys:
+            return {}
+        needs = {at: self._key(entry.digest, entry.place) for at, entry in shard.items()}
+        return {at: one for at, one in needs.items() if one is not None}
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A node: by position, what its overlay needs (None hides a shard's need) and its shards do."""
+
+    overlay: dict[int, Hurt | None]
+    shards: tuple[dict[int, Hurt], ...]
+
+    @cached_property
+    def needs(self) -> set[Hurt]:
+        """All that it needs."""
+        found = {one for one in self.overlay.values() if one is not None}
+        for shard in self.shards:
+            found |= {one for at, one in shard.items() if at not in self.overlay}
+        return found
+
+
+@dataclass(frozen=True)
+class _State:
+    """The nodes of a commit, and that without which the commit cannot be read at all."""
+
+    nodes: dict[str, _Use]
+    lost: set[Hurt]
+
+    def copy(self) -> "_State":
+        return _State(dict(self.nodes), self.lost)
+
+    def hurt(self) -> dict[Hurt, set[str]]:
+        """Names of nodes by what hurts them."""
+        found: dict[Hurt, set[str]] = {one: set() for one in self.lost}
+        for name, use in self.nodes.items():
+            for one in use.needs:
+                found.setdefault(one, set()).add(name)
+        return found

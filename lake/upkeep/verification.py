@@ -1,0 +1,267 @@
+"""Verification: reads again every byte that commits stand on, tells what is damaged and whom it hurts, and heals it."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from blake3 import blake3
+
+from ..digest import Digest, digest_of
+from ..errors import CorruptObjectError, NotFoundError, StorageError
+from ..history.log import Log, Record, record_key
+from ..history.trees import History
+from ..objects.packs import pack_content, pack_key
+from ..objects.store import ObjectStore
+from ..storage.base import Storage
+from .reachable import Reachable
+from .repair import repair
+from .usage import Hurt, Users
+
+Reason = Literal["missing", "damaged", "unreadable"]
+Progress = Callable[[int, int], None]
+BLOCK = 4 * 2**20
+FOOTERS = (2**16, 2**20)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One object that is not what it was.
+
+    Parameters
+    ----------
+    key
+        Of the storage: a pack, an object that is a file of its own, or a record.
+    digest
+        What the object should have; in a pack, that of the object in it, or the pack's name where its footer
+        is damaged or all of it is missing. Empty for a record.
+    reason
+        ``missing``; ``damaged``: it is there and other than it was; ``unreadable``: the storage fails.
+    detail
+        What exactly was found.
+    nodes, commits
+        Names of the nodes and ids of the commits that need it.
+    """
+
+    key: str
+    digest: str
+    reason: Reason
+    detail: str = ""
+    nodes: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = f"{self.key} is {self.reason}" + (f" ({self.detail})" if self.detail else "")
+        return f"{what}: it hurts {', '.join(self.nodes) or 'no node'} in {len(self.commits)} commits"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a verification found.
+
+    Parameters
+    ----------
+    damages
+        What is damaged still.
+    repaired
+        Keys that were restored.
+    records, objects, bytes
+        What was read: records of the log, packs and objects that are files of their own, their length.
+    seconds
+        How long it took.
+    """
+
+    damages: tuple[Damage, ...]
+    repaired: tuple[str, ...]
+    records: int
+    objects: int
+    bytes: int
+    seconds: float
+
+    def __bool__(self) -> bool:
+        """Whether everything is as it should be."""
+        return not self.damages
+
+
+def verify(
+    history: History,
+    *,
+    ref: str | datetime | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    repair_from: History | None = None,
+) -> Findings:
+    """Read again all that commits stand on, and compare it with its digests.
+
+    Nothing is taken from a cache: records, trees and shards are read anew, too. Packs are read once and whole, and
+    every object in them is checked. Garbage is left alone.
+
+    Parameters
+    ----------
+    history
+        Of which lake.
+    ref
+        The commit to verify; all commits of all branches by default.
+    progress
+        Called with bytes read and bytes in all, from any thread.
+    threads
+        How many read and hash at once; one for each processor by default.
+    repair_from
+        Another lake, to take damaged objects from: whatever has their digest, wherever it lies there.
+    """
+    started = time.monotonic()
+    scan = _Scan(history, ref, progress, threads)
+    damages = scan.damages()
+    repaired: tuple[str, ...] = ()
+    while damages and repair_from is not None:
+        restored = repair(scan.history, {damage.key for damage in damages}, repair_from)
+        # What a restored manifest refers to may be damaged, too.
+        scan = _Scan(history, ref, None, threads)
+        damages, repaired = scan.damages(), repaired + restored
+        if not restored:
+            break
+    records, objects, seconds = len(scan.reachable.records), len(scan.sizes), time.monotonic() - started
+    return Findings(tuple(damages), repaired, records, objects, scan.total, seconds)
+
+
+class _Scan:
+    """One pass over everything."""
+
+    def __init__(
+        self, history: History, ref: str | datetime | None, progress: Progress | None, threads: int | None
+    ) -> None:
+        # What others hold in memory does not show what is on the disk.
+        storage = history.objects.storage
+        self.history = History(ObjectStore(storage), Log(storage))
+        self.reachable = Reachable(self.history)
+        self._storage = storage
+        self._progress = progress
+        self._threads = threads or os.cpu_count() or 1
+        self._only = None if ref is None else self.history.resolve(ref)
+        self._done = 0
+        self._lock = threading.Lock()
+        if self._only is None:
+            self.reachable.update()
+        else:
+            self.reachable.add(self._only)
+        lengths = {
+            stored.key: stored.size for folder in ("packs/", "objects/") for stored in storage.list(folder)
+        }
+        self.sizes = {key: lengths.get(key) for key in self.reachable.keys}
+        self.total = sum(size for size in self.sizes.values() if size is not None)
+
+    def damages(self) -> list[Damage]:
+        """What is damaged, and whom it hurts, in order of keys."""
+        found = {damage for damages in self._checked() for damage in damages}
+        told = {damage.key for damage in found}
+        found |= {_of_manifest(key, error) for key, error in self.reachable.broken.items() if key not in told}
+        if not found:
+            return []
+        users = Users(self.history, {_name(damage) for damage in found}).of(self._commits())
+        return [
+            replace(damage, nodes=tuple(sorted(nodes)), commits=tuple(commits))
+            for damage in sorted(found, key=lambda damage: (damage.key, damage.digest))
+            for nodes, commits in [users[_name(damage)]]
+        ]
+
+    def _checked(self) -> Iterator[list[Damage]]:
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as pool:
+            yield from pool.map(self._check, self.sizes)
+
+    def _check(self, key: str) -> list[Damage]:
+        digest, size = self.reachable.keys[key], self.sizes[key]
+        if size is None:
+            return [Damage(key, digest, "missing")]
+        try:
+            return (
+                self._pack(key, digest, size) if key.startswith("packs/") else self._alone(key, digest, size)
+            )
+        except NotFoundError:
+            return [Damage(key, digest, "missing")]
+        except StorageError as error:
+            return [Damage(key, digest, "unreadable", str(error))]
+
+    def _alone(self, key: str, digest: Digest, size: int) -> list[Damage]:
+        found = blake3()
+        for start in range(0, size, BLOCK):
+            found.update(self._block(key, start, min(BLOCK, size - start)))
+        return [] if found.hexdigest() == digest else [Damage(key, digest, "damaged", f"{size} bytes")]
+
+    def _pack(self, key: str, pack: Digest, size: int) -> list[Damage]:
+        try:
+            rows = stored_rows(self._storage, key, pack, size)
+        except CorruptObjectError:
+            return [Damage(key, pack, "damaged", "its footer")]
+        found = []
+        for run in runs(rows):
+            start, stop = run[0][1], run[-1][1] + run[-1][2]
+            block = memoryview(self._block(key, start, stop - start))
+            for digest, offset, length in run:
+                if digest_of(block[offset - start : offset - start + length]) != digest:
+                    found.append(Damage(key, digest, "damaged", f"bytes {offset} to {offset + length}"))
+        return found
+
+    def _block(self, key: str, start: int, length: int) -> bytes:
+        block = self._storage.read(key, start, length)
+        if self._progress is not None:
+            with self._lock:
+                self._done += length
+                self._progress(self._done, self.total)
+        return block
+
+    def _commits(self) -> Iterator[Record]:
+        """Commits that can be read, each after those before it."""
+        if self._only is not None:
+            yield self._only
+            return
+        log = self.history.log
+        for branch in log.all_names():
+            for number in reversed(log.numbers(branch)):
+                if record_key(branch, number) in self.reachable.records:
+                    record = log.record(branch, number)
+                    if isinstance(record, Record):
+                        yield record
+
+
+def stored_rows(storage: Storage, key: str, pack: Digest, size: int) -> list[tuple[Digest, int, int]]:
+    """Digest, offset and length of the objects in a pack of that length; no row of a salt.
+
+    The footer is looked for in the last bytes; only where these do not do, the pack is read whole for it.
+
+    Raises
+    ------
+    CorruptObjectError
+        The footer is damaged.
+    """
+    for length in FOOTERS:
+        if length < size:
+            with contextlib.suppress(CorruptObjectError):
+                return [row for row in pack_content(storage.read(key, size - length, length), pack) if row[2]]
+    return [row for row in pack_content(storage.read(key), pack) if row[2]]
+
+
+def runs(rows: list[tuple[Digest, int, int]]) -> Iterator[list[tuple[Digest, int, int]]]:
+    """Rows that are read at once: about a block each."""
+    run: list[tuple[Digest, int, int]] = []
+    for row in rows:
+        if run and row[1] + row[2] - run[0][1] > BLOCK:
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
+
+
+def _name(damage: Damage) -> Hurt:
+    in_pack = damage.key.startswith("packs/") and pack_key(damage.digest) != damage.key
+    return (damage.key, damage.digest) if in_pack else (damage.key, "")
+
+
+def _of_manifest(key: str, error: CorruptObjectError) -> Damage:
+    missing = isinstance(error.__context__, NotFoundError)
+    return Damage(key, "", "missing" if missing else "damaged", str(error))

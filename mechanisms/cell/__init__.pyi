@@ -1,0 +1,11 @@
+from .biophysics import Biophysics as Biophysics
+from .biophysics import CellModel as CellModel
+from .biophysics import read_cell_model as read_cell_model
+from .create import create_cell as create_cell
+from .geometry import section_table as section_table
+from .geometry import segment_table as segment_table
+from .modify import cell_modifier as cell_modifier
+from .morphology import read_morphology as read_morphology
+from .sections import Cell as Cell
+from .shapes import Morphology as Morphology
+from .shapes import Shape as Shape

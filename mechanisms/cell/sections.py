@@ -1,0 +1,116 @@
+"""A cell's sections in NEURON."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .compartments import detailed_labels
+from .shapes import SOMA, Shape
+from .sites import Branches, branches
+from .spatial import Reals
+
+Integers = NDArray[np.int64]
+
+
+class Cell:
+    """A cell's sections in this process's NEURON, which holds them as long as this object lives.
+
+    NEURON simulates all cells of a process together: keep to one at a time.
+
+    Attributes
+    ----------
+    sections
+        NEURON's sections; the position of each is its ID.
+    shapes
+        Shape of each section as it was read: name, label, parent, 3-D points.
+    branches
+        The same as flat arrays: relative positions of points, lengths, path lengths to the soma.
+    """
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self.shapes = tuple(shapes)
+        self.branches: Branches = branches(
+            [shape.points for shape in shapes],
+            labels=[shape.label for shape in shapes],
+            parents=[shape.parent for shape in shapes],
+            parent_x=[shape.parent_x for shape in shapes],
+        )
+        self.sections: tuple[Any, ...] = _sections(shapes)
+        self._diameters = [shape.points[:, 3] for shape in shapes]
+        self._kept: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"<Cell of {len(self.sections)} sections and {self.n_segments.sum()} segments>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label of each section."""
+        return self.branches.labels
+
+    @cached_property
+    def detailed_labels(self) -> tuple[str, ...]:
+        """Label of each section, trunk, tuft, oblique and basal dendrites told apart; see `compartments`."""
+        return detailed_labels(self.branches)
+
+    @property
+    def soma(self) -> Any:
+        """NEURON's section of the soma."""
+        return self.sections[self.labels.index(SOMA)]
+
+    def of_label(self, label: str) -> list[int]:
+        """IDs of the sections of a label, ascending; raises ModelError where there is none."""
+        found = [section for section, own in enumerate(self.labels) if own == label]
+        if not found:
+            raise ModelError(
+                f"no section is labelled {label!r}; there are {', '.join(dict.fromkeys(self.labels))}"
+            )
+        return found
+
+    @property
+    def n_segments(self) -> Integers:
+        """Number of segments of each section, int64[n_sections]."""
+        return np.array([section.nseg for section in self.sections], np.int64)
+
+    @property
+    def lengths(self) -> Reals:
+        """Length of each section in um, float64[n_sections]."""
+        return np.array([section.L for section in self.sections])
+
+    @property
+    def areas(self) -> Reals:
+        """Membrane area of each section in um2, without that of spines, float64[n_sections]."""
+        return np.array([sum(segment.area() for segment in section) for section in self.sections])
+
+    def distance(self, section: int, x: float) -> float:
+        """Path length in um from the soma's 0-end to an end of a section, or the centre of the segment around x."""
+        from neuron import h
+
+        return float(h.distance(self.soma(0), self.sections[section](x)))
+
+    def scale_diameter(self, section: int, scale: float) -> None:
+        """Multiply the diameters of a section's 3-D points; the number of segments stays."""
+        from neuron import h
+
+        # NEURON keeps diameters in single precision: scale what was given, not what was kept.
+        self._diameters[section] = self._diameters[section] * scale
+        for point, diameter in enumerate(self._diameters[section].tolist()):
+            h.pt3dchange(point, diameter, sec=self.sections[section])
+
+    def keep(self, *objects: Any) -> None:
+        """Let objects of NEURON, such as stimuli, live as long as the cell."""
+        self._kept.extend(objects)
+
+
+def _sections(shapes: Sequence[Shape]) -> tuple[Any, ...]:
+    from neuron import h
+
+    sections = tuple(h.Section(name=shape.name) for shape in shapes)
+    for section, shape in zip(sections, shapes, strict=True):
+        h.pt3dadd(*(h.Vector(column) for column in shape.points.T), sec=section)
+        if shape.parent >= 0:
+            section.connect(sections[shape.parent](shape.parent_x), 0.0)
+    return sections

@@ -1,0 +1,5 @@
+"""Synaptic input: who is connected where, and when it fires."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

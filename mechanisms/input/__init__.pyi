@@ -1,0 +1,17 @@
+from .activity import Activations as Activations
+from .activity import Activity as Activity
+from .connectivity import ConnectionList as ConnectionList
+from .connectivity import Embedding as Embedding
+from .connectivity import SynapseList as SynapseList
+from .connectivity import embed as embed
+from .connectivity import read_connections as read_connections
+from .connectivity import read_synapses as read_synapses
+from .modifiers import network_modifier as network_modifier
+from .network import Network as Network
+from .network import StoredSynapses as StoredSynapses
+from .network_parameters import evoked_network_parameters as evoked_network_parameters
+from .network_parameters import ongoing_network_parameters as ongoing_network_parameters
+from .network_parameters import read_cell_counts as read_cell_counts
+from .populations import Firing as Firing
+from .populations import Population as Population
+from .populations import read_populations as read_populations

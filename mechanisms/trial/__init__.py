@@ -1,0 +1,5 @@
+"""One trial: a cell with its input, simulated and recorded."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,114 @@
+"""Standard experiments on a cell: run it, step it, make it fire a burst."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cell.compartments import apical_place
+from ..cell.modify import BAC_injection, soma_current_injection
+from ..cell.sections import Cell
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a run recorded.
+
+    Attributes
+    ----------
+    time
+        In ms, float64[n_time], as NEURON accumulates it.
+    traces
+        What was asked for, by name, float64[n_time] each.
+    """
+
+    time: Reals
+    traces: Mapping[str, Reals]
+
+
+def run(
+    t_stop: float,
+    record: Mapping[str, Any],
+    *,
+    dt: float = 0.025,
+    v_init: float = -75.0,
+    celsius: float = 34.0,
+) -> Recording:
+    """Simulate what is in this process's NEURON with a fixed time step.
+
+    Parameters
+    ----------
+    t_stop
+        End in ms, which is recorded too.
+    record
+        References to record at every step, such as ``{"soma": cell.soma(0.5)._ref_v}``.
+    dt, v_init, celsius
+        Time step in ms, initial potential in mV, temperature in degC.
+    """
+    from neuron import h
+
+    h.load_file("stdrun.hoc")
+    vectors = {name: h.Vector().record(reference) for name, reference in {"t": h._ref_t, **record}.items()}
+    h.CVode().active(False)
+    h.celsius, h.dt, h.steps_per_ms = celsius, dt, 1 / dt
+    h.finitialize(v_init)
+    h.continuerun(t_stop)
+    traces = {name: vector.as_numpy().copy() for name, vector in vectors.items()}
+    return Recording(traces.pop("t"), traces)
+
+
+def step_response(
+    cell: Cell,
+    amplitude: float,
+    *,
+    delay: float = 700.0,
+    duration: float = 2000.0,
+    after: float = 300.0,
+    **settings: float,
+) -> Recording:
+    """Inject a step of current into the soma and record its potential (``soma``, mV).
+
+    Parameters
+    ----------
+    cell
+        The cell, which keeps the electrode; use a new cell for the next experiment.
+    amplitude
+        In nA. Hay et al. (2011) PLoS Comput Biol 7:e1002107 use 0.619, 0.793 and 1.507 nA with the default times.
+    delay, duration, after
+        In ms: before, during and after the step.
+    settings
+        ``dt``, ``v_init``, ``celsius`` of `run`.
+    """
+    soma_current_injection(cell, amplitude, delay, duration)
+    return run(delay + duration + after, {"soma": cell.soma(0.5)._ref_v}, **settings)
+
+
+def bac_response(
+    cell: Cell, distance: float, *, delay: float = 295.0, after: float = 200.0, **settings: float
+) -> Recording:
+    """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
+
+    Parameters
+    ----------
+    cell
+        The cell, which keeps the electrodes; use a new cell for the next experiment.
+    distance
+        Of the EPSP from the soma, in um along the apical dendrite.
+    delay, after
+        In ms: before the somatic step, and from it to the end.
+    settings
+        ``dt``, ``v_init``, ``celsius`` of `run`.
+
+    Returns
+    -------
+    Recording
+        Potentials in mV: ``soma``, and ``apical`` at the place of the EPSP.
+    """
+    BAC_injection(cell, distance, delay)
+    section, x = apical_place(cell.branches, distance)
+    record = {"soma": cell.soma(0.5)._ref_v, "apical": cell.sections[section](x)._ref_v}
+    return run(delay + after, record, **settings)

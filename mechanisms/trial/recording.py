@@ -1,0 +1,231 @@
+"""What is recorded of sections while they are simulated: potentials at sites, variables of all segments."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cell.sections import Cell
+from ..errors import ModelError
+
+Reals = NDArray[np.float64]
+Frames = NDArray[np.float32]
+
+BLOCK_BYTES = 2**20
+
+CURRENT = "i_membrane"
+"""The one variable that NEURON computes only when asked: transmembrane current of a segment, in nA."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place where the potential is recorded.
+
+    Attributes
+    ----------
+    label
+        Its name in simrun results.
+    section, segment
+        IDs; the segment counts from the section's 0-end.
+    x
+        Relative position of the segment's centre.
+    """
+
+    label: str
+    section: int
+    segment: int
+    x: float
+
+
+def read_landmarks(path: str | Path) -> Reals:
+    """Places in um from a landmarkAscii file of Amira, float64[n, 3].
+
+    The number of markers that its header promises is not looked at, as the In Silico Framework does not.
+
+    Raises
+    ------
+    ModelError
+        A file that cannot be read, lines after ``@1`` that are not three numbers, or none.
+    """
+    try:
+        lines = Path(path).read_text("utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", path) from error
+    begin = next((row for row, line in enumerate(lines) if line.startswith("@1")), len(lines))
+    rows = [_place(line, path, row) for row, line in enumerate(lines[begin + 1 :], begin + 2) if line.strip()]
+    if not rows:
+        raise ModelError("no landmarks after a line '@1'", path)
+    return np.array(rows)
+
+
+def _place(line: str, path: str | Path, row: int) -> list[float]:
+    try:
+        place = [float(word) for word in line.split()]
+    except ValueError:
+        place = []
+    if len(place) != 3 or not all(map(math.isfinite, place)):
+        raise ModelError(f"{line.strip()[:60]!r}, expected three numbers", path, row)
+    return place
+
+
+def site_at(cell: Cell, place: Reals, landmark: str, number: int) -> Site:
+    """The segment nearest to a landmark, named as in simrun results.
+
+    The 3-D point nearest to *place* (float64[3], um) gives a relative position on its section, and that the segment
+    whose centre is nearest. The label tells the NEURON distance from the soma's 0-end to that centre.
+    """
+    shape = cell.branches
+    point = int(((shape.points - place) ** 2).sum(axis=1).argmin())
+    section = int(np.searchsorted(shape.first, point, side="right")) - 1
+    count = cell.sections[section].nseg
+    centres = (np.arange(count) + 0.5) / count
+    segment = int(np.abs(centres - shape.relative[point]).argmin())
+    x = float(centres[segment])
+    where = f"sec_{section:03d}_seg_{segment:03d}_x_{x:.3f}_somaDist_{cell.distance(section, x):.1f}"
+    return Site(f"{landmark}_ID_{number:03d}_{where}", section, segment, x)
+
+
+@dataclass(frozen=True)
+class SegmentFrames:
+    """Variables of all segments over time.
+
+    Attributes
+    ----------
+    time
+        In ms, float64[n_frames].
+    values
+        By name of the variable, float32[n_frames, n_segments]: ``v`` in mV, ``i_membrane`` in nA, others in NEURON's
+        unit; NaN where a segment does not have the variable.
+    """
+
+    time: Reals
+    values: dict[str, Frames]
+
+
+class SegmentRecorder:
+    """Reads variables of all segments of some sections, between the steps of a simulation with a fixed time step.
+
+    Frames are handed on in blocks of about a MiB, so that a trial of any length needs no more memory than that.
+
+    Parameters
+    ----------
+    sections
+        Sections, whose segments are taken from the 0-end on.
+    variables
+        ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``.
+
+    Attributes
+    ----------
+    n_segments
+        Number of segments.
+    block
+        Frames in a block.
+
+    Raises
+    ------
+    ModelError
+        A variable that no segment has.
+    """
+
+    def __init__(self, sections: Sequence[Any], variables: Sequence[str]) -> None:
+        from neuron import h
+
+        ask_for_currents(variables)
+        segments = [segment for section in sections for segment in section]
+        self.n_segments, self._h = len(segments), h
+        self.block = max(1, BLOCK_BYTES // (np.float32().itemsize * self.n_segments))
+        # Segment by segment: where NEURON keeps one variable of a node, it keeps the others.
+        found = [[reference(segment, name) for name in variables] for segment in segments]
+        there = np.array([[own is not None for own in row] for row in found]).reshape(len(segments), -1)
+        self._places = {name: _places(there, at) for at, name in enumerate(variables)}
+        for name, (where, _) in self._places.items():
+            if not isinstance(where, slice) and not len(where):
+                raise ModelError(f"no segment has a variable {name!r}")
+        self._pointers, self._buffer = h.PtrVector(int(there.sum())), h.Vector(int(there.sum()))
+        self._view: Reals = self._buffer.as_numpy()
+        for at, own in enumerate(own for row in found for own in row if own is not None):
+            self._pointers.pset(at, own)
+        self._time = np.empty(self.block)
+        self._values = {
+            name: np.full((self.block, self.n_segments), np.nan, np.float32) for name in self._places
+        }
+
+    def begin(self, sink: "Sink") -> None:
+        """Take the first frame; *sink* is called with each block of frames."""
+        self._sink, self._frame = sink, 0
+        self.take()
+
+    def take(self) -> None:
+        """Take a frame."""
+        self._time[self._frame] = self._h.t
+        self._pointers.gather(self._buffer)
+        for name, (where, position) in self._places.items():
+            self._values[name][self._frame, where] = self._view[position]
+        self._frame += 1
+        if self._frame == self.block:
+            self.finish()
+
+    def finish(self) -> None:
+        """Hand on what was taken since the last block."""
+        if self._frame:
+            taken = slice(self._frame)
+            self._sink(
+                SegmentFrames(self._time[taken], {name: own[taken] for name, own in self._values.items()})
+            )
+        self._frame = 0
+
+
+Sink = Callable[[SegmentFrames], None]
+"""Takes a block of frames, which it may not keep: the memory is used again."""
+
+
+class Collected:
+    """A sink that keeps all frames."""
+
+    def __init__(self) -> None:
+        self._blocks: list[SegmentFrames] = []
+
+    def __call__(self, block: SegmentFrames) -> None:
+        """Keep a copy of a block."""
+        self._blocks.append(
+            SegmentFrames(block.time.copy(), {name: own.copy() for name, own in block.values.items()})
+        )
+
+    def frames(self) -> SegmentFrames:
+        """All frames that came."""
+        values = {
+            name: np.concatenate([block.values[name] for block in self._blocks])
+            for name in self._blocks[0].values
+        }
+        return SegmentFrames(np.concatenate([block.time for block in self._blocks]), values)
+
+
+def ask_for_currents(variables: Sequence[str]) -> bool:
+    """Let NEURON compute membrane currents if they are among *variables*; whether it did before."""
+    from neuron import h
+
+    solver = h.CVode()
+    before = bool(solver.use_fast_imem())
+    if CURRENT in variables and not before:
+        solver.use_fast_imem(True)
+    return before
+
+
+def reference(segment: Any, variable: str) -> Any:
+    """NEURON's reference to a variable of a segment; None where it has none."""
+    name = f"_ref_{variable}_" if variable == CURRENT else f"_ref_{variable}"
+    return getattr(segment, name, None)
+
+
+def _places(there: NDArray[np.bool_], variable: int) -> tuple[Any, Any]:
+    """Segments that have a variable, and where it stands among all that are read, bool[n_segments, n_variables]."""
+    # A slice is written several times faster than a choice of columns.
+    if there.all():
+        return slice(None), slice(variable, None, there.shape[1])
+    position = np.cumsum(there).reshape(there.shape) - 1
+    where = np.flatnonzero(there[:, variable])
+    return where, position[where, variable]

@@ -1,0 +1,199 @@
+"""A lake and its snapshots that can be asked: the store's, with SQL, dask and xarray. All questions stand on this."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from .. import lake as store
+from ..catalog import Catalog
+from ..lake.data.zarrstore import ZarrStore
+from ..lake.errors import NotFoundError
+from ..lake.history.log import MAIN, Reference
+from ..lake.nodes.content import parts
+from ..lake.nodes.derived import Derived, derived
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Table(store.Table):
+    """A table of a snapshot."""
+
+    def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
+        """The table as a dask DataFrame; see `dasked.frame`."""
+        from .views import dasked
+
+        return dasked.frame(self, columns, where)
+
+
+class Array(store.Array):
+    """A Zarr array of a snapshot."""
+
+    def dask(self, chunks: Any = None) -> Any:
+        """The array as a dask array; see `dasked.array`."""
+        # dask takes a while to import, and most questions do without it.
+        from .views import dasked
+
+        return dasked.array(self, chunks)
+
+    def xarray(self, chunks: Any = None) -> "xr.DataArray":
+        """The array with its coordinates, dimensions and units; see `labelled.data_array`."""
+        from .views import labelled
+
+        return labelled.data_array(self, chunks)
+
+
+class Snapshot(store.Snapshot):
+    """One commit, to be asked.
+
+    As a mapping it holds tables, arrays and file contents by name.
+    """
+
+    array_type = Array
+    table_type = Table
+
+    def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
+        """Ask the snapshot in SQL.
+
+        Parameters
+        ----------
+        query
+            One SELECT in DuckDB's SQL; every table of the lake is a view of its name, and ``nodes``,
+            ``columns`` and ``commits`` describe the lake.
+        parameters
+            Values of ``$name`` in the query.
+
+        Returns
+        -------
+        A DuckDB relation: ``.df()``, ``.arrow()``, ``.pl()``, ``.fetchall()``.
+
+        Raises
+        ------
+        QueryError
+            The query is no single SELECT, or DuckDB refuses it.
+        CorruptObjectError
+            A file that it reads is damaged.
+        """
+        return self._catalog.query(query, parameters)
+
+    def explain(self, query: str, **parameters: Any) -> str:
+        """How DuckDB would answer a query, without answering it; raises as `sql` does."""
+        return self._catalog.explain(query, parameters)
+
+    def xarray(self, name: str) -> "xr.DataArray | xr.Dataset":
+        """An array as xarray's, or the arrays below *name* as a dataset.
+
+        Returns
+        -------
+        Values are read when they are needed; see `labelled.data_array` and `labelled.data_set`.
+
+        Raises
+        ------
+        NotFoundError
+            There is neither.
+        InputError
+            The arrays below *name* do not fit together.
+        """
+        node = self.tree.get(name)
+        if node is not None and node.kind not in ("array", "group"):
+            raise NotFoundError(f"{name!r} is a {node.kind}, not an array")
+        from .views import labelled
+
+        if node is not None and node.kind == "array":
+            return labelled.data_array(self._array(name))
+        return labelled.data_set(self, name)
+
+    @property
+    def derived(self) -> list[Derived]:
+        """Derived results, each after those it was made of."""
+        return derived(self.tree)
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return Catalog(self)
+
+
+class Selection(Snapshot):
+    """Some nodes of a snapshot with all that belongs to them, under names of their own; nothing else.
+
+    Parameters
+    ----------
+    whole
+        The snapshot.
+    names
+        Names of its nodes by name here.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such node.
+    """
+
+    def __init__(self, whole: Snapshot, names: Mapping[str, str]) -> None:
+        super().__init__(whole._history, whole.commit)
+        everything = self.tree
+        self._names = {
+            alias + part.removeprefix(name): part
+            for alias, name in names.items()
+            for part in parts(everything, name)
+        }
+        self.tree = {alias: everything[name] for alias, name in self._names.items()}
+        # Other processes know arrays by their names in the commit.
+        self._home = ZarrStore(
+            self.objects,
+            {name: everything[name] for name in self._names.values()},
+            origin=(self._history, self.commit),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selection) and super().__eq__(other) and self._names == other._names
+
+    def __hash__(self) -> int:
+        return hash((self.commit.id, *sorted(self._names.items())))
+
+    @property
+    def store(self) -> ZarrStore:
+        """The selection as a read-only Zarr store."""
+        return ZarrStore(self.objects, self.tree)
+
+    def _array(self, name: str) -> Array:
+        return Array.of(self._home, self._names[name])
+
+
+class Lake(store.Lake):
+    """A lake whose snapshots can be asked."""
+
+    snapshot_type = Snapshot
+
+    @property
+    def head(self) -> Snapshot:
+        """The newest commit of the main branch, as of now."""
+        return self.at(MAIN)
+
+    def at(self, ref: str | datetime) -> Snapshot:
+        """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
+        record = self._history.resolve(ref)
+        # Views are not made anew for every question to the same commit. Threads may share a lake.
+        snapshot = self._latest
+        if snapshot is None or snapshot.commit.id != record.id:
+            snapshot = self._latest = self.snapshot_type(self._history, record)
+        return snapshot
+
+    def pinned(self, reference: Reference) -> Snapshot:
+        """A commit by its place in the log, which finds it faster than its id alone."""
+        return self.snapshot_type(self._history, self._history.log.read(reference))
+
+    def derived(self, branch: str = MAIN) -> list[Derived]:
+        """Derived results of a branch, each after those it was made of; stale ones say so.
+
+        Raises
+        ------
+        CorruptObjectError
+            What one says of its origin is malformed.
+        """
+        return self.at(branch).derived
+
+    _latest: Snapshot | None = None

@@ -1,0 +1,5 @@
+from .node_sets import node_set as node_set
+from .reports import ElectrodeWeights as ElectrodeWeights
+from .reports import Report as Report
+from .reports import report as report
+from .reports import weights as weights

@@ -1,0 +1,111 @@
+"""Node sets of SONATA: which nodes of a population a named rule means.
+
+Semantics are those of SONATA's developer guide (AllenInstitute/sonata, "node sets"), with the operators of libsonata:
+conditions on properties that must all hold, or a list of other sets, any of which will do.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+
+from ...lake import Snapshot, Table
+from ...lake.errors import InputError, NotFoundError
+
+Ids = npt.NDArray[np.int64]
+
+_OPERATORS = {"$gt": pc.greater, "$gte": pc.greater_equal, "$lt": pc.less, "$lte": pc.less_equal}
+
+
+def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
+    """Rules by name, of the circuit and then, where these have one name, of the simulation.
+
+    Raises
+    ------
+    NotFoundError
+        The run has no node sets.
+    """
+    name = f"sonata/{run}.files"
+    files = snapshot.tables[name].to_arrow(where=pds.field("kind") == "node_sets").to_pylist()
+    if not files:
+        raise NotFoundError(f"{run!r} was ingested without node sets")
+    # The circuit's file was named, and ingested, before the simulation's.
+    return {name: rule for row in files for name, rule in json.loads(snapshot.files[row["node"]]).items()}
+
+
+def node_set(snapshot: Snapshot, run: str, name: str, population: str) -> Ids:
+    """Ids of the nodes of a population that are in a set, ascending.
+
+    Parameters
+    ----------
+    run, name, population
+        What the ingest was called, the set, and the nodes in question.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run, set or population.
+    InputError
+        The rule is malformed, asks of a property that the nodes lack or that is of another type, or names itself.
+    """
+    rules, table = node_sets(snapshot, run), snapshot.tables[f"nodes/{run}/{population}"]
+    ids = table.to_arrow(["node_id"], _rule(rules, name, table, population, ()))["node_id"]
+    return np.unique(ids.to_numpy()).astype(np.int64)
+
+
+def _rule(
+    rules: Mapping[str, Any], name: str, table: Table, population: str, within: tuple[str, ...]
+) -> pds.Expression:
+    if name not in rules:
+        raise NotFoundError(f"there is no node set {name!r}; there are: {', '.join(rules)}")
+    if name in within:
+        raise InputError(f"node set {name!r} is made of itself: {' of '.join((*within, name))}")
+    rule, found = rules[name], pc.scalar(True)
+    if isinstance(rule, list):
+        found = pc.scalar(False)
+        for other in rule:
+            found = found | _rule(rules, str(other), table, population, (*within, name))
+        return found
+    if not isinstance(rule, dict):
+        raise InputError(f"node set {name!r} is {rule!r}, expected an object or a list of names")
+    for key, value in rule.items():
+        found = found & _condition(f"node set {name!r}, {key}", key, value, table, population)
+    return found
+
+
+def _condition(what: str, key: str, value: Any, table: Table, population: str) -> pds.Expression:
+    if key == "population":
+        return pc.scalar(population in (value if isinstance(value, list) else [value]))
+    if key not in table.columns:
+        raise InputError(f"{what}: nodes of {population} have {', '.join(table.columns)}")
+    kind = table.schema().field(key).type
+    if isinstance(value, dict):
+        found = pc.scalar(True)
+        for operator, operand in value.items():
+            found = found & _operation(what, key, operator, _values(what, [operand], kind)[0])
+        return found
+    return pds.field(key).isin(_values(what, value if isinstance(value, list) else [value], kind))
+
+
+def _operation(what: str, key: str, operator: str, operand: pa.Scalar) -> pds.Expression:
+    if operator == "$regex" and pa.types.is_string(operand.type):
+        return pc.match_substring_regex(pds.field(key), operand.as_py())
+    if operator in _OPERATORS and not pa.types.is_string(operand.type):
+        return _OPERATORS[operator](pds.field(key), operand)
+    raise InputError(f"{what}: {operator} is no operator for {operand.type}")
+
+
+def _values(what: str, values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Values in the type of the property: text for text, numbers for numbers."""
+    if all(isinstance(value, str) == pa.types.is_string(kind) for value in values):
+        try:
+            return pa.array(values, kind)
+        except (pa.ArrowException, OverflowError, TypeError):
+            # A whole number that the type does not have, or a fraction, is no value of any node.
+            return pa.array(values, pa.float64())
+    raise InputError(f"{what}: {values!r} for a property of type {kind}")

@@ -1,0 +1,2 @@
+from .database import Database as Database
+from .database import open as open

@@ -1,0 +1,139 @@
+"""Managed folders: files of a lake as a local folder, and a local folder as files of a lake.
+
+A folder that is read is a checkout: read-only files in the user's cache, named by their content. One that is
+written is a working folder of its own, whose files are in the lake once it is committed.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ...lake import Snapshot, cache_folder
+from ...lake.digest import canonical_json, digest_of
+from ...lake.errors import InputError, NodeNameError
+from ...lake.names import checked_name
+
+
+class ManagedFolder(str):
+    """The path of a folder; a plain ``str`` to whoever wants one.
+
+    In another process it is just the path.
+    """
+
+    _commit: Callable[["ManagedFolder"], Any] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ManagedFolder, (str(self),)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+
+    def join(self, *parts: str) -> "ManagedFolder":  # type: ignore[override]
+        """Path of what lies in the folder."""
+        return ManagedFolder(os.path.join(self, *parts))  # noqa: PTH118
+
+    def listdir(self) -> list[str]:
+        """Names of what lies in the folder, sorted."""
+        return sorted(entry.name for entry in Path(self).iterdir())
+
+    def get_file(self, suffix: str) -> str:
+        """Path of the one file whose name ends with *suffix*.
+
+        Raises
+        ------
+        InputError
+            There is none, or more than one.
+        """
+        found = [name for name in self.listdir() if name.endswith(suffix)]
+        if len(found) != 1:
+            names = ", ".join(found) or "none"
+            raise InputError(f"{self}: expected one file that ends with {suffix!r}, found {names}")
+        return str(Path(self, found[0]))
+
+    def commit(self) -> Any:
+        """Bring the lake's files of this folder to what is in it now, in one commit.
+
+        Returns
+        -------
+        The commit; None where nothing has changed.
+
+        Raises
+        ------
+        InputError
+            This is no working folder; only `Database.create_managed_folder` makes one.
+        """
+        if self._commit is None:
+            raise InputError(f"{self} is not written to a lake; make a folder with create_managed_folder")
+        return self._commit(self)
+
+
+def working_folder(
+    lake_id: str, name: str, files: Mapping[str, bytes], commit: Callable[[ManagedFolder], Any]
+) -> ManagedFolder:
+    """A new folder in this user's cache, holding *files* by relative path; *commit* stores what is in it."""
+    parent = cache_folder() / lake_id / "working"
+    parent.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=parent)) / name
+    path.mkdir()
+    for relative, content in files.items():
+        _write(path / relative, content)
+    folder = ManagedFolder(path)
+    folder._commit = commit
+    return folder
+
+
+def files_of(folder: str) -> dict[str, Path]:
+    """Files below a folder by relative path with slashes.
+
+    Raises
+    ------
+    InputError
+        The lake's format does not allow one of the names.
+    """
+    found = {path.relative_to(folder).as_posix(): path for path in Path(folder).rglob("*") if path.is_file()}
+    try:
+        return {checked_name(name): found[name] for name in sorted(found)}
+    except NodeNameError as error:
+        raise InputError(f"{folder} cannot be stored: {error}") from error
+
+
+def checkout(snapshot: Snapshot, files: Mapping[str, str]) -> ManagedFolder:
+    """A read-only folder in this user's cache with file nodes (relative path to node) of a snapshot.
+
+    Equal content is checked out once.
+
+    Raises
+    ------
+    CorruptObjectError
+        A file is missing or damaged.
+    """
+    digests = {checked_name(name): snapshot.tree[node].digest for name, node in files.items()}
+    parent = cache_folder() / "folders"
+    path = parent / digest_of(canonical_json(digests))
+    if not path.is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=parent))
+        for name, node in files.items():
+            _write(making / name, snapshot.files[node], mode=0o444)
+        try:
+            making.rename(path)
+        except OSError:
+            # Another process has just made it.
+            shutil.rmtree(making)
+    return ManagedFolder(path)
+
+
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)

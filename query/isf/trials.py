@@ -1,0 +1,181 @@
+"""Rows of single trials out of the long tables of a snapshot, read in this or another process.
+
+A task carries the lake's URL and a commit, so no data passes through a scheduler; row groups that neighbouring
+trials share are decoded once.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...lake import Lake, Snapshot
+from ...lake.errors import InputError
+
+TRIAL = "trial_id"
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A commit of a lake, to be read anywhere."""
+
+    url: str
+    commit: str
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Where *snapshot* is read again."""
+        return cls(snapshot.objects.storage.url, snapshot.commit.id)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The commit; one open lake serves all tasks of a process."""
+        return _snapshot(self)
+
+
+@lru_cache(maxsize=8)
+def _snapshot(source: Source) -> Snapshot:
+    return Lake.open(source.url).at(source.commit)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials of a snapshot that have a ``sim_trial_index``, sorted by it: a dask index needs that order.
+
+    ``ids`` is int64[n_trials]; ``index`` and ``runs`` are the trials' keys and run directories.
+    """
+
+    ids: npt.NDArray[np.int64]
+    index: tuple[str, ...]
+    runs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Those of *snapshot*; none where it holds no trials.
+
+        Raises
+        ------
+        InputError
+            Two trials have the same key, as after a merge of lakes that both ingested them.
+        """
+        if "trials" not in snapshot.tables:
+            return cls(np.empty(0, np.int64), (), ())
+        rows = snapshot.tables["trials"].to_arrow([TRIAL, "sim_trial_index", "run"])
+        rows = rows.filter(pc.is_valid(rows["sim_trial_index"])).sort_by("sim_trial_index")
+        keys = tuple(rows["sim_trial_index"].to_pylist())
+        twice = next((one for one, other in pairwise(keys) if one == other), None)
+        if twice is not None:
+            raise InputError(f"two trials have the sim_trial_index {twice!r}; ISF's frames need one each")
+        return cls(rows[TRIAL].to_numpy().astype(np.int64), keys, tuple(rows["run"].to_pylist()))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows_of(self, trial_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Where each of *trial_ids* stands here; -1 for those that do not."""
+        order = np.argsort(self.ids)
+        at = np.searchsorted(self.ids, trial_ids, sorter=order)
+        found = order[np.minimum(at, len(order) - 1)] if len(order) else np.full(len(trial_ids), -1)
+        return np.where(self.ids[found] == trial_ids, found, -1) if len(order) else found
+
+    def by_run(self, chosen: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+        """The *chosen* positions, in order, in blocks of neighbours from one run directory."""
+        keyed = [(self.runs[at], at) for at in chosen.tolist()]
+        for _, block in groupby(keyed, key=itemgetter(0)):
+            yield np.array([at for _, at in block])
+
+
+def divisions(blocks: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Where partitions with these keys begin, and the last key: what dask calls divisions."""
+    return (*(block[0] for block in blocks), blocks[-1][-1])
+
+
+def dask_frame(
+    read: Any, *parts: Sequence[Any], meta: Any, divisions: Any, label: str, **options: Any
+) -> Any:
+    """A dask DataFrame of what *read* makes of each of *parts*, with the types that it has there.
+
+    Where *read* takes ``columns``, which are then among the *options*, dask asks for those that it needs.
+    """
+    import dask
+    import dask.dataframe as dd
+
+    # dask would make Arrow's type of text out of pandas' own.
+    with dask.config.set({"dataframe.convert-string": False}):
+        return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label, **options)
+
+
+def trial_rows(source: Source, table: str, trial_ids: Sequence[int]) -> pa.Table:
+    """Rows of these trials in the order of *trial_ids*, names as dictionaries.
+
+    Parameters
+    ----------
+    table
+        A table that is sorted by ``trial_id``.
+
+    Raises
+    ------
+    CorruptObjectError
+        A file is missing or damaged.
+    """
+    snapshot = source.snapshot
+    found = snapshot.tables[table]
+    low, high = min(trial_ids), max(trial_ids)
+    files = [entry for entry in found.files if _meets(entry.stats["columns"].get(TRIAL), low, high)]
+    groups = [
+        _row_group(path, number)
+        for entry in files
+        for path in [str(snapshot.objects.verified_path(entry.digest, entry.size, entry.place))]
+        for number, bounds in enumerate(_bounds(path))
+        if _meets(bounds, low, high)
+    ]
+    parts = [part for trial in trial_ids for group in groups if len(part := group.rows_of(trial))]
+    return pa.concat_tables(parts) if parts else found.schema().empty_table()
+
+
+def _meets(bounds: Sequence[Any] | None, low: int, high: int) -> bool:
+    return bounds is None or (bounds[0] is not None and bounds[0] <= high and bounds[1] >= low)
+
+
+@lru_cache(maxsize=1024)
+def _bounds(path: str) -> tuple[Sequence[int] | None, ...]:
+    """Least and greatest trial of each row group of a file."""
+    metadata = pq.ParquetFile(path).metadata
+    at = metadata.schema.names.index(TRIAL)
+    groups = [metadata.row_group(number).column(at).statistics for number in range(metadata.num_row_groups)]
+    return tuple(None if part is None or not part.has_min_max else (part.min, part.max) for part in groups)
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    """Decoded rows, sorted by trial."""
+
+    trials: npt.NDArray[np.int64]
+    rows: pa.Table
+
+    def rows_of(self, trial: int) -> pa.Table:
+        first, stop = np.searchsorted(self.trials, [trial, trial + 1]).tolist()
+        return self.rows.slice(first, stop - first)
+
+
+def _row_group(path: str, number: int) -> _RowGroup:
+    # Partitions that start together wait for one decoding instead of each doing it.
+    with _LOADING:
+        return _decoded(path, number)
+
+
+@lru_cache(maxsize=3)
+def _decoded(path: str, number: int) -> _RowGroup:
+    names = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    rows = pq.ParquetFile(path, read_dictionary=names).read_row_group(number)
+    return _RowGroup(rows[TRIAL].to_numpy(), rows)

@@ -1,0 +1,207 @@
+"""What coefficients are made of, from whatever holds it: tables of a lake, pandas, Arrow, mappings of arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...kernels.lfp.electrodes import Electrodes
+from ...kernels.lfp.field import Field
+from ...lake.errors import InputError
+
+SOMA = "Soma"
+KEYS = ("node_id", "section_id", "segment_id")
+"""What tells segments apart."""
+
+_PLACES = tuple(f"{end}_{axis}" for end in ("start", "end") for axis in "xyz")
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Segments of cells, in order.
+
+    Parameters
+    ----------
+    node_id, section_id, segment_id
+        Of each, int64[N].
+    start, end
+        In µm, float64[N, 3].
+    diameter
+        In µm, float64[N]; None where it is not known.
+    soma
+        Which belong to a soma, bool[N]; None where it is not known.
+    center
+        Where the dipole of its cell is, in µm, float64[N, 3]; only dipole_reciprocity wants to know.
+    """
+
+    node_id: NDArray[np.int64]
+    section_id: NDArray[np.int64]
+    segment_id: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    diameter: NDArray[np.float64] | None = None
+    soma: NDArray[np.bool_] | None = None
+    center: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.node_id)
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Middle of each in µm, float64[N, 3]."""
+        return (self.start + self.end) / 2
+
+    def at(self, where: slice) -> "Segments":
+        """Some of them, without a copy."""
+        parts: dict[str, Any] = {}
+        for key, values in vars(self).items():
+            parts[key] = None if values is None else values[where]
+        return Segments(**parts)
+
+    def named(self, row: int) -> str:
+        """A segment for a message."""
+        return f"node {self.node_id[row]}, section {self.section_id[row]}, segment {self.segment_id[row]}"
+
+
+def columns_of(given: Any, what: str, wanted: Sequence[str] | None = None) -> Mapping[str, Any]:
+    """Columns by name: of a mapping, a table of Arrow or of a lake, or a DataFrame.
+
+    Parameters
+    ----------
+    wanted
+        Those to read of a table of a lake, as far as it has them; all by default.
+
+    Raises
+    ------
+    InputError
+        It is none of these.
+    """
+    if isinstance(given, Mapping):
+        return given
+    if hasattr(given, "to_arrow"):
+        given = given.to_arrow(wanted and [name for name in given.columns if name in wanted])
+    if isinstance(given, pa.Table):
+        return {name: _values(given[name]) for name in given.column_names}
+    if hasattr(given, "columns") and hasattr(given, "loc"):
+        return {str(name): given[name].to_numpy() for name in given.columns}
+    raise InputError(f"{what} are a table or a mapping of columns, not {type(given).__name__}")
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[Any]:
+    if not pa.types.is_string(column.type):
+        found: NDArray[Any] = column.to_numpy()
+        return found
+    # Equal texts share one object: a column of labels would take more room than all numbers.
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
+    codes: NDArray[np.int32] = encoded.indices.fill_null(len(texts) - 1).to_numpy()
+    return texts[codes]
+
+
+def segments_of(given: Any) -> Segments:
+    """Segments from their columns.
+
+    Parameters
+    ----------
+    given
+        Segments, or what `columns_of` takes: ``start_x`` … ``end_z`` in µm are needed; ``diameter`` in µm and
+        ``label`` (``Soma`` for segments of a soma) are what some methods need. ``node_id`` is 0 where it is not there,
+        ``section_id`` 0 and ``segment_id`` the number of the row where neither is.
+
+    Raises
+    ------
+    InputError
+        A place is missing or is no number, or columns differ in length.
+    """
+    if isinstance(given, Segments):
+        return given
+    columns = columns_of(given, "segments", (*KEYS, *_PLACES, "diameter", "label"))
+    missing = [place for place in _PLACES if place not in columns]
+    if missing:
+        raise InputError(f"segments have no column {missing[0]!r}; they have {', '.join(columns)}")
+    try:
+        ends = [
+            np.stack([_real(columns[f"{end}_{axis}"]) for axis in "xyz"], axis=1) for end in ("start", "end")
+        ]
+        ids = _ids(columns, len(ends[0]))
+        diameter = _real(columns["diameter"]) if "diameter" in columns else None
+    except (ValueError, TypeError) as error:
+        raise InputError(f"segments cannot be read: {error}") from error
+    soma = np.asarray(columns["label"]) == SOMA if "label" in columns else None
+    made = Segments(ids[0], ids[1], ids[2], ends[0], ends[1], diameter, soma)
+    for name, values in vars(made).items():
+        if values is not None and len(values) != len(made):
+            raise InputError(f"segments: {name} has {len(values)} values for {len(made)} segments")
+    return made
+
+
+def _real(values: Any) -> NDArray[np.float64]:
+    return np.asarray(values, np.float64)
+
+
+def _ids(columns: Mapping[str, Any], count: int) -> list[NDArray[np.int64]]:
+    zeros = np.zeros(count, np.int64)
+    numbered = "section_id" in columns and "segment_id" in columns
+    other = {} if numbered else {"section_id": zeros, "segment_id": np.arange(count)}
+    return [np.asarray({"node_id": zeros, **columns, **other}[key]).astype(np.int64) for key in KEYS]
+
+
+def electrodes_of(given: Any) -> Electrodes:
+    """Electrodes, from themselves, from places in µm (array [M, 3]), or from a table with their columns.
+
+    Raises
+    ------
+    InputError
+        It is none of these, or `Electrodes` refuses it.
+    """
+    if isinstance(given, Electrodes):
+        return given
+    try:
+        if isinstance(given, np.ndarray | list | tuple):
+            places = np.asarray(given, np.float64)
+            return Electrodes([str(i) for i in range(len(places))], places)
+        columns = columns_of(given, "electrodes")
+        texts = {key: values for key, values in columns.items() if key in ("layer", "region", "probe")}
+        filled = {key: ["" if value is None else value for value in values] for key, values in texts.items()}
+        return Electrodes.from_columns({**columns, **filled})
+    except (ValueError, TypeError) as error:
+        raise InputError(f"electrodes: {error}") from error
+
+
+def field_of(given: Any) -> Field:
+    """A field, from itself or from the arrays of its group, as `ingest.fields.store_field` writes them.
+
+    Parameters
+    ----------
+    given
+        A field, xarray's dataset, or a mapping of a lake's arrays: ``potential``, or ``ex``, ``ey`` and ``ez``.
+
+    Raises
+    ------
+    InputError
+        It has neither, or `Field` refuses it.
+    """
+    if isinstance(given, Field):
+        return given
+    arrays = {part: _labelled(given[part]) for part in ("potential", "ex", "ey", "ez") if part in given}
+    axes = {str(dim): values for array in arrays.values() for dim, values in array.coords.items()}
+    lacking = [axis for axis in "xyz" if axis not in axes]
+    if lacking or not ("potential" in arrays or {"ex", "ey", "ez"} <= arrays.keys()):
+        raise InputError("a field has potential, or ex, ey and ez, with the coordinates x, y and z in µm")
+    current = next(
+        (array.attrs["applied_current"] for array in arrays.values() if "applied_current" in array.attrs), 1
+    )
+    values = {part: np.asarray(array.values) for part, array in arrays.items()}
+    electric = [values[part] for part in ("ex", "ey", "ez")] if "ex" in values else None
+    places = [np.asarray(axes[axis].values, np.float64) for axis in "xyz"]
+    try:
+        return Field(places, values.get("potential"), electric, float(current))
+    except ValueError as error:
+        raise InputError(f"field: {error}") from error
+
+
+def _labelled(array: Any) -> Any:
+    return array.xarray() if hasattr(array, "xarray") else array

@@ -1,0 +1,242 @@
+"""Signals: coefficients times the membrane currents of a report, in blocks of time and of segments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ...lake.errors import InputError
+from ..derive.kernels import kernel
+from .inputs import KEYS, columns_of
+from .matching import Groups, Keys, grouped, matched
+from .products import Product
+
+if TYPE_CHECKING:
+    from ..lake import Array, Lake
+
+NANO = {"nA": 1.0, "pA": 1e-3, "uA": 1e3, "µA": 1e3, "mA": 1e6, "A": 1e9}
+_OF_UNITS = {"mV/nA": "mV", "1": "nA", "1/µm³": "nA/µm³", "µm": "nA µm"}
+
+
+def signal(
+    report: Any,
+    coefficients: Any,
+    by: str | None = None,
+    *,
+    nodes: Any = None,
+    t_start: float | None = None,
+    t_stop: float | None = None,
+    units: str | None = None,
+    partial: bool = False,
+    dtype: str | None = None,
+    lake: "Lake | None" = None,
+    branch: str = "main",
+) -> Any:
+    """What each contact records of a report: the sum over segments of coefficient times membrane current.
+
+    Parameters
+    ----------
+    report
+        Membrane currents: an array of xarray's [time, element] with the coordinates ``time`` in ms and ``node_id``,
+        ``section_id`` and ``segment_id`` of the elements (see `currents`); with *lake*, the name of a compartment
+        report.
+    coefficients
+        [electrode, segment] as `coefficients` gives them; with *lake*, the name of a node of such.
+    by
+        None: of all segments together. ``"population"``: the same as one group. ``"cell"``: of each node. Any other:
+        a column of *nodes*, such as ``mtype`` or ``layer``; null is the group "".
+    nodes
+        Table of nodes; with *lake* the name of one, by default that of the report's population.
+    t_start, t_stop
+        In ms: times at and after the first and before the second.
+    units
+        Of the currents, whatever the report says of itself: nA, pA, uA, mA or A. Reports that were written by
+        libsonata may say mV though they hold currents.
+    partial
+        Whether nodes that only the report or only the coefficients have are left out, rather than an error.
+    dtype
+        ``"float32"`` or ``"float64"``: of the arithmetic and of the result, by default the report's. float32 errs by
+        about 1e-6 of the sum of all that is added, regardless of sign, and is twice as fast.
+    lake, branch
+        Where the result is kept as a derived one, block by block.
+
+    Returns
+    -------
+    xarray.DataArray
+        [group, electrode, time], without *by* [electrode, time], in mV (nA for coefficients of ObjectiveCSD). With *lake* the node that holds it.
+
+    Raises
+    ------
+    InputError
+        The report does not say that it holds currents, segments do not match (nodes are named), a column is not
+        there, or no time is within the window.
+    NotFoundError
+        The lake has no such node.
+    """
+    params: dict[str, Any] = {
+        "by": by,
+        "t_start": t_start,
+        "t_stop": t_stop,
+        "units": units,
+        "partial": partial,
+        "dtype": dtype,
+    }
+    if lake is None:
+        table = None if nodes is None else columns_of(nodes, "nodes")
+        return _signal(_labelled_report(report), coefficients, table, **params).compute(
+            scheduler="synchronous"
+        )
+    inputs = {"report": report, "elements": f"{report}.elements", "coefficients": coefficients}
+    if by not in (None, "population", "cell"):
+        inputs["nodes"] = nodes or _nodes_of(lake.at(branch), report)
+    return lake.derive(lfp_signal, inputs, branch=branch, **params)
+
+
+def currents(values: Any, segments: Any, time: Any, units: str = "nA") -> xr.DataArray:
+    """Membrane currents with the labels that `signal` wants.
+
+    Parameters
+    ----------
+    values
+        [time, segment].
+    segments
+        A table with ``node_id``, ``section_id`` and ``segment_id`` of the columns, in order.
+    time
+        In ms, shape (n_times,).
+    """
+    columns = columns_of(segments, "segments")
+    labels = {key: ("element", np.asarray(columns[key])) for key in KEYS}
+    return xr.DataArray(
+        values, {"time": np.asarray(time, np.float64), **labels}, ("time", "element"), attrs={"units": units}
+    )
+
+
+def _nodes_of(snapshot: Any, report: str) -> str:
+    """The table of the nodes of a report that came with its circuit."""
+    population = snapshot.arrays[report].attrs.get("population")
+    parts = report.split("/")
+    guess = f"nodes/{parts[1]}/{population}" if len(parts) > 2 else ""
+    if guess not in snapshot.tree:
+        raise InputError(f"nobody knows which nodes {report!r} is about: give nodes, the name of their table")
+    return guess
+
+
+@kernel(version="1")
+def lfp_signal(
+    report: "Array",
+    elements: Any,
+    coefficients: "Array",
+    nodes: Any = None,
+    **params: Any,
+) -> xr.DataArray:
+    """The kernel of `signal` over a lake."""
+    columns = columns_of(elements, "elements")
+    names = {"node_id": "node_id", "section_id": "element_id", "segment_id": "segment_index"}
+    labelled = report.xarray().assign_coords({key: ("element", columns[own]) for key, own in names.items()})
+    # Not xarray's own reading: whole boxes go by the lake's path into memory.
+    source = _Report(report, labelled)
+    table = None if nodes is None else columns_of(nodes, "nodes")
+    return _signal(source, coefficients, table, **params)
+
+
+@dataclass(frozen=True, eq=False)
+class _Report:
+    """Values that can be read box by box, and their labels."""
+
+    values: Any
+    labels: xr.DataArray
+
+    def times(self, t_start: float | None, t_stop: float | None) -> slice:
+        """Rows of a window."""
+        time = self.labels["time"].values
+        low = 0 if t_start is None else int(np.searchsorted(time, t_start - _slack(time)))
+        high = len(time) if t_stop is None else int(np.searchsorted(time, t_stop - _slack(time)))
+        if low >= high:
+            what = f"{time[0]} to {time[-1]} ms" if len(time) else "none"
+            raise InputError(
+                f"no time of the report is within {t_start} to {t_stop} ms; its times are {what}"
+            )
+        return slice(low, high)
+
+
+def _slack(time: NDArray[np.float64]) -> float:
+    # Times are sums of steps, and off by rounding.
+    return 1e-6 * float(time[1] - time[0]) if len(time) > 1 else 0.0
+
+
+def _labelled_report(report: Any) -> _Report:
+    if not isinstance(report, xr.DataArray) or report.dims != ("time", "element"):
+        raise InputError(
+            "a report is an array of xarray's with the dimensions time and element; see lfp.currents"
+        )
+    missing = [key for key in ("time", *KEYS) if key not in report.coords]
+    if missing:
+        raise InputError(f"the report has no coordinate {missing[0]!r}; see lfp.currents")
+    return _Report(report.data, report)
+
+
+def _signal(
+    report: _Report,
+    coefficients: Any,
+    nodes: Mapping[str, Any] | None,
+    *,
+    by: str | None,
+    t_start: float | None,
+    t_stop: float | None,
+    units: str | None,
+    partial: bool,
+    dtype: str | None,
+) -> xr.DataArray:
+    """The labelled signal as dask's blocks; everything is checked."""
+    factors = coefficients.xarray() if hasattr(coefficients, "xarray") else coefficients
+    if not isinstance(factors, xr.DataArray) or factors.ndim != 2 or not set(KEYS) <= set(factors.coords):
+        raise InputError("coefficients are [electrode, segment] with node_id, section_id and segment_id")
+    if dtype not in (None, "float32", "float64"):
+        raise InputError(f"dtype is {dtype!r}; expected 'float32' or 'float64'")
+    scale = _scale(report.labels.attrs.get("units"), units)
+    keys = [
+        Keys(*(np.asarray(array.coords[key].values, np.int64) for key in KEYS))
+        for array in (report.labels, factors)
+    ]
+    columns, factor_of = matched(keys[0], keys[1], partial)
+    population = str(report.labels.attrs.get("population", "population"))
+    groups = grouped(keys[0].node_id[columns], by, population, nodes)
+    source = coefficients if hasattr(coefficients, "read_box") else factors.data
+    rows = report.times(t_start, t_stop)
+    kind = np.dtype(dtype or ("float32" if report.values.dtype == np.float32 else "float64"))
+    values = Product(report.values, source, columns, factor_of, groups, scale, rows, kind).lazy()
+    return labelled_signal(values, factors, groups, report.labels["time"].values[rows], by, population)
+
+
+def labelled_signal(
+    values: Any, coefficients: xr.DataArray, groups: Groups, time: Any, by: str | None, population: str
+) -> xr.DataArray:
+    """A signal [group, electrode, time] with the labels of its contacts; without *by* it has no groups."""
+    row = str(coefficients.dims[0])
+    labels = {key: value for key, value in coefficients.coords.items() if value.dims == (row,)}
+    made = xr.DataArray(
+        values,
+        {"group": groups.labels, **labels, "time": ("time", time, {"units": "ms"})},
+        ("group", row, "time"),
+        name="signal",
+        attrs={"units": _units(coefficients.attrs.get("units")), "by": by or "", "population": population},
+    )
+    return made.isel(group=0, drop=True) if by is None else made
+
+
+def _scale(told: Any, given: str | None) -> float:
+    unit = given or told
+    if unit in NANO:
+        return NANO[unit]
+    what = "does not say in which unit it is" if unit is None else f"is in {unit!r}"
+    raise InputError(
+        f"the report {what}; membrane currents are in one of {', '.join(NANO)}. If it holds currents nevertheless (some "
+        "writers put mV in every file), say in which unit: units='nA'"
+    )
+
+
+def _units(told: Any) -> str:
+    return " or ".join(_OF_UNITS.get(unit, f"{unit} nA") for unit in str(told or "mV/nA").split(" or "))

@@ -1,0 +1,9 @@
+from .cosines import CosineModel as CosineModel
+from .cosines import fit_cosines as fit_cosines
+from .fit import cosines_of_trials as cosines_of_trials
+from .fit import lda_of_trials as lda_of_trials
+from .lda import LdaModel as LdaModel
+from .lda import fit_lda as fit_lda
+from .stored import model_names as model_names
+from .stored import open_model as open_model
+from .stored import save_model as save_model

@@ -1,0 +1,57 @@
+"""Reduced models as nodes of a lake: a group with what describes the model, arrays below."""
+
+from ...lake import Transaction
+from ...lake.errors import InputError, NotFoundError
+from ...lake.nodes.content import attributes
+from ..base import Snapshot
+from ..derive.results import store
+from .cosines import CosineModel
+from .lda import LdaModel
+
+Model = LdaModel | CosineModel
+_TYPES: dict[str, type[LdaModel] | type[CosineModel]] = {"lda": LdaModel, "raised cosines": CosineModel}
+
+
+def save_model(transaction: Transaction, name: str, model: Model) -> None:
+    """Make *name* hold a fitted model; `open_model` gives it back.
+
+    Raises
+    ------
+    NodeNameError
+        The name is not allowed.
+    """
+    store(transaction, name, model.to_arrays(), model.to_attributes())
+
+
+def open_model(snapshot: Snapshot, name: str) -> Model:
+    """The model that a node holds.
+
+    Raises
+    ------
+    NotFoundError
+        There is no model of that name; the message lists those there are.
+    InputError
+        What the node says of itself is not what `save_model` writes.
+    """
+    if name not in (known := model_names(snapshot)):
+        raise NotFoundError(f"there is no model {name!r}; there are: {', '.join(known) or 'none'}")
+    about = attributes(snapshot.tree[name])
+    made = _TYPES[about["model"]]
+    below = {
+        node.removeprefix(f"{name}/"): snapshot.arrays[node][...]
+        for node in snapshot.arrays
+        if node.startswith(f"{name}/")
+    }
+    try:
+        return made.of(below, about)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name!r} is not a model as save_model writes it: {error!r}") from error
+
+
+def model_names(snapshot: Snapshot) -> list[str]:
+    """Names of the models of a snapshot."""
+    return [
+        name
+        for name, node in sorted(snapshot.tree.items())
+        if node.kind == "group" and attributes(node).get("model") in _TYPES
+    ]

@@ -1,0 +1,68 @@
+"""The command that draws."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...lake.console import LakePath, Ref, out
+
+app = typer.Typer()
+
+
+@app.command("plot")
+def plot_command(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="raster, psth, traces, mean, density, activations, bars or kernels.", show_default=False
+        ),
+    ],
+    lake: LakePath,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf.", show_default=False)
+    ],
+    at: Ref = "main",
+    trials: Annotated[str | None, typer.Option(help="Condition in SQL, such as \"stimulus = 'C2'\".")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="What groups trials, or synapses: a column or SQL. May be given again."),
+    ] = None,
+    of: Annotated[str | None, typer.Option(help="spikes or activations; in psth and bars.")] = None,
+    window: Annotated[tuple[float, float] | None, typer.Option(help="Begin and end in ms.")] = None,
+    bin: Annotated[float | None, typer.Option(help="Width of time bins in ms.")] = None,
+    site: Annotated[str | None, typer.Option(help="Recording site; soma by default.")] = None,
+    voltage: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lowest and highest voltage to draw, mV.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Reduced model whose kernels to draw.")] = None,
+    title: Annotated[str | None, typer.Option(help="Text above the figure.")] = None,
+    width: Annotated[float, typer.Option(help="In inches.")] = 7.2,
+    height: Annotated[float | None, typer.Option(help="In inches; by default as the kind wants.")] = None,
+) -> None:
+    """Draw spikes, voltages, activations or reduced models of a lake. The figure states the commit.
+
+    Example: neurolake plot psth --window 245 295 --bin 1 -o psth.png --lake my-lake
+    """
+    # Matplotlib, Arrow and DuckDB take a while to import; --help does without them.
+    from ...lake.errors import InputError
+    from ..lake import Lake
+    from .plots import plot
+
+    given: dict[str, Any] = {
+        "trials": trials,
+        "by": by or None,
+        "of": of,
+        "window": window,
+        "bin": bin,
+        "site": site,
+        "voltage": voltage,
+        "model": model,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    snapshot = Lake.open(lake).at(at)
+    try:
+        plot(snapshot, kind, output, title=title, width=width, height=height, **options)
+    except ImportError as error:
+        raise InputError(str(error)) from error
+    out.print(f"Wrote {output}")

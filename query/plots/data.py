@@ -1,0 +1,261 @@
+"""What figures show, read from a snapshot: curves of groups, bars, images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from ...catalog.traces import Recording
+from ...kernels.traces.raster import trace_raster
+from ...kernels.traces.voltages import Moments
+from ...lake.errors import InputError
+from ..base import Snapshot
+from ..models.lda import LdaModel
+from ..models.stored import Model
+from ..trials.activations import bin_activations
+from ..trials.spikes import psth, spike_counts
+from ..trials.trains import EVERYTHING, grouped, input_errors
+from ..trials.voltages import blocks, recording, voltage_density
+
+Floats = npt.NDArray[np.float64]
+Limits = tuple[float, float]
+_SAMPLE = 50  # rows that limits are guessed from
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """A curve for each group.
+
+    Attributes
+    ----------
+    labels
+        Names of the groups.
+    x
+        Where values stand, shape (n,), or edges of bins, (n + 1,).
+    values, spread
+        Shape (n_groups, n).
+    unit
+        What the values are.
+    """
+
+    labels: tuple[str, ...]
+    x: Floats
+    values: Floats
+    spread: Floats
+    unit: str = ""
+
+
+def expression(by: Sequence[str]) -> str | None:
+    """What groups trials, as one expression of SQL."""
+    return by[0] if len(by) == 1 else f"concat_ws('__', {', '.join(by)})" if by else None
+
+
+def spike_histograms(
+    snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None, width: float
+) -> Curves:
+    """Firing rate of each group of trials in Hz."""
+    edges = whole_bins(snapshot, window, width)
+    found = psth(snapshot, expression(by), edges=edges, kind="rate", trials=trials)
+    return _curves(found, found.values, "Firing rate (Hz)")
+
+
+def activation_histograms(
+    snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None, width: float
+) -> Curves:
+    """Activations of each group of synapses per trial and ms."""
+    edges = whole_bins(snapshot, window, width)
+    counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, lazy=True)
+    values = counts.mean("trial").values / (counts["time_end"] - counts["time"]).values
+    return _curves(counts, values, "Activations per trial and ms")
+
+
+def _curves(found: xr.DataArray, values: Floats, unit: str) -> Curves:
+    edges = np.append(found["time"].values, found["time_end"].values[-1:])
+    return Curves(tuple(found["group"].values.tolist()), edges, values, np.zeros_like(values), unit)
+
+
+def spike_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None) -> Curves:
+    """Mean and standard error over trials of the spikes of each group of trials."""
+    found = spike_counts(snapshot, window or (-np.inf, np.inf), by=expression(by), trials=trials)
+    names = found["group"].values if by else np.full(found.size, EVERYTHING, object)
+    labels = grouped(snapshot, trials, expression(by))[1]
+    return _bars(labels, [found.values[names == label] for label in labels], "Spikes per trial")
+
+
+def activation_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None) -> Curves:
+    """Mean and standard error over trials of the activations of each group of synapses."""
+    edges = window or (0.0, trial_end(snapshot))
+    counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, dtype=np.uint32)
+    labels = tuple(counts["group"].values.tolist())
+    return _bars(labels, list(counts.values[:, :, 0]), "Activations per trial")
+
+
+def _bars(labels: tuple[str, ...], samples: Sequence[npt.NDArray[np.integer]], unit: str) -> Curves:
+    means = np.array([[part.mean()] for part in samples])
+    errors = [part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.nan for part in samples]
+    return Curves(labels, np.zeros(1), means, np.array(errors)[:, None], unit)
+
+
+def whole_bins(snapshot: Snapshot, window: Limits | None, width: float) -> Floats:
+    """Edges of as many bins as a window holds, at least one: in one that it cuts, rates would seem low.
+
+    Raises
+    ------
+    InputError
+        The width is not positive.
+    """
+    begin, end = window or (0.0, trial_end(snapshot))
+    if not width > 0:
+        raise InputError(f"bins of {width} ms; expected a width above 0")
+    bins = max(1, int((end - begin) / width + 1e-9))
+    return begin + width * np.arange(bins + 1, dtype=np.float64)
+
+
+def trial_end(snapshot: Snapshot) -> float:
+    """When the longest trial ends, ms."""
+    ((end,),) = snapshot.sql("select coalesce(max(t_stop), 0) from trials").fetchall()
+    return float(end)
+
+
+def voltage_means(
+    snapshot: Snapshot, site: str, *, by: Sequence[str], trials: str, window: Limits | None
+) -> Curves:
+    """Mean and SD over the trials of each group that have a trace, in mV."""
+    source = recording(snapshot, site)
+    ids, labels, group = grouped(snapshot, trials, expression(by))
+    row, part = source.rows(ids), span(source, window)
+    kept = [k for k in range(len(labels)) if (row[group == k] >= 0).any()]
+    if not kept:
+        raise InputError(f"no trial that meets {trials!r} has a trace in {source.array.path}")
+    found = [_moments(source, np.sort(row[(group == k) & (row >= 0)])).finish() for k in kept]
+    mean, sd = (
+        np.stack(list(arrays))[:, part] for arrays in zip(*((f.mean, f.sd) for f in found), strict=True)
+    )
+    return Curves(tuple(labels[k] for k in kept), source.times[part], mean, sd, "mV")
+
+
+def _moments(source: Recording, rows: npt.NDArray[np.int64]) -> Moments:
+    moments = Moments.empty(source.array.shape[1])
+    for _, values in blocks(source, rows):
+        moments.update(values)
+    return moments
+
+
+def span(source: Recording, window: Limits | None) -> slice:
+    """Samples in a window, at least two.
+
+    Raises
+    ------
+    InputError
+        There are fewer.
+    """
+    if window is None:
+        return slice(0, len(source.times))
+    start, stop = source.span(*window)
+    if stop - start < 2:
+        raise InputError(
+            f"{source.array.path} has {stop - start} samples from {window[0]:g} to {window[1]:g} ms; it goes from "
+            f"{source.times[0]:g} to {source.times[-1]:g} ms"
+        )
+    return slice(start, stop)
+
+
+def trace_image(
+    source: Recording,
+    rows: npt.NDArray[np.int64],
+    *,
+    width: int,
+    height: int,
+    window: Limits,
+    voltage: Limits | None,
+) -> tuple[npt.NDArray[np.uint32], Limits]:
+    """Traces counted by pixels, and the voltages at the lower and upper edge.
+
+    These are *voltage*, or else tens of mV around all samples. They are guessed from some traces, so that one pass
+    over all is mostly enough.
+    """
+    part = span(source, window)
+    if voltage is None:
+        few = rows[:: max(1, len(rows) // _SAMPLE)]
+        guess = _tens(_extremes(np.concatenate([values[:, part] for _, values in blocks(source, few)])))
+    while True:
+        limits = voltage or guess
+        image, seen = np.zeros((height, width), np.uint32), limits
+        for _, values in blocks(source, rows):
+            with input_errors():
+                trace_raster(
+                    values,
+                    source.times,
+                    width=width,
+                    height=height,
+                    v_min=limits[0],
+                    v_max=limits[1],
+                    window=window,
+                    out=image,
+                )
+            low, high = _extremes(values[:, part])
+            seen = min(low, seen[0]), max(high, seen[1])
+        if voltage or seen == limits:
+            return image, limits
+        guess = _tens(seen)
+
+
+def _extremes(values: npt.NDArray[np.floating]) -> Limits:
+    # Unlike nanmin, these copy nothing.
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if not np.isfinite([low, high]).all():
+        raise InputError(f"voltages go from {low} to {high}; say which to draw")
+    return float(low), float(high)
+
+
+def _tens(limits: Limits) -> Limits:
+    low, high = np.floor(limits[0] / 10) * 10, np.ceil(limits[1] / 10) * 10
+    return float(low), float(max(high, low + 10))
+
+
+def pooled_density(
+    snapshot: Snapshot, site: str, *, trials: str, window: Limits, voltage: Limits | None, columns: int
+) -> tuple[Floats, Limits]:
+    """Density of the voltage in *columns* even parts of a window, ``[time, voltage]`` in 1/mV, and what it spans.
+
+    Columns without samples are NaN; by default voltages from the first to the last that was seen.
+    """
+    low, high = voltage or (-120.0, 80.0)
+    found = voltage_density(snapshot, site, trials=trials, v_min=low, v_max=high, width=1.0)
+    edges = np.linspace(*window, columns + 1)
+    column = np.digitize(found["time"].values, edges) - 1
+    column[found["time"].values == edges[-1]] = columns - 1
+    pooled = np.full((columns, found.shape[1]), np.nan)
+    for k in np.unique(column[(column >= 0) & (column < columns)]):
+        pooled[k] = found.values[column == k].mean(axis=0)
+    if voltage is not None:
+        return pooled, voltage
+    seen = np.flatnonzero(np.nan_to_num(pooled).any(axis=0))
+    if not len(seen):
+        raise InputError(f"no sample lies between {low} and {high} mV; say which voltages to draw")
+    return pooled[:, seen[0] : seen[-1] + 1], (low + seen[0], low + seen[-1] + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Kernels of a model along one axis: *x* of shape (n,), *values* (n_groups, repetitions, n)."""
+
+    name: str
+    x: Floats
+    values: Floats
+
+
+def model_weights(model: Model) -> list[Weights]:
+    """Kernels over time, and over space if the model has these."""
+    if isinstance(model, LdaModel):
+        first, last = model.window
+        before = np.arange(first - last, 0, dtype=float)
+        return [Weights("Time before the end of the window (ms)", before, np.moveaxis(model.kernels, 0, 1))]
+    before = np.arange(-model.width, 0, dtype=float)
+    bins = np.arange(model.bins, dtype=float)
+    return [
+        Weights("Soma distance (bin)", bins, model.spatial_kernels[:, None]),
+        Weights("Time before the end of the window (ms)", before, model.temporal_kernels[:, None]),
+    ]

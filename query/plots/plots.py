@@ -1,0 +1,122 @@
+"""Figures of a snapshot by name: what ``neurolake plot`` and ``snapshot.plot`` draw. Each states its commit.
+
+Needs the extra ``neurolake[plot]`` (matplotlib).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...lake.errors import InputError
+from ..base import Snapshot
+from .data import Limits
+from .kinds import KINDS, View
+from .style import WIDTH_INCH, page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def plot(
+    snapshot: Snapshot,
+    kind: str,
+    output: str | Path | None = None,
+    *,
+    title: str | None = None,
+    width: float = WIDTH_INCH,
+    height: float | None = None,
+    by: str | Sequence[str] | None = None,
+    **options: Any,
+) -> "Figure":
+    """Draw a figure, and write it if *output* is given.
+
+    Parameters
+    ----------
+    kind
+        ``raster`` (spikes of each trial), ``psth`` (rates over time), ``traces`` (all voltages, counted by pixels),
+        ``mean`` (mean ± SD of the voltage), ``density`` (of the voltage over time), ``activations`` (over time and
+        distance from the soma), ``bars`` (mean ± standard error over trials), or ``kernels`` (of a reduced model).
+    output
+        A file; its ending says which format (png, svg, pdf). Its metadata name the commit, too.
+    title
+        Above the figure; by default the number of trials, and the condition that they meet.
+    width, height
+        In inches; the height follows from the kind by default.
+    by
+        What groups trials: columns of ``trials`` or SQL over them; the stimulus by default in ``raster`` and
+        ``psth``. Of activations: what groups synapses (`neurolake.query.trials.activations.keys`), EI by default.
+    options
+        ``trials``: condition on trials in SQL. ``of``: ``spikes`` or ``activations``, in ``psth`` and ``bars``.
+        ``window``: ``(begin, end)`` in ms. ``bin``: width of time bins in ms. ``site``: recording site. ``voltage``:
+        ``(low, high)`` in mV. ``model``: name of a node that `neurolake.query.models.stored.save_model` wrote.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not known to pyplot.
+
+    Raises
+    ------
+    InputError
+        The kind, an option of it, or the ending of *output* is unknown; nothing meets the conditions.
+    NotFoundError, QueryError
+        The lake does not hold what is drawn; a condition is no SQL.
+    ImportError
+        matplotlib is not installed; it comes with ``neurolake[plot]``.
+    """
+    if output is not None and Path(output).suffix.lower() not in SUFFIXES:
+        raise InputError(f"{output}: a figure is written as {', '.join(SUFFIXES)}; end the name so")
+    view = _view(kind, {**options, **({} if by is None else {"by": by})})
+    if not (width > 0 and (height is None or height > 0)):
+        raise InputError(f"a figure of {width} x {height} inches; both must be above 0")
+    sketch = KINDS[kind].read(snapshot, view)
+    footer = origin(snapshot)
+    heading = _heading(snapshot, kind, view) if title is None else title
+    figure = page(width, height or sketch.height, title=heading, footer=footer)
+    sketch.draw(figure)
+    if output is not None:
+        key = {".pdf": "Subject"}.get(Path(output).suffix.lower(), "Description")
+        figure.savefig(output, metadata={"Title": heading, key: footer})
+    return figure
+
+
+def origin(snapshot: Snapshot) -> str:
+    """Which lake and commit a figure is of: name, id and date."""
+    name = snapshot.objects.storage.url.rstrip("/").rsplit("/", 1)[-1]
+    return f"neurolake · {name} · commit {snapshot.commit.id[:12]} · {snapshot.commit.time:%Y-%m-%d}"
+
+
+def _view(kind: str, options: dict[str, Any]) -> View:
+    if kind not in KINDS:
+        raise InputError(f"there is no plot {kind!r}; there are: {', '.join(KINDS)}")
+    heeded = KINDS[kind].options
+    if unknown := sorted(set(options) - heeded):
+        raise InputError(f"{kind} has no option {unknown[0]!r}; it has: {', '.join(sorted(heeded))}")
+    for name in ("window", "voltage"):
+        if options.get(name) is not None:
+            options[name] = _limits(name, options[name])
+    if "by" in options:
+        options["by"] = (options["by"],) if isinstance(options["by"], str) else tuple(options["by"])
+    if options.get("of", "spikes") not in ("spikes", "activations"):
+        raise InputError(f"of is {options['of']!r}; expected spikes or activations")
+    return View(**options)
+
+
+def _limits(name: str, value: Sequence[float]) -> Limits:
+    ends = tuple(map(float, value))
+    if len(ends) != 2 or not (np.isfinite(ends).all() and ends[0] < ends[1]):
+        raise InputError(f"{name} is {value!r}; expected two finite numbers, the lower one first")
+    return ends
+
+
+def _heading(snapshot: Snapshot, kind: str, view: View) -> str:
+    if "trials" not in KINDS[kind].options or "trials" not in snapshot.tables:
+        return view.model or ""
+    ((n,),) = snapshot.sql(f"select count(*) from trials where ({view.trials}\n)").fetchall()  # noqa: S608
+    condition = "" if view.trials == "true" else f" with {shorten(view.trials, 80, placeholder=' …')}"
+    return f"{n:,} trials{condition}"

@@ -1,0 +1,5 @@
+"""Questions about trials: spikes, activations, voltages, parameters."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

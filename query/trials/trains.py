@@ -1,0 +1,120 @@
+"""Spike trains of chosen trials, read from a snapshot, with what trials are grouped by."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...lake.errors import InputError, NotFoundError
+from ..base import Snapshot
+
+SPIKES = "spike_times"
+EVERYTHING = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Trains:
+    """Spikes of trials.
+
+    Attributes
+    ----------
+    trials
+        trial_id of every chosen trial, those without spikes included, rising, int64[n_trials].
+    labels
+        Names of the groups, in order of their values.
+    group
+        Number of the group of each trial, int64[n_trials].
+    trial, time
+        Row of the trial, and time in ms, of each spike, ordered by both, int64 and float64[n_spikes].
+    """
+
+    trials: npt.NDArray[np.int64]
+    labels: tuple[str, ...]
+    group: npt.NDArray[np.int64]
+    trial: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Number of trials of each group."""
+        return np.bincount(self.group, minlength=len(self.labels))
+
+    def coordinates(self) -> dict[str, Any]:
+        """Of a dimension ``trial``: trial_id, and the group where there are several."""
+        group = np.array(self.labels, object)[self.group]
+        coords = {"trial": ("trial", self.trials, {"long_name": "trial_id"})}
+        return coords if self.labels == (EVERYTHING,) else {**coords, "group": ("trial", group)}
+
+
+def trains(
+    snapshot: Snapshot,
+    *,
+    trials: str = "true",
+    spikes: str = "true",
+    by: str | None = None,
+    table: str = SPIKES,
+) -> Trains:
+    """Read the spikes of the trials that meet a condition.
+
+    Parameters
+    ----------
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``.
+    by
+        Column of ``trials``, or SQL over them, that groups trials; those where it is null are left out.
+    table
+        With columns ``trial_id`` and ``time``: ``spike_times``, ``dendritic_spike_times``.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such table.
+    QueryError
+        A condition or *by* is no SQL over columns of the tables.
+    InputError
+        No trial meets the condition.
+    """
+    for name in ("trials", table):
+        if name not in snapshot.tables:
+            raise NotFoundError(f"there is no table {name}; ingest some results first")
+    ids, labels, group = grouped(snapshot, trials, by)
+    query = f'select trial_id, time from "{table}" where ({spikes}\n) order by trial_id, time'  # noqa: S608
+    rows = snapshot.sql(query).to_arrow_table()
+    trial, time = rows["trial_id"].to_numpy(), rows["time"].to_numpy()
+    row = np.minimum(np.searchsorted(ids, trial), len(ids) - 1)
+    ours = ids[row] == trial
+    return Trains(ids, labels, group, row[ours], np.asarray(time[ours], np.float64))
+
+
+def grouped(
+    snapshot: Snapshot, trials: str, by: str | None
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...], npt.NDArray[np.int64]]:
+    """Trials that meet a condition, the groups that they form, and the number of the group of each; see `Trains`."""
+    key = f"'{EVERYTHING}'" if by is None else by
+    query = (
+        f"select trial_id, dense_rank() over (order by ({key}\n)) - 1 as number, ({key}\n)::varchar as label "  # noqa: S608
+        f"from trials where ({trials}\n) and ({key}\n) is not null order by trial_id"
+    )
+    rows = snapshot.sql(query).to_arrow_table()
+    if not rows.num_rows:
+        raise InputError(f"no trial meets {trials!r}" + ("" if by is None else f" and has a {by}"))
+    group = np.asarray(rows["number"].to_numpy(), np.int64)
+    _, first = np.unique(group, return_index=True)
+    labels = tuple(rows["label"].take(first).to_pylist())
+    return np.asarray(rows["trial_id"].to_numpy(), np.int64), labels, group
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """What a kernel refuses, as an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error

@@ -1,0 +1,328 @@
+"""Voltages of many trials: mean and SD, quantiles, density, averages around spikes, and pictures of all traces.
+
+Traces stream from their chunks a block of trials at a time, so that memory does not grow with their number.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from ...catalog.traces import Recording, Traces
+from ...kernels.traces.averages import TriggeredAverage
+from ...kernels.traces.density import VoltageDensity
+from ...kernels.traces.raster import trace_raster
+from ...kernels.traces.voltages import Moments, quantiles
+from ...lake.errors import InputError
+from ..base import Snapshot
+from ..derive.kernels import kernel
+
+# Samples in memory at a time: few enough to be in the cache when they are counted.
+BLOCK_BYTES = 8 * 2**20
+
+Floats = npt.NDArray[np.float64]
+
+
+def recording(snapshot: Snapshot, site: str) -> Recording:
+    """The array of a recording site, with the trial of each row and the time of each sample in ms.
+
+    Parameters
+    ----------
+    site
+        ``soma``, another site's name, or the name of an array ``[trial, time]``.
+
+    Raises
+    ------
+    QueryError
+        There is no such site.
+    InputError
+        Its trials have different times and so stand in several arrays; one of them must be named.
+    """
+    traces = Traces(snapshot.store)
+    names = traces.arrays_of(site)
+    if len(names) > 1:
+        raise InputError(
+            f"trials of site {site!r} were sampled at different times; name one of its arrays: {', '.join(names)}"
+        )
+    return traces.recording(names[0])
+
+
+def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
+    """Rows of an array a block at a time: their numbers, and their values, shape (block, n_time).
+
+    The values are overwritten by the next block.
+    """
+    array = source.array
+    n_time = array.shape[1]
+    size = max(1, min(len(rows), BLOCK_BYTES // max(1, n_time * array.dtype.itemsize)))
+    memory = np.empty((size, n_time), array.dtype)
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        filled = 0
+        for run in np.split(part, np.flatnonzero(np.diff(part) != 1) + 1):
+            array.read_box([(int(run[0]), int(run[-1]) + 1), (0, n_time)], memory[filled : filled + len(run)])
+            filled += len(run)
+        yield part, memory[:filled]
+
+
+def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[np.int64]:
+    """Numbers of the rows whose trials meet a condition in SQL on ``trials``, in order of the rows.
+
+    Raises
+    ------
+    QueryError
+        The condition is no SQL.
+    InputError
+        No trial meets it.
+    """
+    if trials == "true":
+        return np.arange(source.array.shape[0])
+    query = f"select trial_id from trials where ({trials}\n)"  # noqa: S608
+    ids = snapshot.sql(query).to_arrow_table()["trial_id"].to_numpy()
+    rows = np.flatnonzero(np.isin(source.trials, ids))
+    if not len(rows):
+        raise InputError(f"no trial of {source.array.path} meets {trials!r}")
+    return rows
+
+
+@kernel(version="1", whole=True)
+def voltage_statistics(
+    snapshot: Snapshot, site: str = "soma", *, trials: str = "true", ddof: int = 0
+) -> xr.Dataset:
+    """Mean and standard deviation over trials at every sample.
+
+    Parameters
+    ----------
+    site
+        See `recording`.
+    trials
+        Condition on trials in SQL, such as ``"stimulus = 'C2'"``.
+    ddof
+        The divisor of the variance is n - ddof: 0 as in NumPy, 1 as in pandas.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mean`` and ``sd`` in mV and ``n``, over ``time`` in ms. NaN samples are left out.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `recording` and `rows_of` say.
+    """
+    source = recording(snapshot, site)
+    moments = Moments.empty(source.array.shape[1])
+    for _, values in blocks(source, rows_of(snapshot, source, trials)):
+        moments.update(values)
+    found = moments.finish(ddof=ddof)
+    return _over_time(source, {"mean": found.mean, "sd": found.sd, "n": found.n})
+
+
+@kernel(version="1", whole=True)
+def voltage_quantiles(
+    snapshot: Snapshot,
+    q: Sequence[float] = (0.05, 0.5, 0.95),
+    site: str = "soma",
+    *,
+    trials: str = "true",
+    exact: bool = False,
+    width: float = 0.05,
+) -> xr.DataArray:
+    """Quantiles over trials at every sample, ``[quantile, time]`` in mV.
+
+    Parameters
+    ----------
+    q
+        Between 0 and 1.
+    site, trials
+        See `voltage_statistics`.
+    exact
+        Whether to sort all samples, for which they are read in as many passes as they do not fit into memory at a
+        time. By default they are counted in bins of *width* mV from -100 to 50 mV, and the answer is right to
+        within a bin; -inf or inf beyond.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `voltage_statistics`; a quantile is not between 0 and 1.
+    """
+    source = recording(snapshot, site)
+    rows = rows_of(snapshot, source, trials)
+    try:
+        found = (
+            _exact_quantiles(source, rows, q)
+            if exact
+            else _density(source, rows, -100, 50, width).quantiles(q)
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    coords = {"quantile": np.asarray(q, float), "time": _time(source)}
+    attrs = {"units": "mV", "long_name": f"quantiles of the voltage over {len(rows)} trials"}
+    return xr.DataArray(found, coords, ("quantile", "time"), "quantiles", attrs)
+
+
+def _exact_quantiles(source: Recording, rows: npt.NDArray[np.int64], q: Sequence[float]) -> Floats:
+    n_time = source.array.shape[1]
+    step = max(1, 32 * BLOCK_BYTES // max(1, len(rows) * source.array.dtype.itemsize))
+    found = np.empty((len(q), n_time))
+    for start in range(0, n_time, step):
+        window = slice(start, min(start + step, n_time))
+        # A chunk holds all samples of a trial: each pass decodes all and keeps a window.
+        parts = [values[:, window].copy() for _, values in blocks(source, rows)]
+        found[:, window] = quantiles(np.concatenate(parts), q)
+    return found
+
+
+@kernel(version="1", whole=True)
+def voltage_density(
+    snapshot: Snapshot,
+    site: str = "soma",
+    *,
+    trials: str = "true",
+    v_min: float = -100.0,
+    v_max: float = 50.0,
+    width: float = 0.05,
+) -> xr.DataArray:
+    """How often each voltage was seen at each time: probability density ``[time, voltage]`` in 1/mV.
+
+    Parameters
+    ----------
+    site, trials
+        See `voltage_statistics`.
+    v_min, v_max, width
+        Bins in mV; ISF's by default.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `voltage_statistics`; the bins make no sense.
+    """
+    source = recording(snapshot, site)
+    density = _density(source, rows_of(snapshot, source, trials), v_min, v_max, width)
+    coords = {
+        "time": _time(source),
+        "voltage": (
+            "voltage",
+            density.edges[:-1] + width / 2,
+            {"units": "mV", "long_name": "middle of the bin"},
+        ),
+    }
+    attrs = {"units": "1/mV", "long_name": "density of the voltage over trials"}
+    return xr.DataArray(density.finish(), coords, ("time", "voltage"), "density", attrs)
+
+
+def _density(
+    source: Recording, rows: npt.NDArray[np.int64], v_min: float, v_max: float, width: float
+) -> VoltageDensity:
+    try:
+        density = VoltageDensity.empty(source.array.shape[1], v_min=v_min, v_max=v_max, width=width)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    for _, values in blocks(source, rows):
+        density.update(values)
+    return density
+
+
+@kernel(version="1", whole=True)
+def spike_triggered_average(
+    snapshot: Snapshot,
+    site: str = "soma",
+    *,
+    before: float = 50.0,
+    after: float = 10.0,
+    trials: str = "true",
+    spikes: str = "true",
+    ddof: int = 0,
+) -> xr.Dataset:
+    """Mean and SD of a site's voltage around somatic spikes.
+
+    Parameters
+    ----------
+    site, trials
+        See `voltage_statistics`.
+    before, after
+        Window around each spike in ms; windows that would leave the trace are left out.
+    spikes
+        Condition on ``spike_times`` in SQL, such as ``"time >= 245"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mean`` and ``sd`` in mV and ``n`` over ``lag`` in ms; attributes ``n_used`` and ``n_dropped`` count spikes.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `voltage_statistics`; the trace has fewer than two samples, or a window is negative.
+    """
+    source = recording(snapshot, site)
+    if len(source.times) < 2:
+        raise InputError(f"{source.array.path} has {len(source.times)} samples; two are needed")
+    step = float(np.median(np.diff(source.times)))
+    try:
+        average = TriggeredAverage.empty(round(before / step), round(after / step))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    query = f"select trial_id, time from spike_times where ({spikes}\n) order by trial_id, time"  # noqa: S608
+    found = snapshot.sql(query).to_arrow_table()
+    row = source.rows(found["trial_id"].to_numpy())
+    time = found["time"].to_numpy()
+    for part, values in blocks(source, rows_of(snapshot, source, trials)):
+        ours = np.isin(row, part)
+        average.update(values, source.times, np.searchsorted(part, row[ours]), time[ours])
+    result = average.finish(ddof=ddof)
+    lag = step * np.arange(-average.before, average.after + 1)
+    return xr.Dataset(
+        {
+            "mean": ("lag", result.mean, {"units": "mV"}),
+            "sd": ("lag", result.sd, {"units": "mV"}),
+            "n": ("lag", result.n),
+        },
+        {"lag": ("lag", lag, {"units": "ms", "long_name": "time from the spike"})},
+        {"n_used": average.n_used, "n_dropped": average.n_dropped},
+    )
+
+
+def voltage_picture(
+    snapshot: Snapshot,
+    site: str = "soma",
+    *,
+    trials: str = "true",
+    width: int = 1200,
+    height: int = 600,
+    v_min: float = -90.0,
+    v_max: float = 40.0,
+    window: tuple[float, float] | None = None,
+) -> npt.NDArray[np.uint32]:
+    """All traces drawn into an image of counts, uint32[height, width], row 0 at *v_max*.
+
+    See `neurolake.kernels.traces.raster.trace_raster` for what a pixel counts.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `voltage_statistics`; the image or its bounds make no sense.
+    """
+    source = recording(snapshot, site)
+    image = np.zeros((height, width), np.uint32)
+    draw = partial(trace_raster, width=width, height=height, v_min=v_min, v_max=v_max, window=window)
+    try:
+        for _, values in blocks(source, rows_of(snapshot, source, trials)):
+            draw(values, source.times, out=image)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return image
+
+
+def _time(source: Recording) -> Any:
+    return ("time", source.times, {"units": "ms", "long_name": "time"})
+
+
+def _over_time(source: Recording, columns: dict[str, npt.NDArray[Any]]) -> xr.Dataset:
+    data = {
+        name: ("time", values, {} if name == "n" else {"units": "mV"}) for name, values in columns.items()
+    }
+    return xr.Dataset(data, {"time": _time(source)}, {"site": source.array.path})

@@ -1,0 +1,1 @@
+"""Nodes as dask, xarray and Arrow see them, and back."""

@@ -1,0 +1,166 @@
+"""Results of a query as a table on the screen, CSV, JSON or Parquet."""
+
+import itertools
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...lake.errors import InputError, QueryError
+
+SHOWN_ROWS = 1000
+_BATCH_ROWS = 65536
+_NUMBERS = (
+    "boolean tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint float double decimal"
+)
+_KEPT_TYPES = frozenset([*_NUMBERS.split(), "varchar", "date", "list", "array", "struct", "map"])
+
+
+def write_relation(
+    relation: duckdb.DuckDBPyRelation, form: str, output: Path | None, screen: Console
+) -> None:
+    """Write the rows of *relation*, a batch at a time.
+
+    Of columns with the same name, the later ones get a number. Text that stands for a real number reads back
+    as that number.
+
+    Parameters
+    ----------
+    form
+        ``table`` (for the eye: at most `SHOWN_ROWS` rows and ten digits), ``csv``, ``json`` (an array of
+        objects; null for NaN and infinity, which JSON lacks) or ``parquet``.
+    output
+        File to write; without it, what *screen* prints to.
+
+    Raises
+    ------
+    InputError
+        *form* is another, or Parquet has no file to go to.
+    QueryError
+        DuckDB fails on a row, such as one that is no number where it should be cast.
+    """
+    writers = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
+    if form not in writers:
+        raise InputError(f"--format {form}: choose {', '.join(writers)}")
+    try:
+        writers[form](relation, output, screen)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from error
+
+
+def _batches(relation: duckdb.DuckDBPyRelation, *, as_text: bool) -> pa.RecordBatchReader:
+    """The rows under distinct names; *as_text* says whether types that only databases have become text."""
+    casts = ["" if not as_text or kind.id in _KEPT_TYPES else "::varchar" for kind in relation.types]
+    names = [name.replace('"', '""') for name in _distinct(relation.columns)]
+    columns = [
+        f'#{at}{cast} as "{name}"' for at, (cast, name) in enumerate(zip(casts, names, strict=True), 1)
+    ]
+    return relation.project(", ".join(columns)).to_arrow_reader(_BATCH_ROWS)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for name in names:
+        spellings = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+        # DuckDB does not tell letters by their case.
+        taken = {known.lower() for known in found}
+        found[next(spelling for spelling in spellings if spelling.lower() not in taken)] = None
+    return list(found)
+
+
+def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+    rows = _batches(relation.limit(SHOWN_ROWS + 1), as_text=True).read_all()
+    listing = Table(box=None, pad_edge=False)
+    for name in rows.column_names:
+        listing.add_column(Text(name), overflow="fold")
+    for row in rows.slice(0, SHOWN_ROWS).to_pylist():
+        listing.add_row(*map(_cell, row.values()))
+    if output is None:
+        screen.print(listing)
+    else:
+        with output.open("w", encoding="utf-8") as file:
+            Console(file=file, width=1_000_000).print(listing)
+    if len(rows) > SHOWN_ROWS:
+        screen.print(f"… the first {SHOWN_ROWS} rows; --format csv gives all")
+
+
+def _cell(value: Any) -> Text:
+    if isinstance(value, float):
+        return Text(f"{value:.10g}")
+    return Text("" if value is None else str(value))
+
+
+def _csv(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+    _put(_csv_texts(_batches(relation, as_text=True)), output, screen)
+
+
+def _csv_texts(batches: pa.RecordBatchReader) -> Iterator[str]:
+    yield _csv_text(batches.schema.empty_table(), include_header=True)
+    for batch in batches:
+        yield _csv_text(pa.Table.from_batches([batch]), include_header=False)
+
+
+def _csv_text(table: pa.Table, *, include_header: bool) -> str:
+    for at, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if value is None else _json_text(value) for value in table[at].to_pylist()]
+            table = table.set_column(at, field.name, pa.array(texts, pa.string()))
+    sink = pa.BufferOutputStream()
+    pa.csv.write_csv(table, sink, pa.csv.WriteOptions(include_header=include_header))
+    return str(sink.getvalue().to_pybytes(), "utf-8")
+
+
+def _json(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+    _put(_json_texts(_batches(relation, as_text=True)), output, screen)
+
+
+def _json_texts(batches: pa.RecordBatchReader) -> Iterator[str]:
+    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in batches)
+    yield "["
+    for number, row in enumerate(rows):
+        yield (",\n " if number else "") + _json_text(row)
+    yield "]\n"
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(_json_value(value), default=str, ensure_ascii=False, allow_nan=False)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _put(texts: Iterable[str], output: Path | None, screen: Console) -> None:
+    if output is None:
+        # Not through rich, which would wrap and mark up data.
+        screen.file.writelines(texts)
+        return
+    with output.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(texts)
+
+
+def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+    if output is None and screen.is_terminal:
+        raise InputError("--format parquet is not for the screen: give --output FILE, or pipe it")
+    batches = _batches(relation, as_text=False)
+    # A name, or what is piped to.
+    with pq.ParquetWriter(sys.stdout.buffer if output is None else output, batches.schema) as file:
+        for batch in batches:
+            file.write_batch(batch)
