@@ -1,6 +1,5 @@
 """The DuckDB index of one snapshot; rebuilt from the lake at any time, never the truth."""
 
-from .attach import attach
-from .views import Catalog
+import lazy_loader
 
-__all__ = ["Catalog", "attach"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..lake import Snapshot
 from ..lake.errors import ExpiredError
-from ..lake.history.log import Log, Record, Space
+from ..lake.history.log import Commit, Log, Space
 from ..lake.nodes.content import attributes, content
 from ..lake.nodes.entry import Entry
 from ..lake.nodes.grid import Grid
@@ -125,7 +125,7 @@ def _meant(log: Log, name: str, space: Space) -> dict[str, Any]:
     return {"commit": record.id, "time": _utc(record), "message": record.message}
 
 
-def _utc(record: Record) -> datetime:
+def _utc(record: Commit) -> datetime:
     return record.time.astimezone(UTC).replace(tzinfo=None)
 
 

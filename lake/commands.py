@@ -12,7 +12,7 @@ from .errors import CorruptObjectError
 
 if TYPE_CHECKING:
     from .core import Lake
-    from .history.log import Record
+    from .history.log import Commit
     from .history.refs import Refs
     from .upkeep.verification import Findings
 
@@ -167,7 +167,7 @@ def cherry_pick_command(
     _print_commit(_open(lake).cherry_pick(commit, branch=branch), f"{branch} has all of {commit} already")
 
 
-def _print_commit(record: "Record | None", otherwise: str) -> None:
+def _print_commit(record: "Commit | None", otherwise: str) -> None:
     out.print(otherwise if record is None else f"Commit {record.id[:12]}: {record.message}")
 
 
@@ -292,7 +292,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     }
 
 
-def describe_commit(commit: "Record", before: Container[str]) -> None:
+def describe_commit(commit: "Commit", before: Container[str]) -> None:
     """Print who made a commit, when, from what, and the nodes it changed; *before* are those of its parent."""
     facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
     facts["parents"] = ", ".join(parent.id for parent in commit.parents)

@@ -15,7 +15,7 @@ from .digest import HASH_NAME, canonical_json
 from .errors import FormatError, InputError, NotFoundError
 from .history.ancestry import ancestors
 from .history.diff import NodeChange, diff
-from .history.log import MAIN, Log, Record, new_uuid
+from .history.log import MAIN, Commit, Log, new_uuid
 from .history.refs import Refs
 from .history.trees import History
 from .nodes.node import tree_digest, tree_json
@@ -137,7 +137,7 @@ class Lake(Mapping[str, Any]):
         """
         return self.snapshot_type(self._history, self._history.resolve(ref))
 
-    def log(self, ref: str | datetime = MAIN) -> list[Record]:
+    def log(self, ref: str | datetime = MAIN) -> list[Commit]:
         """Commits from *ref* back to the first, newest first."""
         return list(ancestors(self._history.log, self._history.resolve(ref)))
 
@@ -199,7 +199,7 @@ class Lake(Mapping[str, Any]):
         into: str = MAIN,
         message: str | None = None,
         author: str | None = None,
-    ) -> Record | None:
+    ) -> Commit | None:
         """Bring into a branch what *source* has done since they parted.
 
         A branch that has done nothing itself just moves on to *source*.
@@ -219,7 +219,7 @@ class Lake(Mapping[str, Any]):
 
     def revert(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
-    ) -> Record | None:
+    ) -> Commit | None:
         """Undo in a branch what one commit did, by a new commit; None where nothing is left of it.
 
         Raises
@@ -236,7 +236,7 @@ class Lake(Mapping[str, Any]):
 
     def cherry_pick(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
-    ) -> Record | None:
+    ) -> Commit | None:
         """Do in a branch what one commit did elsewhere; None where the branch has it already.
 
         Raises
@@ -302,7 +302,7 @@ class Lake(Mapping[str, Any]):
 
     def pull(
         self, other: "Lake", branch: str = MAIN, *, into: str | None = None, progress: Progress | None = None
-    ) -> Record | None:
+    ) -> Commit | None:
         """Fetch the commits of another lake's branch and merge them.
 
         Parameters

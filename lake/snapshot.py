@@ -9,7 +9,7 @@ from .data.tables import Table
 from .data.zarrstore import ZarrStore
 from .errors import CorruptObjectError, NotFoundError
 from .history.ancestry import ancestors
-from .history.log import Log, Record
+from .history.log import Commit, Log
 from .history.trees import History
 from .nodes.node import Kind, Node, Tree
 from .objects.store import ObjectStore
@@ -54,7 +54,7 @@ class Snapshot(Mapping[str, Any]):
     array_type: type[Array] = Array
     table_type: type[Table] = Table
 
-    def __init__(self, history: History, record: Record) -> None:
+    def __init__(self, history: History, record: Commit) -> None:
         self._history = history
         self.commit = record
         self.tree = history.tree(record)
@@ -122,7 +122,7 @@ class Snapshot(Mapping[str, Any]):
         """The snapshot as a read-only Zarr store, for zarr, xarray and dask."""
         return ZarrStore.of(self._history, self.commit)
 
-    def history(self) -> list[Record]:
+    def history(self) -> list[Commit]:
         """This commit and those before it, newest first."""
         return list(ancestors(self._history.log, self.commit))
 

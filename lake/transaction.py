@@ -2,6 +2,7 @@
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
@@ -24,7 +25,7 @@ from .data.zarrstore import ZarrStore
 from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
 from .errors import ConflictError, InputError, NotFoundError
-from .history.log import FOLD_AFTER, Record, Reference, new_uuid
+from .history.log import FOLD_AFTER, Commit, Reference, new_uuid
 from .history.merge import merged
 from .history.trees import History
 from .names import checked_name
@@ -79,11 +80,17 @@ class Transaction:
         self._tip, self._number = history.log.head(branch)
         self.drafts = Drafts(history.tree(self._tip), history.read_shard)
         self.writer = ObjectWriter(history.objects.storage)
-        self.record: Record | None = None
+        self.committed: Commit | None = None
         # One for all attempts at a commit: the storage may have made it and failed to say so.
         self._uuid = new_uuid()
         self._merging: list[Reference] = []
         self._layout: Callable[[Tree, ObjectWriter], Tree] | None = None
+
+    @property
+    def record(self) -> Commit | None:
+        """The old name of `committed`; it goes with the next version."""
+        warnings.warn("Transaction.record has become Transaction.committed", FutureWarning, stacklevel=2)
+        return self.committed
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +102,7 @@ class Transaction:
             self.commit()
 
     @property
-    def tip(self) -> Record:
+    def tip(self) -> Commit:
         """The commit that this builds on."""
         return self._tip
 
@@ -338,7 +345,7 @@ class Transaction:
             raise NotFoundError(f"there is no node {name!r} to delete")
         self.drafts.delete(name)
 
-    def commit(self) -> Record | None:
+    def commit(self) -> Commit | None:
         """Make the edits the next commit of the branch; None, and no commit, if they change nothing.
 
         When this returns, the commit survives a power failure, and the transaction may go on with the next.
@@ -361,7 +368,7 @@ class Transaction:
             if not changes and not self._merging and self._layout is None:
                 return None
             if self._append(self._rescued(changes)):
-                return self.record
+                return self.committed
         raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
 
     def _rescued(self, changes: dict[str, Node | None]) -> dict[str, Node | None]:
@@ -412,9 +419,9 @@ class Transaction:
         for other in self._merging:
             self._history.log.secure(other)
         record = self._history.log.append(self._branch, self._number + 1, fields)
-        if not isinstance(record, Record):
+        if not isinstance(record, Commit):
             return False
-        self.record = self._tip = record
+        self.committed = self._tip = record
         self._number, self._uuid = record.number, new_uuid()
         self._merging.clear()
         self._layout = None

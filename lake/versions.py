@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from .errors import ConflictError, InputError, NotFoundError
 from .history.ancestry import Parting, ancestors, parting
-from .history.log import Record
+from .history.log import Commit
 from .history.merge import changes_between, merged
 from .history.trees import History
 from .nodes.node import Node, Tree
@@ -21,7 +21,7 @@ Begin = Callable[[], Transaction]
 """Begins a transaction on what the branch holds now, with one attempt."""
 
 
-def merge(history: History, theirs: Record, branch: str, message: str, author: str) -> Record | None:
+def merge(history: History, theirs: Commit, branch: str, message: str, author: str) -> Commit | None:
     """Bring into *branch* what *theirs* has done since they parted; see `Lake.merge`."""
     for _ in _attempts():
         ours, number = history.log.head(branch)
@@ -38,34 +38,34 @@ def merge(history: History, theirs: Record, branch: str, message: str, author: s
             changes = changes_between(base, history.tree(theirs))
             transaction.merge(base, changes, parent=theirs.reference)
             if _won(transaction):
-                return transaction.record
+                return transaction.committed
     raise AssertionError("the attempts end with an error")
 
 
-def revert(history: History, record: Record, begin: Begin) -> Record | None:
+def revert(history: History, record: Commit, begin: Begin) -> Commit | None:
     """Undo what one commit did; see `Lake.revert`."""
     return _applied(history, record, _parent(history, record), begin)
 
 
-def cherry_pick(history: History, record: Record, begin: Begin) -> Record | None:
+def cherry_pick(history: History, record: Commit, begin: Begin) -> Commit | None:
     """Do what one commit did; see `Lake.cherry_pick`."""
     return _applied(history, _parent(history, record), record, begin)
 
 
-def origin(record: Record) -> str:
+def origin(record: Commit) -> str:
     """Id of the commit that this one was picked from, at first; its own if it was not."""
     notes = record.provenance.get("notes")
     return str(notes[PICKED]) if isinstance(notes, dict) and PICKED in notes else record.id
 
 
-def _applied(history: History, base: Record, side: Record, begin: Begin) -> Record | None:
+def _applied(history: History, base: Commit, side: Commit, begin: Begin) -> Commit | None:
     before = history.tree(base)
     changes = changes_between(before, history.tree(side))
     for _ in _attempts():
         transaction = begin()
         transaction.merge(before, changes)
         if _won(transaction):
-            return transaction.record
+            return transaction.committed
     raise AssertionError("the attempts end with an error")
 
 
@@ -87,7 +87,7 @@ def _won(transaction: Transaction) -> bool:
     return True
 
 
-def _parent(history: History, record: Record) -> Record:
+def _parent(history: History, record: Commit) -> Commit:
     if not record.parents:
         raise InputError(f"commit {record.id[:12]} is the first; there is nothing before it")
     return history.log.read(record.parents[0])
@@ -112,7 +112,7 @@ def _common_tree(history: History, parted: Parting) -> Tree:
     return tree
 
 
-def _shared_picks(history: History, parted: Parting) -> list[Record]:
+def _shared_picks(history: History, parted: Parting) -> list[Commit]:
     """Commits of one side that the other has too, under another id; oldest first."""
     have = {origin(record) for record in parted.one}
     shared = [record for record in parted.other if origin(record) in have]

@@ -25,7 +25,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from ..digest import canonical_json, digest_of
 from ..drafts import Draft, Drafts
 from ..errors import InputError, ReadOnlyError
-from ..history.log import Record
+from ..history.log import Commit
 from ..history.trees import History
 from ..names import ROOT, checked_name
 from ..nodes.entry import Entry
@@ -65,7 +65,7 @@ class ZarrStore(Store):
         tree: Mapping[str, Node],
         writer: ObjectWriter | None = None,
         *,
-        origin: tuple[History, Record] | None = None,
+        origin: tuple[History, Commit] | None = None,
         read_only: bool = False,
     ) -> None:
         super().__init__(read_only=read_only or writer is None)
@@ -75,7 +75,7 @@ class ZarrStore(Store):
         self.origin = origin
 
     @classmethod
-    def of(cls, history: History, record: Record) -> Self:
+    def of(cls, history: History, record: Commit) -> Self:
         """The tree of a commit, read-only."""
         return cls(history.objects, history.tree(record), origin=(history, record))
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import ExpiredError
-from .log import Log, Record
+from .log import Commit, Log
 
 _ONE, _OTHER, _BOTH = 1, 2, 3
 # Sorts newest first.
-_Dated = tuple[float, int, str, Record]
+_Dated = tuple[float, int, str, Commit]
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Parting:
         Commits that only one of them follows, and it itself; newest first.
     """
 
-    bases: list[Record]
-    one: list[Record]
-    other: list[Record]
+    bases: list[Commit]
+    one: list[Commit]
+    other: list[Commit]
 
 
-def ancestors(log: Log, record: Record) -> Iterator[Record]:
+def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
     """*record* and all commits before it, newest first, none before one that follows it.
 
     History that has expired is left out.
@@ -60,12 +60,12 @@ def ancestors(log: Log, record: Record) -> Iterator[Record]:
                     heapq.heappush(ready, _dated(records[reference.id]))
 
 
-def follows(log: Log, record: Record, earlier: Record) -> bool:
+def follows(log: Log, record: Commit, earlier: Commit) -> bool:
     """Whether *earlier* is *record* or comes before it."""
     return any(found.id == earlier.id for found in ancestors(log, record))
 
 
-def parting(log: Log, one: Sequence[Record], other: Record) -> Parting:
+def parting(log: Log, one: Sequence[Commit], other: Commit) -> Parting:
     """Where *one* (all together) and *other* parted; reads little more than what they did since.
 
     Raises
@@ -92,11 +92,11 @@ class _Walk:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, Commit] = {}
         self.colours: dict[str, int] = {}
         self.ahead: list[_Dated] = []
 
-    def reach(self, record: Record, colour: int) -> None:
+    def reach(self, record: Commit, colour: int) -> None:
         colour |= self.colours.get(record.id, 0)
         if colour != self.colours.get(record.id):
             self.colours[record.id] = colour
@@ -108,21 +108,21 @@ class _Walk:
         for parent in _parents(self._log, record):
             self.reach(parent, self.colours[record.id])
 
-    def coloured(self, colour: int) -> list[Record]:
+    def coloured(self, colour: int) -> list[Commit]:
         found = (record for record in self._records.values() if self.colours[record.id] == colour)
         return sorted(found, key=_dated)
 
-    def bases(self) -> list[Record]:
+    def bases(self) -> list[Commit]:
         common = self.coloured(_BOTH)
         before = {parent.id for record in common for parent in record.parents}
         return [record for record in common if record.id not in before]
 
 
-def _dated(record: Record) -> _Dated:
+def _dated(record: Commit) -> _Dated:
     return -record.time.timestamp(), -record.number, record.id, record
 
 
-def _parents(log: Log, record: Record) -> Iterator[Record]:
+def _parents(log: Log, record: Commit) -> Iterator[Commit]:
     for reference in record.parents:
         try:
             yield log.read(reference)

@@ -68,7 +68,7 @@ class Reference:
 
 
 @dataclass(frozen=True, repr=False)
-class Record:
+class Commit:
     """One commit.
 
     Parameters
@@ -90,7 +90,7 @@ class Record:
     fields: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        return f"<Record {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
+        return f"<Commit {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
 
     @property
     def reference(self) -> Reference:
@@ -160,7 +160,7 @@ class Log:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._records: dict[str, Record | Pointer] = {}
+        self._records: dict[str, Commit | Pointer] = {}
         self._last: dict[tuple[Space, str], int] = {}
         self._places: dict[Digest, tuple[int, str]] = {}
         self._scanned: dict[str, int] = {}
@@ -188,7 +188,7 @@ class Log:
         record = self.record(name, last, space)
         return last, record.target if isinstance(record, Pointer) else record.reference
 
-    def tip(self, branch: str = MAIN) -> Record:
+    def tip(self, branch: str = MAIN) -> Commit:
         """The commit that *branch* means now.
 
         Raises
@@ -198,14 +198,14 @@ class Log:
         """
         return self.head(branch)[0]
 
-    def head(self, branch: str = MAIN) -> tuple[Record, int]:
+    def head(self, branch: str = MAIN) -> tuple[Commit, int]:
         """The commit that *branch* means now, and the number of the record that says so."""
         last, target = self.state(branch)
         if last is None or target is None:
             raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
         return self.read(target), last
 
-    def read(self, reference: Reference) -> Record:
+    def read(self, reference: Reference) -> Commit:
         """A commit, verified.
 
         Raises
@@ -216,14 +216,14 @@ class Log:
             It is missing, damaged, or another commit stands in its place.
         """
         # The place is that of the lake where the commit was made: here another may stand there, or nothing.
-        record: Record | Pointer | None = None
+        record: Commit | Pointer | None = None
         last, expired = self.last(reference.branch), None
         if last is not None and reference.number <= last:
             try:
                 record = self.record(reference.branch, reference.number)
             except ExpiredError as error:
                 expired = error
-        if not isinstance(record, Record) or record.id != reference.id:
+        if not isinstance(record, Commit) or record.id != reference.id:
             record = self._elsewhere(reference.id)
         if record is None and expired is not None:
             raise expired
@@ -232,7 +232,7 @@ class Log:
             raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
         return record
 
-    def _elsewhere(self, commit: Digest) -> Record | None:
+    def _elsewhere(self, commit: Digest) -> Commit | None:
         """A commit by its id alone, for it or its follower came from another lake."""
         names = sorted(self.all_names(), key=lambda name: (not name.startswith(IMPORTED), name))
         for name in names:
@@ -241,17 +241,17 @@ class Log:
             last, first = self.last(name), max(self._scanned.get(name, 0), self.horizon(name))
             for number in range(first, -1 if last is None else last + 1):
                 record = self.record(name, number)
-                if isinstance(record, Record):
+                if isinstance(record, Commit):
                     self._places[record.id] = record.number, record.branch
                 self._scanned[name] = number + 1
         place = self._places.get(commit)
         return None if place is None else self._commit(*place)
 
-    def _commit(self, number: int, branch: str) -> Record | None:
+    def _commit(self, number: int, branch: str) -> Commit | None:
         record = self.record(branch, number)
-        return record if isinstance(record, Record) else None
+        return record if isinstance(record, Commit) else None
 
-    def reflog(self, name: str, space: Space = "log") -> Iterator[Record | Pointer]:
+    def reflog(self, name: str, space: Space = "log") -> Iterator[Commit | Pointer]:
         """All that happened to a branch or tag, newest first; what has expired is left out."""
         last, horizon = self.last(name, space), self.horizon(name, space)
         for number in range(-1 if last is None else last, horizon - 1, -1):
@@ -297,7 +297,7 @@ class Log:
 
     def append(
         self, name: str, number: int, fields: Mapping[str, Any], space: Space = "log"
-    ) -> Record | Pointer | None:
+    ) -> Commit | Pointer | None:
         """Create record *number*; None if another writer has created it already.
 
         The record says where it was made; one that came from another lake says so already.
@@ -375,7 +375,7 @@ class Log:
         keys = keys or [stored.key for stored in self._storage.list(f"{space}/{name}/")]
         return [int(_file(key)) for key in keys if _NUMBER.fullmatch(_file(key))]
 
-    def record(self, name: str, number: int, space: Space = "log") -> Record | Pointer:
+    def record(self, name: str, number: int, space: Space = "log") -> Commit | Pointer:
         """One record, verified.
 
         Raises
@@ -409,7 +409,7 @@ class Log:
                 if data is not None:
                     self._keep(key, parse_record(data, key, name, ahead[key]))
 
-    def _keep(self, key: str, record: Record | Pointer) -> Record | Pointer:
+    def _keep(self, key: str, record: Commit | Pointer) -> Commit | Pointer:
         while len(self._records) >= _KEPT_RECORDS:
             self._records.pop(next(iter(self._records)), None)
         self._records[key] = record
@@ -437,7 +437,7 @@ def record_key(name: str, number: int, space: Space = "log") -> str:
     return f"{space}/{name}/{number:012d}"
 
 
-def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Pointer:
+def parse_record(data: bytes, key: str, name: str, number: int) -> Commit | Pointer:
     """The record that *data* holds, record *number* of a branch or tag.
 
     Raises
@@ -463,16 +463,16 @@ def parse_record(data: bytes, key: str, name: str, number: int) -> Record | Poin
     raise CorruptObjectError(f"record {key} has a wrong {wrong[0]}")
 
 
-def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -> Record | Pointer:
+def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -> Commit | Pointer:
     if "target" not in fields:
-        return Record(name, number, digest, fields)
+        return Commit(name, number, digest, fields)
     target = None if fields["target"] is None else Reference.from_json(fields["target"])
     time = datetime.fromisoformat(fields["time"])
     return Pointer(fields["uuid"], time, fields["author"], fields["message"], target)
 
 
-def _checked(record: Record | Pointer, key: str) -> Record | Pointer:
-    if isinstance(record, Record):
+def _checked(record: Commit | Pointer, key: str) -> Commit | Pointer:
+    if isinstance(record, Commit):
         stored = "tree" in record.fields
         possible = 0 <= record.depth <= FOLD_AFTER and (record.depth == 0) == stored
         if not possible or not is_digest(record.snapshot) or (record.depth and not record.parents):

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from ..errors import InputError, NotFoundError
 from .ancestry import follows
-from .log import MAIN, Pointer, Record, Space, checked_ref_name
+from .log import MAIN, Commit, Pointer, Space, checked_ref_name
 from .trees import History
 
 
-class Refs(Mapping[str, Record]):
+class Refs(Mapping[str, Commit]):
     """The branches, or the tags, of a lake: names and the commits they mean now.
 
     Parameters
@@ -29,7 +29,7 @@ class Refs(Mapping[str, Record]):
         self._kind = "branch" if space == "log" else "tag"
         self._author = author
 
-    def __getitem__(self, name: str) -> Record:
+    def __getitem__(self, name: str) -> Commit:
         return self._state(name)[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -41,7 +41,7 @@ class Refs(Mapping[str, Record]):
     def __repr__(self) -> str:
         return f"<{self._kind}: {', '.join(f'{name} {record.id[:8]}' for name, record in self.items())}>"
 
-    def create(self, name: str, at: str | datetime = MAIN) -> Record:
+    def create(self, name: str, at: str | datetime = MAIN) -> Commit:
         """Give the commit that *at* means a new name.
 
         Raises
@@ -59,7 +59,7 @@ class Refs(Mapping[str, Record]):
             if self._point(name, new, f"Create {self._kind} {name}", number):
                 return new
 
-    def move(self, name: str, to: str | datetime, *, force: bool = False) -> Record:
+    def move(self, name: str, to: str | datetime, *, force: bool = False) -> Commit:
         """Let *name* mean another commit.
 
         Parameters
@@ -101,18 +101,18 @@ class Refs(Mapping[str, Record]):
             if self._point(name, None, f"Delete {self._kind} {name} at {old.id[:12]}", number):
                 return
 
-    def reflog(self, name: str) -> list[Record | Pointer]:
+    def reflog(self, name: str) -> list[Commit | Pointer]:
         """What a name has meant, newest first; also of a name that was deleted."""
         return list(self._log.reflog(name, self._space))
 
-    def _state(self, name: str) -> tuple[Record, int]:
+    def _state(self, name: str) -> tuple[Commit, int]:
         """What a name means now, and the number of the record that says so."""
         number, target = self._log.state(checked_ref_name(name), self._space)
         if number is None or target is None:
             raise NotFoundError(f"there is no {self._kind} {name!r}; there are: {', '.join(self) or 'none'}")
         return self._log.read(target), number
 
-    def _point(self, name: str, record: Record | None, message: str, after: int | None) -> bool:
+    def _point(self, name: str, record: Commit | None, message: str, after: int | None) -> bool:
         target = None if record is None else record.reference
         return self._log.point(
             name, target, message=message, author=self._author, after=after, space=self._space

@@ -13,7 +13,7 @@ from ..nodes.entry import ShardRef
 from ..nodes.node import Node, Tree, changed_node, tree_digest
 from ..nodes.shards import Shard, parse_shard
 from ..objects.store import ObjectStore, Place
-from .log import MAIN, Log, Pointer, Record, checked_ref_name
+from .log import MAIN, Commit, Log, Pointer, checked_ref_name
 
 _CACHED_SHARDS = 64
 _EMPTY_TREE = digest_of(b"{}")
@@ -32,7 +32,7 @@ class History:
     def __reduce__(self) -> tuple[Any, ...]:
         return History, (self.objects, self.log)
 
-    def tree(self, record: Record) -> Tree:
+    def tree(self, record: Commit) -> Tree:
         """The nodes as of *record*.
 
         Raises
@@ -48,7 +48,7 @@ class History:
             self.keep(record, tree)
         return tree
 
-    def keep(self, record: Record, tree: Tree) -> None:
+    def keep(self, record: Commit, tree: Tree) -> None:
         """Remember the tree of *record*, and forget those of long ago."""
         while len(self._trees) >= 8:
             del self._trees[next(iter(self._trees))]
@@ -68,7 +68,7 @@ class History:
             self._shards.pop(next(iter(self._shards)), None)
         self._shards[ref.digest] = shard
 
-    def resolve(self, ref: str | datetime) -> Record:
+    def resolve(self, ref: str | datetime) -> Commit:
         """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
 
         Raises
@@ -92,7 +92,7 @@ class History:
             return self.log.read(target)
         return self._at_time(_parsed_time(ref)) if dated else self._by_id(ref)
 
-    def commits(self) -> Iterator[Record]:
+    def commits(self) -> Iterator[Commit]:
         """Every commit that stands in the log of any branch, deleted ones included."""
         for branch in self.log.all_names():
             for number in self.log.numbers(branch):
@@ -100,10 +100,10 @@ class History:
                     record = self.log.record(branch, number)
                 except ExpiredError:
                     continue
-                if isinstance(record, Record):
+                if isinstance(record, Commit):
                     yield record
 
-    def _before(self, record: Record, steps: int, ref: str) -> Record:
+    def _before(self, record: Commit, steps: int, ref: str) -> Commit:
         for done in range(steps):
             if not record.parents:
                 raise NotFoundError(f"{ref}: there are only {done} commits before {ref.rsplit('~', 1)[0]}")
@@ -114,7 +114,7 @@ class History:
                 raise ExpiredError(f"{ref}: only {done} commits before {before} are left; {error}") from None
         return record
 
-    def _by_id(self, prefix: str) -> Record:
+    def _by_id(self, prefix: str) -> Commit:
         if not re.fullmatch(r"[0-9a-f]{4,64}", prefix):
             raise NotFoundError(f"there is no branch, tag or commit {prefix!r}")
         found = [record for record in self.commits() if record.id.startswith(prefix)]
@@ -124,11 +124,11 @@ class History:
             raise NotFoundError(f"{prefix}: no commit begins so{self.expired_too()}")
         return found[0]
 
-    def _at_time(self, time: datetime) -> Record:
+    def _at_time(self, time: datetime) -> Commit:
         """What the main branch meant at that time."""
         moment = time if time.tzinfo else time.replace(tzinfo=UTC)
         for record in self.log.reflog(MAIN):
-            if record.time <= moment and isinstance(record, Record):
+            if record.time <= moment and isinstance(record, Commit):
                 return record
             if record.time <= moment and isinstance(record, Pointer) and record.target is not None:
                 return self.log.read(record.target)
@@ -140,8 +140,8 @@ class History:
         expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
         return f"; early history of {', '.join(expired)} has expired" if expired else ""
 
-    def _read(self, record: Record) -> Tree:
-        later: list[Record] = []
+    def _read(self, record: Commit) -> Tree:
+        later: list[Commit] = []
         while record.depth and record.id not in self._trees:
             if len(later) == 1:
                 # They stand one before the other, unless branches began or commits came from elsewhere.
@@ -158,7 +158,7 @@ class History:
             tree = self._changed(tree, change)
         return tree
 
-    def _stored(self, record: Record) -> Tree:
+    def _stored(self, record: Commit) -> Tree:
         try:
             at = record.fields["tree"]
             # Every lake begins with an empty tree, and needs no file to know what it holds.
@@ -171,7 +171,7 @@ class History:
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptObjectError(f"commit {record.id}: its tree cannot be read: {error!r}") from error
 
-    def _changed(self, tree: Tree, record: Record) -> Tree:
+    def _changed(self, tree: Tree, record: Commit) -> Tree:
         nodes: dict[str, Node] = dict(tree)
         try:
             for name, change in record.fields["changes"].items():

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ..data.parquet import ROW_GROUP, plain, write_file
 from ..errors import NotFoundError
-from ..history.log import MAIN, Record
+from ..history.log import MAIN, Commit
 from ..history.trees import History
 from ..nodes.entry import Entry
 from ..nodes.node import Node, Tree, tree_digest
@@ -46,7 +46,7 @@ class Compaction:
 
     joined: Mapping[str, tuple[int, int]]
     repacked: int
-    commits: tuple[Record, ...]
+    commits: tuple[Commit, ...]
 
 
 def compact(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..errors import InputError
-from ..history.log import MAIN, Log, Pointer, Record, record_key
+from ..history.log import MAIN, Commit, Log, Pointer, record_key
 from ..history.trees import History
 from ..objects.store import ObjectStore
 
@@ -147,15 +147,15 @@ class _Needs:
         record = self._log.record(branch, number)
         return isinstance(record, Pointer) and record.target is None
 
-    def _keep_island(self, record: Record) -> None:
+    def _keep_island(self, record: Commit) -> None:
         self.islands.add((record.branch, record.number))
         for branch, number in self._needed_by(record):
             before = self._log.record(branch, number)
-            if isinstance(before, Record):
+            if isinstance(before, Commit):
                 self._keep_island(before)
 
-    def _needed_by(self, record: Record | Pointer) -> Iterator[tuple[str, int]]:
-        if isinstance(record, Record):
+    def _needed_by(self, record: Commit | Pointer) -> Iterator[tuple[str, int]]:
+        if isinstance(record, Commit):
             targets = record.parents[:1] if record.depth else ()
         else:
             targets = () if record.target is None else (record.target,)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..digest import Digest
 from ..errors import CorruptObjectError, ExpiredError
-from ..history.log import Pointer, Record, Space, record_key
+from ..history.log import Commit, Pointer, Space, record_key
 from ..history.trees import History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import Shard, parse_shard
@@ -78,7 +78,7 @@ class Reachable:
                         self._read(record_key(name, number, space), partial(log.record, name, number, space))
                 self._follow(name, space)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Commit) -> None:
         """Add what one commit stands on."""
         while record.depth:
             self._record(record)
@@ -100,7 +100,7 @@ class Reachable:
                 record_key(target.branch, target.number), CorruptObjectError(f"{name} means it: {error}")
             )
 
-    def _read(self, key: str, read: Callable[[], Record | Pointer]) -> None:
+    def _read(self, key: str, read: Callable[[], Commit | Pointer]) -> None:
         try:
             record = read()
         except ExpiredError:
@@ -109,10 +109,10 @@ class Reachable:
             self.broken[key] = error
             return
         self.records.add(key)
-        if isinstance(record, Record):
+        if isinstance(record, Commit):
             self._record(record)
 
-    def _record(self, record: Record) -> None:
+    def _record(self, record: Commit) -> None:
         key = record_key(record.branch, record.number)
         self.records.add(key)
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..digest import Digest, digest_of
 from ..errors import CorruptObjectError, NeurolakeError, NotFoundError
-from ..history.log import Pointer, Record, Reference, parse_record, record_key
+from ..history.log import Commit, Pointer, Reference, parse_record, record_key
 from ..history.trees import History
 from ..nodes.entry import Entry
 from ..nodes.shards import Shard
@@ -168,7 +168,7 @@ def _references(history: History, key: str) -> Iterator[Reference]:
                             yield at
 
 
-def _referred(record: Record | Pointer) -> tuple[Reference, ...]:
-    if isinstance(record, Record):
+def _referred(record: Commit | Pointer) -> tuple[Reference, ...]:
+    if isinstance(record, Commit):
         return record.parents
     return () if record.target is None else (record.target,)

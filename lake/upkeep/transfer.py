@@ -18,7 +18,7 @@ from functools import partial
 from ..digest import Digest, digest_of
 from ..errors import ConflictError, CorruptObjectError, NeurolakeError, NotFoundError
 from ..history.ancestry import ancestors
-from ..history.log import EXPIRED, IMPORTED, Record
+from ..history.log import EXPIRED, IMPORTED, Commit
 from ..history.trees import History
 from ..objects.condemned import Condemned
 from ..objects.packs import pack_content
@@ -51,7 +51,7 @@ def push(
     *,
     author: str,
     progress: Progress | None = None,
-) -> tuple[Record, int]:
+) -> tuple[Commit, int]:
     """Send the commits of a branch that the other lake lacks, then let its branch *to* go forward to them.
 
     Returns
@@ -83,7 +83,7 @@ def push(
 
 
 def send(
-    source: History, target: History, tip: Record, *, author: str, progress: Progress | None = None
+    source: History, target: History, tip: Commit, *, author: str, progress: Progress | None = None
 ) -> int:
     """Make *tip* and all before it known to another lake; the number of commits that were not."""
     known = {record.id for record in target.commits()}
@@ -144,7 +144,7 @@ class _Arrival:
                 "then, and send again"
             )
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Commit) -> None:
         """Make a commit known."""
         while self._target.log.append(self._branch, self._number + 1, record.fields) is None:
             # Garbage collection was first, and is going to delete what it has condemned before.
@@ -158,12 +158,12 @@ class _Arrival:
             self._number += 1
 
 
-def _missing(source: History, tip: Record, known: set[Digest]) -> Iterator[Record]:
+def _missing(source: History, tip: Commit, known: set[Digest]) -> Iterator[Commit]:
     """Commits that are not *known*, none before one that follows it."""
     return (record for record in ancestors(source.log, tip) if record.id not in known)
 
 
-def _head(history: History, branch: str) -> tuple[Record | None, int | None]:
+def _head(history: History, branch: str) -> tuple[Commit | None, int | None]:
     try:
         return history.log.head(branch)
     except NotFoundError:

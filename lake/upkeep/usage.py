@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import CorruptObjectError
-from ..history.log import Record, record_key
+from ..history.log import Commit, record_key
 from ..history.trees import History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import parse_shard
@@ -34,13 +34,13 @@ class Users:
         self._keys = frozenset(key for key, _ in hurt)
         self._shards: dict[str, dict[int, Hurt]] = {}
 
-    def of(self, records: Iterable[Record]) -> dict[Hurt, tuple[set[str], list[str]]]:
+    def of(self, records: Iterable[Commit]) -> dict[Hurt, tuple[set[str], list[str]]]:
         """Names of nodes and ids of commits for each object, commits in the order of *records*.
 
         It is fastest where each record follows the one before.
         """
         found: dict[Hurt, tuple[set[str], list[str]]] = {one: (set(), []) for one in self._hurt}
-        previous: tuple[Record, _State] | None = None
+        previous: tuple[Commit, _State] | None = None
         for record in records:
             state = self._state(record, previous)
             previous = (record, state)
@@ -49,7 +49,7 @@ class Users:
                 found[one][1].append(record.id)
         return found
 
-    def _state(self, record: Record, previous: "tuple[Record, _State] | None") -> "_State":
+    def _state(self, record: Commit, previous: "tuple[Commit, _State] | None") -> "_State":
         if record.depth == 0:
             return self._base(record)
         if previous is not None and previous[0].id == record.parents[0].id:
@@ -67,7 +67,7 @@ class Users:
                 state.nodes[name] = self._node(value, state.nodes.get(name))
         return state
 
-    def _base(self, record: Record) -> "_State":
+    def _base(self, record: Commit) -> "_State":
         needed = {record_key(record.branch, record.number)}
         try:
             at = record.fields["tree"]

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from ..digest import Digest, digest_of
 from ..errors import CorruptObjectError, NotFoundError, StorageError
-from ..history.log import Log, Record, record_key
+from ..history.log import Commit, Log, record_key
 from ..history.trees import History
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
@@ -214,7 +214,7 @@ class _Scan:
                 self._progress(self._done, self.total)
         return block
 
-    def _commits(self) -> Iterator[Record]:
+    def _commits(self) -> Iterator[Commit]:
         """Commits that can be read, each after those before it."""
         if self._only is not None:
             yield self._only
@@ -224,7 +224,7 @@ class _Scan:
             for number in reversed(log.numbers(branch)):
                 if record_key(branch, number) in self.reachable.records:
                     record = log.record(branch, number)
-                    if isinstance(record, Record):
+                    if isinstance(record, Commit):
                         yield record
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...lake import Record
+from ...lake import Commit
 from ...lake.errors import NotFoundError
 from ...lake.nodes.content import content, parts
 from ...lake.nodes.derived import Derived, Origin, result_of
@@ -38,7 +38,7 @@ class Lineage:
     name: str
     kind: str | None
     content: str
-    commits: tuple[Record, ...] = ()
+    commits: tuple[Commit, ...] = ()
     origin: Origin | None = None
     inputs: tuple["Lineage", ...] = ()
     results: tuple[Derived, ...] = ()
@@ -101,8 +101,8 @@ class _Tracer:
 
     def __init__(self, lake: "Lake", snapshot: "Snapshot") -> None:
         self._lake = lake
-        self._histories: dict[str, list[Record]] = {snapshot.commit.id: snapshot.history()}
-        self._records: dict[str, Record] = {
+        self._histories: dict[str, list[Commit]] = {snapshot.commit.id: snapshot.history()}
+        self._records: dict[str, Commit] = {
             record.id: record for record in self._histories[snapshot.commit.id]
         }
         self._path: list[tuple[str, str]] = []
@@ -134,7 +134,7 @@ class _Tracer:
         self._path.pop()
         return found
 
-    def _history(self, snapshot: "Snapshot") -> list[Record]:
+    def _history(self, snapshot: "Snapshot") -> list[Commit]:
         found = self._histories.get(snapshot.commit.id)
         if found is None:
             found = self._histories[snapshot.commit.id] = snapshot.history()

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 
-from ...lake import Lake, Record
+from ...lake import Commit, Lake
 from ...lake.errors import InputError, NotFoundError
 from ...lake.history.log import MAIN
 from . import values as isf_values
@@ -282,7 +282,7 @@ class Database:
             raise InputError(f"there is a key {key!r} already")
         files = {relative: snapshot.files[node] for relative, node in below(snapshot.tree, name).items()}
 
-        def commit(working: ManagedFolder) -> Record | None:
+        def commit(working: ManagedFolder) -> Commit | None:
             return session.replace(path, folder(working), f"write folder {'/'.join(path)}")
 
         session.folders[name] = working_folder(session.lake.id, path[-1], files, commit)

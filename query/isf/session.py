@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ...lake import Lake, Record, Snapshot, Transaction
+from ...lake import Commit, Lake, Snapshot, Transaction
 from ...lake.errors import ConflictError, InputError, NotFoundError, ReadOnlyError
 from ...lake.nodes.node import Tree
 from .folders import ManagedFolder, files_of
@@ -58,7 +58,7 @@ class Session:
         """The node of a path."""
         return "/".join((self.prefix, *path))
 
-    def replace(self, path: Path, put: Put, message: str) -> Record | None:
+    def replace(self, path: Path, put: Put, message: str) -> Commit | None:
         """Make what is stored at a path, and below it, what *put* puts there; in one commit.
 
         Raises
@@ -88,7 +88,7 @@ class Session:
 
         self.commit(f"rename {'/'.join(source)} to {'/'.join(target)}", edit)
 
-    def commit(self, message: str, edit: Callable[[Transaction], None]) -> Record | None:
+    def commit(self, message: str, edit: Callable[[Transaction], None]) -> Commit | None:
         """Commit an edit; where another writer changed the same key first, once more on what is there then."""
         if self.pinned or self.readonly is True:
             raise ReadOnlyError("this database was opened for reading: open the branch, without readonly")
@@ -160,7 +160,7 @@ def _put_group(transaction: Transaction, name: str, *, kind: str) -> None:
     transaction.drafts.put(name, "group", meta, {})
 
 
-def written_by(snapshot: Snapshot, name: str) -> Record:
+def written_by(snapshot: Snapshot, name: str) -> Commit:
     """The commit that last wrote a node: one that says for what, rather than one that only moved its content.
 
     Raises

@@ -8,17 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from neurolake.lake import Array, Lake, Record, Snapshot, Table, Transaction
+from neurolake.lake import Array, Commit, Lake, Snapshot, Table, Transaction
 from neurolake.lake.nodes.node import Node, tree_digest
 
 Edit = Callable[[Transaction], Any]
 
 
-def commit(lake: Lake, edit: Edit, branch: str = "main", message: str = "edit") -> Record:
+def commit(lake: Lake, edit: Edit, branch: str = "main", message: str = "edit") -> Commit:
     with lake.transaction(message, branch=branch) as tx:
         edit(tx)
-    assert tx.record is not None
-    return tx.record
+    assert tx.committed is not None
+    return tx.committed
 
 
 def rows(*values: int) -> pa.Table:

@@ -26,7 +26,7 @@ from lake_contents import contents
 
 from neurolake.lake import Lake, Transaction
 from neurolake.lake.digest import canonical_json, digest_of
-from neurolake.lake.history.log import Record
+from neurolake.lake.history.log import Commit
 from neurolake.lake.storage.local import LocalStorage
 
 FOLDER = Path(__file__).parents[1] / "data" / "format-v1"
@@ -111,11 +111,11 @@ def aside(tx: Transaction) -> None:
     tx.array("partly")[3] = 7.0
 
 
-def change(lake: Lake, edit: Any, message: str, branch: str = "main") -> Record:
+def change(lake: Lake, edit: Any, message: str, branch: str = "main") -> Commit:
     with lake.transaction(message, branch=branch, notes={"step": message}) as tx:
         edit(tx)
-    assert tx.record is not None
-    return tx.record
+    assert tx.committed is not None
+    return tx.committed
 
 
 def make(root: Path, other: Path) -> Lake:

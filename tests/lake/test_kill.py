@@ -48,7 +48,7 @@ def write(url, acknowledged):
         if branch == "side":
             acknowledge(lake.merge("side"), file)
         else:
-            acknowledge(tx.record, file)
+            acknowledge(tx.committed, file)
         at += 1
 
 for line in sys.stdin:

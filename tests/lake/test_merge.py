@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lake_contents import Edit, commit, contents, rows
 
-from neurolake.lake import Lake, Record, Transaction
+from neurolake.lake import Commit, Lake, Transaction
 from neurolake.lake.errors import ConflictError, InputError
 from neurolake.lake.history.log import Log, Pointer
 
@@ -778,7 +778,7 @@ def test_merges_in_either_order(sides: tuple[list[tuple[str, int]], ...], each: 
 
 
 def test_records_tell_what_was_merged(parted: Lake) -> None:
-    theirs: Record = commit(parted, lambda tx: tx.put_file("n", b"1"), "side")
+    theirs: Commit = commit(parted, lambda tx: tx.put_file("n", b"1"), "side")
     commit(parted, lambda tx: tx.put_file("f", b"1"))
     parted.merge("side")
     assert theirs.id in {record.id for record in parted.log()} and parted.head.commit.changed == ("n",)

@@ -167,7 +167,7 @@ class TestLostAnswers:
         assert len(lake.log()) == 3
         storage._dead = False
         tx.commit()
-        assert len(lake.log()) == 3 and tx.record == lake.head.commit
+        assert len(lake.log()) == 3 and tx.committed == lake.head.commit
         tx.append_table("t", rows(4))
         tx.commit()
         assert [row["x"] for row in contents(lake.head)["t"]] == [1, 2, 3, 4] and len(lake.log()) == 4

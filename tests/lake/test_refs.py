@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lake_contents import commit, contents
 
-from neurolake.lake import Lake, Record
+from neurolake.lake import Commit, Lake
 from neurolake.lake.digest import canonical_json, digest_of
 from neurolake.lake.errors import CorruptObjectError, InputError, NotFoundError
 from neurolake.lake.history.ancestry import ancestors, parting
@@ -19,7 +19,7 @@ from neurolake.lake.history.refs import Refs
 Clock = Callable[[str], None]
 
 
-def put(lake: Lake, content: bytes, branch: str = "main", name: str = "f") -> Record:
+def put(lake: Lake, content: bytes, branch: str = "main", name: str = "f") -> Commit:
     return commit(lake, lambda tx: tx.put_file(name, content), branch, f"put {content!r}")
 
 

@@ -67,7 +67,7 @@ class TestEvolution:
     def test_wrong_names_are_refused(self, table: Lake, names: dict[str, str]) -> None:
         with table.transaction("rename") as tx, pytest.raises(InputError, match="column"):
             tx.rename_columns("t", names)
-        assert tx.record is None
+        assert tx.committed is None
 
 
 class TestRows:
@@ -86,7 +86,7 @@ class TestRows:
     def test_nothing_matches(self, table: Lake) -> None:
         with table.transaction("delete") as tx:
             assert tx.delete_rows("t", field("trial") == 99) == 0
-        assert tx.record is None
+        assert tx.committed is None
 
     def test_all_match(self, table: Lake) -> None:
         with table.transaction("delete") as tx:

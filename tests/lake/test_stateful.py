@@ -104,9 +104,9 @@ class LakeMachine(RuleBasedStateMachine):
         content = data.draw(st.binary(max_size=3))
         with Lake.open(self.folder / "lake", durable=False).transaction("other") as tx:
             tx.put_file("other", content)
-        if tx.record is not None:
-            before = self.committed[tx.record.parents[0].id]
-            self.committed[tx.record.id] = {**before, "other": ("file", content)}
+        if tx.committed is not None:
+            before = self.committed[tx.committed.parents[0].id]
+            self.committed[tx.committed.id] = {**before, "other": ("file", content)}
             self.work["other"] = "file", content
 
     @rule(data=st.data())

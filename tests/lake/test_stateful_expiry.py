@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 from lake_contents import age, contents, rows
 
-from neurolake.lake import Lake, Record, transaction
+from neurolake.lake import Commit, Lake, transaction
 from neurolake.lake.errors import ConflictError, ExpiredError, NotFoundError
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
@@ -50,12 +50,12 @@ class ExpiryMachine(RuleBasedStateMachine):
         self.compacted = False
         with self.lake.transaction("begin") as tx:
             tx.write_table("t", rows(0))
-        assert tx.record is not None
+        assert tx.committed is not None
         self.branches: dict[str, str] = {}
         self.tags: dict[str, str] = {}
-        return self.known("main", tx.record, (Counter([0]), {}))
+        return self.known("main", tx.committed, (Counter([0]), {}))
 
-    def known(self, branch: str, record: Record, state: State) -> str:
+    def known(self, branch: str, record: Commit, state: State) -> str:
         self.states[record.id], self.times[record.id] = state, record.time
         self.branches[branch] = record.id
         return record.id
@@ -70,8 +70,8 @@ class ExpiryMachine(RuleBasedStateMachine):
             with self.lake.transaction("commit", branch=branch) as tx:
                 tx.append_table("t", rows(self.value))
                 tx.put_file(branch, content)
-            assert tx.record is not None
-            self.known(branch, tx.record, (added + Counter([self.value]), {**files, branch: content}))
+            assert tx.committed is not None
+            self.known(branch, tx.committed, (added + Counter([self.value]), {**files, branch: content}))
         return self.branches[branch]
 
     @precondition(lambda self: "side" not in self.branches)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 from lake_contents import age, contents, rows
 
-from neurolake.lake import Lake, Record, Transaction
+from neurolake.lake import Commit, Lake, Transaction
 from neurolake.lake.errors import ConflictError, InputError
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
@@ -105,14 +105,14 @@ class VersionsMachine(RuleBasedStateMachine):
         with self.lake.transaction("begin") as tx:
             tx.write_array("a", np.zeros(2 * CHUNKS, "i8"), chunks=(2,))
             tx.write_table("t", rows(-1))
-        assert tx.record is not None
-        self.branches = {"main": self.known(tx.record, State())}
+        assert tx.committed is not None
+        self.branches = {"main": self.known(tx.committed, State())}
         self.tags: dict[str, str] = {}
         self.held: Transaction | None = None
         self.deleted = False
-        return tx.record.id
+        return tx.committed.id
 
-    def known(self, record: Record, state: State) -> str:
+    def known(self, record: Commit, state: State) -> str:
         self.states[record.id] = state
         self.parents[record.id] = tuple(parent.id for parent in record.parents)
         return record.id
@@ -159,10 +159,10 @@ class VersionsMachine(RuleBasedStateMachine):
                     at = data.draw(st.integers(0, CHUNKS - 1))
                     chunks[at] = value
                     tx.array("a")[2 * at : 2 * at + 2] = value
-        if tx.record is None:
+        if tx.committed is None:
             return self.branches[branch]
-        self.branches[branch] = self.known(tx.record, State(files, added, slabs, tuple(chunks)))
-        return tx.record.id
+        self.branches[branch] = self.known(tx.committed, State(files, added, slabs, tuple(chunks)))
+        return tx.committed.id
 
     @rule(name=st.sampled_from(["one", "two"]), commit=commits)
     def branch(self, name: str, commit: str) -> None:

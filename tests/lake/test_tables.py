@@ -95,7 +95,7 @@ class TestWriting:
         assert table.rows == 0 and table.to_arrow().equals(SPIKES[:0])
         with lake.transaction("append") as tx:
             tx.append_table("t", SPIKES[:0])
-        assert tx.record is None
+        assert tx.committed is None
         with lake.transaction("append") as tx:
             tx.append_table("t", SPIKES)
         assert reread(lake).to_arrow().equals(SPIKES)
@@ -154,7 +154,7 @@ class TestAppend:
             pytest.raises(InputError, match="column 'trial' is int32, what is appended has string"),
         ):
             tx.append_table("t", clash)
-        assert tx.record is None
+        assert tx.committed is None
 
     def test_to_what_is_no_table(self, lake: Lake) -> None:
         tx = lake.transaction("append")

@@ -62,7 +62,7 @@ class TestAtomicity:
     def test_nothing_changed_is_no_commit(self, lake: Lake) -> None:
         with lake.transaction("nothing") as tx:
             pass
-        assert tx.record is None
+        assert tx.committed is None
         put(lake, "f", b"x")
         for again in (b"x",):
             tx = lake.transaction("the same")
@@ -80,7 +80,7 @@ class TestAtomicity:
             tx.write_table("t", ROWS)
             second = tx.commit()
         assert first is not None and second is not None and second.parents == (first.reference,)
-        assert tx.record == second
+        assert tx.committed == second
         assert sorted(lake) == ["f", "t"] and len(lake.log()) == 3
 
     def test_delete(self, lake: Lake) -> None:
@@ -133,7 +133,7 @@ class TestHistory:
         with lake.transaction("say why", author="Ada", notes={"source": ("run", 3)}) as tx:
             tx.put_file("f", b"x")
         record = Lake.open(lake.url).head.commit
-        assert record == tx.record
+        assert record == tx.committed
         assert (record.message, record.author, record.number, record.branch) == ("say why", "Ada", 1, "main")
         assert record.changed == ("f",) and record.parents == (lake.log()[1].reference,)
         assert before <= record.time <= datetime.now(UTC)
@@ -219,8 +219,8 @@ class TestFolding:
                 else:
                     tx.put_file(name, content)
                     model[name] = content
-            assert tx.record is not None
-            seen[tx.record.id] = tx.record.snapshot, dict(model)
+            assert tx.committed is not None
+            seen[tx.committed.id] = tx.committed.snapshot, dict(model)
         reopened = Lake.open(lake.url)
         for commit, (digest, content) in seen.items():
             snapshot = reopened.at(commit)
@@ -287,7 +287,7 @@ class TestShards:
         with large.transaction("write anew") as tx:
             values = reopened["a"][:]
             tx.write_array("a", values, chunks=(1,))
-        assert tx.record is None
+        assert tx.committed is None
 
     def test_append_touches_one_shard(self, lake: Lake) -> None:
         count = SHARD_SIZE + OVERLAY_SIZE
@@ -492,7 +492,7 @@ class TestConcurrency:
         monkeypatch.setattr(type(lake.storage), "create", lossy)
         with lake.transaction("once") as tx:
             tx.put_file("f", b"x")
-        assert tx.record is not None and len(lake.log()) == 2
+        assert tx.committed is not None and len(lake.log()) == 2
 
     def test_attempts_end(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
         tx = lake.transaction("never", attempts=3)

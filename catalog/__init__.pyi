@@ -1,0 +1,2 @@
+from .attaching import attach as attach
+from .views import Catalog as Catalog

@@ -1,0 +1,1 @@
+"""The cell and input of the demo."""
