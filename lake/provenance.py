@@ -4,11 +4,12 @@ import functools
 import getpass
 import platform
 import socket
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from .checkout import code_version
 
 
 def provenance(notes: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,24 +31,6 @@ def _installed_version() -> str:
         return version("neurolake")
     except PackageNotFoundError:
         return "unknown"
-
-
-@functools.cache
-def code_version(folder: Path) -> dict[str, Any] | None:
-    """Commit of the git checkout that *folder* lies in, and whether it had uncommitted changes."""
-    head = _git(folder, "rev-parse", "HEAD")
-    if head is None:
-        return None
-    return {"commit": head.strip(), "dirty": bool(_git(folder, "status", "--porcelain", "-uno"))}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    command = ["git", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout
 
 
 @functools.cache

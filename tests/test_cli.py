@@ -264,7 +264,7 @@ def test_a_query_is_read_from_a_file(run: Command, tree: Path, tmp_path: Path) -
 
 def test_an_interrupted_ingest_leaves_nothing(tree: Path, tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from neurolake import cli; from neurolake.ingest import simrun; "
+        "import os, signal, sys; from neurolake import cli; from neurolake.ingest.simrun import ingest as simrun; "
         "simrun.stage = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT); cli.main()"
     )
     command = [sys.executable, "-c", script, "ingest", "simrun", tree, "--lake", tmp_path / "lake"]
@@ -275,7 +275,7 @@ def test_an_interrupted_ingest_leaves_nothing(tree: Path, tmp_path: Path) -> Non
 
 def test_an_interrupt_ends_all_processes_quietly(tree: Path, tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from neurolake import cli; from neurolake.ingest import simrun; "
+        "import os, signal, sys; from neurolake import cli; from neurolake.ingest.simrun import ingest as simrun; "
         "simrun._SMALLEST_GROUP = 1; "
         "bar = lambda *a, **k: os.killpg(0, signal.SIGINT); "
         "from contextlib import nullcontext; from neurolake.ingest import commands; commands.progress = lambda what: nullcontext(bar); cli.main()"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .shape import demo_morphology
 from ..cell.shapes import Shape
+from .shape import demo_morphology
 
 STIMULI = ("C2", "B1")
 STIMULUS_MS = 100.0

@@ -21,7 +21,6 @@ from neurolake.lake.history.trees import History
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.nodes.entry import SHARD_SIZE
 from neurolake.lake.nodes.node import tree_digest
-from neurolake.lake.provenance import code_version
 from neurolake.lake.transaction import FOLD_AFTER, INLINE_CHANGES
 
 ROWS = pa.table({"x": [1, 2]})
@@ -140,9 +139,6 @@ class TestHistory:
         found = record.provenance
         assert found["notes"] == {"source": ["run", 3]}
         assert {"neurolake", "python", "host", "code"} <= set(found)
-
-    def test_code_version(self, tmp_path: Path) -> None:
-        assert code_version(tmp_path) is None
 
     def test_log_is_newest_first(self, lake: Lake) -> None:
         for name in "abc":
