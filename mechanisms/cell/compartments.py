@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .shapes import APICAL, DENDRITE, SOMA
+from .shapes import APICAL, DENDRITE
 from .sites import Branches
 
 TUFT_UM = 1000.0
@@ -74,10 +74,7 @@ def _main_bifurcation(cell: Branches) -> int:
 
 def _ends(cell: Branches) -> NDArray[np.float64]:
     """Path length from the soma's 0-end to the end of each section."""
-    ends = cell.start + cell.length
-    soma = cell.labels.index(SOMA)
-    ends[np.arange(len(cell)) != soma] += 0.5 * cell.length[soma]
-    return ends
+    return cell.start + cell.length + cell.stem
 
 
 def _reach(cell: Branches) -> NDArray[np.float64]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from .axon import AIS, with_axon
 from .biophysics import read_cell_model
+from ..errors import ModelError
 from .membrane import check_membrane, equip, segments_wanted
 from .modify import bind_modifiers
 from .sections import Cell
-from .shapes import Morphology
+from .shapes import SOMA, Morphology
 
 __all__ = ["Cell", "create_cell"]
 
@@ -35,9 +36,11 @@ def create_cell(
     Raises
     ------
     ModelError
-        Sections whose label has no parameters, labels, mechanisms, parameters, spatial rules or functions that do
+        No soma, sections whose label has no parameters, labels, mechanisms, parameters, spatial rules or functions that do
         not exist, and values that make no sense.
     """
+    if SOMA not in morphology.labels:
+        raise ModelError("no section of the soma, on which a cell's input and output are", morphology.path)
     model = read_cell_model(parameters, path)
     shapes = with_axon(morphology.shapes) if AIS in model.parts else morphology.shapes
     check_membrane(model, shapes)

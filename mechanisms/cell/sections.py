@@ -58,7 +58,7 @@ class Cell:
 
     @property
     def soma(self) -> Any:
-        """NEURON's section of the soma."""
+        """NEURON's section of the soma, the first where there are several."""
         return self.sections[self.labels.index(SOMA)]
 
     def of_label(self, label: str) -> list[int]:

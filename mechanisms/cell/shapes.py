@@ -1,9 +1,9 @@
 """The shape of a cell: sections of 3-D points.
 
-A section is an unbranched piece. Labels are simrun's: ``Soma``, ``Dendrite`` (basal), ``ApicalDendrite``, ``Axon``;
-whatever starts on the soma starts at its middle, wherever the file attaches it.
+A section is an unbranched piece. Labels are simrun's: ``Soma``, ``Dendrite`` (basal), ``ApicalDendrite``, ``Axon``.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +47,16 @@ class Morphology:
     Attributes
     ----------
     shapes
-        Sections in the order that gives them their IDs; the soma is the root of all others.
+        Sections in the order that gives them their IDs; all grow from one of them.
     path
         The file, if there is one.
+    notices
+        What the file says and is not part of the shape, with its lines.
     """
 
     shapes: tuple[Shape, ...]
     path: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -61,37 +64,61 @@ class Morphology:
         return tuple(shape.label for shape in self.shapes)
 
 
-def morphology(shapes: Sequence[Shape], path: str | Path | None = None) -> Morphology:
+def morphology(
+    shapes: Sequence[Shape],
+    path: str | Path | None = None,
+    lines: Sequence[int] | None = None,
+    notices: Sequence[str] = (),
+) -> Morphology:
     """Put a cell together.
+
+    Parameters
+    ----------
+    shapes
+        Its sections.
+    path, lines
+        The file and the line of each section in it, for messages.
+    notices
+        See `Morphology`.
 
     Raises
     ------
     ModelError
-        No soma, more than one, sections that do not grow from it, names given twice, fewer than two points in a
-        section, diameters that are not above 0, or numbers that are not finite.
+        Names given twice, more than one section without parent, or none, a section that is its own ancestor, one of
+        fewer than two points or of no length, diameters that are not above 0, or numbers that are not finite.
     """
-    names = [shape.name for shape in shapes]
-    roots = [shape for shape in shapes if shape.parent < 0]
-    if [shape.label for shape in shapes].count(SOMA) != 1 or len(roots) != 1 or roots[0].label != SOMA:
-        found = ", ".join(shape.name for shape in roots) or "none"
-        raise ModelError(f"expected one soma from which all grows; sections without parent: {found}", path)
+
+    def refuse(at: int, reason: str) -> ModelError:
+        return ModelError(reason, path, None if lines is None else lines[at])
+
+    known: set[str] = set()
     for at, shape in enumerate(shapes):
-        if names.index(shape.name) != at:
-            raise ModelError(f"section {shape.name!r} is there twice", path)
+        if shape.name in known:
+            raise refuse(at, f"section {shape.name!r} is there twice")
+        known.add(shape.name)
         if len(shape.points) < 2 or not np.ptp(shape.points[:, :3], axis=0).any():
-            raise ModelError(
-                f"section {shape.name!r}: expected two 3-D points or more, not all in one place", path
-            )
+            raise refuse(at, f"section {shape.name!r}: expected two 3-D points or more, not all in one place")
         if not np.isfinite(shape.points).all() or not (shape.points[:, 3] > 0).all():
-            raise ModelError(f"section {shape.name!r}: a diameter not above 0, or a number not finite", path)
-    _check_rooted(shapes, path)
-    return Morphology(tuple(shapes), path if path is None else str(path))
+            raise refuse(at, f"section {shape.name!r}: a diameter not above 0, or a number not finite")
+    roots = [at for at, shape in enumerate(shapes) if shape.parent < 0]
+    if len(roots) != 1:
+        found = ", ".join(shapes[at].name for at in roots) or "none"
+        reason = f"expected one section from which all others grow; sections without parent: {found}"
+        raise refuse(roots[1], reason) if roots else ModelError(reason, path)
+    strangers = set(range(len(shapes))) - _rooted(shapes)
+    if strangers:
+        at = min(strangers)
+        raise refuse(at, f"section {shapes[at].name!r} is its own ancestor, or grows on one that is")
+    return Morphology(tuple(shapes), path if path is None else str(path), tuple(notices))
 
 
-def _check_rooted(shapes: Sequence[Shape], path: str | Path | None) -> None:
-    rooted = {at for at, shape in enumerate(shapes) if shape.parent < 0}
-    while grown := {at for at, shape in enumerate(shapes) if shape.parent in rooted} - rooted:
-        rooted |= grown
+def _rooted(shapes: Sequence[Shape]) -> set[int]:
+    children: dict[int, list[int]] = defaultdict(list)
     for at, shape in enumerate(shapes):
-        if at not in rooted:
-            raise ModelError(f"section {shape.name!r} is its own ancestor", path)
+        children[shape.parent].append(at)
+    rooted: set[int] = set()
+    stack = list(children[-1])
+    while stack:
+        rooted.add(at := stack.pop())
+        stack += children[at]
+    return rooted

@@ -5,6 +5,7 @@ sits at the section's 3-D point whose relative position is nearest to x; its som
 the soma's surface, taken at x.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,12 @@ class Branches:
         Where on the parent, 0 to 1, float64[n_sections].
     start
         Path length from the soma's surface to the 0-end in um, 0 for the soma, float64[n_sections].
+    near
+        Relative position that is nearest to the soma along the section: 0, but where the soma grows on the section or
+        on what grows on it, float64[n_sections].
+    stem
+        Path length in um within the soma, from its 0-end to where the way to the section leaves it; for a section of
+        the soma itself, to its 0-end; float64[n_sections].
     """
 
     labels: tuple[str, ...]
@@ -48,6 +55,8 @@ class Branches:
     parent: NDArray[np.int64]
     parent_x: NDArray[np.float64]
     start: NDArray[np.float64]
+    near: NDArray[np.float64]
+    stem: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,7 +87,8 @@ class Branches:
     def soma_distances(self, section: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Path length in um from each place (int64[n], float64[n]) to the soma's surface; 0 on the soma."""
         on_soma = np.array([label == SOMA for label in self.labels])[section]
-        return np.where(on_soma, 0.0, x * self.length[section] + self.start[section])
+        near, length = self.near[section], self.length[section]
+        return np.where(on_soma, 0.0, np.abs(x - near) * length + (self.start[section] - near * length))
 
 
 def branches(
@@ -113,6 +123,7 @@ def branches(
     length = np.array([_length(shape) for shape in shapes])
     if (flat := np.flatnonzero(length <= 0)).size:
         raise ModelError(f"section {flat[0]} has no length: it needs two 3-D points that differ")
+    start, near, stem = _ways(labels, parents, parent_x, length)
     return Branches(
         labels=tuple(labels),
         points=np.concatenate(shapes),
@@ -121,7 +132,9 @@ def branches(
         length=length,
         parent=np.array(parents, np.int64),
         parent_x=np.array(parent_x, np.float64),
-        start=_starts(labels, parents, parent_x, length),
+        start=start,
+        near=near,
+        stem=stem,
     )
 
 
@@ -141,20 +154,52 @@ def _relative(points: NDArray[np.float64], length: float) -> NDArray[np.float64]
     return relative
 
 
-def _starts(
+def _ways(
     labels: Sequence[str], parents: Sequence[int], parent_x: Sequence[float], length: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    starts = np.full(len(labels), np.nan)
-    for section in range(len(labels)):
-        path = [section]
-        while np.isnan(starts[path[-1]]):
-            at, parent = path[-1], parents[path[-1]]
-            if parent < 0 or labels[parent] == SOMA or labels[at] == SOMA:
-                starts[at] = 0.0
-            elif parent >= len(labels) or parent in path:
-                raise ModelError(f"section {section}: its parents do not lead to a root")
-            else:
-                path.append(parent)
-        for child, parent in zip(path[-2::-1], path[:0:-1], strict=True):
-            starts[child] = starts[parent] + parent_x[child] * length[parent]
-    return starts
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Path length from the soma to each section's 0-end, the place nearest to the soma, and the way in the soma."""
+    start, near, stem = np.zeros(len(labels)), np.zeros(len(labels)), np.zeros(len(labels))
+    order = _from_the_root(parents)
+    above = _above_the_soma(labels, parents)
+    distance = 0.0
+    for below, section in above:
+        near[section] = parent_x[below]
+        start[section] = distance = distance + near[section] * length[section]
+    done = {section for _, section in above}
+    for section in order:
+        parent = parents[section]
+        if parent < 0 or section in done:
+            continue
+        along = abs(parent_x[section] - near[parent]) * length[parent]
+        if labels[parent] == SOMA:
+            stem[section] = stem[parent] + along
+        elif labels[section] != SOMA:
+            start[section] = start[parent] - near[parent] * length[parent] + along
+            stem[section] = stem[parent]
+    return start, near, stem
+
+
+def _above_the_soma(labels: Sequence[str], parents: Sequence[int]) -> list[tuple[int, int]]:
+    """From the soma up to the root: each section that grows towards the soma, after what grows on it on that way."""
+    section, way = labels.index(SOMA) if SOMA in labels else -1, []
+    while section >= 0 and parents[section] >= 0:
+        way.append((section, parents[section]))
+        section = parents[section]
+        if labels[section] == SOMA:
+            way = []
+    return way
+
+
+def _from_the_root(parents: Sequence[int]) -> list[int]:
+    """Sections in an order in which parents come before what grows on them."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for section, parent in enumerate(parents):
+        children[parent].append(section)
+    order, stack = [], list(children[-1])
+    while stack:
+        order.append(stack.pop())
+        stack += children[order[-1]]
+    if len(order) != len(parents):
+        section = min(set(range(len(parents))) - set(order))
+        raise ModelError(f"section {section}: its parents do not lead to a root")
+    return order

@@ -120,9 +120,12 @@ def measured(
     if measure is Measure.HEIGHT:
         height = _height(cell, section, x) - _height(cell, cell.labels.index(SOMA), np.array([0.5]))
         return height / (longest_path(cell, cell.labels[section]) if relative else 1000.0)
-    found: Reals = x * cell.length[section] + cell.start[section]
-    if measure is Measure.FROM_SOMA_START and cell.labels[section] != SOMA:
-        found += 0.5 * cell.length[cell.labels.index(SOMA)]
+    if cell.labels[section] == SOMA:
+        found: Reals = x * cell.length[section] + cell.stem[section]
+    else:
+        found = cell.soma_distances(np.full(len(x), section), x)
+        if measure is Measure.FROM_SOMA_START:
+            found += cell.stem[section]
     return found / longest_path(cell, cell.labels[section]) if relative else found
 
 
