@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import ModelError
 from .axon import AIS, with_axon
 from .biophysics import read_cell_model
-from ..errors import ModelError
 from .membrane import check_membrane, equip, segments_wanted
 from .modify import bind_modifiers
 from .sections import Cell

@@ -179,7 +179,9 @@ class Tree:
 
 def _sphere(point: Reals) -> Reals:
     """A cylinder as long as wide, along x; its area is that of the sphere."""
-    return point + point[3] / 2 * np.outer([-1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0])
+    made = np.tile(point, (3, 1))
+    made[:, 0] += np.array([-0.5, 0.0, 0.5]) * point[3]
+    return made
 
 
 def _without_stubs(pieces: list[Piece], told: Callable[[int, str], None]) -> list[Piece]:

@@ -1,5 +1,6 @@
 """Morphologies from files."""
 
+import codecs
 from pathlib import Path
 
 from ..errors import ModelError
@@ -10,10 +11,13 @@ from .swc import parse_swc
 __all__ = ["Morphology", "Shape", "morphology", "read_morphology"]
 
 _READERS = {".hoc": parse_hoc, ".swc": parse_swc}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_morphology(path: str | Path) -> Morphology:
     """Read a ``.hoc`` or ``.swc`` file; see `parse_hoc` and `parse_swc`.
+
+    Text is UTF-8, or what a byte-order mark says; bytes that are not are passed over within comments.
 
     Raises
     ------
@@ -24,7 +28,8 @@ def read_morphology(path: str | Path) -> Morphology:
     if kind not in _READERS:
         raise ModelError("expected a morphology in a .hoc or .swc file", path)
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        data = Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}", path) from error
-    return _READERS[kind](text, path)
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
+    return _READERS[kind](data.decode(encoding, errors="replace"), path)

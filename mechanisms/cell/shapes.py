@@ -103,7 +103,7 @@ def morphology(
     roots = [at for at, shape in enumerate(shapes) if shape.parent < 0]
     if len(roots) != 1:
         found = ", ".join(shapes[at].name for at in roots) or "none"
-        reason = f"expected one section from which all others grow; sections without parent: {found}"
+        reason = f"expected one soma from which all grows; sections without parent: {found}"
         raise refuse(roots[1], reason) if roots else ModelError(reason, path)
     strangers = set(range(len(shapes))) - _rooted(shapes)
     if strangers:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
-from .import3d import Piece, Tree
+from .import3d import SOMA_TYPE, Piece, Tree
 from .shapes import APICAL, AXON, DENDRITE, SOMA, Morphology, Shape, morphology
 
 LABELS = {1: SOMA, 2: AXON, 3: DENDRITE, 4: APICAL}
@@ -39,8 +39,8 @@ def parse_swc(text: str, path: str | Path | None = None) -> Morphology:
     diameter of its own first one. A soma of one sample, and one of three that stand for a sphere as neuromorpho.org
     writes it, is a cylinder as long as wide along x, and what starts on it begins with its own first sample.
 
-    A file whose samples come before their parents by ID, or in which NEURON would join samples that do not belong
-    together, is read as if its IDs were in depth-first order.
+    A file with IDs below those of their parents, or in which NEURON would join samples that do not belong
+    together, is read as if its IDs were in depth-first order, the soma's first.
 
     Parameters
     ----------
@@ -70,7 +70,9 @@ def parse_swc(text: str, path: str | Path | None = None) -> Morphology:
 
     def tell(sample: int, what: str) -> None:
         line = samples[order[sample]].line
-        notices.append(f"line {line}: the section that begins here {what}, and is left out, as NEURON leaves it out")
+        notices.append(
+            f"line {line}: the section that begins here {what}, and is left out, as NEURON leaves it out"
+        )
 
     pieces = tree.pieces(tell)
     lines = [samples[order[piece.first]].line for piece in pieces]
@@ -142,12 +144,11 @@ def _root(samples: dict[int, _Sample], path: str | Path | None) -> int:
     return roots[0]
 
 
-def _tree(
-    samples: dict[int, _Sample], root: int, path: str | Path | None
-) -> tuple[Tree, list[int]]:
+def _tree(samples: dict[int, _Sample], root: int, path: str | Path | None) -> tuple[Tree, list[int]]:
     """The samples as a tree, and the ID of each."""
     children: dict[int, list[int]] = defaultdict(list)
-    for number in sorted(samples):
+    # The soma's samples first, so that it stays in one piece.
+    for number in sorted(samples, key=lambda number: (samples[number].kind != SOMA_TYPE, number)):
         if number != root:
             children[samples[number].parent].append(number)
     order = _grown(root, children)

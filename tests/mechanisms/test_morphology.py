@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurolake.mechanisms.cell.create import create_cell
 from neurolake.mechanisms.cell.hoc import parse_hoc
 from neurolake.mechanisms.cell.morphology import Shape, morphology, read_morphology
 from neurolake.mechanisms.cell.swc import parse_swc
@@ -128,17 +129,18 @@ def test_swc_is_cut_where_it_branches():
         ("soma", "Soma", -1, 0.0, 3),
         ("dend_1", "Dendrite", 0, 0.5, 2),
         ("dend_2", "Dendrite", 1, 1.0, 2),
-        ("dend_3", "Dendrite", 1, 1.0, 3),
+        ("dend_3", "Dendrite", 1, 1.0, 2),
         ("apical_4", "ApicalDendrite", 0, 0.5, 2),
         ("axon_5", "Axon", 0, 0.5, 2),
+        ("dend_6", "Dendrite", 3, 1.0, 2),  # NEURON ends a section whose next sample is elsewhere
     ]
-    assert shapes[0].points.tolist() == [[0, -5, 0, 10], [0, 0, 0, 10], [0, 5, 0, 10]]
+    assert shapes[0].points.tolist() == [[-5, 0, 0, 10], [0, 0, 0, 10], [5, 0, 0, 10]]
     assert shapes[2].points.tolist() == [[16, 0, 0, 1.6], [26, 5, 0, 1]]
 
 
 def test_swc_somata_of_three_samples_and_of_a_chain():
     three = "1 1 0 0 0 5 -1\n2 1 0 -5 0 5 1\n3 1 0 5 0 5 1\n4 3 6 0 0 1 1\n5 3 9 0 0 1 4\n"
-    assert parse_swc(three).shapes[0].points[:, 1].tolist() == [-5, 0, 5]
+    assert parse_swc(three).shapes[0].points[:, 0].tolist() == [-5, 0, 5]
     chain = "1 1 0 0 0 5 -1\n2 1 0 4 0 6 1\n3 1 0 8 0 5 2\n4 3 9 4 0 1 2\n5 4 9 9 0 1 4\n"
     shapes = parse_swc(chain).shapes
     assert shapes[0].points[:, 1].tolist() == [0, 4, 8]
@@ -157,14 +159,30 @@ def test_swc_of_another_source_is_read(shared_data):
     [
         ("3 3 16 0 0 0.8 2", "3 3 16 0 0 0.8", 4, "expected ID, type"),
         ("3 3 16 0 0 0.8 2", "3 3 16 0 zero 0.8 2", 4, "expected ID, type"),
-        ("3 3 16 0 0 0.8 2", "3 7 16 0 0 0.8 2", 4, "type 7: expected 1"),
+        ("3 3 16 0 0 0.8 2", "3.5 3 16 0 0 0.8 2", 4, "expected ID, type"),
+        ("3 3 16 0 0 0.8 2", "3 3 1_6 0 0 0.8 2", 4, "expected ID, type"),
+        ("3 3 16 0 0 0.8 2", "3 3 16 0,5 0 0.8 2", 4, "expected ID, type"),
+        ("3 3 16 0 0 0.8 2", "-3 3 16 0 0 0.8 2", 4, "ID -3: expected 0 or more"),
+        ("3 3 16 0 0 0.8 2", "3 3 nan 0 0 0.8 2", 4, "not finite"),
+        ("3 3 16 0 0 0.8 2", "3 3 16 0 0 0 2", 4, "radius 0: expected um above 0"),
+        ("3 3 16 0 0 0.8 2", "3 3 16 0 0 -1 2", 4, "radius -1: expected um above 0"),
         ("3 3 16 0 0 0.8 2", "2 3 16 0 0 0.8 2", 4, "ID 2 is also in line 3"),
         ("3 3 16 0 0 0.8 2", "3 3 16 0 0 0.8 12", 4, "parent 12 is not there"),
         ("2 3 6 0 0 1 1 ", "2 3 6 0 0 1 5 ", 3, "its own ancestor"),
-        ("1 1 0 0 0 5 -1", "1 3 0 0 0 5 -1", None, "of the soma's type"),
-        ("8 2 0 0 -7 0.5 1", "8 2 0 0 -7 0.5 -1", None, "one sample without parent"),
-        ("7 4 0 0 50 1.5 6", "7 1 0 0 50 1.5 6", 8, "apart from the soma"),
-        ("6 4 0 0 6 2 1\n7 4", "6 1 0 0 6 2 1\n11 1 0 0 7 2 1\n12 1 0 9 7 2 1\n7 4", 8, "the soma branches"),
+        ("1 1 0 0 0 5 -1", "1 1 0 0 0 5 1", None, "no sample is without parent"),
+        (
+            "8 2 0 0 -7 0.5 1",
+            "8 2 0 0 -7 0.5 -1",
+            9,
+            "a second sample without parent, besides that of line 2",
+        ),
+        (
+            "7 4 0 0 50 1.5 6",
+            "7 4 0 0 50 1.5 6\n11 4 0 0 50 1 7\n12 4 0 0 50 1 11\n13 3 0 0 50 1 12",
+            9,
+            "'apical_7': expected two 3-D points or more, not all in one place",
+        ),
+        (SWC, "# nothing\n\n", None, "no sample: expected lines of ID"),
     ],
 )
 def test_bad_swc_is_refused_with_its_line(old, new, line, match):
@@ -194,11 +212,18 @@ def test_real_morphologies_are_read(isf_data, name, sections):
     assert set(read.labels) == {"Soma", "Dendrite", "ApicalDendrite"}
 
 
-def test_a_morphology_has_one_soma():
+def test_a_morphology_is_one_tree():
     line = np.array([[0.0, 0, 0, 1], [0, 0, 9, 1]])
-    with pytest.raises(ModelError, match="one soma"):
-        morphology([Shape("a", "Soma", -1, 0, line), Shape("b", "Soma", 0, 1, line)])
-    with pytest.raises(ModelError, match="one soma"):
-        morphology([Shape("a", "Dendrite", -1, 0, line)])
+    with pytest.raises(ModelError, match="sections without parent: a, b") as refused:
+        morphology([Shape("a", "Soma", -1, 0, line), Shape("b", "Soma", -1, 1, line)], "cell.hoc", [3, 8])
+    assert (refused.value.path, refused.value.line) == ("cell.hoc", 8)
+    with pytest.raises(ModelError, match="sections without parent: none"):
+        morphology([])
     with pytest.raises(ModelError, match="'a' is there twice"):
         morphology([Shape("a", "Soma", -1, 0, line), Shape("a", "Dendrite", 0, 0.5, line)])
+
+
+def test_a_cell_needs_a_soma():
+    read = parse_swc("1 3 0 0 0 5 -1\n2 3 9 0 0 1 1\n", "cell.swc")
+    with pytest.raises(ModelError, match=r"^cell\.swc: no section of the soma"):
+        create_cell({}, read)
