@@ -10,7 +10,7 @@ import duckdb
 from ..lake import Snapshot, Table
 from ..lake.errors import InputError, StorageError
 from .build import SCHEMA, fill
-from .schema import DESCRIPTIONS, LOG, comments, description_texts, literal, runs_of
+from .schema import DESCRIPTIONS, LOG, comments, description_texts, literal, runs_of, view_names
 from .tables import commits, refs
 from .views import view, view_comments
 
@@ -95,13 +95,10 @@ def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table
             connection.execute(f"drop table {name}")
         if name not in taken:
             said += comments("view" if computed else "table", name, *description_texts(name))
-    for name, table in tables.items():
-        # SQL does not tell letters by their case: of names that differ in nothing else the first is there.
-        if name.lower() in taken:
-            taken.remove(name.lower())
-            paths = [str(path) for path in table.unverified_paths()]
-            connection.execute(f"create {view(table, paths)}")
-            said += view_comments(table)
+    for name, shown in view_names(tables).items():
+        paths = [str(path) for path in tables[name].unverified_paths()]
+        connection.execute(f"create {view(shown, tables[name], paths)}")
+        said += view_comments(shown, tables[name])
     if runs is not None and "runs" not in {name.lower() for name in tables}:
         connection.execute(f"create view runs as {runs}")
     return said

@@ -1,6 +1,7 @@
 """What every catalog holds: its tables, and what their columns mean."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -218,6 +219,20 @@ def runs_of(trials: Sequence[str]) -> str | None:
 def identifier(name: str) -> str:
     """*name* as SQL writes a name."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def view_names(tables: Iterable[str]) -> dict[str, str]:
+    """Names of views by names of tables: SQL does not tell letters by case, so all but the first get a number.
+
+    New lakes refuse such names (`lake.nodes.naming`); lakes from before may have them.
+    """
+    taken: set[str] = set()
+    found = {}
+    for name in sorted(tables):
+        candidates = (f"{name}_{number}" if number else name for number in itertools.count())
+        found[name] = next(text for text in candidates if text.lower() not in taken)
+        taken.add(found[name].lower())
+    return found
 
 
 def literal(text: str) -> str:

@@ -26,6 +26,7 @@ from .schema import (
     identifier,
     literal,
     runs_of,
+    view_names,
 )
 from .tables import commits, refs
 from .traces import Traces
@@ -69,7 +70,8 @@ class Catalog:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._tables: dict[str, Table] = dict(snapshot.tables)
+        tables: Mapping[str, Table] = snapshot.tables
+        self._tables = {view: tables[name] for name, view in view_names(tables).items()}
         taken = {name.lower() for name in self._tables}
         self._described = [name for name in CONTENT if name not in taken]
         self._logged = [name for name in LOG if name not in taken]
@@ -194,7 +196,7 @@ class Catalog:
 
     def _make_view(self, name: str, paths: Sequence[str]) -> None:
         again = "" if name in self._unmade else "or replace "
-        self._connection.execute(f"create {again}{view(self._tables[name], paths)}")
+        self._connection.execute(f"create {again}{view(name, self._tables[name], paths)}")
         self._unmade.discard(name)
 
     def _describe(self, names: list[str]) -> None:
@@ -234,8 +236,8 @@ class Catalog:
         self._unmade.discard(name)
 
     def _comment(self) -> None:
-        made = [table for name, table in self._tables.items() if name not in self._unmade]
-        said = [text for table in made for text in view_comments(table)]
+        made = {name: table for name, table in self._tables.items() if name not in self._unmade}
+        said = [text for name, table in made.items() for text in view_comments(name, table)]
         for name in self._described:
             said += comments("view", name, *description_texts(name))
         self._connection.execute(";\n".join(said))
@@ -246,18 +248,18 @@ def _let_go(traces: Traces) -> None:
     """What holds *traces* holds it until here."""
 
 
-def view(table: Table, paths: Sequence[str]) -> str:
-    """What makes a view of a table's name on its Parquet files, but for the word ``create``."""
+def view(name: str, table: Table, paths: Sequence[str]) -> str:
+    """What makes a view of that name on a table's Parquet files, but for the word ``create``."""
     files = ", ".join(map(literal, paths))
     evolved = ", union_by_name = true" if table.evolved else ""
-    return f"view {identifier(table.name)} as from read_parquet([{files}]{evolved})"
+    return f"view {identifier(name)} as from read_parquet([{files}]{evolved})"
 
 
-def view_comments(table: Table) -> list[str]:
+def view_comments(name: str, table: Table) -> list[str]:
     """Statements that say on a table's view what its rows and columns are."""
     docs = [(field["name"], field.get("doc", {})) for field in table.fields]
     columns = [
-        (name, column_comment(*(doc.get(key, "") for key in ("meaning", "unit", "source"))))
-        for name, doc in docs
+        (column, column_comment(*(doc.get(key, "") for key in ("meaning", "unit", "source"))))
+        for column, doc in docs
     ]
-    return comments("view", identifier(table.name), table.doc, columns)
+    return comments("view", identifier(name), table.doc, columns)

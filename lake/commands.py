@@ -309,6 +309,8 @@ def print_findings(findings: "Findings") -> None:
     for damage in findings.damages:
         hurt = f"; hurts {', '.join(damage.nodes)} of {len(damage.commits)} commits" if damage.nodes else ""
         err.print(f"{damage.reason}: {damage.key}{hurt}", style="red")
+    for told in findings.collisions:
+        out.print(f"Names: {told}", style="yellow")
     for key in findings.repaired:
         out.print(f"repaired: {key}")
     rate = findings.bytes / 1e6 / max(findings.seconds, 1e-9)

@@ -8,6 +8,7 @@ from .errors import ConflictError
 from .history.merge import changes_between, merged
 from .nodes.entries import Entries, ReadShard
 from .nodes.entry import Entry
+from .nodes.naming import check_place
 from .nodes.node import Kind, Node, Tree
 
 
@@ -80,7 +81,14 @@ class Drafts(Mapping[str, Node]):
         return None if node is None else Draft(node.kind, node.meta, node.entries)
 
     def put(self, name: str, kind: Kind, meta: Mapping[str, Any], entries: Mapping[int, Entry]) -> Draft:
-        """Replace or add a node."""
+        """Replace or add a node.
+
+        Raises
+        ------
+        NodeNameError
+            The name is a key of an array above it.
+        """
+        check_place(name, self)
         draft = Draft(kind, meta, Entries(read_shard=self._read_shard), dict(entries))
         self._drafts[name] = draft
         return draft

@@ -32,6 +32,7 @@ from .names import checked_name
 from .nodes.entries import OVERLAY_SIZE
 from .nodes.entry import Entry
 from .nodes.fields import fields_of, merged_fields
+from .nodes.naming import check_names
 from .nodes.node import Node, Tree, tree_digest, tree_json
 from .nodes.placement import rescued
 from .objects.store import ObjectWriter
@@ -355,6 +356,8 @@ class Transaction:
         ConflictError
             Another writer committed a change of the same nodes first; or, if it names no nodes, too many
             others committed first, or one did while a commit was being merged.
+        NodeNameError
+            A new name means two things, as `nodes.naming` says.
         StorageError
             The storage failed. Where it does not say whether the commit was made, calling this again does
             not make it twice.
@@ -395,6 +398,7 @@ class Transaction:
         folded = {name: node and self._folded(node) for name, node in changes.items()}
         kept = {name: node for name, node in old.items() if name not in folded}
         tree: Tree = kept | {name: node for name, node in folded.items() if node is not None}
+        check_names(tree, old)
         tree = tree if self._layout is None else self._layout(tree, self.writer)
         fields: dict[str, Any] = {
             "uuid": self._uuid,

@@ -11,6 +11,7 @@ from .history.ancestry import Parting, ancestors, parting
 from .history.log import Commit
 from .history.merge import changes_between, merged
 from .history.trees import History
+from .nodes.naming import check_names
 from .nodes.node import Node, Tree
 from .transaction import Transaction, pause
 
@@ -29,6 +30,7 @@ def merge(history: History, theirs: Commit, branch: str, message: str, author: s
         if not parted.other:
             return None
         if not parted.one:
+            check_names(history.tree(theirs), history.tree(ours))
             if history.log.point(branch, theirs.reference, message=message, author=author, after=number):
                 return theirs
             continue

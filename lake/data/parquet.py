@@ -2,6 +2,7 @@
 
 import base64
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -100,7 +101,10 @@ class ParquetBuffer:
         return memoryview(self._sink.getvalue())
 
     def _begun(self, table: pa.Table) -> pq.ParquetWriter:
-        split = [field.name for field in self._schema if _rarely_repeats(table[field.name])]
+        # Options go by paths: a column whose name is the path of a part of another has none of its own.
+        parts = {path for path, own in _leaves(self._schema) if own is None}
+        plain = [field.name for field in self._schema if field.name not in parts]
+        split = [name for name in plain if _rarely_repeats(table[name])]
         # Dictionaries are written as they are, but the file says that its columns are text.
         written = pa.schema([pa.field(field.name, field.type, field.nullable) for field in table.schema])
         file = pq.ParquetWriter(
@@ -109,11 +113,10 @@ class ParquetBuffer:
             store_schema=False,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[field.name for field in self._schema if field.name not in split] or False,
+            use_dictionary=[name for name in plain if name not in split] or False,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
             # Bounds leave NaN out, and readers then rule out row groups that have some.
-            write_statistics=[field.name for field in self._schema if not _has_nan(table[field.name])]
-            or False,
+            write_statistics=[name for name in plain if not _has_nan(table[name])] or False,
         )
         file.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
         return file
@@ -132,16 +135,42 @@ def _rarely_repeats(column: pa.ChunkedArray) -> bool:
 
 def add_file(data: memoryview, writer: ObjectWriter) -> Entry:
     """Store the bytes of a Parquet file with the statistics that it tells of itself."""
-    metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
+    file = pq.ParquetFile(pa.BufferReader(data))
+    metadata = file.metadata
     digest, place = writer.add_alone(data, SUFFIX)
-    stats = {"rows": metadata.num_rows, "columns": _column_statistics(metadata)}
+    stats = {"rows": metadata.num_rows, "columns": _column_statistics(metadata, file.schema_arrow)}
     return Entry(digest, len(data), place, stats)
 
 
-def _column_statistics(metadata: pq.FileMetaData) -> dict[str, list[Any]]:
-    """Per column ``[min, max, nulls]`` over all row groups, where Parquet knows them exactly."""
+def _leaves(schema: pa.Schema) -> Iterator[tuple[str, str | None]]:
+    """Parquet's path of each of its columns, in order, and the name of the column that it is; None for a part of one."""
+
+    def parts(path: str, kind: pa.DataType) -> Iterator[str]:
+        if pa.types.is_struct(kind):
+            for field in kind:
+                yield from parts(f"{path}.{field.name}", field.type)
+        elif pa.types.is_map(kind):
+            for name, inner in (("key", kind.key_type), ("value", kind.item_type)):
+                yield from parts(f"{path}.key_value.{name}", inner)
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            yield from parts(f"{path}.list.element", kind.value_type)
+        else:
+            yield path
+
+    for field in schema:
+        paths = list(parts(field.name, field.type))
+        nested = pa.types.is_nested(field.type)
+        yield from ((path, None if nested else field.name) for path in paths)
+
+
+def _column_statistics(metadata: pq.FileMetaData, schema: pa.Schema) -> dict[str, list[Any]]:
+    """Per column ``[min, max, nulls]`` over all row groups, where Parquet knows them exactly; none for parts of columns."""
     found: dict[str, list[Any]] = {}
-    for column in range(metadata.num_columns):
+    leaves = list(_leaves(schema))
+    assert len(leaves) == metadata.num_columns, "a Parquet column for each leaf"
+    for column, (_, name) in enumerate(leaves):
+        if name is None:
+            continue
         groups = [metadata.row_group(group).column(column) for group in range(metadata.num_row_groups)]
         parts = [group.statistics for group in groups]
         if not parts or any(part is None or part.null_count is None for part in parts):
@@ -153,7 +182,7 @@ def _column_statistics(metadata: pq.FileMetaData) -> dict[str, list[Any]]:
         low = min((part.min for part in bounds), default=None)
         high = max((part.max for part in bounds), default=None)
         if _fits(low) and _fits(high):
-            found[groups[0].path_in_schema] = [low, high, nulls]
+            found[name] = [low, high, nulls]
     return found
 
 

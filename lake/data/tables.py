@@ -193,9 +193,13 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -
 def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
     """What is true of every row of a file, as its statistics tell."""
     known = pds.scalar(True)
+    nested = {field.name for field in schema if pa.types.is_nested(field.type)}
     for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
         # A file from before the column was widened has bounds of another type: cast by the comparison.
         index = schema.get_field_index(column)
+        # Files from before bounds were told of whole columns only: those of a part of *nested* have its path.
+        if any(column.startswith(f"{name}.") for name in nested):
+            continue
         if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
             continue
         within = (pds.field(column) >= low) & (pds.field(column) <= high)

@@ -20,6 +20,7 @@ from ..errors import ConflictError, CorruptObjectError, NeurolakeError, NotFound
 from ..history.ancestry import ancestors
 from ..history.log import EXPIRED, IMPORTED, Commit
 from ..history.trees import History
+from ..nodes.naming import check_names
 from ..objects.condemned import Condemned
 from ..objects.packs import pack_content
 from .reachable import Reachable
@@ -63,6 +64,8 @@ def push(
     ConflictError
         The other branch has commits of its own: pull them first. Or garbage collection there has condemned, or
         deleted, what is to be sent.
+    NodeNameError
+        A name that is new there means two things; see `nodes.naming`.
     NotFoundError
         There is no branch *branch*.
     """
@@ -74,6 +77,7 @@ def push(
             raise ConflictError(
                 f"branch {to!r} of {target.objects.storage.url} has commits that are not here: pull, then push"
             )
+        check_names(source.tree(tip), {} if theirs is None else target.tree(theirs))
         sent += send(source, target, tip, author=author, progress=progress)
         if theirs is not None and theirs.id == tip.id:
             return tip, sent

@@ -16,6 +16,7 @@ from ..digest import Digest, digest_of
 from ..errors import CorruptObjectError, NotFoundError, StorageError
 from ..history.log import Commit, Log, record_key
 from ..history.trees import History
+from ..nodes.naming import collisions
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
 from ..storage.base import Storage
@@ -70,6 +71,9 @@ class Findings:
         What is damaged still.
     repaired
         Keys that were restored.
+    collisions
+        Names, in the newest commit of a branch, that mean two things, in words; a lake from before
+        `nodes.naming` refused them may have some.
     records, objects, bytes
         What was read: records of the log, packs and objects that are files of their own, their length.
     seconds
@@ -78,6 +82,7 @@ class Findings:
 
     damages: tuple[Damage, ...]
     repaired: tuple[str, ...]
+    collisions: tuple[str, ...]
     records: int
     objects: int
     bytes: int
@@ -126,7 +131,7 @@ def verify(
         if not restored:
             break
     records, objects, seconds = len(scan.reachable.records), len(scan.sizes), time.monotonic() - started
-    return Findings(tuple(damages), repaired, records, objects, scan.total, seconds)
+    return Findings(tuple(damages), repaired, scan.collisions(), records, objects, scan.total, seconds)
 
 
 class _Scan:
@@ -154,6 +159,17 @@ class _Scan:
         }
         self.sizes = {key: lengths.get(key) for key in self.reachable.keys}
         self.total = sum(size for size in self.sizes.values() if size is not None)
+
+    def collisions(self) -> tuple[str, ...]:
+        """Names that mean two things, in words."""
+        told: dict[str, None] = {}
+        log = self.history.log
+        # What cannot be read is told as damaged.
+        for name in [None] if self._only else log.all_names():
+            with contextlib.suppress(CorruptObjectError, NotFoundError):
+                tip = self._only if name is None else log.tip(name)
+                told |= dict.fromkeys(collisions({} if tip is None else self.history.tree(tip)))
+        return tuple(told)
 
     def damages(self) -> list[Damage]:
         """What is damaged, and whom it hurts, in order of keys."""

@@ -1,0 +1,109 @@
+"""Names that would mean two things: one rule, for every way in which a node gets into a lake.
+
+Below an array, Zarr reads chunks and metadata by their keys, so no node may have a name that is one. SQL does not
+tell letters by case, so no two tables may differ by case alone. Lakes from before this rule may hold such names: they
+stay readable, each node by its own name, and `verify` tells of them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from ..errors import NodeNameError
+from ..names import ROOT
+from .node import Kind, Node
+
+# Keys below an array: of its chunks, in each encoding of the Zarr specification, and of its metadata.
+_KEY = re.compile(r"c(\..*)?|[0-9.]+|zarr\.json|\.zarray|\.zattrs|\.zgroup")
+
+
+def check_names(tree: Mapping[str, Node], before: Mapping[str, Node]) -> None:
+    """Refuse a tree that has names which mean two things, unless they did before.
+
+    Parameters
+    ----------
+    tree
+        What a commit, merge or push is about to make of a branch.
+    before
+        What the branch holds.
+
+    Raises
+    ------
+    NodeNameError
+        Naming both nodes and what to do.
+    """
+    kinds, known = _kinds(tree), _kinds(before)
+    new = kinds.items() - known.items()
+    if any(kind == "array" or _looks_like_key(name) for name, kind in new) and (
+        told := _below_arrays(kinds).keys() - _below_arrays(known).keys()
+    ):
+        raise NodeNameError(_below_arrays(kinds)[min(told)])
+    if any(kind == "table" for _, kind in new) and (told := _by_case(kinds).keys() - _by_case(known).keys()):
+        raise NodeNameError(_by_case(kinds)[min(told)])
+
+
+def check_place(name: str, kind_of: Mapping[str, Kind] | Mapping[str, Node]) -> None:
+    """Refuse the name of one new node that is a key of an array above it.
+
+    Raises
+    ------
+    NodeNameError
+        Naming both.
+    """
+    if _looks_like_key(name):
+        parts = name.split("/")
+        for length in range(len(parts)):
+            above = "/".join(parts[:length]) or ROOT
+            node = kind_of.get(above)
+            if (node.kind if isinstance(node, Node) else node) == "array" and _KEY.fullmatch(parts[length]):
+                raise NodeNameError(_told_below(name, above))
+
+
+def collisions(tree: Mapping[str, Node]) -> list[str]:
+    """What `check_names` would refuse if all of a tree were new, in words."""
+    kinds = _kinds(tree)
+    return sorted([*_below_arrays(kinds).values(), *_by_case(kinds).values()])
+
+
+def folded(name: str) -> str:
+    """*name* as SQL compares it: without case, in one Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _kinds(tree: Mapping[str, Node]) -> dict[str, Kind]:
+    return {name: node.kind for name, node in tree.items()}
+
+
+def _looks_like_key(name: str) -> bool:
+    return any(map(_KEY.fullmatch, name.split("/")))
+
+
+def _below_arrays(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    found = {}
+    for name in filter(_looks_like_key, kinds):
+        try:
+            check_place(name, kinds)
+        except NodeNameError as error:
+            found[name] = str(error)
+    return found
+
+
+def _by_case(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    first: dict[str, str] = {}
+    found = {}
+    for name in sorted(_tables(kinds)):
+        other = first.setdefault(folded(name), name)
+        if other != name:
+            found[name] = (
+                f"tables {other!r} and {name!r} differ by case alone, which SQL cannot tell: rename one of them"
+            )
+    return found
+
+
+def _tables(kinds: Mapping[str, Kind]) -> Iterable[str]:
+    return (name for name, kind in kinds.items() if kind == "table")
+
+
+def _told_below(name: str, above: str) -> str:
+    array = "the array at the root" if above == ROOT else f"array {above!r}"
+    return f"{name!r} is also the name that Zarr gives to a part of {array}: choose another name"
