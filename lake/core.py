@@ -1,7 +1,5 @@
 """A lake: create it, open it, write to it, read its commits."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,13 +10,14 @@ from typing import Any, Self
 from . import versions
 from .data.parquet import ROW_GROUP
 from .digest import HASH_NAME, canonical_json
-from .errors import FormatError, InputError, NotFoundError
+from .errors import CorruptObjectError, InputError, NotFoundError
 from .history.ancestry import ancestors
 from .history.diff import NodeChange, diff
-from .history.log import MAIN, Commit, Log, new_uuid
+from .history.log import MAIN, Commit, Log, Reference, new_uuid
 from .history.refs import Refs
 from .history.trees import History
 from .nodes.node import tree_digest, tree_json
+from .objects.identity import FORMAT_VERSION, MARKER, check_identity, identity_at
 from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
 from .snapshot import Snapshot
@@ -31,9 +30,6 @@ from .upkeep.garbage import GRACE, Garbage, collect
 from .upkeep.transfer import copy_everything, push, send
 from .upkeep.verification import Findings, Progress, verify
 
-FORMAT_VERSION = 1
-MARKER = "neurolake.json"
-
 
 class Lake(Mapping[str, Any]):
     """A versioned store of arrays, tables and files.
@@ -44,9 +40,11 @@ class Lake(Mapping[str, Any]):
     snapshot_type: type[Snapshot] = Snapshot
 
     def __init__(self, storage: Storage, *, verification: Verification = "first") -> None:
-        self.id = _identity(storage)
+        self.id = identity_at(storage)
         self.storage = storage
-        objects = ObjectStore(storage, cache=cache_folder() / self.id, verification=verification)
+        objects = ObjectStore(
+            storage, cache=cache_folder() / self.id, verification=verification, lake=self.id
+        )
         self._history = History(objects, Log(storage))
 
     @classmethod
@@ -97,6 +95,13 @@ class Lake(Mapping[str, Any]):
         tip = self._history.log.tip()
         return f"<Lake {self.storage.url}: {len(self.head.tree)} nodes at commit {tip.id[:8]}>"
 
+    def __eq__(self, other: object) -> bool:
+        # Not as mappings: two lakes that hold the same are two lakes.
+        return isinstance(other, Lake) and self.objects.address == other.objects.address
+
+    def __hash__(self) -> int:
+        return hash(self.objects.address)
+
     def __getitem__(self, name: str) -> Any:
         return self.head[name]
 
@@ -135,7 +140,25 @@ class Lake(Mapping[str, Any]):
         NotFoundError
             There is none.
         """
-        return self.snapshot_type(self._history, self._history.resolve(ref))
+        return self.snapshot_type(self._history, self._resolved(ref))
+
+    def _resolved(self, ref: str | datetime) -> Commit:
+        """The commit that *ref* means.
+
+        Raises
+        ------
+        NotFoundError
+            There is none, or the lake was deleted and another one made in its place.
+        """
+        try:
+            return self._history.resolve(ref)
+        except (CorruptObjectError, NotFoundError):
+            check_identity(self.storage, self.id)
+            raise
+
+    def pinned(self, reference: Reference) -> Snapshot:
+        """A commit by its place in the log, which finds it faster than its id alone."""
+        return self.snapshot_type(self._history, self._history.log.read(reference))
 
     def log(self, ref: str | datetime = MAIN) -> list[Commit]:
         """Commits from *ref* back to the first, newest first."""
@@ -369,28 +392,6 @@ def cache_folder() -> Path:
     chosen = os.environ.get("NEUROLAKE_CACHE")
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
     return Path(chosen) if chosen else usual
-
-
-def _identity(storage: Storage) -> str:
-    """The lake's id, once its marker has been understood."""
-    try:
-        text = storage.read(MARKER)
-    except NotFoundError:
-        raise NotFoundError(
-            f"{storage.url} is not a lake (it has no {MARKER}); make one with neurolake.create"
-        ) from None
-    try:
-        marker = json.loads(text)
-        version, name, identity = marker["format"], marker["hash"], str(marker["id"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{storage.url}: {MARKER} cannot be read: {error!r}") from error
-    if version != FORMAT_VERSION or name != HASH_NAME:
-        raise FormatError(
-            f"{storage.url} has format {version} with {name}; this neurolake reads format {FORMAT_VERSION} "
-            f"with {HASH_NAME}: install a newer one"
-        )
-    # The id names a folder of the user's cache; a hostile marker must not choose which.
-    return identity if identity.isalnum() else hashlib.sha256(identity.encode()).hexdigest()
 
 
 def _mark(storage: Storage) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ConflictError
+from .errors import ConflictError, ReadOnlyError
 from .history.merge import changes_between, merged
 from .nodes.entries import Entries, ReadShard
 from .nodes.entry import Entry
@@ -50,6 +50,7 @@ class Drafts(Mapping[str, Node]):
         self._read_shard = read_shard
         self._drafts: dict[str, Draft | None] = {}
         self.depends: set[str] = set()
+        self._ended: str | None = None
 
     def __getitem__(self, name: str) -> Node:
         draft = self._drafts.get(name)
@@ -66,8 +67,26 @@ class Drafts(Mapping[str, Node]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def end(self, how: str) -> None:
+        """Refuse all edits from now on; *how* it ended is told to whoever tries."""
+        self._ended = how
+
+    def check_open(self) -> None:
+        """Return if edits can still become part of a commit.
+
+        Raises
+        ------
+        ReadOnlyError
+            They cannot, for the transaction has ended.
+        """
+        if self._ended is not None:
+            raise ReadOnlyError(
+                f"this transaction {self._ended}: nothing more can be written into it; open a new one"
+            )
+
     def edit(self, name: str) -> Draft | None:
         """The draft of a node, begun now if need be; None if there is no such node."""
+        self.check_open()
         if name not in self._drafts and name in self._tree:
             node = self._tree[name]
             self._drafts[name] = Draft(node.kind, node.meta, node.entries)
@@ -88,6 +107,7 @@ class Drafts(Mapping[str, Node]):
         NodeNameError
             The name is a key of an array above it.
         """
+        self.check_open()
         check_place(name, self)
         draft = Draft(kind, meta, Entries(read_shard=self._read_shard), dict(entries))
         self._drafts[name] = draft
@@ -104,6 +124,7 @@ class Drafts(Mapping[str, Node]):
 
     def delete(self, name: str) -> None:
         """Remove a node."""
+        self.check_open()
         self._drafts[name] = None
 
     def changes(self) -> dict[str, Node | None]:
@@ -136,6 +157,7 @@ class Drafts(Mapping[str, Node]):
 
     def apply(self, changes: Mapping[str, Node | None]) -> None:
         """Replace nodes by other ones, or by nothing."""
+        self.check_open()
         for name, node in changes.items():
             self._drafts[name] = None if node is None else Draft(node.kind, node.meta, node.entries)
 

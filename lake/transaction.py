@@ -45,7 +45,7 @@ class Transaction:
     """Edits on top of the tip of a branch.
 
     As a context manager it commits on the way out, unless an exception passes. Nothing is visible to
-    anybody before, and everything at once after.
+    anybody before, and everything at once after. Once it has ended so, all that writes raises `ReadOnlyError`.
 
     Parameters
     ----------
@@ -99,8 +99,10 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # A commit that failed may be tried again; hence this ends once it is made.
         if kind is None:
             self.commit()
+        self.drafts.end("has been committed" if kind is None else "was abandoned, because its block failed")
 
     @property
     def tip(self) -> Commit:
@@ -133,6 +135,7 @@ class Transaction:
         sorted_by
             Columns by which *table* is sorted; what is appended later must follow on.
         """
+        self.drafts.check_open()
         table = plain_table(_as_arrow(table))
         meta = {
             "fields": fields_of(table.schema),
@@ -150,6 +153,7 @@ class Transaction:
         InputError
             *name* is no table, or a column has another type there.
         """
+        self.drafts.check_open()
         if name not in self.drafts:
             self.write_table(name, table, **new)
             return
@@ -173,6 +177,7 @@ class Transaction:
         InputError
             *where* asks of a column what its type cannot answer.
         """
+        self.drafts.check_open()
         files, deleted = without_rows(self._required_table(name), where, self.writer)
         if deleted:
             self.drafts.put(name, "table", self.drafts[name].meta, dict(enumerate(files)))
@@ -200,6 +205,7 @@ class Transaction:
         InputError
             A column is not there, or a name would be there twice.
         """
+        self.drafts.check_open()
         files = renamed(self._required_table(name), names, self.writer)
         meta = self.drafts[name].meta
         fields = [{**field, "name": names.get(field["name"], field["name"])} for field in meta["fields"]]
@@ -224,6 +230,7 @@ class Transaction:
         InputError
             *name* is no table, a column has another type there, or there are no files to make it of.
         """
+        self.drafts.check_open()
         node = self.drafts.get(name)
         if node is None:
             if not files:
@@ -283,6 +290,7 @@ class Transaction:
         InputError
             The other axes, or the type, differ.
         """
+        self.drafts.check_open()
         array = self.array(name)
         append_rows(array, np.asarray(values))
         return array
@@ -295,6 +303,7 @@ class Transaction:
         self, name: str, content: bytes | str | PathLike[str], *, attributes: Mapping[str, Any] | None = None
     ) -> None:
         """Store a small file; *content* is its bytes, or a path to read them from."""
+        self.drafts.check_open()
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
         digest = digest_of(data)
         entry = Entry(digest, len(data), self.writer.add(data, digest))
@@ -317,6 +326,7 @@ class Transaction:
         ConflictError
             They do not commute with what the branch holds.
         """
+        self.drafts.check_open()
         self.drafts.apply(merged(base, dict(self.drafts), changes))
         self._merging += [] if parent is None else [parent]
 
@@ -325,6 +335,7 @@ class Transaction:
 
         It is called with what the tree is by then, more than once if other writers commit first, and flushes.
         """
+        self.drafts.check_open()
         self._layout = layout
 
     def depends_on(self, *names: str) -> None:
@@ -332,6 +343,7 @@ class Transaction:
 
         For changes that were computed from what the nodes held, such as the next free number.
         """
+        self.drafts.check_open()
         self.drafts.depends.update(names)
 
     def delete(self, name: str) -> None:
@@ -342,6 +354,7 @@ class Transaction:
         NotFoundError
             There is none of that name.
         """
+        self.drafts.check_open()
         if name not in self.drafts:
             raise NotFoundError(f"there is no node {name!r} to delete")
         self.drafts.delete(name)
@@ -361,7 +374,10 @@ class Transaction:
         StorageError
             The storage failed. Where it does not say whether the commit was made, calling this again does
             not make it twice.
+        ReadOnlyError
+            The ``with`` block of the transaction has ended, which committed it already.
         """
+        self.drafts.check_open()
         self.writer.flush()
         for attempt in range(self._attempts):
             pause(attempt)

@@ -175,7 +175,7 @@ class Lake(store.Lake):
 
     def at(self, ref: str | datetime) -> Snapshot:
         """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
-        record = self._history.resolve(ref)
+        record = self._resolved(ref)
         # Views are not made anew for every question to the same commit. Threads may share a lake.
         snapshot = self._latest
         if snapshot is None or snapshot.commit.id != record.id:
@@ -184,7 +184,9 @@ class Lake(store.Lake):
 
     def pinned(self, reference: Reference) -> Snapshot:
         """A commit by its place in the log, which finds it faster than its id alone."""
-        return self.snapshot_type(self._history, self._history.log.read(reference))
+        found = super().pinned(reference)
+        assert isinstance(found, Snapshot), "of `snapshot_type`"
+        return found
 
     def derived(self, branch: str = MAIN) -> list[Derived]:
         """Derived results of a branch, each after those it was made of; stale ones say so.

@@ -5,6 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..lake import Snapshot
+from ..lake.objects.store import Address
+from ..lake.opened import opened
 
 
 @dataclass(frozen=True)
@@ -13,19 +15,19 @@ class Located:
 
     Parameters
     ----------
-    url, commit
+    address, commit
         Where it is.
     content
         Digest of what is in it.
     """
 
-    url: str
+    address: Address
     commit: str
     content: str
 
     def __call__(self) -> Any:
         """The snapshot."""
-        return _opened(self.url, self.commit)
+        return _snapshot(self.address, self.commit)
 
     def __dask_tokenize__(self) -> Any:
         return self.content
@@ -33,12 +35,12 @@ class Located:
 
 def located(snapshot: Snapshot) -> Located:
     """Where *snapshot* is."""
-    return Located(snapshot.objects.storage.url, snapshot.commit.id, snapshot.commit.snapshot)
+    return Located(snapshot.objects.address, snapshot.commit.id, snapshot.commit.snapshot)
 
 
 # A process asks few snapshots, each of them often: views and verified files are not made anew for every task.
 @lru_cache(maxsize=4)
-def _opened(url: str, commit: str) -> Any:
+def _snapshot(address: Address, commit: str) -> Any:
     from .base import Lake
 
-    return Lake.open(url).at(commit)
+    return opened(address, Lake).at(commit)

@@ -26,6 +26,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("versions",),
         ("upkeep",),
         ("core",),
+        ("opened",),
         ("commands",),
     ],
     "kernels": [("jit",), ("checks",), ("bins",), ("activity", "lfp", "traces", "trains")],

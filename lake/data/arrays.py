@@ -22,7 +22,7 @@ from ..names import checked_name
 from ..nodes.entry import Entry
 from ..nodes.grid import Grid
 from ..nodes.node import Node
-from ..objects.store import RUN_SIZE, ObjectWriter
+from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
 from .codecs import BLOSC_LZ4, Codec, chunk_statistics
 from .zarrstore import ZarrStore, metadata_document
@@ -156,6 +156,11 @@ class Array(zarr.Array[Any]):
     def url(self) -> str:
         """The lake it belongs to."""
         return self._store.objects.storage.url
+
+    @property
+    def address(self) -> Address:
+        """Where that lake is opened again."""
+        return self._store.objects.address
 
     @property
     def _store(self) -> ZarrStore:

@@ -13,7 +13,7 @@ from pyarrow.fs import LocalFileSystem
 from ..errors import CorruptObjectError, InputError
 from ..nodes.entry import Entry
 from ..nodes.node import Node
-from ..objects.store import ObjectStore
+from ..objects.store import Address, ObjectStore
 from .parquet import _BOUNDED, plain
 
 _UNITS = ("s", "ms", "us", "ns")
@@ -56,6 +56,11 @@ class Table:
     def url(self) -> str:
         """The lake it belongs to."""
         return self._objects.storage.url
+
+    @property
+    def address(self) -> Address:
+        """Where that lake is opened again."""
+        return self._objects.address
 
     @property
     def rows(self) -> int:

@@ -173,6 +173,10 @@ class ZarrStore(Store):
 
     # Writing
 
+    def _check_writable(self) -> None:
+        super()._check_writable()
+        self.drafts.check_open()
+
     async def set(self, key: str, value: Buffer) -> None:
         """Zarr's write of one key."""
         self._check_writable()

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from ..digest import Digest, canonical_json, checked_digest, digest_of, is_digest
 from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError, StorageError
 from ..storage.base import Storage
+from ..threads import Recent
 
 MAIN = "main"
 IMPORTED = "import-"
@@ -160,7 +161,7 @@ class Log:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._records: dict[str, Commit | Pointer] = {}
+        self._records: Recent[str, Commit | Pointer] = Recent(_KEPT_RECORDS)
         self._last: dict[tuple[Space, str], int] = {}
         self._places: dict[Digest, tuple[int, str]] = {}
         self._scanned: dict[str, int] = {}
@@ -410,9 +411,7 @@ class Log:
                     self._keep(key, parse_record(data, key, name, ahead[key]))
 
     def _keep(self, key: str, record: Commit | Pointer) -> Commit | Pointer:
-        while len(self._records) >= _KEPT_RECORDS:
-            self._records.pop(next(iter(self._records)), None)
-        self._records[key] = record
+        self._records.put(key, record)
         return record
 
 

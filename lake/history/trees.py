@@ -13,9 +13,11 @@ from ..nodes.entry import ShardRef
 from ..nodes.node import Node, Tree, changed_node, tree_digest
 from ..nodes.shards import Shard, parse_shard
 from ..objects.store import ObjectStore, Place
+from ..threads import Recent
 from .log import MAIN, Commit, Log, Pointer, checked_ref_name
 
 _CACHED_SHARDS = 64
+_CACHED_TREES = 8
 _EMPTY_TREE = digest_of(b"{}")
 _NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
 
@@ -26,8 +28,8 @@ class History:
     def __init__(self, objects: ObjectStore, log: Log) -> None:
         self.objects = objects
         self.log = log
-        self._trees: dict[Digest, Tree] = {}
-        self._shards: dict[Digest, Shard] = {}
+        self._trees: Recent[Digest, Tree] = Recent(_CACHED_TREES)
+        self._shards: Recent[Digest, Shard] = Recent(_CACHED_SHARDS)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return History, (self.objects, self.log)
@@ -50,9 +52,7 @@ class History:
 
     def keep(self, record: Commit, tree: Tree) -> None:
         """Remember the tree of *record*, and forget those of long ago."""
-        while len(self._trees) >= 8:
-            del self._trees[next(iter(self._trees))]
-        self._trees[record.id] = tree
+        self._trees.put(record.id, tree)
 
     def read_shard(self, ref: ShardRef) -> Shard:
         """The shard that *ref* names, verified."""
@@ -64,9 +64,7 @@ class History:
 
     def keep_shard(self, ref: ShardRef, shard: Shard) -> None:
         """Remember a shard, which *ref* names, and forget those of long ago."""
-        while len(self._shards) >= _CACHED_SHARDS:
-            self._shards.pop(next(iter(self._shards)), None)
-        self._shards[ref.digest] = shard
+        self._shards.put(ref.digest, shard)
 
     def resolve(self, ref: str | datetime) -> Commit:
         """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
@@ -142,7 +140,8 @@ class History:
 
     def _read(self, record: Commit) -> Tree:
         later: list[Commit] = []
-        while record.depth and record.id not in self._trees:
+        # Looked up once for each commit: other threads may make this forget a tree at any time.
+        while (known := self._trees.get(record.id)) is None and record.depth:
             if len(later) == 1:
                 # They stand one before the other, unless branches began or commits came from elsewhere.
                 self.log.read_ahead(record.branch, range(max(0, record.number - record.depth), record.number))
@@ -152,7 +151,6 @@ class History:
             if before.depth != record.depth - 1:
                 raise CorruptObjectError(f"commit {record.id}: its depth is not one more than its parent's")
             record = before
-        known = self._trees.get(record.id)
         tree = self._stored(record) if known is None else known
         for change in reversed(later):
             tree = self._changed(tree, change)

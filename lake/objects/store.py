@@ -12,13 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..digest import Digest, checked_digest, digest_of, digest_of_file
-from ..errors import CorruptObjectError, NotFoundError
+from ..errors import CorruptObjectError, NeurolakeError, NotFoundError
 from ..storage.base import Storage
 from .condemned import Condemned
 from .copies import Copies
+from .identity import check_identity
 from .packs import PACK_SIZE, PackWriter, pack_key
 
 INLINE_SIZE = 512
@@ -124,6 +125,21 @@ def place_key(digest: str, place: Place) -> str | None:
     return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
 
 
+class Address(NamedTuple):
+    """Where a lake lies and which one it is: what a task carries to open it where it runs.
+
+    Parameters
+    ----------
+    url
+        What opens it.
+    lake
+        Its id; another lake may be made at the same place.
+    """
+
+    url: str
+    lake: str
+
+
 class ObjectStore:
     """Reads and verifies objects of one storage.
 
@@ -136,10 +152,20 @@ class ObjectStore:
     verification
         When a file that others read in place (Parquet, by DuckDB) is hashed: before its ``first`` use on
         this machine, ``always``, or ``never``. What neurolake itself reads is always verified.
+    lake
+        Id of the lake that the storage holds; empty for one that is being made.
     """
 
-    def __init__(self, storage: Storage, *, cache: Path | None = None, verification: Verification = "first"):
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        cache: Path | None = None,
+        verification: Verification = "first",
+        lake: str = "",
+    ) -> None:
         self.storage = storage
+        self.lake = lake
         self.cache = cache
         self.verification = verification
         self._copies = None if cache is None else Copies(storage, cache)
@@ -148,7 +174,13 @@ class ObjectStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process makes its own lock, and learns what is verified from the cache.
-        return partial(ObjectStore, cache=self.cache, verification=self.verification), (self.storage,)
+        made = partial(ObjectStore, cache=self.cache, verification=self.verification, lake=self.lake)
+        return made, (self.storage,)
+
+    @property
+    def address(self) -> Address:
+        """Where its lake is opened again, by this or another process."""
+        return Address(self.storage.url, self.lake)
 
     def read(self, digest: Digest, size: int, place: Place) -> bytes:
         """The object's bytes, verified.
@@ -221,7 +253,16 @@ class ObjectStore:
         try:
             return self.storage.read(key, place.offset, size)
         except NotFoundError as error:
-            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+            raise self._missing(digest, error) from error
+
+    def _missing(self, digest: Digest, error: Exception) -> NeurolakeError:
+        """What to say of an object that is missing: the whole lake may be."""
+        try:
+            if self.lake:
+                check_identity(self.storage, self.lake)
+        except NotFoundError as replaced:
+            return replaced
+        return CorruptObjectError(f"object {digest} is missing: {error}")
 
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
         """The local file of an object that stands alone, checked as `verification` says.
@@ -240,7 +281,7 @@ class ObjectStore:
         try:
             status = path.stat()
         except OSError as error:
-            raise CorruptObjectError(f"object {digest} is missing: {error}") from error
+            raise self._missing(digest, error) from error
         identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
         if self.verification == "first" and identity in self._known_good():
             return path

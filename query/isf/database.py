@@ -15,6 +15,8 @@ from typing import Any
 from ...lake import Commit, Lake
 from ...lake.errors import InputError, NotFoundError
 from ...lake.history.log import MAIN
+from ...lake.objects.identity import check_identity
+from ...lake.objects.store import Address
 from . import values as isf_values
 from .folders import ManagedFolder, checkout, working_folder
 from .results import Path
@@ -91,7 +93,13 @@ class Database:
     def __reduce__(self) -> tuple[Any, ...]:
         session = self._session
         options = (session.branch, session.pinned, session.prefix, session.readonly)
-        return _reopened, (session.lake.url, self._path, *options, session.nocreate, session.allow_pickle)
+        return _reopened, (
+            session.lake.objects.address,
+            self._path,
+            *options,
+            session.nocreate,
+            session.allow_pickle,
+        )
 
     # Reading
 
@@ -370,5 +378,7 @@ class Metadata(Mapping[Key, dict[str, Any]]):
         return len(self._database)
 
 
-def _reopened(url: str, path: Path, *options: Any) -> Database:
-    return Database(Session(Lake.open(url), *options), path)
+def _reopened(address: Address, path: Path, *options: Any) -> Database:
+    lake = Lake.open(address.url)
+    check_identity(lake.storage, address.lake)
+    return Database(Session(lake, *options), path)

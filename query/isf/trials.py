@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 from ...lake import Lake, Snapshot
 from ...lake.errors import InputError
+from ...lake.objects.store import Address
+from ...lake.opened import opened
 
 TRIAL = "trial_id"
 _LOADING = threading.Lock()
@@ -29,13 +31,13 @@ _LOADING = threading.Lock()
 class Source:
     """A commit of a lake, to be read anywhere."""
 
-    url: str
+    address: Address
     commit: str
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
         """Where *snapshot* is read again."""
-        return cls(snapshot.objects.storage.url, snapshot.commit.id)
+        return cls(snapshot.objects.address, snapshot.commit.id)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -45,7 +47,7 @@ class Source:
 
 @lru_cache(maxsize=8)
 def _snapshot(source: Source) -> Snapshot:
-    return Lake.open(source.url).at(source.commit)
+    return opened(source.address, Lake).at(source.commit)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from ...lake import Array, Lake, Table
 from ...lake.data.tables import matching
 from ...lake.data.zarrstore import ZarrStore
 from ...lake.errors import InputError
-from ...lake.history.log import Log, Reference
-from ...lake.history.trees import History
+from ...lake.history.log import Reference
 from ...lake.nodes.entry import Entry
+from ...lake.objects.store import Address
+from ...lake.opened import opened
 from .pushdown import Rows
 
 BLOCK_BYTES = 64 * 2**20
@@ -80,7 +81,9 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     # Types of columns are those of the whole table, whatever is read of it.
     nulls = _with_nulls(schema, [entry for entry in table.files if entry.stats["rows"]])
     texts = pyarrow_strings_enabled()
-    read = _ReadFile(table.url, table.digest, index if divisions else None, condition, schema, nulls, texts)
+    read = _ReadFile(
+        table.address, table.digest, index if divisions else None, condition, schema, nulls, texts
+    )
     chosen = [name for name in columns or table.columns if name != read.index]
     meta = read.finish(schema.empty_table(), chosen)
     rows = Rows(read, [files], chosen, [], {}, True, meta, False, divisions, f"neurolake-{table.name}")
@@ -105,7 +108,7 @@ class _ReadFile:
     `keep` which of them to give.
     """
 
-    lake: str
+    lake: Address
     digest: str
     index: str | None
     where: pds.Expression | None
@@ -118,7 +121,7 @@ class _ReadFile:
         conditions = [part for part in (self.where, self.keep) if part is not None]
         if not all(matching([entry], self.schema, part) for part in conditions):
             return self.finish(self.schema.empty_table(), columns)
-        path = _lake(self.lake).objects.verified_path(entry.digest, entry.size, entry.place)
+        path = opened(self.lake, Lake).objects.verified_path(entry.digest, entry.size, entry.place)
         dataset = pds.dataset(str(path), self.schema, format="parquet")
         if self.keep is not None:
             return self._kept(dataset, columns)
@@ -209,7 +212,7 @@ class _StoredArray:
     """An array that travels as the place and commit to read it from, and is named by its content."""
 
     def __init__(self, source: Array, commit: Reference) -> None:
-        self._place = source.url, commit, source.path
+        self._place = source.address, commit, source.path
         self._digest = source.digest
         self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
 
@@ -221,17 +224,5 @@ class _StoredArray:
 
 
 @lru_cache(maxsize=64)
-def _array(url: str, commit: Reference, name: str) -> Array:
-    history = _history(url)
-    return Array.of(ZarrStore.of(history, history.log.read(commit)), name)
-
-
-@lru_cache(maxsize=8)
-def _history(url: str) -> History:
-    lake = _lake(url)
-    return History(lake.objects, Log(lake.storage))
-
-
-@lru_cache(maxsize=8)
-def _lake(url: str) -> Lake:
-    return Lake.open(url)
+def _array(address: Address, commit: Reference, name: str) -> Array:
+    return Array.of(opened(address, Lake).pinned(commit).store, name)

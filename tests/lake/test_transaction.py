@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pds
 import pytest
+import zarr
 
 from neurolake.lake import Lake, Transaction
-from neurolake.lake.errors import ConflictError, FormatError, InputError, NotFoundError
+from neurolake.lake.errors import ConflictError, FormatError, InputError, NotFoundError, ReadOnlyError
 from neurolake.lake.history.log import Log
 from neurolake.lake.history.trees import History
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
@@ -559,6 +561,79 @@ def test_a_merge_is_committed_once(lake: Lake) -> None:
         assert merged is not None and len(merged.parents) == 2
         assert tx.commit() is None
     assert lake.head.commit == merged and lake["f"] == b"x"
+
+
+WRITES: dict[str, Callable[[Transaction], Any]] = {
+    "write_array": lambda tx: tx.write_array("new", np.arange(3)),
+    "append_array": lambda tx: tx.append_array("a", np.arange(4)),
+    "write_table": lambda tx: tx.write_table("new", ROWS),
+    "append_table": lambda tx: tx.append_table("t", ROWS),
+    "append_table of no rows": lambda tx: tx.append_table("t", ROWS[:0]),
+    "append_table of a new one": lambda tx: tx.append_table("new", ROWS),
+    "append_files": lambda tx: tx.append_files("t", [], []),
+    "delete_rows": lambda tx: tx.delete_rows("t", pds.field("x") == 1),
+    "delete_rows of none": lambda tx: tx.delete_rows("t", pds.field("x") == 99),
+    "replace_rows": lambda tx: tx.replace_rows("t", ROWS, pds.field("x") == 1),
+    "rename_columns": lambda tx: tx.rename_columns("t", {"x": "y"}),
+    "put_file": lambda tx: tx.put_file("new", b"x"),
+    "delete": lambda tx: tx.delete("t"),
+    "merge": lambda tx: tx.merge({}, {}),
+    "lay_out": lambda tx: tx.lay_out(lambda tree, writer: tree),
+    "depends_on": lambda tx: tx.depends_on("t"),
+    "commit": lambda tx: tx.commit(),
+    "an array's values": lambda tx: tx.array("a").__setitem__(0, 7),
+    "an array's rows": lambda tx: tx.array("a").write_rows(np.arange(4)),
+    "an array's shape": lambda tx: tx.array("a").resize((9,)),
+    "an array's attributes": lambda tx: tx.array("a").attrs.update(unit="mV"),
+    "the Zarr store": lambda tx: zarr.create_array(tx.store, name="new", shape=3, dtype="i4"),
+    "a group of the Zarr store": lambda tx: zarr.open_group(tx.store).create_group("new"),
+    "a key of the Zarr store": lambda tx: tx.store.delete_sync("a/zarr.json"),
+}
+
+
+class TestAfterTheEnd:
+    """What is written after the block of a transaction would be lost: it is refused."""
+
+    @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+    def test_refused(self, lake: Lake, write: Callable[[Transaction], Any]) -> None:
+        with lake.transaction("begin") as tx:
+            tx.write_array("a", np.arange(4))
+            tx.write_table("t", ROWS)
+        before = files(lake)
+        with pytest.raises(ReadOnlyError, match="has been committed: nothing more can be written"):
+            write(tx)
+        assert files(lake) == before
+        assert tx.array("a")[:].tolist() == [0, 1, 2, 3] and tx.committed == lake.head.commit
+
+    def test_of_a_block_that_failed(self, lake: Lake) -> None:
+        with pytest.raises(RuntimeError, match="not now"), lake.transaction("x") as tx:
+            raise RuntimeError("not now")
+        with pytest.raises(ReadOnlyError, match="was abandoned, because its block failed"):
+            tx.put_file("f", b"x")
+
+    def test_held_array_and_store(self, lake: Lake) -> None:
+        with lake.transaction("begin") as tx:
+            array, store = tx.write_array("a", np.arange(4)), tx.store
+        with pytest.raises(ReadOnlyError, match="nothing more can be written"):
+            array[1] = 5
+        with pytest.raises(ReadOnlyError, match="nothing more can be written"):
+            store.with_read_only(False).delete_sync("a/c/0")
+        assert lake["a"][:].tolist() == [0, 1, 2, 3]
+
+    def test_a_failed_commit_may_be_tried_again(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(lake.storage), "create", lambda *args: (_ for _ in ()).throw(OSError("full")))
+            with pytest.raises(OSError, match="full"), lake.transaction("x") as tx:
+                tx.put_file("f", b"x")
+        tx.commit()
+        assert lake["f"] == b"x"
+
+    def test_without_a_block_it_goes_on(self, lake: Lake) -> None:
+        tx = lake.transaction("several")
+        for n in range(3):
+            tx.put_file(f"{n}", b"x")
+            tx.commit()
+        assert len(lake.log()) == 4
 
 
 class TestCreateAndOpen:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 import neurolake
 from neurolake import InputError
+from neurolake.lake import Lake
+from neurolake.lake.opened import opened
 from neurolake.query.views import dasked
 
 
@@ -137,17 +139,17 @@ def test_files_that_cannot_match_are_left_out(
                 tx.append_table(
                     name, pa.table({"key": range(start, start + 10), "n": [start] * 10}), sorted_by=order
                 )
-    opened: list[str] = []
-    store = dasked._lake(lake.url).objects
+    read: list[str] = []
+    store = opened(lake.objects.address, Lake).objects
     find = store.verified_path
-    monkeypatch.setattr(store, "verified_path", lambda *args: opened.append(args[0]) or find(*args))
+    monkeypatch.setattr(store, "verified_path", lambda *args: read.append(args[0]) or find(*args))
     for name in ("sorted", "loose"):
         # What dask finds out later leaves partitions in place, but does not open their files.
         frame = lake[name].dask()
         found = frame[frame["n"] > 5]
         assert found.npartitions == 2 and found.compute()["n"].tolist() == [10] * 10
-        assert opened == [lake[name].files[1].digest]
-        opened.clear()
+        assert read == [lake[name].files[1].digest]
+        read.clear()
 
 
 def values(kind: str) -> st.SearchStrategy[Any]:
