@@ -1,7 +1,6 @@
 """Refreshing: stale results are computed anew by the kernels that this process knows."""
 
 import importlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.derived import Arguments, Derived, Origin, result_of
+from .builtin import import_built_in
 from .derivation import obtained, origin_of
 from .kernels import Kernel, kernel_of, known_kernel, versions_of
 
 if TYPE_CHECKING:
     from ..base import Lake
-
-_OWN = re.compile(__name__.split(".")[0] + r"(\.[a-z_]+)+")
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,8 @@ def _kernel(origin: Origin, modules: Collection[str]) -> Kernel:
         This process does not know it.
     """
     module, _, function = origin.function.partition(":")
-    # What a lake says must not make foreign code run: only neurolake's own is imported at its word.
-    if _OWN.fullmatch(module):
-        _import(module)
+    # What a lake says is never imported: built-in kernels are found in our own table, others where the user says.
+    import_built_in(origin.kernel, origin.version)
     known = known_kernel(origin.identity)
     if known is None and origin.code is not None and module in modules:
         known = _function(module, function)
