@@ -32,7 +32,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "kernels": [("jit",), ("checks",), ("bins",), ("activity", "lfp", "traces", "trains")],
     "mechanisms": [
         ("errors", "draws"),
-        ("entries", "library"),
+        ("entries", "hoc_text", "library"),
         ("cell",),
         ("anatomy", "demo", "input"),
         ("trial",),

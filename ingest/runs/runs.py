@@ -262,7 +262,8 @@ def planned(
             check(simulation)
             geometry = geometry_of(simulation)
             end, digest = simulation.t_stop if t_stop is None else t_stop, simulation.library.digest
-    report.notices += [_translated(str(warning.message), model) for warning in caught]
+            notices = [*simulation.notices, *(str(warning.message) for warning in caught)]
+    report.notices += [_translated(notice, model) for notice in notices]
     told = {**asdict(recorded), "mechanisms": list(model.mechanisms), **(settings or {})}
     return Plan(report.run, kind, report.seed, end, model, digest, told, *geometry)
 

@@ -96,10 +96,12 @@ def morphology(
         if shape.name in known:
             raise refuse(at, f"section {shape.name!r} is there twice")
         known.add(shape.name)
-        if len(shape.points) < 2 or not np.ptp(shape.points[:, :3], axis=0).any():
-            raise refuse(at, f"section {shape.name!r}: expected two 3-D points or more, not all in one place")
-        if not np.isfinite(shape.points).all() or not (shape.points[:, 3] > 0).all():
+        with np.errstate(over="ignore"):
+            kept = shape.points.astype(np.float32)  # as NEURON keeps them
+        if not np.isfinite(kept).all() or not (kept[:, 3] > 0).all():
             raise refuse(at, f"section {shape.name!r}: a diameter not above 0, or a number not finite")
+        if len(kept) < 2 or not np.ptp(kept[:, :3], axis=0).any():
+            raise refuse(at, f"section {shape.name!r}: expected two 3-D points or more, not all in one place")
     roots = [at for at, shape in enumerate(shapes) if shape.parent < 0]
     if len(roots) != 1:
         found = ", ".join(shapes[at].name for at in roots) or "none"

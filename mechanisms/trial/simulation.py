@@ -114,6 +114,11 @@ class Simulation:
     sources
         What the two trees are called in messages.
 
+    Attributes
+    ----------
+    notices
+        What the morphology's file says and the cell does not have, with file and line; see `Morphology`.
+
     Raises
     ------
     ModelError
@@ -135,7 +140,9 @@ class Simulation:
         top = Entry(cell, path=sources[0])
         self._timing = _timing(top.entry("sim"))
         filename = top.entry("neuron").value("filename")
-        self.cell: Cell = create_cell(cell, read_morphology(self.folder / str(filename)), path=sources[0])
+        morphology = read_morphology(self.folder / str(filename))
+        self.cell: Cell = create_cell(cell, morphology, path=sources[0])
+        self.notices = tuple(f"{morphology.path}: {notice}" for notice in morphology.notices)
         self.sites = tuple(self._landmarks(top.entry("sim"))) if recorded.sites else ()
         self._network = None if network is None else Entry(network, path=sources[1])
         self.populations = {} if network is None else read_populations(network, sources[1])

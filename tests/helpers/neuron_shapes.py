@@ -1,6 +1,7 @@
 """Sections as NEURON itself makes them of morphology files."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ def described(section: Any) -> Made:
     }
 
 
+_DONE = 7
+
+
 class _Holder:
     """Sections live as long as this."""
 
@@ -45,7 +49,7 @@ def imported(path: str | Path) -> list[Made]:
 
 
 def loaded(paths: Sequence[str | Path]) -> list[list[Made] | None]:
-    """The sections that each hoc file makes in a NEURON of its own process; None for a file that NEURON refuses."""
+    """The sections of each hoc or SWC file in a NEURON of its own process; None for a file that NEURON refuses."""
     command = [sys.executable, __file__, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     lines = [line.removeprefix("MADE ") for line in done.stdout.splitlines() if line.startswith("MADE ")]
@@ -53,13 +57,24 @@ def loaded(paths: Sequence[str | Path]) -> list[list[Made] | None]:
 
 
 def _load_all(paths: Sequence[str]) -> None:
+    """Load each file in a process of its own: what one declares stays declared, and some end NEURON."""
     from neuron import h
 
     for path in paths:
-        h("forall delete_section()")
-        read = h.load_file(path)
-        made = [described(section) for section in h.allsec()] if read else None
+        child = os.fork()
+        if child:
+            _, status = os.waitpid(child, 0)
+            if os.waitstatus_to_exitcode(status) != _DONE:
+                print("\nMADE null", flush=True)
+            continue
+        if path.endswith(".swc"):
+            made = imported(path)
+        elif h.load_file(path):
+            made = [described(section) for section in h.allsec()]
+        else:
+            os._exit(1)
         print(f"\nMADE {json.dumps(made)}", flush=True)
+        os._exit(_DONE)
 
 
 if __name__ == "__main__":

@@ -391,6 +391,15 @@ def test_connections_of_another_synapse_file_are_noticed(lake: Any, model: DemoM
     assert notice.endswith("says that it belongs to demo_cell.syn, and is used with renamed.syn")
 
 
+def test_contours_in_the_morphology_are_noticed(lake: Any, model: DemoModel, tmp_path: Path) -> None:
+    text = (model.cell.parent / "anatomy" / "demo_cell.hoc").read_text()
+    contoured = tmp_path / "contoured.hoc"
+    contoured.write_text(text + "{create pia}\n{access pia}\n{pt3dadd(0, 0, 900, 1)}\n")
+    (notice,) = simulate(lake, model, 1, morphology=contoured).notices
+    line = len(text.splitlines()) + 1
+    assert notice.startswith(f"{contoured}: line {line}: section 'pia' is passed over with its 1 points")
+
+
 def test_a_name_that_an_export_could_not_have(lake: Any, model: DemoModel) -> None:
     with pytest.raises(InputError, match="may not be called 'a_running/seed7'"):
         simulate(lake, model, name="a_running")
