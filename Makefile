@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
+.PHONY: help install docs demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
 	bench-lfp-scale bench-runs test-s3 clean
 
 help: ## this list
@@ -32,6 +32,9 @@ test: install ## all tests
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
 		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py
+
+docs: install ## write docs/data.md
+	$(BIN)/python -m neurolake.catalog.vocabulary.page docs/data.md
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from .build import SCHEMA, fill
 from .schema import DESCRIPTIONS, LOG, comments, description_texts, literal, runs_of, view_names
 from .tables import commits, refs
 from .views import view, view_comments
+from .vocabulary.trials import TRIALS
 
 # What the first DuckDB with a stable format reads, all later ones read.
 _STORAGE = "v1.0.0"
@@ -86,7 +87,7 @@ def _add_log(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> list[str]:
     """Make views of the lake's tables in the place of descriptions of that name; what to say of all."""
-    runs = runs_of(tables["trials"].columns) if "trials" in tables else None
+    runs = runs_of(tables[TRIALS.name].columns) if TRIALS.name in tables else None
     taken = {name.lower() for name in tables}
     said = []
     for name in DESCRIPTIONS:

@@ -4,6 +4,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .vocabulary.kinds import TableKind
+from .vocabulary.trials import FILES, PARAMETERS, TRIALS
+
 
 @dataclass(frozen=True)
 class Column:
@@ -27,6 +30,20 @@ class Description:
         columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in self.columns)
         return f"create table {name} ({columns})"
 
+
+_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE"}
+
+
+def _described(kind: TableKind, doc: str) -> Description:
+    """The description of a table of the vocabulary."""
+    units, meanings = kind.units, kind.meanings
+    return Description(
+        doc,
+        [Column(own.name, _TYPES[str(own.type)], meanings[own.name], units[own.name]) for own in kind.schema],
+    )
+
+
+_COLUMNS = {column.name: column for column in _described(TRIALS, TRIALS.doc).columns}
 
 # Made of the log, which goes on while snapshots stay.
 LOG = {
@@ -134,58 +151,18 @@ CONTENT = {
             Column("stale", "BOOLEAN", "whether an input has other content now, or is gone"),
         ],
     ),
-    "files": Description(
-        "a file",
-        [
-            Column("run", "VARCHAR", "run directory it belongs to"),
-            Column("path", "VARCHAR", "path below the ingested folder, or the node's name"),
-            Column("kind", "VARCHAR", "what it holds"),
-            Column("size", "BIGINT", "length", "bytes"),
-            Column("digest", "VARCHAR", "BLAKE3 of the content"),
-            Column("header", "VARCHAR", "first line of a table, as written"),
-            Column("node", "VARCHAR", "file node that holds the content"),
-        ],
-    ),
-    "trials": Description(
-        "one simulated trial; a lake without trials has none",
-        [
-            Column("trial_id", "BIGINT", "number of the trial in this lake"),
-            Column("sim_trial_index", "VARCHAR", "path of the run directory / trial number"),
-            Column("run", "VARCHAR", "path of the run directory"),
-            Column("trial_number", "BIGINT", "number of the trial in its run"),
-            Column("stimulus", "VARCHAR", "what was applied"),
-            Column("date", "VARCHAR", "time stamp of the run"),
-            Column("seed", "BIGINT", "seed of the run's random numbers"),
-            Column("pid", "BIGINT", "process that simulated the run"),
-            Column("hostname", "VARCHAR", "machine that simulated the run"),
-            Column("dt", "DOUBLE", "mean sampling interval", "ms"),
-            Column("t_start", "DOUBLE", "time of the first sample", "ms"),
-            Column("t_stop", "DOUBLE", "time of the last sample", "ms"),
-            Column("neuron_parameters", "VARCHAR", "digest of the cell's parameter file"),
-            Column("network_parameters", "VARCHAR", "digest of the network's parameter file"),
-        ],
-    ),
-    "parameters": Description(
-        "one value of one parameter file; a lake without parameter files has none",
-        [
-            Column("file", "VARCHAR", "digest of the parameter file"),
-            Column("path", "VARCHAR", "keys from the outermost to the value, joined by '.'"),
-            Column("type", "VARCHAR", "float, int, bool, text, null, list or dict"),
-            Column("number", "DOUBLE", "the value, where it is a number"),
-            Column("text", "VARCHAR", "the value as text; lists as JSON"),
-        ],
-    ),
+    "files": _described(FILES, "a file; in a lake without ingested folders, a file node"),
+    "trials": _described(TRIALS, f"{TRIALS.doc}; a lake without trials has none"),
+    "parameters": _described(PARAMETERS, f"{PARAMETERS.doc}; a lake without parameter files has none"),
     "runs": Description(
         "one run: the trials that one process simulated, as the table trials tells",
         [
-            Column("run", "VARCHAR", "path of the run directory"),
+            _COLUMNS["run"],
             Column("trials", "BIGINT", "number of its trials"),
             Column("first_trial_id", "BIGINT", "its first trial"),
             Column("last_trial_id", "BIGINT", "its last trial"),
             Column("stimulus", "VARCHAR", "what was applied; null if that varies"),
-            Column("date", "VARCHAR", "time stamp of the run"),
-            Column("seed", "BIGINT", "seed of the run's random numbers"),
-            Column("hostname", "VARCHAR", "machine that simulated the run"),
+            *(_COLUMNS[name] for name in ("date", "seed", "hostname")),
         ],
     ),
 }

@@ -23,8 +23,9 @@ import pyarrow as pa
 from ..lake import Array
 from ..lake.data.zarrstore import ZarrStore
 from ..lake.errors import QueryError
+from .vocabulary.trials import VOLTAGE
 
-FOLDER = "voltage/"
+FOLDER = VOLTAGE.folder
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
 _BLOCK = 1024
 _CHECK, _PLAN, _READ = "neurolake_trace_check", "neurolake_trace_plan", "neurolake_trace_read"

@@ -30,6 +30,7 @@ from .schema import (
 )
 from .tables import commits, refs
 from .traces import Traces
+from .vocabulary.trials import TRIALS
 
 # The descriptions of a snapshot of so many entries are kept in a file; those of fewer are made at once.
 KEPT_FROM = 5_000
@@ -204,7 +205,7 @@ class Catalog:
         if self._unfilled:
             self._fill()
             self._unfilled = False
-        trials = self._tables.get("trials")
+        trials = self._tables.get(TRIALS.name)
         runs = None if trials is None else runs_of(trials.columns)
         for name in names:
             query = runs if runs and name == "runs" else f"from {SCHEMA}.{name}"

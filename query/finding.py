@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..catalog.vocabulary.trials import FILES
 from ..lake import Lake, Snapshot
 from ..lake.digest import digest_of
 from ..lake.errors import InputError
@@ -88,8 +89,8 @@ def _of_snapshot(snapshot: Snapshot, digits: str) -> Iterator[Occurrence]:
         for place, entry in node.entries.items():
             if entry.digest.startswith(digits):
                 yield Occurrence("object", entry.digest, name, str(place), commit)
-    if "files" in snapshot.tables:
-        rows = snapshot.tables["files"].to_arrow(["path", "digest"]).to_pylist()
+    if FILES.name in snapshot.tables:
+        rows = snapshot.tables[FILES.name].to_arrow(["path", "digest"]).to_pylist()
         for row in rows:
             if row["digest"].startswith(digits):
                 yield Occurrence("source", row["digest"], row["path"], "", commit)

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from .kinds import REAL, TEXT, WHOLE, TableKind, column
+from . import reports
+from .kinds import REAL, TEXT, WHOLE, ArrayKind, Kind, TableKind, column
 from .space import SEGMENTS as PLACED
 
 SIMULATIONS = TableKind(
@@ -51,7 +52,7 @@ RECORDED_SPIKES = TableKind(
 )
 
 SECTIONS = TableKind(
-    "sections",
+    "sections/{run:path}",
     "one section of the cells of a run",
     pa.schema(
         [
@@ -72,7 +73,7 @@ SECTIONS = TableKind(
 )
 
 SEGMENTS = TableKind(
-    "segments",
+    "segments/{run:path}",
     "one segment of the cells of a run, in the order of columns of its reports",
     pa.schema(
         [
@@ -82,4 +83,33 @@ SEGMENTS = TableKind(
         ]
     ),
     ("node_id", "section_id", "segment_id"),
+)
+
+REPORT = ArrayKind(
+    "reports/{run:path}/{trial}/{variable}",
+    "a variable of all segments in one trial",
+    ("time", "element"),
+    "float32",
+    attributes={
+        "variable": "NEURON's name",
+        "t_start": "first time, ms",
+        "dt": "step, ms; none where it varies",
+    },
+)
+
+REPORT_TIME = ArrayKind(
+    f"{REPORT.name}{reports.REPORT_TIME.ending}", reports.REPORT_TIME.doc, ("time",), "float64", "ms"
+)
+ELEMENTS = TableKind(f"{REPORT.name}{reports.ELEMENTS.ending}", reports.ELEMENTS.doc, reports.ELEMENTS.schema)
+RANGES = TableKind(f"{REPORT.name}{reports.RANGES.ending}", reports.RANGES.doc, reports.RANGES.schema)
+
+KINDS: tuple[Kind, ...] = (
+    SIMULATIONS,
+    RECORDED_SPIKES,
+    SECTIONS,
+    SEGMENTS,
+    REPORT,
+    REPORT_TIME,
+    ELEMENTS,
+    RANGES,
 )

@@ -2,11 +2,10 @@
 
 import pyarrow as pa
 
-from ...kernels.lfp.electrodes import TYPES
-from .kinds import REAL, TEXT, WHOLE, TableKind, column
+from .kinds import REAL, TEXT, WHOLE, ArrayKind, GroupKind, Kind, TableKind, column
 
 SEGMENTS = TableKind(
-    "segments",
+    "segments/{cells}",
     "one segment of one cell",
     pa.schema(
         [
@@ -31,13 +30,20 @@ SEGMENTS = TableKind(
 
 
 ELECTRODES = TableKind(
-    "electrodes",
+    "electrodes/{probe}",
     "one contact",
     pa.schema(
         [
             column("name", TEXT, "the contact; no two of a table are the same"),
             *(column(axis, REAL, "its place", "µm") for axis in "xyz"),
-            column("type", TEXT, f"how it records: {', '.join(TYPES)}", "", "SONATA's names"),
+            column(
+                "type",
+                TEXT,
+                "how it records: LineSource, PointSource, Reciprocity, DipoleReciprocity, ObjectiveCSD_Sphere, "
+                "ObjectiveCSD_Disk or ObjectiveCSD_Plane",
+                "",
+                "SONATA's names",
+            ),
             column("layer", TEXT, "cortical layer that it is in; empty where nobody knows"),
             column("region", TEXT, "region that it is in; empty where nobody knows"),
             column("probe", TEXT, "device that it is on"),
@@ -48,3 +54,26 @@ ELECTRODES = TableKind(
         ]
     ),
 )
+
+FIELD = GroupKind(
+    "fields/{contact}", "the field of a contact that a solver computed, for coefficients by reciprocity"
+)
+POTENTIAL = ArrayKind(
+    "fields/{contact}/potential",
+    "potential on a grid while the contact applies a current",
+    ("x", "y", "z"),
+    unit="mV",
+    attributes={"applied_current": "current that the contact applies, nA"},
+)
+ELECTRIC = ArrayKind(
+    "fields/{contact}/e{axis}",
+    "one component of the electric field; an axis along which values lie between grid points is called x_between",
+    ("x", "y", "z"),
+    unit="V/m",
+    attributes={"applied_current": "current that the contact applies, nA"},
+)
+PLACES = ArrayKind(
+    "fields/{contact}/{component}.{axis}", "places along one axis of the grid", ("x",), unit="µm"
+)
+
+KINDS: tuple[Kind, ...] = (SEGMENTS, ELECTRODES, FIELD, POTENTIAL, ELECTRIC, PLACES)

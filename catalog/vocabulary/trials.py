@@ -1,8 +1,8 @@
-"""The tables that simrun results become: columns, units, meaning and source."""
+"""Trials: what simrun results and runs of our own become."""
 
 import pyarrow as pa
 
-from .kinds import REAL, TEXT, WHOLE, TableKind, column
+from .kinds import REAL, TEXT, WHOLE, ArrayKind, FileKind, Kind, TableKind, column
 
 _TRIAL = column("trial_id", WHOLE, "the trial, numbered through the lake; key of `trials`")
 _SYNAPSES, _CELLS = "simulation_run<N>_synapses.csv", "simulation_run<N>_presynaptic_cells.csv"
@@ -20,7 +20,9 @@ TRIALS = TableKind(
             column("run", TEXT, "path of the run directory below the ingested folder"),
             column("trial_number", WHOLE, "number of the trial in its run", source=f"name of {_SYNAPSES}"),
             column(
-                "stimulus", TEXT, "first token of sim_trial_index, or the second where the first is 'stim'"
+                "stimulus",
+                TEXT,
+                "what was applied: first token of sim_trial_index, or the second where the first is 'stim'",
             ),
             column("date", TEXT, "time stamp of the run", source="name of the run directory"),
             column("seed", WHOLE, "seed of the run's random numbers", source="file and directory names"),
@@ -171,6 +173,19 @@ FILES = TableKind(
     ),
 )
 
+VOLTAGE = ArrayKind(
+    "voltage/{site}",
+    "membrane potential at one site, a trial a row; sites with several time axes have an array for each",
+    ("trial", "time"),
+    "float64",
+    "mV",
+    {"site": "recording site; key of `recording_sites`", "time_axis": "digest of the times"},
+)
+VOLTAGE_TIME = ArrayKind("voltage/{site}.time", "times of the samples", ("time",), "float64", "ms")
+VOLTAGE_TRIAL = ArrayKind("voltage/{site}.trial", "trial_id of each row", ("trial",), "int64")
+
+FILE = FileKind("files/{content}", "a source file, named by the BLAKE3 digest of its content")
+
 TABLES = (
     TRIALS,
     SYNAPSE_ACTIVATION,
@@ -182,3 +197,4 @@ TABLES = (
     PARAMETERS,
     FILES,
 )
+KINDS: tuple[Kind, ...] = (*TABLES, VOLTAGE, VOLTAGE_TIME, VOLTAGE_TRIAL, FILE)

@@ -1,6 +1,6 @@
 """How an HDF5 file was laid out: types, attributes and places of its datasets, as rows of a table.
 
-What a lake holds of a SONATA file stands in tables and arrays; this is what must be known besides to write the
+What a lake holds of a SONATA file stands in tables and arrays; `circuits.LAYOUT` is what must be known besides to write the
 file again: one row for each group and dataset, which says where its values are now, or holds them.
 """
 
@@ -13,31 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...catalog.vocabulary.kinds import TEXT, TableKind, column
+from ...catalog.vocabulary.circuits import LAYOUT
 from ...lake.errors import InputError
 
 LARGEST_VALUE = 64 * 2**20
-
-LAYOUT = TableKind(
-    "layout",
-    "one group or dataset of an ingested HDF5 file",
-    pa.schema(
-        [
-            column("file", TEXT, "the file; key of `files`"),
-            column("path", TEXT, "path of the group or dataset in the file; '/' is the file's root"),
-            column("type", TEXT, "type of the dataset's values, as JSON; null for a group"),
-            column(
-                "shape", pa.list_(pa.int64()), "its shape; null for a group and for a dataset without one"
-            ),
-            column("chunks", pa.list_(pa.int64()), "shape of its HDF5 chunks; null where it is contiguous"),
-            column("filters", TEXT, "HDF5 filters of its chunks, as JSON"),
-            column("attributes", TEXT, "its HDF5 attributes, as JSON"),
-            column("node", TEXT, "node that holds its values; null where `value` does"),
-            column("part", TEXT, "which part of that node: a column, or '@' and how it is derived"),
-            column("value", pa.binary(), "values of a dataset that no table or array stands for"),
-        ]
-    ),
-)
 
 
 @dataclass(frozen=True)

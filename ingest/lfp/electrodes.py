@@ -40,7 +40,7 @@ def store_electrodes(
     lake: Lake, name: str, electrodes: Electrodes, *, branch: str = "main", message: str | None = None
 ) -> str:
     """Make ``electrodes/<name>`` the table of these contacts, in one commit; gives the node's name."""
-    node = f"electrodes/{name}"
+    node = ELECTRODES.of(probe=name)
     with lake.transaction(message or f"Store electrodes {name}", branch=branch) as transaction:
         transaction.write_table(node, electrodes_table(electrodes), doc=ELECTRODES.doc)
     return node

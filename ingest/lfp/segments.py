@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary.reports import ELEMENTS
 from ...catalog.vocabulary.space import SEGMENTS
 from ...lake import Lake, Snapshot
 from ...lake.errors import IngestError, InputError
@@ -142,7 +143,7 @@ def ingest_segments(
             f"axon is one of {', '.join(RULES)}, segment_length above 0; not {axon!r}, {segment_length}"
         )
     snapshot = lake.at(branch)
-    made = f"segments/{name or nodes.rsplit('/', 1)[-1]}"
+    made = SEGMENTS.of(cells=name or nodes.rsplit("/", 1)[-1])
     rows = _nodes(snapshot, nodes)
     wanted = None if report is None else _counts(snapshot, report)
     with lake.transaction(message or f"Place the segments of {nodes}", branch=branch) as transaction:
@@ -168,7 +169,7 @@ def _nodes(snapshot: Snapshot, name: str) -> dict[str, Any]:
 
 def _counts(snapshot: Snapshot, report: str) -> dict[int, tuple[Ids, Ids]]:
     """Sections and how many columns each has, by node."""
-    elements = snapshot.tables[f"{report}.elements"].to_arrow(["node_id", "element_id"])
+    elements = snapshot.tables[ELEMENTS.beside(report)].to_arrow(["node_id", "element_id"])
     keys = np.stack([elements[key].to_numpy() for key in ("node_id", "element_id")], axis=1)
     unique, counts = np.unique(keys, axis=0, return_counts=True)
     nodes, first = np.unique(unique[:, 0], return_index=True)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ...catalog.vocabulary import reports as report_kinds
+from ...catalog.vocabulary.runs import REPORT as RUN_REPORT
 from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
 from ...lake.data.codecs import BLOSC_LZ4, Codec
@@ -15,8 +17,7 @@ from ...lake.nodes.entry import Entry
 from ...lake.objects.store import ObjectWriter
 from ...lake.storage.base import Storage
 from ...mechanisms.trial.recording import SegmentFrames
-from ..sonata import schema as sonata_schema
-from ..trials.names import sim_trial_index
+from ..sonata.reports import write_times
 
 Columns = Mapping[str, Any]
 
@@ -26,7 +27,7 @@ _UNITS = {"v": "mV", "i_membrane": "nA"}
 
 def report_node(run: str, number: int, variable: str) -> str:
     """The array of a variable of all segments in one trial."""
-    return f"reports/{sim_trial_index(run, number)}/{variable}"
+    return RUN_REPORT.of(run=run, trial=f"{number:06d}", variable=variable)
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,20 @@ def put_report(transaction: Transaction, node: str, variable: str, frames: Frame
         frames.shape,
         np.float32,
         chunks=(frames.chunk, frames.shape[1]),
-        dimension_names=["time", "element"],
+        dimension_names=RUN_REPORT.axes,
         attributes=attributes,
         codec=BLOSC_LZ4,
     )
     draft = transaction.drafts.edit(node)
     assert draft is not None, "just made"
     draft.changes.update(enumerate(frames.entries))
-    transaction.write_array(f"{node}.time", time, dimension_names=["time"], attributes={"units": "ms"})
+    write_times(transaction, node, time)
     for kind, columns in (
-        (sonata_schema.RANGES, _ranges(np.asarray(segments["node_id"]))),
-        (sonata_schema.ELEMENTS, _elements(segments)),
+        (report_kinds.RANGES, _ranges(np.asarray(segments["node_id"]))),
+        (report_kinds.ELEMENTS, _elements(segments)),
     ):
         table = pa.table([columns[name] for name in kind.schema.names], kind.schema)
-        transaction.write_table(f"{node}{kind.name}", table, doc=kind.doc)
+        transaction.write_table(kind.beside(node), table, doc=kind.doc)
 
 
 def _ranges(node: Any) -> Columns:

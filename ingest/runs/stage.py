@@ -113,7 +113,7 @@ def _begin(transaction: Transaction, plan: Plan) -> None:
     append_rows(transaction, runs_schema.SIMULATIONS, rows)
     for kind, columns in ((runs_schema.SECTIONS, plan.sections), (runs_schema.SEGMENTS, plan.segments)):
         table = pa.table([columns[name] for name in kind.schema.names], kind.schema)
-        transaction.write_table(f"{kind.name}/{plan.run}", table, doc=kind.doc, sorted_by=kind.sorted_by)
+        transaction.write_table(kind.of(run=plan.run), table, doc=kind.doc, sorted_by=kind.sorted_by)
     if plan.model is not None:
         _put_files(transaction, plan.run, plan.model)
 

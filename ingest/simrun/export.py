@@ -152,7 +152,10 @@ class _Run:
     def _trace_file(self, site: str, row: Row) -> bytes:
         places = self._traces.filter(pds.field("site") == site)
         (name,) = places["array"].unique().to_pylist()
-        array, time = self._snapshot.arrays[name], self._snapshot.arrays[f"{name}.time"][...]
+        array, time = (
+            self._snapshot.arrays[name],
+            self._snapshot.arrays[schema.VOLTAGE_TIME.beside(name)][...],
+        )
         rows = dict(zip(places["trial_id"].to_pylist(), places["row"].to_pylist(), strict=True))
         # Trials that were simulated later may have lower numbers.
         voltage = np.stack([array[rows[self._ids[number]]] for number in sorted(self._ids)])

@@ -70,7 +70,12 @@ def _stage_files(
     skip_failures: bool,
 ) -> Beside:
     """List every file, and keep the content of those that no table or array holds; once each."""
-    rows = [row for result in results for part in result.small.get("files", ()) for row in part.to_pylist()]
+    rows = [
+        row
+        for result in results
+        for part in result.small.get(schema.FILES.name, ())
+        for row in part.to_pylist()
+    ]
     folders = {run.name: run.path for run in found.runs}
     for row in rows:
         if row["kind"] not in PARSED:
@@ -114,7 +119,7 @@ def _attachment(path: Path, root: Path) -> dict[str, Any]:
 
 def _kept(path: Path, digest: str, transaction: Transaction) -> str:
     """The node that holds the file's content, named by it."""
-    name = f"files/{digest}{path.suffix}"
+    name = schema.FILE.of(content=f"{digest}{path.suffix}")
     if name not in transaction.drafts:
         data = read_source(path)
         if digest_of(data) != digest:

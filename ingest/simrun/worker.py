@@ -202,7 +202,7 @@ def _check_site(site: str, path: Path) -> None:
     if site == SOMA:
         raise IngestError(f"a recording site may not be called {SOMA!r}: the somatic traces are", path)
     try:
-        checked_name(f"voltage/{site}.trial")
+        checked_name(schema.VOLTAGE_TRIAL.of(site=site))
     except NodeNameError as error:
         raise IngestError(f"its recording site cannot name an array: {error}", path) from error
 

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import reports as report_kinds
 from ...lake import Snapshot, Table
 from ...lake.errors import InputError
 from ..hdf5.layout import Item
-from . import schema
 from .populations import CODE, DYNAMICS, EDGES, INDICES, RANGES
 
 _SORTINGS = {"none": 0, "by_id": 1, "by_time": 2}
@@ -46,7 +47,7 @@ def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
     for name in snapshot:
         room, *parts = name.split("/")
         if (
-            room not in schema.ROOMS
+            room not in circuits.ROOMS
             or parts[:1] != [run]
             or ("." in parts[-1] and name not in _whole(snapshot))
         ):
@@ -109,13 +110,13 @@ def _nodes(table: Table, population: str) -> list[Item]:
     ids = table.to_arrow(["node_id"])["node_id"].to_numpy()
     if not np.array_equal(ids, np.arange(len(ids))):
         raise InputError(f"{table.name}: libsonata numbers nodes 0, 1, 2 …; use the dialect of the source")
-    return _population(table, f"/nodes/{population}", "node", [*schema.NODE_COLUMNS])
+    return _population(table, f"/nodes/{population}", "node", [*circuits.NODE_COLUMNS])
 
 
 def _edges(snapshot: Snapshot, name: str, population: str) -> list[Item]:
     table, root = snapshot.tables[name], f"/edges/{population}"
     attributes = snapshot.tree[name].meta["attributes"]
-    items = _population(table, root, "edge", [*schema.EDGE_COLUMNS])
+    items = _population(table, root, "edge", [*circuits.EDGE_COLUMNS])
     for direction, end in INDICES.items():
         joined = attributes.get(end.replace("node_id", "population"))
         told = {} if joined is None else {"node_population": joined}
@@ -166,7 +167,9 @@ def _report(snapshot: Snapshot, name: str, population: str) -> list[Item]:
     attributes: dict[str, Any] = array.attrs.asdict()
     start, step = attributes["t_start"], attributes["dt"]
     size = (array.shape[1],)
-    elements, nodes = (snapshot.tables[f"{name}{kind.name}"] for kind in (schema.ELEMENTS, schema.RANGES))
+    elements, nodes = (
+        snapshot.tables[kind.beside(name)] for kind in (report_kinds.ELEMENTS, report_kinds.RANGES)
+    )
     positions = elements.to_arrow(["element_pos"])["element_pos"]
     items = [
         _item(f"{root}/data", "<f4", array.shape, name, "", units=attributes["units"] or "mV"),
@@ -186,13 +189,13 @@ def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
         raise InputError(
             f"{name} is in {array.attrs['units']}, SONATA has mV/nA; use the dialect of the source"
         )
-    nodes = snapshot.tables[f"{name}{schema.RANGES.name}"]
+    nodes = snapshot.tables[report_kinds.RANGES.beside(name)]
     items = [
         _item(f"/electrodes/{population}/scaling_factors", "<f8", array.shape, name, ""),
         _item(f"/{population}/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
         _item(f"/{population}/offsets", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
     ]
-    rows = snapshot.tables[f"{name}{schema.ELECTRODES.name}"].to_arrow().to_pylist()
+    rows = snapshot.tables[report_kinds.ELECTRODES.beside(name)].to_arrow().to_pylist()
     for row in rows:
         if row["name"] is None:
             continue
@@ -214,12 +217,12 @@ def _circuit(snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]]) -> di
     nodes = {
         name.rsplit("/", 1)[-1]: {"type": _type(snapshot.tables[name])}
         for name in _whole(snapshot)
-        if name.startswith(f"nodes/{run}/")
+        if name.startswith(f"{circuits.NODES.folder}{run}/")
     }
     edges = {
         name.rsplit("/", 1)[-1]: {"type": "chemical"}
         for name in _whole(snapshot)
-        if name.startswith(f"edges/{run}/")
+        if name.startswith(f"{circuits.EDGES.folder}{run}/")
     }
     return {
         "version": 2,
@@ -240,7 +243,7 @@ def _type(table: Table) -> str:
 
 def _sets(snapshot: Snapshot, run: str) -> dict[str, str]:
     """File nodes of node sets and compartment sets, which are the same in all dialects."""
-    name = f"sonata/{run}.{schema.FILES.name}"
+    name = circuits.FILES.of(circuit=run)
     rows = snapshot.tables[name].to_arrow().to_pylist() if name in snapshot.tables else []
     return {row["kind"]: row["node"] for row in rows if row["kind"] in ("node_sets", "compartment_sets")}
 
@@ -266,7 +269,9 @@ def _simulation(
 
 
 def _is_report(name: str, run: str) -> bool:
-    return name.startswith(f"reports/{run}/") and not name.endswith(".time")
+    return name.startswith(f"{report_kinds.REPORT.folder}{run}/") and not name.endswith(
+        report_kinds.REPORT_TIME.ending
+    )
 
 
 def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:

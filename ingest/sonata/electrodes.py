@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...catalog.vocabulary import reports as report_kinds
 from ..hdf5.source import Source, Work
-from . import schema
 from .reports import copy_array, node_ranges, write_kind
 
 ORIGINS = ("sonata", "bluerecording")
@@ -38,7 +38,7 @@ def ingest_electrodes(source: Source, population: str, node: str, work: Work, or
     node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), work, population)
     rows = _electrodes(source, population, factors.shape[1], origin)
     attributes = {"population": population, "units": UNITS[origin], "origin": origin}
-    copy_array(source, factors, node, ("compartment", "electrode"), attributes, work)
+    copy_array(source, factors, node, report_kinds.WEIGHTS.axes, attributes, work)
     source.at = factors.name
     strongest = np.zeros(factors.shape[1])
     ones = np.ones(factors.shape[1], bool)
@@ -47,9 +47,9 @@ def ingest_electrodes(source: Source, population: str, node: str, work: Work, or
         strongest, ones = np.maximum(strongest, block.max(axis=0)), ones & (block == 1).all(axis=0)
     for row, one in zip(rows, ones.tolist(), strict=True):
         row["all_ones"] = one and len(factors) > 0
-    kind = schema.ELECTRODES
+    kind = report_kinds.ELECTRODES
     table = pa.Table.from_pylist(rows, kind.schema)
-    write_kind(work, f"{node}{kind.name}", kind, table.columns)
+    write_kind(work, kind.beside(node), kind, table.columns)
     _judge(source, rows, strongest, origin, work)
 
 
@@ -77,7 +77,8 @@ def _judge(source: Source, rows: list[dict[str, Any]], strongest: Any, origin: s
 def _electrodes(source: Source, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
     """A row for every column of the weights; columns that no electrode claims have no name."""
     rows: list[dict[str, Any]] = [
-        {"column": number, **dict.fromkeys(schema.ELECTRODES.schema.names[1:])} for number in range(columns)
+        {"column": number, **dict.fromkeys(report_kinds.ELECTRODES.schema.names[1:])}
+        for number in range(columns)
     ]
     named = {
         name: group

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary import circuits
 from ...lake import Array, Snapshot, Table
 from ...lake.errors import InputError, NotFoundError, StorageError
-from ..hdf5.layout import LAYOUT, Item, hdf5, layout_items, make_dataset, type_of, write_attributes
-from . import schema
+from ..hdf5.layout import Item, hdf5, layout_items, make_dataset, type_of, write_attributes
 from .canonical import canonical_files
 from .populations import RANGES, made_index
 
@@ -99,11 +99,10 @@ Content = str | bytes | list[Item]
 
 
 def _chosen(snapshot: Snapshot, runs: Sequence[str] | None, dialect: str) -> list[str]:
-    suffix = f".{schema.FILES.name}"
-    found = {name[len("sonata/") : -len(suffix)] for name in snapshot.tables if _is_run(name, suffix)}
+    found = {parts["circuit"] for name in snapshot.tables if (parts := circuits.FILES.parts(name))}
     if dialect == "libsonata":
         found |= {
-            name.split("/")[1] for name in snapshot if name.split("/")[0] in schema.ROOMS and "/" in name
+            name.split("/")[1] for name in snapshot if name.split("/")[0] in circuits.ROOMS and "/" in name
         }
     if not found:
         raise NotFoundError("this snapshot holds nothing of SONATA")
@@ -113,14 +112,10 @@ def _chosen(snapshot: Snapshot, runs: Sequence[str] | None, dialect: str) -> lis
     return sorted(runs or found)
 
 
-def _is_run(name: str, suffix: str) -> bool:
-    return name.startswith("sonata/") and name.endswith(suffix) and name.count("/") == 1
-
-
 def _files(snapshot: Snapshot, run: str) -> dict[str, Content]:
-    rows = snapshot.tables[f"sonata/{run}.{schema.FILES.name}"].to_arrow().to_pylist()
+    rows = snapshot.tables[circuits.FILES.of(circuit=run)].to_arrow().to_pylist()
     laid: dict[str, list[Item]] = {}
-    for item in layout_items(snapshot.tables[f"sonata/{run}.{LAYOUT.name}"].to_arrow()):
+    for item in layout_items(snapshot.tables[circuits.LAYOUT.of(circuit=run)].to_arrow()):
         laid.setdefault(item.file, []).append(item)
     return {row["path"]: row["node"] or laid[row["path"]] for row in rows}
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import reports as report_kinds
+from ...catalog.vocabulary.kinds import Kind, TableKind
 from ...lake import Lake, Transaction
 from ...lake.digest import digest_of_file
 from ...lake.errors import IngestError, InputError
-from ..hdf5.layout import LAYOUT, Item, layout_table
+from ..hdf5.layout import Item, layout_table
 from ..hdf5.source import Source, Work, opened
-from . import schema
 from .config import Config, Named, read_json
 from .electrodes import ORIGINS, ingest_electrodes
 from .populations import ingest_edges, ingest_nodes
@@ -109,7 +111,7 @@ def ingest_sonata(
     files = _present(_files(path), skip, report)
     transaction = lake.transaction(message or f"Ingest SONATA {_legible(path.name)} as {report.name}")
     run = _Run(report.name, _root(files), transaction, Work(transaction, skip, lambda read: None), electrodes)
-    transaction.depends_on(run.table(schema.FILES.name), run.table(LAYOUT.name))
+    transaction.depends_on(run.table(circuits.FILES), run.table(circuits.LAYOUT))
     before = set(transaction.drafts)
     new = run.new(files, report)
     _ingest_all(run, new, report, progress)
@@ -176,9 +178,9 @@ class _Run:
     types: dict[Path, Types] = field(default_factory=dict)
     layout: list[Item] = field(default_factory=list)
 
-    def table(self, kind: str) -> str:
-        """The node that describes the files of the ingest."""
-        return f"sonata/{self.name}.{kind}"
+    def table(self, kind: TableKind) -> str:
+        """Return the name of a table that describes the ingest."""
+        return kind.of(circuit=self.name)
 
     def relative(self, named: Named) -> str:
         """How the lake calls a file."""
@@ -186,12 +188,12 @@ class _Run:
 
     def new(self, files: Sequence[Named], report: Report) -> list[tuple[Named, dict[str, Any]]]:
         """Files that the lake does not have under this name, with what the table of files says of them."""
-        known = self.transaction.table(self.table(schema.FILES.name))
+        known = self.transaction.table(self.table(circuits.FILES))
         rows = [] if known is None else known.to_arrow().to_pylist()
         have = {(row["digest"], Path(row["path"]).name) for row in rows}
         digests = {row["path"]: row["digest"] for row in rows}
         for node, draft in self.transaction.drafts.items():
-            if node.startswith(f"nodes/{self.name}/"):
+            if node.startswith(f"{circuits.NODES.folder}{self.name}/"):
                 attributes = draft.meta["attributes"]
                 self.work.sizes[attributes["population"]] = attributes["size"]
         found = []
@@ -253,11 +255,11 @@ def _ingest_all(
         report.source_bytes += row["size"]
         run.work.advance(row["size"])
     if rows:
-        kind = schema.FILES
+        kind = circuits.FILES
         files = pa.Table.from_pylist(rows, kind.schema)
-        run.transaction.append_table(run.table(kind.name), files, doc=kind.doc)
+        run.transaction.append_table(run.table(kind), files, doc=kind.doc)
         layout = layout_table(run.layout)
-        run.transaction.append_table(run.table(LAYOUT.name), layout, doc=LAYOUT.doc)
+        run.transaction.append_table(run.table(circuits.LAYOUT), layout, doc=circuits.LAYOUT.doc)
 
 
 def _advance(
@@ -282,11 +284,11 @@ def _ingest(run: _Run, named: Named) -> str | None:
             _ingest_hdf5(run, named, source)
             run.layout += source.layout(run.relative(named))
         return None
-    node = run.node(f"sonata/{run.name}/{run.relative(named)}", named.path)
+    node = run.node(circuits.SOURCE_FILE.of(circuit=run.name, path=run.relative(named)), named.path)
     if named.kind == "node_sets":
         read_json(named.path)
     if named.kind == "compartment_sets":
-        made = run.node(f"{named.kind}/{run.name}", named.path)
+        made = run.node(circuits.COMPARTMENT_SETS.of(circuit=run.name), named.path)
         ingest_compartment_sets(named.path, made, run.work)
     run.transaction.put_file(node, named.path)
     return node
@@ -334,11 +336,13 @@ def _types(run: _Run, named: Named) -> Types | None:
 
 def _node(run: _Run, named: Named, group: str, population: str) -> str:
     """The name of the node that a population of a file becomes."""
-    if group in ("nodes", "edges"):
-        return f"{group}/{run.name}/{population}"
-    if group == "spikes":
-        inputs = named.kind == "inputs"
-        return f"inputs/{run.name}/{named.name}/{population}" if inputs else f"spikes/{run.name}/{population}"
-    if group == "report":
-        return f"reports/{run.name}/{named.name or named.path.stem}/{population}"
-    return f"electrodes/{run.name}/{named.path.stem}/{population}"
+    kind: Kind = {
+        "nodes": circuits.NODES,
+        "edges": circuits.EDGES,
+        "spikes": circuits.INPUTS if named.kind == "inputs" else circuits.SPIKES,
+        "report": report_kinds.REPORT,
+    }.get(group, report_kinds.WEIGHTS)
+    stem = named.path.stem
+    return kind.of(
+        circuit=run.name, population=population, input=named.name, report=named.name or stem, file=stem
+    )

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary import circuits
 from ...lake import Transaction
 from ...lake.errors import IngestError
 from ..hdf5.layout import hdf5, type_json
 from ..hdf5.source import Ids, Source, Work
-from . import schema
 from .types import Types
 
 BLOCK_ROWS = 2**21
@@ -65,10 +65,10 @@ def ingest_nodes(
         work.notices.append(f"{source.path}: {group.name} is empty")
         return
     size = len(source.dataset(group, "node_type_id"))
-    columns = _ids(source, group, node, [*schema.NODE_COLUMNS][1:], schema.NODE_COLUMNS, size)
+    columns = _ids(source, group, node, [*circuits.NODE_COLUMNS][1:], circuits.NODE_COLUMNS, size)
     ids = _node_ids(source, group, node, size)
     work.sizes[population] = int(ids.max(initial=-1)) + 1
-    columns = [Column(schema.NODE_COLUMNS["node_id"], partial(_given, ids)), *columns]
+    columns = [Column(circuits.NODE_COLUMNS["node_id"], partial(_given, ids)), *columns]
     columns += _attributes(source, group, node, size, "node", work, types)
     ordered = ("node_id",) if bool(np.all(np.diff(ids) > 0)) else ()
     _write(
@@ -121,8 +121,8 @@ def ingest_edges(
     targets = ends["target_node_id"]
     order = None if bool(np.all(np.diff(targets) >= 0)) else np.argsort(targets, kind="stable")
     numbered = {"edge_id": np.arange(size, dtype=np.int64), **ends}
-    columns = [Column(schema.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()]
-    columns += _ids(source, group, node, [*schema.EDGE_COLUMNS][3:], schema.EDGE_COLUMNS, size)
+    columns = [Column(circuits.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()]
+    columns += _ids(source, group, node, [*circuits.EDGE_COLUMNS][3:], circuits.EDGE_COLUMNS, size)
     columns += _attributes(source, group, node, size, "edge", work, types)
     described = {"population": population, **joined}
     doc = "one edge of a population"
@@ -147,9 +147,9 @@ def _ends(
 
 def _write_by_source(transaction: Transaction, node: str, numbered: Mapping[str, Ids]) -> None:
     order = np.lexsort([numbered[name] for name in ("edge_id", "target_node_id", "source_node_id")])
-    kind = schema.BY_SOURCE
+    kind = circuits.BY_SOURCE
     transaction.write_table(
-        f"{node}{kind.name}",
+        kind.beside(node),
         pa.table([numbered[name][order] for name in kind.schema.names], kind.schema),
         doc=kind.doc,
         sorted_by=kind.sorted_by,
@@ -293,7 +293,7 @@ def _attributes(
     source: Source, group: Any, node: str, size: int, kind: str, work: Work, types: Types | None
 ) -> list[Column]:
     """Attributes of all groups, and of the types; what a group does not say is null."""
-    taken = schema.NODE_COLUMNS if kind == "node" else schema.EDGE_COLUMNS
+    taken = circuits.NODE_COLUMNS if kind == "node" else circuits.EDGE_COLUMNS
     parts: dict[str, list[tuple[Group, Any]]] = {}
     for one in _groups(source, group, size, kind):
         for name, dataset in _datasets(source, one, work):
@@ -384,8 +384,8 @@ def _joined(source: Source, name: str, parts: Sequence[tuple[Group, Any]], size:
     places = ", ".join(dataset.name for _, dataset in parts)
     group, dataset = parts[0]
     if len(parts) == 1 and group.rows is None:
-        return Column(schema.attribute(name, kind, places), lambda rows: _read(dataset, rows))
-    return Column(schema.attribute(name, kind, places), lambda rows: _scattered(parts, kind, size, rows))
+        return Column(circuits.attribute(name, kind, places), lambda rows: _read(dataset, rows))
+    return Column(circuits.attribute(name, kind, places), lambda rows: _scattered(parts, kind, size, rows))
 
 
 def _scattered(parts: Sequence[tuple[Group, Any]], kind: pa.DataType, size: int, rows: Rows) -> pa.Array:
@@ -405,7 +405,7 @@ def _typed(types: Types, name: str, ids: Ids, own: Column | None) -> Column:
     values = types.columns[name]
     if own is None:
         return Column(
-            schema.attribute(name, values.type, types.path.name), lambda rows: types.column(name, ids[rows])
+            circuits.attribute(name, values.type, types.path.name), lambda rows: types.column(name, ids[rows])
         )
 
     def read(rows: Rows) -> pa.Array:

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import reports as report_kinds
 from ...catalog.vocabulary.kinds import TableKind
+from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
 from ...lake.data.codecs import Codec
 from ...lake.nodes.grid import Grid
 from ..hdf5.source import Ids, Source, Work
-from . import schema
 
 CHUNK_VALUES = 2**18
 CHUNK_ELEMENTS = 1024
@@ -46,7 +48,7 @@ def ingest_spikes(source: Source, group: Any, node: str, work: Work) -> None:
     claimed = sorting(group)
     if SORTED_COLUMN.get(claimed, "time") not in order and claimed in SORTED_COLUMN:
         work.notices.append(f"{source.path}: {group.name} says that it is sorted {claimed}, and is not")
-    kind = schema.SPIKES
+    kind = circuits.SPIKES
     work.transaction.write_table(
         node,
         pa.table([*columns.values()], kind.schema),
@@ -101,9 +103,17 @@ def ingest_report(source: Source, group: Any, node: str, work: Work, config: Map
         "dt": step,
         "report": dict(config),
     }
-    copy_array(source, data, node, ("time", "element"), attributes, work)
+    copy_array(source, data, node, report_kinds.REPORT.axes, attributes, work)
     times = start + np.arange(len(data)) * step
-    work.transaction.write_array(f"{node}.time", times, dimension_names=["time"], attributes={"units": "ms"})
+    write_times(work.transaction, node, times)
+
+
+def write_times(transaction: Transaction, node: str, times: Any) -> None:
+    """Write the times of a report's frames (ms) beside it."""
+    kind = report_kinds.REPORT_TIME
+    transaction.write_array(
+        kind.beside(node), times, dimension_names=kind.axes, attributes={"units": kind.unit}
+    )
 
 
 def _units(data: Any, config: Mapping[str, Any]) -> str | None:
@@ -125,17 +135,17 @@ def _times(source: Source, mapping: Any, frames: int) -> tuple[float, float]:
 
 def _elements(source: Source, mapping: Any, node: str, ranges: Mapping[str, Ids], work: Work) -> None:
     """The table of the columns of a report."""
-    kind, size = schema.ELEMENTS, int(ranges["stop"].max(initial=0))
+    kind, size = report_kinds.ELEMENTS, int(ranges["stop"].max(initial=0))
     ids = source.dataset(mapping, "element_ids", length=size)
     nodes, elements = np.repeat(ranges["node_id"], ranges["stop"] - ranges["start"]), source.ids(ids)
-    source.claim(ids, f"{node}{kind.name}", "element_id")
+    source.claim(ids, kind.beside(node), "element_id")
     positions: Any = pa.nulls(size, pa.float64())
     if "element_pos" in mapping:
         dataset = source.dataset(mapping, "element_pos", "f", length=size)
         positions = dataset[...].astype(np.float64)
-        source.claim(dataset, f"{node}{kind.name}", "element_pos")
+        source.claim(dataset, kind.beside(node), "element_pos")
     columns = [nodes, elements, ordinals(nodes, elements), positions]
-    write_kind(work, f"{node}{kind.name}", kind, columns)
+    write_kind(work, kind.beside(node), kind, columns)
 
 
 def ordinals(nodes: Ids, elements: Ids) -> Ids:
@@ -180,9 +190,9 @@ def node_ranges(
     if len(np.unique(ids)) < len(ids):
         raise source.error(nodes, "a node is there twice")
     found = {"node_id": ids, "start": at[:-1], "stop": at[1:]}
-    write_kind(work, f"{node}{schema.RANGES.name}", schema.RANGES, [*found.values()])
-    source.claim(nodes, f"{node}{schema.RANGES.name}", "node_id")
-    source.claim(bounds, f"{node}{schema.RANGES.name}", "@pointers")
+    write_kind(work, report_kinds.RANGES.beside(node), report_kinds.RANGES, [*found.values()])
+    source.claim(nodes, report_kinds.RANGES.beside(node), "node_id")
+    source.claim(bounds, report_kinds.RANGES.beside(node), "@pointers")
     return found
 
 
@@ -192,7 +202,7 @@ def write_kind(work: Work, node: str, kind: TableKind, columns: Sequence[Any]) -
 
 
 def copy_array(
-    source: Source, data: Any, node: str, dims: tuple[str, str], attributes: Mapping[str, Any], work: Work
+    source: Source, data: Any, node: str, dims: Sequence[str], attributes: Mapping[str, Any], work: Work
 ) -> None:
     """Copy a dataset of two axes into an array of chunks that both a row and a column find soon, block by block."""
     rows, columns = data.shape

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...catalog.vocabulary import circuits
 from ...lake.errors import IngestError
 from ..hdf5.source import Work
-from . import schema
 from .config import read_json
 
 
@@ -20,7 +20,7 @@ def ingest_compartment_sets(path: Path, node: str, work: Work) -> None:
     IngestError
         The file is no JSON, a set is malformed, or one of its nodes is not in its population.
     """
-    kind = schema.COMPARTMENT_SETS
+    kind = circuits.COMPARTMENT_SETS
     rows = [row for name, told in read_json(path).items() for row in _rows(path, name, told, work)]
     work.transaction.write_table(node, pa.Table.from_pylist(rows, kind.schema), doc=kind.doc)
 
@@ -37,7 +37,7 @@ def _rows(path: Path, name: str, told: Any, work: Work) -> Iterator[dict[str, An
                 f"{name}: entry {at} is {entry!r}, expected [node id{known}, section id, offset 0 to 1]", path
             )
         values = (name, population, entry[0], entry[1], float(entry[2]))
-        yield dict(zip(schema.COMPARTMENT_SETS.schema.names, values, strict=True))
+        yield dict(zip(circuits.COMPARTMENT_SETS.schema.names, values, strict=True))
 
 
 def _is_compartment(entry: Any, nodes: int | None) -> bool:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
+from ...catalog.vocabulary.trials import FILE
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, InputError
 from ...lake.names import checked_name
@@ -77,4 +78,4 @@ def prefix_of(run: str) -> str:
 
 def file_node(path: str, content: bytes) -> str:
     """The node that holds a file, named by its content."""
-    return f"files/{digest_of(content)}{PurePosixPath(path).suffix}"
+    return FILE.of(content=f"{digest_of(content)}{PurePosixPath(path).suffix}")

@@ -61,7 +61,7 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
         trial_ids = np.concatenate([part.trial_ids for part in parts])
         first = array.shape[0]
         append_chunks(array, len(trial_ids), [entry for part in parts for entry in part.entries])
-        transaction.append_array(f"{array.path}.trial", trial_ids)
+        transaction.append_array(schema.VOLTAGE_TRIAL.beside(array.path), trial_ids)
         places.append(
             pa.table(
                 {
@@ -78,7 +78,7 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
 
 def _trace_array(site: str, axis: str, block: TraceBlock, transaction: Transaction) -> Array:
     """The array of a site and time axis; the first axis has the site's name, others a suffix that tells."""
-    base = f"voltage/{site}"
+    base = schema.VOLTAGE.of(site=site)
     span = f"{base}@{block.time[0]:g}-{block.time[-1]:g}ms"
     for name in (base, span, f"{span}-{axis[:8]}"):
         node = transaction.drafts.get(name)
@@ -92,13 +92,16 @@ def _trace_array(site: str, axis: str, block: TraceBlock, transaction: Transacti
 def _new_trace_array(name: str, block: TraceBlock, transaction: Transaction) -> Array:
     samples = len(block.time)
     transaction.write_array(
-        f"{name}.time", block.time, dimension_names=["time"], attributes={"units": "ms", "long_name": "time"}
+        schema.VOLTAGE_TIME.beside(name),
+        block.time,
+        dimension_names=schema.VOLTAGE_TIME.axes,
+        attributes={"units": schema.VOLTAGE_TIME.unit, "long_name": "time"},
     )
     transaction.write_array(
-        f"{name}.trial",
+        schema.VOLTAGE_TRIAL.beside(name),
         np.empty(0, np.int64),
         chunks=[65536],
-        dimension_names=["trial"],
+        dimension_names=schema.VOLTAGE_TRIAL.axes,
         attributes={"long_name": "trial_id"},
     )
     return create_array(
@@ -107,9 +110,9 @@ def _new_trace_array(name: str, block: TraceBlock, transaction: Transaction) -> 
         (0, samples),
         np.float64,
         chunks=(1, min(samples, TIME_CHUNK)),
-        dimension_names=["trial", "time"],
+        dimension_names=schema.VOLTAGE.axes,
         attributes={
-            "units": "mV",
+            "units": schema.VOLTAGE.unit,
             "long_name": "membrane potential",
             "site": block.site,
             "time_axis": block.axis,

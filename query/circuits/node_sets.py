@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pds
 
+from ...catalog.vocabulary.circuits import FILES, NODES
 from ...lake import Snapshot, Table
 from ...lake.errors import InputError, NotFoundError
 
@@ -30,7 +31,7 @@ def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
     NotFoundError
         The run has no node sets.
     """
-    name = f"sonata/{run}.files"
+    name = FILES.of(circuit=run)
     files = snapshot.tables[name].to_arrow(where=pds.field("kind") == "node_sets").to_pylist()
     if not files:
         raise NotFoundError(f"{run!r} was ingested without node sets")
@@ -53,7 +54,7 @@ def node_set(snapshot: Snapshot, run: str, name: str, population: str) -> Ids:
     InputError
         The rule is malformed, asks of a property that the nodes lack or that is of another type, or names itself.
     """
-    rules, table = node_sets(snapshot, run), snapshot.tables[f"nodes/{run}/{population}"]
+    rules, table = node_sets(snapshot, run), snapshot.tables[NODES.of(circuit=run, population=population)]
     ids = table.to_arrow(["node_id"], _rule(rules, name, table, population, ()))["node_id"]
     return np.unique(ids.to_numpy()).astype(np.int64)
 

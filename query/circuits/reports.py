@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from ...catalog.vocabulary.reports import ELECTRODES, ELEMENTS, RANGES, REPORT_TIME
 from ...lake import Array, Snapshot, Table
 from ...lake.errors import InputError, NotFoundError
 
@@ -78,7 +79,7 @@ def weights(snapshot: Snapshot, name: str) -> "ElectrodeWeights":
 
 def _resolved(snapshot: Snapshot, name: str, room: str) -> str:
     found = [
-        other for other in snapshot.arrays if f"{other}.nodes" in snapshot.tree and other.startswith(room)
+        other for other in snapshot.arrays if RANGES.beside(other) in snapshot.tree and other.startswith(room)
     ]
     below = [other for other in found if other == name or other.startswith(f"{name}/")]
     if name in below or len(below) == 1:
@@ -143,12 +144,14 @@ class Report:
     def __init__(self, snapshot: Snapshot, name: str) -> None:
         self.name = name
         self.array: Array = snapshot.arrays[name]
-        self._nodes = snapshot.tables[f"{name}.nodes"]
-        self.elements: Table = snapshot.tables[f"{name}.elements"]
+        self._nodes = snapshot.tables[RANGES.beside(name)]
+        self.elements: Table = snapshot.tables[ELEMENTS.beside(name)]
         attributes: dict[str, Any] = self.array.attrs.asdict()
         self.units: str | None = attributes["units"]
         if "dt" not in attributes:
-            raise InputError(f"frames of {name!r} are not equally far apart: read the array and {name}.time")
+            raise InputError(
+                f"frames of {name!r} are not equally far apart: read the array and {REPORT_TIME.beside(name)}"
+            )
         self.t_start, self.dt = float(attributes["t_start"]), float(attributes["dt"])
 
     def __repr__(self) -> str:
@@ -281,8 +284,8 @@ class ElectrodeWeights:
     def __init__(self, snapshot: Snapshot, name: str) -> None:
         self.name = name
         self.array: Array = snapshot.arrays[name]
-        self._nodes = snapshot.tables[f"{name}.nodes"]
-        self.electrodes: Table = snapshot.tables[f"{name}.electrodes"]
+        self._nodes = snapshot.tables[RANGES.beside(name)]
+        self.electrodes: Table = snapshot.tables[ELECTRODES.beside(name)]
         self.units = str(self.array.attrs["units"])
 
     def __repr__(self) -> str:

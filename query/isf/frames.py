@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
 
+from ...catalog.vocabulary.trials import SPIKE_TIMES, TRACES, VOLTAGE_TIME
 from ...lake import Array, Snapshot
 from .trials import TRIAL, Source, Trials, dask_frame, divisions, trial_rows
 
@@ -130,7 +131,7 @@ def voltage_traces(snapshot: Snapshot, site: str) -> Any:
         (ms, float). A partition for each run directory, with known divisions.
     """
     trials = Trials.of(snapshot)
-    places = snapshot.tables["traces"].to_arrow(where=pds.field("site") == site)
+    places = snapshot.tables[TRACES.name].to_arrow(where=pds.field("site") == site)
     at = trials.rows_of(places[TRIAL].to_numpy())
     order = np.argsort(at)[np.count_nonzero(at < 0) :]
     names, rows = places["array"].to_numpy()[order], places["row"].to_numpy()[order]
@@ -159,7 +160,7 @@ class _ReadTraces:
 
     @property
     def times(self) -> npt.NDArray[np.float64]:
-        axes = [self.source.snapshot.arrays[f"{name}.time"][...] for name in self.arrays]
+        axes = [self.source.snapshot.arrays[VOLTAGE_TIME.beside(name)][...] for name in self.arrays]
         return axes[0] if len(axes) == 1 else np.unique(np.concatenate(axes))
 
     def __call__(self, places: tuple[tuple[str, int], ...], keys: tuple[str, ...]) -> pd.DataFrame:
@@ -169,7 +170,7 @@ class _ReadTraces:
             return pd.DataFrame(values, index_of(keys), pd.Index(times))
         values = np.full((len(places), len(times)), np.nan)
         for at, (name, row) in enumerate(places):
-            own = snapshot.arrays[f"{name}.time"][...]
+            own = snapshot.arrays[VOLTAGE_TIME.beside(name)][...]
             values[at, np.searchsorted(times, own)] = snapshot.arrays[name][row]
         return pd.DataFrame(values, index_of(keys), pd.Index(times))
 
@@ -190,7 +191,7 @@ def _rows(array: Array, rows: Sequence[int]) -> npt.NDArray[Any]:
 
 
 def spike_times(
-    snapshot: Snapshot, table: str = "spike_times", where: pds.Expression | None = None
+    snapshot: Snapshot, table: str = SPIKE_TIMES.name, where: pds.Expression | None = None
 ) -> pd.DataFrame:
     """Spike times of all trials as ISF has them.
 

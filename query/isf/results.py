@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.dataset as pds
 
+from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, FILES, SPIKE_TIMES, TRACES, TRIALS
 from ...lake import Snapshot
 from .folders import checkout
 from .frames import INDEX, activations, index_of, spike_times, voltage_traces
@@ -40,7 +41,7 @@ class Results:
     @cached_property
     def by_path(self) -> Mapping[Path, Result]:
         """All of them; the same keys as ISF's where the lake has what they need, none of the others."""
-        if "trials" not in self._snapshot.tables:
+        if TRIALS.name not in self._snapshot.tables:
             return {}
         return dict([*self._tables(), *self._voltages(), *self._files()])
 
@@ -49,9 +50,9 @@ class Results:
         yield (INDEX,), Result("trials", lambda: index_of(Trials.of(snapshot).index))
         yield ("metadata",), Result("trials", self._metadata)
         for name in ("synapse_activation", "cell_activation"):
-            if name in tables and tables["trials"].rows:
+            if name in tables and tables[TRIALS.name].rows:
                 yield (name,), Result(name, partial(activations, snapshot, name))
-        if "spike_times" in tables:
+        if SPIKE_TIMES.name in tables:
             yield ("spike_times",), Result("spike_times", lambda: spike_times(snapshot))
 
     def _voltages(self) -> Iterator[tuple[Path, Result]]:
@@ -78,13 +79,13 @@ class Results:
 
     @property
     def _sites(self) -> set[str]:
-        if "traces" not in self._snapshot.tables:
+        if TRACES.name not in self._snapshot.tables:
             return set()
-        return set(pc.unique(self._snapshot.tables["traces"].to_arrow(["site"])["site"]).to_pylist())
+        return set(pc.unique(self._snapshot.tables[TRACES.name].to_arrow(["site"])["site"]).to_pylist())
 
     @property
     def _thresholds(self) -> list[float]:
-        table = self._snapshot.tables.get("dendritic_spike_times")
+        table = self._snapshot.tables.get(DENDRITIC_SPIKE_TIMES.name)
         found = [] if table is None else pc.unique(table.to_arrow(["threshold"])["threshold"]).to_pylist()
         # Without any spike nothing tells; ISF's own habit then.
         return found or [_THRESHOLD]
@@ -93,7 +94,7 @@ class Results:
 
     @cached_property
     def _listed(self) -> list[dict[str, Any]] | None:
-        table = self._snapshot.tables.get("files")
+        table = self._snapshot.tables.get(FILES.name)
         return None if table is None else table.to_arrow(["run", "path", "kind", "node"]).to_pylist()
 
     def _of_kind(self, *kinds: str) -> list[dict[str, Any]]:
@@ -113,7 +114,7 @@ class Results:
 
     def _metadata(self) -> pd.DataFrame:
         names = {(row["run"], row["kind"]): basename(row["path"]) for row in self._of_kind("soma_traces")}
-        rows = self._snapshot.tables["trials"].to_arrow([INDEX, "run", "trial_number"])
+        rows = self._snapshot.tables[TRIALS.name].to_arrow([INDEX, "run", "trial_number"])
         rows = rows.filter(pc.is_valid(rows[INDEX])).sort_by(INDEX).to_pylist()
         columns: dict[str, list[Any]] = {
             INDEX: [row[INDEX] for row in rows],

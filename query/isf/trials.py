@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ...catalog.vocabulary.trials import TRIALS
 from ...lake import Lake, Snapshot
 from ...lake.errors import InputError
 from ...lake.objects.store import Address
@@ -70,9 +71,9 @@ class Trials:
         InputError
             Two trials have the same key, as after a merge of lakes that both ingested them.
         """
-        if "trials" not in snapshot.tables:
+        if TRIALS.name not in snapshot.tables:
             return cls(np.empty(0, np.int64), (), ())
-        rows = snapshot.tables["trials"].to_arrow([TRIAL, "sim_trial_index", "run"])
+        rows = snapshot.tables[TRIALS.name].to_arrow([TRIAL, "sim_trial_index", "run"])
         rows = rows.filter(pc.is_valid(rows["sim_trial_index"])).sort_by("sim_trial_index")
         keys = tuple(rows["sim_trial_index"].to_pylist())
         twice = next((one for one, other in pairwise(keys) if one == other), None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES, WEIGHTS
 from ...lake.console import Branch, LakePath, Ref, listing, out
 from ...lake.errors import InputError
 
@@ -50,7 +51,7 @@ def electrodes_command(
 
 def _is_probe(node: str) -> bool:
     # Beside weights that came with a simulation stand tables of their own.
-    return node.startswith("electrodes/") and not node.endswith((".nodes", ".electrodes"))
+    return node.startswith(WEIGHTS.folder) and not node.endswith((WEIGHT_RANGES.ending, ELECTRODES.ending))
 
 
 @app.command("coefficients")

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary.reports import ELECTRODES, ELEMENTS, WEIGHT_RANGES
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
 from .inputs import columns_of
@@ -48,9 +49,9 @@ def weights(
     """
     inputs = {
         "values": name,
-        "ranges": f"{name}.nodes",
-        "electrodes": f"{name}.electrodes",
-        "elements": f"{report}.elements",
+        "ranges": WEIGHT_RANGES.beside(name),
+        "electrodes": ELECTRODES.beside(name),
+        "elements": ELEMENTS.beside(report),
     }
     made: Array = lake.derive(lfp_weights, inputs, branch=branch, units=units)
     return made

@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary.circuits import NODES
+from ...catalog.vocabulary.reports import ELEMENTS
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
 from .inputs import KEYS, columns_of
@@ -89,7 +91,7 @@ def signal(
         return _signal(_labelled_report(report), coefficients, table, **params).compute(
             scheduler="synchronous"
         )
-    inputs = {"report": report, "elements": f"{report}.elements", "coefficients": coefficients}
+    inputs = {"report": report, "elements": ELEMENTS.beside(report), "coefficients": coefficients}
     if by not in (None, "population", "cell"):
         inputs["nodes"] = nodes or _nodes_of(lake.at(branch), report)
     return lake.derive(lfp_signal, inputs, branch=branch, **params)
@@ -118,7 +120,7 @@ def _nodes_of(snapshot: Any, report: str) -> str:
     """The table of the nodes of a report that came with its circuit."""
     population = snapshot.arrays[report].attrs.get("population")
     parts = report.split("/")
-    guess = f"nodes/{parts[1]}/{population}" if len(parts) > 2 else ""
+    guess = NODES.of(circuit=parts[1], population=population) if len(parts) > 2 else ""
     if guess not in snapshot.tree:
         raise InputError(f"nobody knows which nodes {report!r} is about: give nodes, the name of their table")
     return guess

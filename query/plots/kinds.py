@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 from ..models.stored import model_names, open_model
@@ -60,7 +61,7 @@ class Kind:
 
 
 def _by_stimulus(snapshot: Snapshot, view: View) -> tuple[str, ...]:
-    table = snapshot.tables.get("trials")
+    table = snapshot.tables.get(TRIALS.name)
     return view.by or (("stimulus",) if table is not None and "stimulus" in table.columns else ())
 
 

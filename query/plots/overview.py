@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.dataset as pds
 
+from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS, VOLTAGE, VOLTAGE_TIME
 from ...kernels.activity.binning import bin_edges
 from ...lake.errors import NotFoundError
 from ..lake import Snapshot
@@ -36,8 +37,8 @@ def responses(
     NotFoundError
         The snapshot holds no somatic voltages.
     """
-    array = f"voltage/{SITE}"
-    if array not in snapshot.arrays or "trials" not in snapshot.tables:
+    array = VOLTAGE.of(site=SITE)
+    if array not in snapshot.arrays or TRIALS.name not in snapshot.tables:
         raise NotFoundError("the lake holds no somatic voltages; ingest some results first")
     places = snapshot.sql(
         "select stimulus, list(trial_id order by trial_id), list(row order by trial_id) "
@@ -46,13 +47,13 @@ def responses(
     ).fetchall()
     found = {}
     for stimulus, trials, rows in places:
-        spikes = snapshot.tables["spike_times"].to_arrow(
+        spikes = snapshot.tables[SPIKE_TIMES.name].to_arrow(
             ["trial_id", "time"], pds.field("trial_id").isin(trials)
         )
         trial = np.searchsorted(trials, spikes["trial_id"].to_numpy())
         voltage = np.stack([snapshot.arrays[array][row] for row in rows])
         found[stimulus] = Responses(trial, spikes["time"].to_numpy(), voltage)
-    return found, snapshot.arrays[f"{array}.time"][...]
+    return found, snapshot.arrays[VOLTAGE_TIME.beside(array)][...]
 
 
 def save_overview(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError
 from ..base import Snapshot
 from .data import Limits
@@ -115,7 +116,7 @@ def _limits(name: str, value: Sequence[float]) -> Limits:
 
 
 def _heading(snapshot: Snapshot, kind: str, view: View) -> str:
-    if "trials" not in KINDS[kind].options or "trials" not in snapshot.tables:
+    if "trials" not in KINDS[kind].options or TRIALS.name not in snapshot.tables:
         return view.model or ""
     ((n,),) = snapshot.sql(f"select count(*) from trials where ({view.trials}\n)").fetchall()  # noqa: S608
     condition = "" if view.trials == "true" else f" with {shorten(view.trials, 80, placeholder=' …')}"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import xarray as xr
 from dask.base import tokenize
 
+from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION
 from ...kernels.activity.activations import activation_counts
 from ...kernels.bins import checked_edges
 from ...lake.errors import InputError, NotFoundError
@@ -39,7 +40,7 @@ EXCITATORY = (
     "Generic",
 )
 PROXIMAL_UM = 500.0
-TABLE = "synapse_activation"
+TABLE = SYNAPSE_ACTIVATION.name
 # Rows that are in memory at a time.
 _ROWS = 4_000_000
 # Counts in a block of a lazy result: with fine bins and many groups they are larger than what is counted.

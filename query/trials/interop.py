@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ...catalog.traces import Recording, Traces
+from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError
 from ..base import Snapshot
 from .trains import SPIKES, Trains, input_errors, trains
@@ -96,7 +97,7 @@ def to_neo(
     bounds = _bounds(snapshot, found, window)
     origin = {"lake": snapshot.objects.storage.url, "commit": snapshot.commit.id}
     block = neo.Block(name=snapshot.objects.storage.url.rstrip("/").rsplit("/", 1)[-1], **origin)
-    rows = snapshot.tables["trials"].to_pandas().set_index("trial_id").loc[found.trials].to_dict("records")
+    rows = snapshot.tables[TRIALS.name].to_pandas().set_index("trial_id").loc[found.trials].to_dict("records")
     made = _spike_trains(neo.SpikeTrain, found, bounds, window)
     for trial_id, train, facts in zip(found.trials.tolist(), made, rows, strict=True):
         known = {str(name): value for name, value in facts.items() if _is_plain(value)}
@@ -134,10 +135,10 @@ def _bounds(snapshot: Snapshot, found: Trains, window: Window | None) -> npt.NDA
         if not (np.isfinite(window).all() and window[0] < window[1]):
             raise InputError(f"window is {window!r}; expected two finite numbers, the lower one first")
         return np.tile(np.array(window, np.float64), (len(found.trials), 1))
-    columns = snapshot.tables["trials"].columns
+    columns = snapshot.tables[TRIALS.name].columns
     if "t_stop" not in columns:
         raise InputError("the table trials has no column t_stop; give window=(begin, end) in ms")
-    frame = snapshot.tables["trials"].to_pandas().set_index("trial_id").loc[found.trials]
+    frame = snapshot.tables[TRIALS.name].to_pandas().set_index("trial_id").loc[found.trials]
     begin = frame["t_start"].fillna(0) if "t_start" in columns else np.zeros(len(frame))
     bounds = np.column_stack([begin, frame["t_stop"]]).astype(np.float64)
     unknown = np.flatnonzero(np.isnan(bounds).any(axis=1))

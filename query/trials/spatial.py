@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION
 from ...kernels.activity.binning import bin_edges
 from ...kernels.activity.spatial import padded_sum, spatiotemporal_counts
 from ...lake.errors import InputError, NotFoundError
@@ -10,7 +11,7 @@ from ..base import Snapshot
 from ..derive.kernels import kernel
 from .trains import input_errors
 
-TABLE = "synapse_activation"
+TABLE = SYNAPSE_ACTIVATION.name
 _ROWS = 2_000_000  # in memory at a time
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...catalog.vocabulary.trials import SPIKE_TIMES
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 
-SPIKES = "spike_times"
+SPIKES = SPIKE_TIMES.name
 EVERYTHING = "all"
 
 

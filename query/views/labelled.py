@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from ...catalog.vocabulary import trials as vocabulary
 from ...lake import Array, Snapshot, Table, Transaction
 from ...lake.data.zarrstore import ZarrStore
 from ...lake.errors import InputError, NotFoundError
@@ -19,7 +20,7 @@ from . import dasked
 from .blocks import storable, write_dask_array
 
 TRIAL = "trial"
-TRIALS = "trials"
+TRIALS = vocabulary.TRIALS.name
 TRIAL_ID = "trial_id"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lake_vocabulary import strangers
 from nerves import delete_all_sections
 
 import neurolake
@@ -102,6 +103,7 @@ def test_what_neuron_computed_is_what_the_lake_has(lake: Any, h: Any, variable_s
             report(head, f"{node}/v")
     else:
         assert report(head, f"{node}/v").dt == 0.025
+    assert list(strangers(lake)) == []
 
 
 def test_geometry_is_neurons(lake: Any, h: Any) -> None:

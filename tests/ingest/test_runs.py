@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as pds
 import pytest
+from lake_vocabulary import strangers
 from nerves import delete_all_sections
 
 import neurolake
@@ -102,6 +103,7 @@ def test_rows_tell_where_they_come_from(lake: Any, model: DemoModel) -> None:
     assert commit.provenance["notes"]["run"]["mechanisms"] == row["mechanisms"]
     code = code_version(Path.cwd())
     assert row["code_commit"] == (code and code["commit"])
+    assert list(strangers(lake)) == []
 
 
 def test_one_and_two_processes_and_a_scheduler_give_the_same_bits(
@@ -238,6 +240,7 @@ def test_all_segments_are_recorded(lake: Any, model: DemoModel) -> None:
     assert asked.ids[:, 1].tolist() == segments.section_id.tolist()
     sections = head.tables["sections/stim_C2/seed7"].to_pandas()
     assert segments.groupby("section_id").length.sum().to_numpy() == pytest.approx(sections.length.to_numpy())
+    assert list(strangers(lake)) == []
 
 
 @pytest.mark.parametrize(

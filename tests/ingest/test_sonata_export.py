@@ -10,6 +10,7 @@ import h5py
 import libsonata
 import numpy as np
 import pytest
+from lake_vocabulary import strangers
 from sonata_files import write_edges, write_nodes, write_report, write_spikes
 
 import neurolake
@@ -120,6 +121,7 @@ def test_the_ring_opens(lake: Any, ring: Path, tmp_path: Path, dialect: str) -> 
         )
         np.testing.assert_array_equal(first.data, second.data)
         np.testing.assert_array_equal(first.ids, second.ids)
+    assert list(strangers(lake)) == []
 
 
 @pytest.mark.parametrize("dialect", ["source", "libsonata"])

@@ -1,4 +1,4 @@
-"""The nodes that SONATA files become: names, columns, units, meaning and source.
+"""Circuits: nodes, edges and spikes of populations, and the files that they came from.
 
 Units and meanings of attributes are those of the SONATA format (AllenInstitute/sonata, developer guide) and of
 the extension for circuits and simulations by the Blue Brain Project.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from ...catalog.vocabulary.kinds import REAL, TEXT, WHOLE, TableKind, column
+from .kinds import REAL, TEXT, WHOLE, FileKind, Kind, TableKind, column
 
 _DOCUMENTED: Mapping[str, tuple[str, str]] = {
     "x": ("position of the soma", "µm"),
@@ -67,6 +67,8 @@ NODE_COLUMNS = {
     "node_group_id": column("node_group_id", WHOLE, "group that holds its attributes", "", "node_group_id"),
     "node_group_index": column("node_group_index", WHOLE, "its row in that group", "", "node_group_index"),
 }
+
+
 EDGE_COLUMNS = {
     "edge_id": column("edge_id", WHOLE, "number of the edge in its population: its row in the file"),
     "source_node_id": column("source_node_id", WHOLE, "node that the edge comes from", "", "source_node_id"),
@@ -77,14 +79,33 @@ EDGE_COLUMNS = {
     "edge_group_id": column("edge_group_id", WHOLE, "group that holds its attributes", "", "edge_group_id"),
     "edge_group_index": column("edge_group_index", WHOLE, "its row in that group", "", "edge_group_index"),
 }
+
+
+NODES = TableKind(
+    "nodes/{circuit}/{population}",
+    "one node of a population",
+    pa.schema([*NODE_COLUMNS.values()]),
+    ("node_id",),
+    ("node_type_id", "node_group_id", "node_group_index"),
+    "attributes that the source gives its nodes",
+)
+EDGES = TableKind(
+    "edges/{circuit}/{population}",
+    "one edge of a population",
+    pa.schema([*EDGE_COLUMNS.values()]),
+    optional=("edge_type_id", "edge_group_id", "edge_group_index"),
+    more="attributes that the source gives its edges",
+)
 BY_SOURCE = TableKind(
-    ".by_source",
+    "edges/{circuit}/{population}.by_source",
     "one edge, found by its source; the rest of it is in the table of edges",
     pa.schema([EDGE_COLUMNS[name] for name in ("source_node_id", "target_node_id", "edge_id")]),
     ("source_node_id",),
 )
+
+
 SPIKES = TableKind(
-    "spikes",
+    "spikes/{circuit}/{population}",
     "one spike",
     pa.schema(
         [
@@ -93,62 +114,10 @@ SPIKES = TableKind(
         ]
     ),
 )
-ELEMENTS = TableKind(
-    ".elements",
-    "one column of the array, in order",
-    pa.schema(
-        [
-            column("node_id", WHOLE, "node that it belongs to", "", "mapping/node_ids"),
-            column(
-                "element_id",
-                WHOLE,
-                "section of a compartment report, electrode of an lfp report, synapse of a synapse report",
-                "",
-                "mapping/element_ids",
-            ),
-            column("segment_index", WHOLE, "how many columns of this node and element come before it"),
-            column("element_pos", REAL, "relative position along the section", "", "mapping/element_pos"),
-        ]
-    ),
-)
-RANGES = TableKind(
-    ".nodes",
-    "one node and its columns of a report, or rows of weights",
-    pa.schema(
-        [
-            column("node_id", WHOLE, "the node", "", "node_ids"),
-            column("start", WHOLE, "its first one", "", "index_pointers or offsets"),
-            column("stop", WHOLE, "the first one after its last", "", "index_pointers or offsets"),
-        ]
-    ),
-)
-ELECTRODES = TableKind(
-    ".electrodes",
-    "one column of the weights",
-    pa.schema(
-        [
-            column("column", WHOLE, "column of the weights"),
-            column("name", TEXT, "the electrode; null for a column without one"),
-            column("x", REAL, "its position", "µm", "position"),
-            column("y", REAL, "its position", "µm", "position"),
-            column("z", REAL, "its position", "µm", "position"),
-            column(
-                "type",
-                TEXT,
-                "how the weights were computed: LineSource, PointSource, Reciprocity …",
-                "",
-                "type",
-            ),
-            column("layer", TEXT, "cortical layer that it is in", "", "layer"),
-            column("region", TEXT, "region that it is in", "", "region"),
-            column("radius", REAL, "of ObjectiveCSD's sphere or disk", "µm", "attribute radius of type"),
-            column("thickness", REAL, "of ObjectiveCSD's disk or plane", "µm", "attribute thickness of type"),
-            column("all_ones", pa.bool_(), "whether all weights are 1, which makes the sum of currents"),
-        ]
-    ),
-)
+
+
 COMPARTMENT_SETS = TableKind(
-    "compartment_sets",
+    "compartment_sets/{circuit}",
     "one compartment of one set",
     pa.schema(
         [
@@ -160,8 +129,10 @@ COMPARTMENT_SETS = TableKind(
         ]
     ),
 )
+
+
 FILES = TableKind(
-    "files",
+    "sonata/{circuit}.files",
     "one file of the ingest",
     pa.schema(
         [
@@ -175,4 +146,39 @@ FILES = TableKind(
         ]
     ),
 )
+INPUTS = TableKind("inputs/{circuit}/{input}/{population}", "one spike of an input", SPIKES.schema)
+LAYOUT = TableKind(
+    "sonata/{circuit}.layout",
+    "one group or dataset of an ingested HDF5 file",
+    pa.schema(
+        [
+            column("file", TEXT, "the file; key of `files`"),
+            column("path", TEXT, "path of the group or dataset in the file; '/' is the file's root"),
+            column("type", TEXT, "type of the dataset's values, as JSON; null for a group"),
+            column(
+                "shape", pa.list_(pa.int64()), "its shape; null for a group and for a dataset without one"
+            ),
+            column("chunks", pa.list_(pa.int64()), "shape of its HDF5 chunks; null where it is contiguous"),
+            column("filters", TEXT, "HDF5 filters of its chunks, as JSON"),
+            column("attributes", TEXT, "its HDF5 attributes, as JSON"),
+            column("node", TEXT, "node that holds its values; null where `value` does"),
+            column("part", TEXT, "which part of that node: a column, or '@' and how it is derived"),
+            column("value", pa.binary(), "values of a dataset that no table or array stands for"),
+        ]
+    ),
+)
+SOURCE_FILE = FileKind("sonata/{circuit}/{path:path}", "a file of the source that is kept as it was")
+
+KINDS: tuple[Kind, ...] = (
+    NODES,
+    EDGES,
+    BY_SOURCE,
+    SPIKES,
+    INPUTS,
+    COMPARTMENT_SETS,
+    FILES,
+    LAYOUT,
+    SOURCE_FILE,
+)
 ROOMS = ("nodes", "edges", "spikes", "inputs", "reports", "electrodes")
+"""First parts of the names of what a circuit holds."""

@@ -1,0 +1,90 @@
+"""Reports: values of elements over time; and weights of electrodes, with the labels of both."""
+
+import pyarrow as pa
+
+from .kinds import REAL, TEXT, WHOLE, ArrayKind, Kind, TableKind, column
+
+REPORT = ArrayKind(
+    "reports/{circuit}/{report}/{population}",
+    "values of elements over time",
+    ("time", "element"),
+    attributes={
+        "population": "population of the nodes",
+        "units": "unit of the values",
+        "t_start": "first time, ms",
+        "dt": "step, ms",
+        "report": "what the simulation's configuration says of it",
+    },
+)
+REPORT_TIME = ArrayKind(f"{REPORT.name}.time", "times of the frames", ("time",), "float64", "ms")
+ELEMENTS = TableKind(
+    "reports/{circuit}/{report}/{population}.elements",
+    "one column of the array, in order",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "node that it belongs to", "", "mapping/node_ids"),
+            column(
+                "element_id",
+                WHOLE,
+                "section of a compartment report, electrode of an lfp report, synapse of a synapse report",
+                "",
+                "mapping/element_ids",
+            ),
+            column("segment_index", WHOLE, "how many columns of this node and element come before it"),
+            column("element_pos", REAL, "relative position along the section", "", "mapping/element_pos"),
+        ]
+    ),
+)
+
+
+RANGES = TableKind(
+    "reports/{circuit}/{report}/{population}.nodes",
+    "one node and its columns of a report, or rows of weights",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "the node", "", "node_ids"),
+            column("start", WHOLE, "its first one", "", "index_pointers or offsets"),
+            column("stop", WHOLE, "the first one after its last", "", "index_pointers or offsets"),
+        ]
+    ),
+)
+
+
+ELECTRODES = TableKind(
+    "electrodes/{circuit}/{file}/{population}.electrodes",
+    "one column of the weights",
+    pa.schema(
+        [
+            column("column", WHOLE, "column of the weights"),
+            column("name", TEXT, "the electrode; null for a column without one"),
+            column("x", REAL, "its position", "µm", "position"),
+            column("y", REAL, "its position", "µm", "position"),
+            column("z", REAL, "its position", "µm", "position"),
+            column(
+                "type",
+                TEXT,
+                "how the weights were computed: LineSource, PointSource, Reciprocity …",
+                "",
+                "type",
+            ),
+            column("layer", TEXT, "cortical layer that it is in", "", "layer"),
+            column("region", TEXT, "region that it is in", "", "region"),
+            column("radius", REAL, "of ObjectiveCSD's sphere or disk", "µm", "attribute radius of type"),
+            column("thickness", REAL, "of ObjectiveCSD's disk or plane", "µm", "attribute thickness of type"),
+            column("all_ones", pa.bool_(), "whether all weights are 1, which makes the sum of currents"),
+        ]
+    ),
+)
+WEIGHTS = ArrayKind(
+    "electrodes/{circuit}/{file}/{population}",
+    "weights of electrodes, as a SONATA file has them",
+    ("compartment", "electrode"),
+    attributes={
+        "population": "population of the nodes",
+        "units": "mV/nA or V/nA",
+        "origin": "sonata or bluerecording",
+    },
+)
+WEIGHT_RANGES = TableKind(f"{WEIGHTS.name}{RANGES.ending}", RANGES.doc, RANGES.schema)
+
+KINDS: tuple[Kind, ...] = (REPORT, REPORT_TIME, ELEMENTS, RANGES, WEIGHTS, WEIGHT_RANGES, ELECTRODES)
