@@ -3,23 +3,27 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from .. import lake as store
 from ..catalog import Catalog
+from ..lake.core import Lake as StoredLake
+from ..lake.data.arrays import Array as StoredArray
+from ..lake.data.tables import Table as StoredTable
 from ..lake.data.zarrstore import ZarrStore
 from ..lake.errors import NotFoundError
 from ..lake.history.log import MAIN, Reference
 from ..lake.nodes.content import parts
 from ..lake.nodes.derived import Derived, derived
+from ..lake.snapshot import Snapshot as StoredSnapshot
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-class Table(store.Table):
+class Table(StoredTable):
     """A table of a snapshot."""
 
     def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
@@ -29,7 +33,7 @@ class Table(store.Table):
         return dasked.frame(self, columns, where)
 
 
-class Array(store.Array):
+class Array(StoredArray):
     """A Zarr array of a snapshot."""
 
     def dask(self, chunks: Any = None) -> Any:
@@ -46,7 +50,7 @@ class Array(store.Array):
         return labelled.data_array(self, chunks)
 
 
-class Snapshot(store.Snapshot):
+class Snapshot(StoredSnapshot):
     """One commit, to be asked.
 
     As a mapping it holds tables, arrays and file contents by name.
@@ -163,7 +167,7 @@ class Selection(Snapshot):
         return Array.of(self._home, self._names[name])
 
 
-class Lake(store.Lake):
+class Lake(StoredLake):
     """A lake whose snapshots can be asked."""
 
     snapshot_type = Snapshot
@@ -199,3 +203,14 @@ class Lake(store.Lake):
         return self.at(branch).derived
 
     _latest: Snapshot | None = None
+
+
+def snapshot_of(lake: StoredLake | Snapshot | str | Path, at: str | datetime = MAIN) -> Snapshot:
+    """Return a commit to be asked: of an open lake, of the lake at a path or URL, or the snapshot that is given.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such lake or commit.
+    """
+    return lake if isinstance(lake, Snapshot) else Lake.of(lake).at(at)

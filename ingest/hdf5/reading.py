@@ -1,0 +1,200 @@
+"""HDF5 files: opened and checked, with errors that name file and dataset."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...lake import Transaction
+from ...lake.errors import IngestError, NeurolakeError
+from .layout import Item, described, hdf5
+
+Ids = NDArray[np.int64]
+
+SUFFIXES = (".h5", ".hdf5")
+_KINDS = {"iu": "whole numbers", "f": "real numbers", "iuf": "numbers"}
+
+
+@dataclass
+class IngestContext:
+    """What an ingest goes on with.
+
+    Parameters
+    ----------
+    transaction
+        Where to write.
+    skip
+        Whether what does not fit is left out, with a notice, instead of stopping all.
+    advance
+        Called with the number of bytes that were read.
+    sizes
+        Number of nodes by population, as far as it is known.
+    notices
+        Lines for the user.
+    """
+
+    transaction: Transaction
+    skip: bool
+    advance: Callable[[int], None]
+    sizes: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+class HDF5File:
+    """An HDF5 file that is being ingested.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    file
+        The file, opened by h5py.
+
+    Attributes
+    ----------
+    claims
+        Where the values of its datasets went: node and part by path.
+    """
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path = path
+        self.file = file
+        self.claims: dict[str, tuple[str, str]] = {}
+        self.at = "/"
+
+    def error(self, where: Any, reason: str) -> IngestError:
+        """An error of this file; *where* is a group, a dataset or a path."""
+        return IngestError(f"{getattr(where, 'name', where)}: {reason}", self.path)
+
+    def groups(self, name: str) -> dict[str, Any]:
+        """The groups below a group of the root, none if it is not there."""
+        found = self.file.get(name)
+        return {} if found is None else {key: found[key] for key in found if _is_group(found[key])}
+
+    def dataset(
+        self,
+        group: Any,
+        name: str,
+        kinds: str = "iu",
+        *,
+        length: int | None = None,
+        shape: Sequence[int | None] | None = None,
+    ) -> Any:
+        """A dataset that must be there.
+
+        Parameters
+        ----------
+        kinds
+            Kinds of NumPy's types that it may have.
+        length, shape
+            What it must have; None of *shape* is any length.
+
+        Raises
+        ------
+        IngestError
+            It is not there, or has another type or shape; names file and dataset.
+        """
+        where = f"{group.name}/{name}"
+        found = group.get(name)
+        self.at = where
+        if found is None or _is_group(found):
+            raise self.error(where, "there is no such dataset")
+        wanted = (length,) if shape is None else tuple(shape)
+        if found.shape is None or len(found.shape) != len(wanted):
+            raise self.error(where, f"its shape is {found.shape}, expected {len(wanted)} axes")
+        if any(b is not None and a != b for a, b in zip(found.shape, wanted, strict=True)):
+            raise self.error(where, f"its shape is {found.shape}, expected {wanted}")
+        if found.dtype.kind not in kinds:
+            raise self.error(where, f"its type is {found.dtype}, expected {_KINDS.get(kinds, kinds)}")
+        return found
+
+    def ids(self, dataset: Any, below: int | None = None) -> Ids:
+        """Values of a dataset as ids.
+
+        Raises
+        ------
+        IngestError
+            One is negative, or not *below*; names file, dataset, position and value.
+        """
+        self.at = dataset.name
+        stored = dataset[...]
+        values: Ids = stored.astype(np.int64)
+        wrong = values < 0 if below is None else (values < 0) | (values >= below)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            limit = "0 or more" if below is None else f"0 to {below - 1}"
+            raise self.error(dataset, f"id {stored[at]} at position {at}, expected {limit}")
+        return values
+
+    def claim(self, dataset: Any, node: str, part: str = "") -> None:
+        """Say where the values of a dataset are now."""
+        self.claims[dataset.name] = node, part
+
+    def layout(self, name: str) -> list[Item]:
+        """All groups and datasets; those that nobody claimed are kept as they are.
+
+        Raises
+        ------
+        IngestError
+            One of these is too large, or of a type that SONATA does not have.
+        """
+        found: dict[str, Any] = {"/": self.file}
+        self.file.visititems(lambda path, item: found.setdefault(f"/{path}", item) and None)
+        items = []
+        for path, item in found.items():
+            self.at = path
+            try:
+                items.append(described(name, path, item, self.claims.get(path)))
+            except ValueError as error:
+                raise self.error(path, str(error)) from error
+        return items
+
+
+def root_of(path: Path) -> frozenset[str]:
+    """Return the names at the root of an HDF5 file; none of what is no file or has another suffix.
+
+    Raises
+    ------
+    IngestError
+        HDF5 cannot read it.
+    InputError
+        h5py is not installed.
+    """
+    if path.suffix not in SUFFIXES or not path.is_file():
+        return frozenset()
+    with opened(path) as found:
+        return frozenset(found.file)
+
+
+def _is_group(found: Any) -> bool:
+    return not hasattr(found, "dtype")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[HDF5File]:
+    """Open a file for ingest.
+
+    Raises
+    ------
+    IngestError
+        HDF5 cannot read it, or a part of it: it is cut short, damaged or something else.
+    """
+    h5py = hdf5()
+    source: HDF5File | None = None
+    try:
+        with h5py.File(path, "r") as file:
+            source = HDF5File(path, file)
+            strange = file.visit(lambda name: name if isinstance(name, bytes) else None)
+            if strange is not None:
+                raise source.error(repr(strange), "the name is not UTF-8")
+            yield source
+    except NeurolakeError:
+        raise
+    # h5py answers damage with any of these.
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError) as error:
+        where = "" if source is None else f"{source.at}: "
+        raise IngestError(f"{where}HDF5 cannot read it: {error}", path) from error

@@ -1,0 +1,190 @@
+"""A circuit of a lake as one object: its populations of nodes and edges, its node sets, spikes, reports and weights."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+
+from ...lake.core import Lake
+from ...lake.errors import NotFoundError
+from ..base import Snapshot, Table, snapshot_of
+from .node_sets import Ids, node_set, node_sets
+from .reports import ElectrodeWeights, Report
+
+Opened = TypeVar("Opened")
+
+_ROOMS = ("nodes", "edges")
+_BY_SOURCE = ".by_source"
+
+
+def circuit(
+    lake: Lake | Snapshot | str | Path, name: str | None = None, *, at: str | datetime = "main"
+) -> "Circuit":
+    """Open a circuit of a lake.
+
+    Parameters
+    ----------
+    lake
+        An open lake, the path or URL of one, or a snapshot.
+    name
+        What the circuit was called when it was ingested; may be left out if the lake has one.
+    at
+        Branch, commit or time to read; not looked at for a snapshot.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such circuit, or several and no *name*.
+    """
+    snapshot = snapshot_of(lake, at)
+    known = sorted({node.split("/")[1] for node in snapshot.tree if _is_population(node)})
+    if name is None and len(known) == 1:
+        return Circuit(snapshot, known[0])
+    if name not in known:
+        asked = "say which circuit" if name is None and known else f"there is no circuit {name or ''!r}"
+        raise NotFoundError(f"{asked}; there are: {', '.join(known) or 'none'}")
+    return Circuit(snapshot, name)
+
+
+def _is_population(node: str) -> bool:
+    return node.startswith(tuple(f"{room}/" for room in _ROOMS)) and node.count("/") == 2
+
+
+class Part(Mapping[str, Opened], Generic[Opened]):
+    """Parts of a circuit by name; opened when they are asked for."""
+
+    def __init__(self, what: str, names: list[str], open_part: Callable[[str], Opened]) -> None:
+        self._what, self._names, self._open = what, names, open_part
+
+    def __getitem__(self, name: str) -> Opened:
+        if name not in self._names:
+            raise NotFoundError(
+                f"there is no {self._what} {name!r}; there are: {', '.join(self._names) or 'none'}"
+            )
+        return self._open(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} of kind {self._what}: {', '.join(self._names)}>"
+
+
+class Circuit:
+    """A circuit of one commit.
+
+    Parameters
+    ----------
+    snapshot, name
+        Which circuit of which snapshot; see `circuit`.
+    """
+
+    def __init__(self, snapshot: Snapshot, name: str) -> None:
+        self.snapshot = snapshot
+        self.name = name
+
+    def __repr__(self) -> str:
+        def listed(tables: Mapping[str, Table]) -> str:
+            return ", ".join(f"{name} ({table.rows:,})" for name, table in tables.items()) or "none"
+
+        more = f"{len(self.reports)} reports, {len(self.node_sets)} node sets"
+        return f"<Circuit {self.name!r}: nodes {listed(self.nodes)}; edges {listed(self.edges)}; {more}>"
+
+    @cached_property
+    def nodes(self) -> Part[Table]:
+        """Tables of nodes by population, one node a row."""
+        return self._tables("population of nodes", "nodes")
+
+    @cached_property
+    def edges(self) -> Part[Table]:
+        """Tables of edges by population, one edge a row, sorted by target."""
+        return self._tables("population of edges", "edges")
+
+    @cached_property
+    def spikes(self) -> Part[Table]:
+        """Tables of spikes by population of nodes: ``node_id`` and ``time`` (ms)."""
+        return self._tables("population with spikes", "spikes")
+
+    @cached_property
+    def inputs(self) -> Part[Table]:
+        """Tables of spikes that inputs replay, by ``input/population``."""
+        return self._tables("input", "inputs")
+
+    @cached_property
+    def reports(self) -> Part[Report]:
+        """Reports by ``report/population``."""
+        return Part("report", self._arrays("reports"), partial(self._report, "reports"))
+
+    @cached_property
+    def weights(self) -> Part[ElectrodeWeights]:
+        """Weights of electrodes by ``file/population``."""
+        return Part("weights", self._arrays("electrodes"), partial(self._weights, "electrodes"))
+
+    @cached_property
+    def node_sets(self) -> dict[str, Any]:
+        """Rules of node sets by name; none if the circuit was ingested without."""
+        try:
+            return node_sets(self.snapshot, self.name)
+        except NotFoundError:
+            return {}
+
+    def node_ids(self, node_set_name: str, population: str) -> Ids:
+        """Return the ids of the nodes of a population that are in a node set, ascending, int64.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such node set or population.
+        InputError
+            The rule is malformed, or asks of a property that the nodes lack.
+        """
+        return node_set(self.snapshot, self.name, node_set_name, population)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many ``nodes`` and how many ``edges`` there are, by population."""
+        return {
+            "nodes": {name: table.rows for name, table in self.nodes.items()},
+            "edges": {name: table.rows for name, table in self.edges.items()},
+        }
+
+    @property
+    def populations(self) -> pd.DataFrame:
+        """One population a row: ``kind`` (nodes or edges), ``population`` and ``count``."""
+        rows = [(kind, name, count) for kind, counts in self.counts.items() for name, count in counts.items()]
+        return pd.DataFrame(rows, columns=["kind", "population", "count"])
+
+    def _tables(self, what: str, room: str) -> Part[Table]:
+        tables = self.snapshot.tables
+        names = [name for name in self._below(room) if not (room == "edges" and name.endswith(_BY_SOURCE))]
+        return Part(
+            what,
+            [name for name in names if f"{room}/{self.name}/{name}" in tables],
+            partial(self._table, room),
+        )
+
+    def _arrays(self, room: str) -> list[str]:
+        # The arrays of times beside reports have no nodes.
+        whole = self.snapshot.tree
+        return [name for name in self._below(room) if f"{room}/{self.name}/{name}.nodes" in whole]
+
+    def _below(self, room: str) -> list[str]:
+        start = f"{room}/{self.name}/"
+        return [name.removeprefix(start) for name in self.snapshot if name.startswith(start)]
+
+    def _table(self, room: str, name: str) -> Table:
+        found = self.snapshot.tables[f"{room}/{self.name}/{name}"]
+        assert isinstance(found, Table), "of `table_type`"
+        return found
+
+    def _report(self, room: str, name: str) -> Report:
+        return Report(self.snapshot, f"{room}/{self.name}/{name}")
+
+    def _weights(self, room: str, name: str) -> ElectrodeWeights:
+        return ElectrodeWeights(self.snapshot, f"{room}/{self.name}/{name}")
