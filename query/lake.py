@@ -39,12 +39,12 @@ class Snapshot(base.Snapshot):
 
     if TYPE_CHECKING:
         batches = _batches.batches
-        bin_activations = _activations.bin_activations  # type: ignore[has-type]
-        psth = _spikes.psth  # type: ignore[has-type]
-        spike_triggered_average = _voltages.spike_triggered_average  # type: ignore[has-type]
-        voltage_density = _voltages.voltage_density  # type: ignore[has-type]
-        voltage_quantiles = _voltages.voltage_quantiles  # type: ignore[has-type]
-        voltage_statistics = _voltages.voltage_statistics  # type: ignore[has-type]
+        bin_activations = _activations.bin_activations
+        psth = _spikes.psth
+        spike_triggered_average = _voltages.spike_triggered_average
+        voltage_density = _voltages.voltage_density
+        voltage_quantiles = _voltages.voltage_quantiles
+        voltage_statistics = _voltages.voltage_statistics
     else:
         batches = _Question(".trials.batching", "batches")
         bin_activations = _Question(".trials.activations", "bin_activations")

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Recording:
 
 @contextmanager
 def record(
-    lake: Lake,
+    lake: Lake | str | Path,
     run: str,
     *,
     sections: Iterable[Any] | None = None,
@@ -67,6 +68,8 @@ def record(
 
     Parameters
     ----------
+    lake
+        An open lake, or the path or URL of one, which is made if it is missing.
     run
         Name of the run; another trial of it if it is there.
     sections
@@ -91,6 +94,7 @@ def record(
         another model; nothing is stored.
     """
     checked_run(run)
+    lake = Lake.of(lake, create=True)
     flat = None if parameters is None else Model(parameters, None, {})
     if dt is not None and not dt > 0:
         raise InputError(f"dt {dt}: expected an interval in ms above 0")

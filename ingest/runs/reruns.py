@@ -46,7 +46,7 @@ class Options:
 
 
 def rerun(
-    lake: Lake,
+    lake: Lake | str | Path,
     trials: Sequence[str | int] | None = None,
     *,
     name: str,
@@ -55,12 +55,19 @@ def rerun(
     morphology: str | Path | None = None,
     mechanisms: Sequence[str | Path] | None = None,
     paths: Sequence[str | Path] = (),
-    **options: Any,
+    record: str = "soma,site",
+    dt_record: float | None = None,
+    scheduler: str | None = None,
+    processes: int | None = None,
+    batch: int = BATCH,
+    progress: Progress | None = None,
 ) -> list[RunReport]:
     """Simulate stored trials again, with their stored activations: each release happens as it did.
 
     Parameters
     ----------
+    lake
+        An open lake, or the path or URL of one.
     trials
         sim_trial_index or trial_id of each, or names of runs; all by default.
     name
@@ -71,8 +78,14 @@ def rerun(
         End of a trial in ms; by default as it was, or ``sim.tStop`` of an ingested trial's cell.
     morphology, mechanisms, paths
         See `runs_model.read_model`; files are looked for in the lake as well, and mechanisms are the run's own.
-    options
-        ``record``, ``dt_record``, ``scheduler``, ``processes``, ``batch``, ``progress`` of `runs.run`.
+    record, dt_record
+        What to record, such as ``soma,site,all-segments:v,i_membrane``, and the interval of frames in ms; see `run`.
+    scheduler, processes
+        Address of a dask scheduler, or how many processes of this machine to use (by default all cores).
+    batch
+        How many trials make a commit.
+    progress
+        Called with trials done and trials in all.
 
     Returns
     -------
@@ -86,7 +99,8 @@ def rerun(
     IngestError, InputError
         See `runs.run`.
     """
-    chosen, changes = Options(**options), Modifications.of(modify)
+    chosen = Options(record, dt_record, scheduler, processes, batch, progress)
+    lake, changes = Lake.of(lake), Modifications.of(modify)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
     with stored_trials(lake) as stored:
         return [
@@ -135,7 +149,7 @@ def _rerun(
 
 
 def run_existing_activations(
-    lake: Lake,
+    lake: Lake | str | Path,
     activations: Sequence[str | Path],
     cell: Given,
     network: Given,
@@ -145,7 +159,12 @@ def run_existing_activations(
     morphology: str | Path | None = None,
     mechanisms: Sequence[str | Path] = (),
     paths: Sequence[str | Path] = (),
-    **options: Any,
+    record: str = "soma,site",
+    dt_record: float | None = None,
+    scheduler: str | None = None,
+    processes: int | None = None,
+    batch: int = BATCH,
+    progress: Progress | None = None,
 ) -> RunReport:
     """Simulate a cell with the activations of files, each release as it is there.
 
@@ -157,7 +176,7 @@ def run_existing_activations(
         See `runs_model.read_model`; the network's receptors and weights are used, its .syn and .con are not.
     name
         The run is called ``<name>/seed0``.
-    t_stop, options
+    t_stop, record, dt_record, scheduler, processes, batch, progress
         See `rerun`.
 
     Raises
@@ -165,7 +184,8 @@ def run_existing_activations(
     IngestError, InputError
         See `runs.run`.
     """
-    began, chosen = clock.perf_counter(), Options(**options)
+    began, lake = clock.perf_counter(), Lake.of(lake, create=True)
+    chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     model = read_model(
         cell, network, morphology=morphology, mechanisms=mechanisms, paths=paths, connectivity=False
     )
@@ -189,7 +209,7 @@ def run_existing_activations(
 
 
 def cross_over(
-    lake: Lake,
+    lake: Lake | str | Path,
     trial: str | int,
     time: float,
     *,
@@ -201,7 +221,12 @@ def cross_over(
     morphology: str | Path | None = None,
     mechanisms: Sequence[str | Path] | None = None,
     paths: Sequence[str | Path] = (),
-    **options: Any,
+    record: str = "soma,site",
+    dt_record: float | None = None,
+    scheduler: str | None = None,
+    processes: int | None = None,
+    batch: int = BATCH,
+    progress: Progress | None = None,
 ) -> RunReport:
     """Give a stored trial other futures: its activations up to a time, and drawn ones after it.
 
@@ -215,7 +240,7 @@ def cross_over(
         How many futures, numbered from 0.
     name, seed
         The run is called ``<name>/<sim_trial_index>/seed<seed>``; the seed is that of the futures.
-    modify, t_stop, morphology, mechanisms, paths, options
+    modify, t_stop, morphology, mechanisms, paths, record, dt_record, scheduler, processes, batch, progress
         See `rerun`; the network's .syn and .con are needed as well.
 
     Raises
@@ -223,7 +248,8 @@ def cross_over(
     NotFoundError, IngestError, InputError
         See `rerun`.
     """
-    began, chosen, changes = clock.perf_counter(), Options(**options), Modifications.of(modify)
+    began, lake, changes = clock.perf_counter(), Lake.of(lake), Modifications.of(modify)
+    chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
     with stored_trials(lake) as stored:
         [(run, [row])] = stored.chosen([trial]).items()

@@ -76,7 +76,7 @@ class RunReport:
 
 
 def run(
-    lake: Lake,
+    lake: Lake | str | Path,
     cell: Given,
     network: Given | None = None,
     *,
@@ -109,6 +109,8 @@ def run(
 
     Parameters
     ----------
+    lake
+        An open lake, or the path or URL of one, which is made if it is missing.
     cell, network
         Parameter files of simrun, or their trees; without a network nothing but the cell's own functions drives it.
     trials
@@ -155,6 +157,7 @@ def run(
         functions=functions,
     )
     recorded = read_recorded(record, dt_record)
+    lake = Lake.of(lake, create=True)
     run_name, chosen = _named(lake, name or _stem(network) or _stem(cell) or "run", seed)
     report = RunReport(run_name, chosen)
     plan = planned(model, recorded, t_stop, report, kind="run", draws=True)

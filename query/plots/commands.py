@@ -1,11 +1,14 @@
 """The command that draws."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from ...lake.console import LakePath, Ref, out
+
+if TYPE_CHECKING:
+    from .kinds import KindName, Of
 
 app = typer.Typer()
 
@@ -49,20 +52,24 @@ def plot_command(
     from ..lake import Lake
     from .plots import plot
 
-    given: dict[str, Any] = {
-        "trials": trials,
-        "by": by or None,
-        "of": of,
-        "window": window,
-        "bin": bin,
-        "site": site,
-        "voltage": voltage,
-        "model": model,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
     snapshot = Lake.open(lake).at(at)
     try:
-        plot(snapshot, kind, output, title=title, width=width, height=height, **options)
+        plot(
+            snapshot,
+            cast("KindName", kind),
+            output,
+            trials=trials,
+            by=by or None,
+            of=cast("Of", of),
+            window=window,
+            bin=bin,
+            site=site,
+            voltage=voltage,
+            model=model,
+            title=title,
+            width=width,
+            height=height,
+        )
     except ImportError as error:
         raise InputError(str(error)) from error
     out.print(f"Wrote {output}")

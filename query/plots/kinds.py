@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+KindName = Literal["raster", "psth", "traces", "mean", "density", "activations", "bars", "kernels"]
+Of = Literal["spikes", "activations"]
 MOST_GROUPS = 60
 OVERLAID = 3  # groups on one pair of axes; where there are more, each has its own
 _TIME = "Time (ms)"
@@ -36,7 +38,7 @@ class View:
 
     trials: str = "true"
     by: tuple[str, ...] = ()
-    of: Literal["spikes", "activations"] = "spikes"
+    of: Of = "spikes"
     window: Limits | None = None
     bin: float | None = None
     site: str = "soma"
@@ -260,7 +262,7 @@ def _check_groups(labels: Sequence[str]) -> None:
         )
 
 
-KINDS = {
+KINDS: dict[str, Kind] = {
     "raster": Kind(_raster, frozenset({"trials", "by", "window"})),
     "psth": Kind(_psth, frozenset({"trials", "by", "of", "window", "bin"})),
     "traces": Kind(_traces, frozenset({"trials", "window", "site", "voltage"})),

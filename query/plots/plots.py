@@ -1,9 +1,10 @@
-"""Figures of a snapshot by name: what ``neurolake plot`` and ``snapshot.plot`` draw. Each states its commit.
+"""Figures of a snapshot by name: what ``neurolake plot`` and ``neurolake.plot`` draw. Each states its commit.
 
 Needs the extra ``neurolake[plot]`` (matplotlib).
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...catalog.vocabulary.trials import TRIALS
+from ...lake.core import Lake
 from ...lake.errors import InputError
-from ..base import Snapshot
+from ..base import Snapshot, snapshot_of
 from .data import Limits
-from .kinds import KINDS, View
+from .kinds import KINDS, KindName, Of, View
 from .style import WIDTH_INCH, page
 
 if TYPE_CHECKING:
@@ -24,37 +26,58 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def plot(
-    snapshot: Snapshot,
-    kind: str,
+    lake: Lake | Snapshot | str | Path,
+    kind: KindName,
     output: str | Path | None = None,
     *,
+    at: str | datetime = "main",
+    trials: str | None = None,
+    by: str | Sequence[str] | None = None,
+    of: Of | None = None,
+    window: tuple[float, float] | None = None,
+    bin: float | None = None,
+    site: str | None = None,
+    voltage: tuple[float, float] | None = None,
+    model: str | None = None,
     title: str | None = None,
     width: float = WIDTH_INCH,
     height: float | None = None,
-    by: str | Sequence[str] | None = None,
-    **options: Any,
 ) -> "Figure":
     """Draw a figure, and write it if *output* is given.
 
     Parameters
     ----------
+    lake
+        An open lake, the path or URL of one, or a snapshot.
     kind
         ``raster`` (spikes of each trial), ``psth`` (rates over time), ``traces`` (all voltages, counted by pixels),
         ``mean`` (mean ± SD of the voltage), ``density`` (of the voltage over time), ``activations`` (over time and
         distance from the soma), ``bars`` (mean ± standard error over trials), or ``kernels`` (of a reduced model).
     output
         A file; its ending says which format (png, svg, pdf). Its metadata name the commit, too.
+    at
+        Branch, commit or time to draw; not looked at for a snapshot.
+    trials
+        Condition on trials in SQL; all trials by default (all kinds but ``kernels``).
+    by
+        What groups trials: columns of ``trials`` or SQL over them; the stimulus by default in ``raster`` and
+        ``psth``. Of activations: what groups synapses (`neurolake.query.trials.activations.keys`), EI by default.
+    of
+        ``spikes``, which is the default, or ``activations`` (``psth`` and ``bars``).
+    window
+        Begin and end in ms; the whole trial by default.
+    bin
+        Width of time bins in ms; 1 by default, and 5 in a ``psth`` of spikes (``psth`` and ``activations``).
+    site
+        Recording site; the soma by default (``traces``, ``mean`` and ``density``).
+    voltage
+        Lowest and highest voltage in mV; by default as the voltages are (``traces`` and ``density``).
+    model
+        Name of a node that `neurolake.query.models.stored.save_model` wrote (``kernels``).
     title
         Above the figure; by default the number of trials, and the condition that they meet.
     width, height
         In inches; the height follows from the kind by default.
-    by
-        What groups trials: columns of ``trials`` or SQL over them; the stimulus by default in ``raster`` and
-        ``psth``. Of activations: what groups synapses (`neurolake.query.trials.activations.keys`), EI by default.
-    options
-        ``trials``: condition on trials in SQL. ``of``: ``spikes`` or ``activations``, in ``psth`` and ``bars``.
-        ``window``: ``(begin, end)`` in ms. ``bin``: width of time bins in ms. ``site``: recording site. ``voltage``:
-        ``(low, high)`` in mV. ``model``: name of a node that `neurolake.query.models.stored.save_model` wrote.
 
     Returns
     -------
@@ -72,9 +95,20 @@ def plot(
     """
     if output is not None and Path(output).suffix.lower() not in SUFFIXES:
         raise InputError(f"{output}: a figure is written as {', '.join(SUFFIXES)}; end the name so")
-    view = _view(kind, {**options, **({} if by is None else {"by": by})})
+    options = {
+        "trials": trials,
+        "by": by,
+        "of": of,
+        "window": window,
+        "bin": bin,
+        "site": site,
+        "voltage": voltage,
+        "model": model,
+    }
+    view = _view(kind, {name: value for name, value in options.items() if value is not None})
     if not (width > 0 and (height is None or height > 0)):
         raise InputError(f"a figure of {width} x {height} inches; both must be above 0")
+    snapshot = snapshot_of(lake, at)
     sketch = KINDS[kind].read(snapshot, view)
     footer = origin(snapshot)
     heading = _heading(snapshot, kind, view) if title is None else title
