@@ -1,22 +1,46 @@
 """Commands that bring results into a lake, and write them out again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
-from ..lake.console import LakePath, Ref, err, out, progress
-from ..lake.errors import InputError, NotFoundError
+from ..lake.console import Branch, LakePath, Ref, err, out, progress
+from ..lake.errors import InputError
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
+
+if TYPE_CHECKING:
+    from .source import Ingested, OnError
 
 __all__ = ["app", "export_simrun_command", "ingest_simrun_command", "run_command"]
 
 LEFT_OUT = 3
 
+OnErrorOption = Annotated[str, typer.Option(help="stop: nothing is stored; skip: leave out what is bad.")]
+Message = Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")]
+
+RECOGNISE = "auto"
+
+
+class Recognising(TyperGroup):
+    """Commands by format; what names none of them is a path, whose format is recognised."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command that recognises a path before arguments that begin with no command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [RECOGNISE, *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer()
-ingest_app = typer.Typer(help="Bring results into a lake.", no_args_is_help=True)
+ingest_app = typer.Typer(
+    cls=Recognising,
+    help="Bring results into a lake: `neurolake ingest PATH` recognises what it is, and the commands have all options.",
+    no_args_is_help=True,
+)
 export_app = typer.Typer(
     help="Write results out of a lake, in the format they came in.", no_args_is_help=True
 )
@@ -27,6 +51,50 @@ export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
 
 
+@ingest_app.command(RECOGNISE)
+def ingest_command(
+    path: Annotated[Path, typer.Argument(help="A file or folder of a known format.", show_default=False)],
+    lake: LakePath,
+    format: Annotated[
+        str | None,
+        typer.Option(help="simrun, sonata, electrodes, field or segments; by default what PATH is."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the names of nodes contain; by default as the file or folder is.")
+    ] = None,
+    nodes: Annotated[str | None, typer.Option(help="Table of the cells that have the morphologies.")] = None,
+    on_error: OnErrorOption = "stop",
+    branch: Branch = "main",
+    message: Message = None,
+) -> None:
+    """Recognise what PATH is and ingest it, in one commit; `neurolake ingest PATH` is the same.
+
+    The lake is made if it is not there. Run again, it adds what is new and nothing else.
+
+    Example: neurolake ingest auto results/ --lake my-lake
+    """
+    from .door import ingest
+    from .formats import recognised
+
+    if format is None:
+        source, what = recognised(path)
+        out.print(f"{path} is {what}.")
+        format = source.name
+    with progress("Ingesting") as advance:
+        report = ingest(
+            lake,
+            path,
+            format=format,
+            name=name,
+            nodes=nodes,
+            on_error=_on_error(on_error),
+            branch=branch,
+            message=message,
+            progress=advance,
+        )
+    _tell(report)
+
+
 @ingest_app.command("simrun")
 def ingest_simrun_command(
     results: Annotated[Path, typer.Argument(help="A folder with simrun directories at any depth.")],
@@ -35,16 +103,15 @@ def ingest_simrun_command(
         list[str] | None,
         typer.Option(help="NAME=REGEX: a column of `trials`, cut from sim_trial_index. May be repeated."),
     ] = None,
-    on_error: Annotated[
-        str, typer.Option(help="stop: at the first bad file, with nothing stored; skip: leave its run out.")
-    ] = "stop",
+    on_error: OnErrorOption = "stop",
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786.")] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes of this machine; default: cores.")
     ] = None,
     soma_threshold: Annotated[float, typer.Option(help="Somatic spike threshold in mV.")] = 0.0,
     dendrite_threshold: Annotated[float, typer.Option(help="Dendritic spike threshold in mV.")] = -30.0,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
+    branch: Branch = "main",
+    message: Message = None,
 ) -> None:
     """Ingest simrun results of the In Silico Framework, in one commit.
 
@@ -55,28 +122,22 @@ def ingest_simrun_command(
     from ..lake import Lake
     from .simrun.ingest import ingest_simrun
 
-    try:
-        target = Lake.open(lake)
-    except NotFoundError:
-        target = Lake.create(lake)
+    target = Lake.of(lake, create=True)
     with progress("Ingesting") as advance:
         report = ingest_simrun(
             target,
             results,
             labels=dict(map(_label, label or [])),
-            on_error=on_error,
+            on_error=_on_error(on_error),
             scheduler=scheduler,
             processes=processes,
             soma_threshold=soma_threshold,
             dendrite_threshold=dendrite_threshold,
+            branch=branch,
             message=message,
             progress=advance,
         )
-    for notice in report.notices():
-        err.print(notice, style="yellow")
-    out.print(report.summary(target.url))
-    if not report.complete:
-        raise typer.Exit(LEFT_OUT)
+    _tell(report)
 
 
 @ingest_app.command("sonata")
@@ -94,10 +155,9 @@ def ingest_sonata_command(
             help="Weights as sonata (mV/nA) or bluerecording (V/nA, columns by sorted name) has them."
         ),
     ] = "sonata",
-    on_error: Annotated[
-        str, typer.Option(help="stop: nothing is stored; skip: leave out files and attributes that are bad.")
-    ] = "stop",
-    message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
+    on_error: OnErrorOption = "stop",
+    branch: Branch = "main",
+    message: Message = None,
 ) -> None:
     """Ingest a SONATA circuit, simulation or HDF5 file, in one commit.
 
@@ -108,23 +168,31 @@ def ingest_sonata_command(
     from ..lake import Lake
     from .sonata.ingest import ingest_sonata
 
-    try:
-        target = Lake.open(lake)
-    except NotFoundError:
-        target = Lake.create(lake)
+    target = Lake.of(lake, create=True)
     with progress("Ingesting") as advance:
         report = ingest_sonata(
             target,
             source,
             name=name,
             electrodes=electrodes,
-            on_error=on_error,
+            on_error=_on_error(on_error),
+            branch=branch,
             message=message,
             progress=advance,
         )
-    for notice in [*report.notices, *(f"left out: {error}" for error in report.failures)]:
-        err.print(notice, style="yellow")
-    out.print(report.summary(target.url))
+    _tell(report)
+
+
+def _on_error(text: str) -> "OnError":
+    if text not in ("stop", "skip"):
+        raise InputError(f"--on-error is 'stop' or 'skip', not {text!r}")
+    return cast("OnError", text)
+
+
+def _tell(report: "Ingested") -> None:
+    for problem in report.problems():
+        err.print(problem, style="yellow")
+    out.print(report.summary())
     if not report.complete:
         raise typer.Exit(LEFT_OUT)
 

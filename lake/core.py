@@ -91,6 +91,28 @@ class Lake(Mapping[str, Any]):
         """
         return cls(storage_at(path, durable=durable), verification=verification)
 
+    @classmethod
+    def of(cls, lake: "Lake | str | Path", *, create: bool = False) -> Self:
+        """Return *lake* itself if it is open, else the lake at that path or URL; make it if it is missing and *create*.
+
+        Raises
+        ------
+        NotFoundError
+            There is no lake.
+        InputError
+            There is something else where the lake is to be made.
+        """
+        if isinstance(lake, Lake):
+            return (
+                lake if isinstance(lake, cls) else cls(lake.storage, verification=lake.objects.verification)
+            )
+        try:
+            return cls.open(lake)
+        except NotFoundError:
+            if not create:
+                raise
+            return cls.create(lake)
+
     def __repr__(self) -> str:
         tip = self._history.log.tip()
         return f"<Lake {self.storage.url}: {len(self.head.tree)} nodes at commit {tip.id[:8]}>"

@@ -169,12 +169,37 @@ def test_ingest_again(run: Command, tree: Path, tmp_path: Path) -> None:
     assert ended == Ended(0, "Nothing new: the lake has 2 of these run directories already.\n", "")
     write_run(tree / "stim_E1", Run(seed=3))
     ended = run(*arguments)
-    assert "Ingested 2 trials of 1 run directories" in ended.out
+    assert "Ingested 2 trials of 1 run directory" in ended.out
     assert "2 run directories were there already." in ended.out
     (tree / "stim_E1" / "20261120-2051_seed3_pid1003" / "more.txt").write_text("changed")
     ended = run(*arguments)
     changed = "changed since it was ingested, left as it was: stim_E1/20261120-2051_seed3_pid1003\n"
     assert (ended.code, ended.err) == (3, changed)
+
+
+def test_ingest_recognises_a_path(run: Command, tree: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    lake = tmp_path / "lake"
+    ended = run("ingest", tree, "--lake", lake, "-m", "first")
+    first, second, last = ended.out.splitlines()
+    assert (ended.code, ended.err) == (0, "")
+    assert first == f"{tree} is a folder of simrun results of the In Silico Framework."
+    assert second.startswith("Ingested 4 trials of 2 run directories (") and last.startswith("Commit ")
+    opened = neurolake.open(lake)
+    assert read_lake(opened.head) == read_tree(tree) and opened.head.commit.message == "first"
+    again = run("ingest", "--lake", lake, tree)  # options may come first
+    assert again.out.splitlines()[1] == "Nothing new: the lake has 2 of these run directories already."
+    # A folder that is called like a command is meant with a slash.
+    monkeypatch.chdir(tree.parent)
+    tree.rename(tree.parent / "simrun")
+    assert "Nothing new" in run("ingest", "./simrun", "--lake", lake).out
+    told = run("ingest", tmp_path / "gone", "--lake", lake)
+    assert told.code == 2 and "gone: there is no such file or folder" in told.err and one_line(told.err)
+    (tmp_path / "notes.txt").write_text("hello")
+    told = run("ingest", tmp_path / "notes.txt", "--lake", lake)
+    assert told.code == 2 and "no format recognises it" in told.err and "\n  sonata: " in told.err
+    told = run("ingest", "./simrun", "--lake", lake, "--format", "sonata")
+    assert told.code == 2 and "there is no SONATA configuration in this folder" in told.err
+    assert "simrun" in run("ingest", "--help").out and "simrun" in run("ingest").out + run("ingest").err
 
 
 def test_ingest_of_a_bad_file(run: Command, tree: Path, tmp_path: Path) -> None:
@@ -189,7 +214,7 @@ def test_ingest_of_a_bad_file(run: Command, tree: Path, tmp_path: Path) -> None:
     )
     assert list(neurolake.open(lake)) == []
     ended = run("ingest", "simrun", tree, "--lake", lake, "--on-error", "skip")
-    assert ended.code == 3 and "Ingested 2 trials of 1 run directories" in ended.out
+    assert ended.code == 3 and "Ingested 2 trials of 1 run directory" in ended.out
     assert (
         ended.err == f"left out: {name}\n  {file}:{line}: the last line does not end: the file is cut short\n"
     )

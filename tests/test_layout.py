@@ -48,11 +48,12 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("attaching",),
     ],
     "ingest": [
+        ("source",),
         ("hdf5", "text", "workers"),
         ("trials",),
         ("lfp", "simrun", "sonata"),
-        ("runs",),
-        ("demo",),
+        ("formats", "runs"),
+        ("demo", "door"),
         ("commands",),
     ],
     "query": [
@@ -64,7 +65,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("circuits", "trials"),
         ("models",),
         ("lake",),
-        ("plots",),
+        ("opening", "plots"),
         ("lfp", "prompt"),
         ("commands",),
     ],
@@ -205,7 +206,7 @@ def test_root_holds_only_the_face() -> None:
 
 
 def test_faces_of_wings_offer_what_is_there() -> None:
-    for stub in sorted([*ROOT.glob("*/__init__.pyi"), *ROOT.glob("*/*/__init__.pyi")]):
+    for stub in sorted(stub for room in FLOOR for stub in (ROOT / room).rglob("__init__.pyi")):
         face = import_module(".".join(("neurolake", *stub.parent.relative_to(ROOT).parts)))
         assert all(getattr(face, name).__doc__ for name in face.__all__)
         # A module of the same name would take the place of the function once it is imported.

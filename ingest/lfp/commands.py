@@ -109,7 +109,7 @@ def ingest_segments_command(
     from .segments import ingest_segments
 
     target = Lake.open(lake)
-    node = ingest_segments(
+    (node,) = ingest_segments(
         target,
         nodes,
         morphologies,
@@ -118,7 +118,7 @@ def ingest_segments_command(
         axon=axon,
         segment_length=segment_length,
         branch=branch,
-    )
+    ).nodes
     out.print(f"{node}  ({target.at(branch).tables[node].rows:,} segments)")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ...catalog.vocabulary.space import ELECTRODES
 from ...kernels.lfp.electrodes import DISK, LINE, PLANE, POINT, SPHERE, TYPES, Electrodes
-from ...lake import Lake
+from ...lake import Lake, Transaction
 from ...lake.errors import IngestError
 
 FORMATS = ("bluerecording", "bmtk", "probeinterface")
@@ -40,9 +40,14 @@ def store_electrodes(
     lake: Lake, name: str, electrodes: Electrodes, *, branch: str = "main", message: str | None = None
 ) -> str:
     """Make ``electrodes/<name>`` the table of these contacts, in one commit; gives the node's name."""
-    node = ELECTRODES.of(probe=name)
     with lake.transaction(message or f"Store electrodes {name}", branch=branch) as transaction:
-        transaction.write_table(node, electrodes_table(electrodes), doc=ELECTRODES.doc)
+        return put_electrodes(transaction, name, electrodes)
+
+
+def put_electrodes(transaction: Transaction, name: str, electrodes: Electrodes) -> str:
+    """Make ``electrodes/<name>`` the table of these contacts, in a transaction; gives the node's name."""
+    node = ELECTRODES.of(probe=name)
+    transaction.write_table(node, electrodes_table(electrodes), doc=ELECTRODES.doc)
     return node
 
 
@@ -77,17 +82,22 @@ def read_electrodes(path: str | Path, format: str | None = None) -> Electrodes:
         "bmtk": _bmtk,
         "probeinterface": _probeinterface,
     }
-    chosen = format or _guess(text, file)
+    usual = "probeinterface" if text.lstrip().startswith("{") else "bluerecording"
+    chosen = format or dialect_of(text) or usual
     if chosen not in known:
         raise IngestError(f"format {chosen!r} is none of {', '.join(FORMATS)}", file)
     return known[chosen](text, file)
 
 
-def _guess(text: str, file: Path) -> str:
-    if text.lstrip().startswith("{"):
-        return "probeinterface"
-    header = next(iter(text.splitlines()), "")
-    return "bmtk" if "x_pos" in header and "," not in header else "bluerecording"
+def dialect_of(text: str) -> str | None:
+    """Return which of the formats of `read_electrodes` a text looks like, by its beginning; None if it looks like none."""
+    start = text.lstrip()
+    if start.startswith("{"):
+        return "probeinterface" if '"probeinterface"' in start else None
+    header = next(iter(start.splitlines()), "")
+    if "," not in header:
+        return "bmtk" if {"x_pos", "y_pos", "z_pos"} <= set(header.split()) else None
+    return "bluerecording" if set("xyz") <= {title.strip() for title in header.split(",")} else None
 
 
 # CSV

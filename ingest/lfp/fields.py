@@ -8,7 +8,7 @@ import numpy as np
 
 from ...catalog.vocabulary import space
 from ...kernels.lfp.field import Field
-from ...lake import Lake
+from ...lake import Lake, Transaction
 from ...lake.errors import IngestError
 from ...lake.names import checked_name
 from ..hdf5.layout import hdf5
@@ -28,24 +28,27 @@ def store_field(
     µm and the attributes ``units`` and ``applied_current`` (nA). A component whose values are between the grid's
     points has the dimension ``x_between`` (or ``y_…``, ``z_…``) in place of ``x``, whose values are the middles.
     """
-    node = space.FIELD.of(contact=name)
     with lake.transaction(message or f"Store field {name}", branch=branch) as transaction:
-        group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
-        transaction.drafts.put(checked_name(node), "group", group, {})
-        attributes = {"applied_current": field.applied_current}
-        for part, values, axis in _parts(field):
-            dims = [f"{d}_between" if i == axis else d for i, d in enumerate("xyz")]
-            units = {"units": (space.POTENTIAL if part == "potential" else space.ELECTRIC).unit}
+        return put_field(transaction, name, field)
+
+
+def put_field(transaction: Transaction, name: str, field: Field) -> str:
+    """Make ``fields/<name>`` a group that holds a field, in a transaction, as `store_field` does."""
+    node = space.FIELD.of(contact=name)
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+    transaction.drafts.put(checked_name(node), "group", group, {})
+    attributes = {"applied_current": field.applied_current}
+    for part, values, axis in _parts(field):
+        dims = [f"{d}_between" if i == axis else d for i, d in enumerate("xyz")]
+        units = {"units": (space.POTENTIAL if part == "potential" else space.ELECTRIC).unit}
+        transaction.write_array(f"{node}/{part}", values, dimension_names=dims, attributes=units | attributes)
+        for i, dim in enumerate(dims):
+            places = field.axes[i] if i != axis else (field.axes[i][1:] + field.axes[i][:-1]) / 2
+            kind = space.PLACES
+            coordinate = kind.of(contact=name, component=part, axis=dim)
             transaction.write_array(
-                f"{node}/{part}", values, dimension_names=dims, attributes=units | attributes
+                coordinate, places, dimension_names=[dim], attributes={"units": kind.unit}
             )
-            for i, dim in enumerate(dims):
-                places = field.axes[i] if i != axis else (field.axes[i][1:] + field.axes[i][:-1]) / 2
-                kind = space.PLACES
-                coordinate = kind.of(contact=name, component=part, axis=dim)
-                transaction.write_array(
-                    coordinate, places, dimension_names=[dim], attributes={"units": kind.unit}
-                )
     return node
 
 

@@ -1,5 +1,6 @@
 """Segments of cells in space, from their morphologies and from where their nodes are placed."""
 
+import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from ...catalog.vocabulary.reports import ELEMENTS
 from ...catalog.vocabulary.space import SEGMENTS
 from ...lake import Lake, Snapshot
 from ...lake.errors import IngestError, InputError
+from ..source import Ingested
 from .axons import RULES
 from .morphologies import Cell, cell_segments, default_counts, read_morphology
 
@@ -106,7 +108,7 @@ def ingest_segments(
     segment_length: float = 40.0,
     branch: str = "main",
     message: str | None = None,
-) -> str:
+) -> Ingested:
     """Make ``segments/<name>`` the table of all segments of the cells of a population, in one commit.
 
     Parameters
@@ -126,10 +128,13 @@ def ingest_segments(
     segment_length
         Without a report, a section of L µm has 1 + 2 floor(L / 2 segment_length) segments, as in neurodamus and bmtk.
 
+    branch, message
+        The branch to commit to, and the commit's message.
+
     Returns
     -------
-    str
-        Name of the node.
+    Ingested
+        `nodes` has the name of the node.
 
     Raises
     ------
@@ -142,19 +147,25 @@ def ingest_segments(
         raise InputError(
             f"axon is one of {', '.join(RULES)}, segment_length above 0; not {axon!r}, {segment_length}"
         )
+    began, folder = time.perf_counter(), Path(morphologies).expanduser()
     snapshot = lake.at(branch)
     made = SEGMENTS.of(cells=name or nodes.rsplit("/", 1)[-1])
     rows = _nodes(snapshot, nodes)
     wanted = None if report is None else _counts(snapshot, report)
     with lake.transaction(message or f"Place the segments of {nodes}", branch=branch) as transaction:
+        transaction.notes["ingest"] = {"format": "segments", "source": str(folder), "nodes": nodes}
         transaction.drafts.delete(made)
-        blocks = _blocks(rows, Path(morphologies), wanted, axon, segment_length)
-        for block in blocks:
+        shapes = _Shapes(folder, axon, segment_length)
+        for block in _blocks(rows, shapes, wanted):
             attributes = {"nodes": nodes, "report": report, "axon": axon}
             transaction.append_table(
                 made, block, doc=SEGMENTS.doc, sorted_by=SEGMENTS.sorted_by, attributes=attributes
             )
-    return made
+    used = sorted(shapes.used)
+    report_made = Ingested("segments", lake.url, made.partition("/")[2], nodes=[made])
+    report_made.added = [path.relative_to(folder).as_posix() for path in used]
+    report_made.source_bytes = sum(path.stat().st_size for path in used)
+    return report_made.finish(transaction.committed, began)
 
 
 def _nodes(snapshot: Snapshot, name: str) -> dict[str, Any]:
@@ -181,11 +192,7 @@ def _counts(snapshot: Snapshot, report: str) -> dict[int, tuple[Ids, Ids]]:
 
 
 def _blocks(
-    rows: Mapping[str, Any],
-    folder: Path,
-    wanted: Mapping[int, tuple[Ids, Ids]] | None,
-    axon: str,
-    length: float,
+    rows: Mapping[str, Any], shapes: "_Shapes", wanted: Mapping[int, tuple[Ids, Ids]] | None
 ) -> Iterator[pa.Table]:
     """Tables of about `BLOCK_ROWS` segments each, at least one."""
     ids = rows["node_id"].tolist()
@@ -199,7 +206,6 @@ def _blocks(
         turns = rotations(rows, len(ids))
     except ValueError as error:
         raise InputError(str(error)) from error
-    shapes = _Shapes(folder, axon, length)
     held: list[pa.Table] = []
     for row, node in enumerate(ids):
         if wanted is not None and node not in wanted:
@@ -235,6 +241,7 @@ class _Shapes:
 
     def __init__(self, folder: Path, axon: str, length: float) -> None:
         self.folder, self.axon, self.length = folder, axon, length
+        self.used: set[Path] = set()
         self._cell = lru_cache(_SHAPES)(read_morphology)
         self._known: dict[tuple[Path, bytes, bytes], dict[str, NDArray[Any]]] = {}
 
@@ -243,6 +250,7 @@ class _Shapes:
     ) -> dict[str, NDArray[Any]]:
         path = self._file(node, morphology)
         turned = rotation.tobytes() if self.axon == "bluerecording" else b""
+        self.used.add(path)
         key = path, b"" if wanted is None else np.concatenate(wanted).tobytes(), turned
         if key not in self._known:
             if len(self._known) == _SHAPES:

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from ...catalog.vocabulary.circuits import NODES
 from ...lake import Lake, Snapshot
 from ...lake.errors import InputError
 from ...lake.history.log import MAIN
@@ -116,7 +117,7 @@ def _ingest_segments(
     if nodes is None:
         tables = lake.at(branch).tables
         cells = [
-            each for each in tables if each.startswith("nodes/") and "morphology" in tables[each].columns
+            each for each in tables if each.startswith(NODES.folder) and "morphology" in tables[each].columns
         ]
         raise InputError(
             "a folder of morphologies is ingested for the cells that have them: give nodes, the name of a table; "

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Snapshot
 from ...lake.errors import InputError, NotFoundError, StorageError
+from ..source import Exported, Progress
 from ..trials.rows import SOMA, Traces
 from .of_runs import with_written
 from .text import format_cells, format_synapses
@@ -31,8 +32,8 @@ def export_simrun(
     folder: str | Path,
     *,
     runs: Sequence[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[int, int]:
+    progress: Progress | None = None,
+) -> Exported:
     """Write ingested runs as a simrun tree whose numbers equal the source's, bit for bit.
 
     Parameters
@@ -46,7 +47,8 @@ def export_simrun(
 
     Returns
     -------
-    Number of files and of bytes written.
+    Exported
+        Number of files and of bytes written.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def export_simrun(
             done += len(data)
             if progress is not None:
                 progress(done, total)
-    return len(rows), done
+    return Exported(len(rows), done)
 
 
 def _chosen(snapshot: Snapshot, runs: Sequence[str] | None) -> list[Row]:

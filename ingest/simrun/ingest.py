@@ -3,9 +3,9 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from ...catalog.vocabulary.runs import SIMULATIONS
 from ...lake import Lake, Table, Transaction
 from ...lake.digest import Digest, digest_of
 from ...lake.errors import IngestError, InputError
+from ...lake.history.log import MAIN
+from ..source import Ingested, OnError, Progress
 from ..trials.rows import GroupResult, Settings
 from ..workers import workers
 from .files import stage
@@ -32,65 +34,20 @@ _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = frozenset(schema.TRIALS.schema.names)
 
 
-@dataclass
-class Report:
-    """What an ingest did.
-
-    `added`, `unchanged`, `changed` and `running` name run directories; `failures` are those left out, with
-    the reason; `commit` is None where there was nothing to add.
-    """
-
-    added: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    running: list[str] = field(default_factory=list)
-    failures: list[tuple[str, IngestError]] = field(default_factory=list)
-    trials: int = 0
-    source_bytes: int = 0
-    seconds: float = 0.0
-    commit: str | None = None
-
-    def notices(self) -> list[str]:
-        """A line, or more, for each thing that was left out."""
-        return [
-            *(f"still running, left out: {name}" for name in self.running),
-            *(f"changed since it was ingested, left as it was: {name}" for name in self.changed),
-            *(f"left out: {name}\n  {error}" for name, error in self.failures),
-        ]
-
-    def summary(self, lake: str) -> str:
-        """What was done, in a few lines; *lake* is where."""
-        if self.commit is None:
-            return f"Nothing new: the lake has {len(self.unchanged)} of these run directories already."
-        size = self.source_bytes / 1e6
-        runs = f"{self.trials} trials of {len(self.added)} run directories"
-        rate = f"{size:,.1f} MB in {self.seconds:.1f} s, {size / self.seconds:,.0f} MB/s"
-        there = len(self.unchanged)
-        kept = f"{there} run directories were there already.\n" if there else ""
-        return f"Ingested {runs} ({rate}) into {lake}\n{kept}Commit {self.commit[:12]}"
-
-    @property
-    def complete(self) -> bool:
-        """Whether the lake now holds all that the folder does."""
-        return not (self.changed or self.failures)
-
-
-Progress = Callable[[int, int], None]
-
-
 def ingest_simrun(
     lake: Lake,
     results: str | Path,
     *,
     labels: Mapping[str, str] | None = None,
-    on_error: str = "stop",
+    on_error: OnError = "stop",
     scheduler: str | None = None,
     processes: int | None = None,
     soma_threshold: float = 0.0,
     dendrite_threshold: float = -30.0,
+    branch: str = MAIN,
     message: str | None = None,
     progress: Progress | None = None,
-) -> Report:
+) -> Ingested:
     """Bring a simrun result tree into a lake, in one commit.
 
     Run directories that the lake has are recognised by their files' digests and left alone, so running it
@@ -114,6 +71,8 @@ def ingest_simrun(
         one for less than 100 MB).
     soma_threshold, dendrite_threshold
         Voltages (mV) whose upward crossing is a spike (ISF: 0 and -30).
+    branch, message
+        The branch to commit to, and the commit's message.
     progress
         Called with bytes done and bytes in all.
 
@@ -136,14 +95,21 @@ def ingest_simrun(
     found = _surveyed(root)
     if found.failures and not settings.skip_failures:
         raise found.failures[0][1]
-    transaction = lake.transaction(message or f"Ingest simrun results from {_legible(root.name)}")
+    transaction = lake.transaction(
+        message or f"Ingest simrun results from {_legible(root.name)}", branch=branch
+    )
     transaction.depends_on(*(kind.name for kind in schema.TABLES))
-    report = Report(
+    report = Ingested(
+        "simrun",
+        lake.url,
+        unit="run directories",
         running=[path.relative_to(root).as_posix() for path in found.running],
         failures=[*found.failures],
     )
+    before = set(transaction.drafts)
     new = _new_runs(found, transaction, settings, report)
     _store(found, new, settings, transaction, report, scheduler, processes, progress)
+    report.nodes = sorted(set(transaction.drafts) - before)
     transaction.notes["ingest"] = {
         "format": "simrun",
         "source": _legible(str(root)),
@@ -151,10 +117,7 @@ def ingest_simrun(
         "trials": report.trials,
         "left_out": [_legible(name) for name, _ in report.failures],
     }
-    record = transaction.commit()
-    report.commit = None if record is None else record.id
-    report.seconds = time.perf_counter() - began
-    return report
+    return report.finish(transaction.commit(), began)
 
 
 def _surveyed(root: Path) -> Survey:
@@ -186,7 +149,7 @@ def _patterns(labels: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
 
 
 def _new_runs(
-    found: Survey, transaction: Transaction, settings: Settings, report: Report
+    found: Survey, transaction: Transaction, settings: Settings, report: Ingested
 ) -> list[RunDirectory]:
     """Run directories that the lake does not have; the others are noted in the report."""
     files, ours = (transaction.table(kind.name) for kind in (schema.FILES, SIMULATIONS))
@@ -236,7 +199,7 @@ def _store(
     new: Sequence[RunDirectory],
     settings: Settings,
     transaction: Transaction,
-    report: Report,
+    report: Ingested,
     scheduler: str | None,
     processes: int | None,
     progress: Progress | None,

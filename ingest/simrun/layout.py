@@ -13,7 +13,7 @@ over the years; all of these are understood::
 import os
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +97,15 @@ class _Tree:
     failures: dict[str, IngestError] = field(default_factory=dict)
 
 
+def holds_simrun(path: Path) -> bool:
+    """Whether a folder has files of simrun results, running or not, at any depth; it is read no further than the first."""
+    tree = _Tree()
+    for _, names in _walk(path, tree) if path.is_dir() else ():
+        if any(_kind(name) in _MARKERS for name in names):
+            return True
+    return any(holds_simrun(path / name) for name in tree.running)
+
+
 def survey(results: Path) -> Survey:
     """Find all run directories at and below `results`.
 
@@ -112,7 +121,8 @@ def survey(results: Path) -> Survey:
     """
     if not results.is_dir():
         raise IngestError("expected a directory of simrun results", results)
-    tree = _walk(results)
+    tree = _Tree()
+    tree.directories.update(_walk(results, tree))
     runs, failures = [], dict(tree.failures)
     for relative, names in tree.directories.items():
         kinds = _by_kind(names)
@@ -136,8 +146,8 @@ def survey(results: Path) -> Survey:
     )
 
 
-def _walk(results: Path) -> _Tree:
-    tree = _Tree()
+def _walk(results: Path, tree: _Tree) -> Iterator[tuple[str, list[str]]]:
+    """Directories and the names of their files; those still running and those unreadable are put into *tree*."""
     pending, linked = [""], deque[str]()
     visited: set[tuple[int, int]] = set()
     while pending or linked:
@@ -153,7 +163,7 @@ def _walk(results: Path) -> _Tree:
         except OSError as error:
             tree.failures[relative] = IngestError(f"cannot be listed: {error.strerror}", results / relative)
             continue
-        tree.directories[relative] = [entry.name for entry in entries if _is_file(entry)]
+        yield relative, [entry.name for entry in entries if _is_file(entry)]
         for entry in entries:
             if not _is_directory(entry):
                 continue
@@ -162,7 +172,6 @@ def _walk(results: Path) -> _Tree:
                 tree.running.append(below)
             else:
                 (linked if entry.is_symlink() else pending).append(below)
-    return tree
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

@@ -115,10 +115,10 @@ class Config:
             A value is not of the kind that SONATA says.
         """
         both = "run" in self.content and "networks" in self.content
-        kind = "simulation" if "run" in self.content or "simulation" in self.content else "circuit"
-        yield Named(kind, self.path)
-        if not {"run", "networks", "network", "simulation"} & self.content.keys():
+        kind = kind_of(self.content)
+        if kind is None:
             raise IngestError("neither a circuit (networks) nor a simulation (run, network)", self.path)
+        yield Named(kind, self.path)
         if "network" in self.content:
             yield from self._other("network")
         if "networks" in self.content or both:
@@ -199,6 +199,36 @@ class Config:
         if found is not None and not isinstance(found, dict):
             raise IngestError(f"{where} must be an object", self.path)
         return found or {}
+
+
+def kind_of(content: Mapping[str, Any]) -> str | None:
+    """Return which configuration a JSON object is: ``simulation``, ``circuit``, or None."""
+    if not {"run", "networks", "network", "simulation"} & content.keys():
+        return None
+    return "simulation" if "run" in content or "simulation" in content else "circuit"
+
+
+def configuration_in(folder: Path) -> Path | None:
+    """Return the configuration in a folder, that of the simulation before that of the circuit; None if there is none.
+
+    Raises
+    ------
+    IngestError
+        There are several of a kind.
+    """
+    found: dict[str, list[Path]] = {"simulation": [], "circuit": []}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            kind = kind_of(read_json(path))
+        except IngestError:
+            continue
+        if kind is not None:
+            found[kind].append(path)
+    chosen = found["simulation"] or found["circuit"]
+    if len(chosen) > 1:
+        names = ", ".join(path.name for path in chosen)
+        raise IngestError(f"it has several SONATA configurations: {names}; say which", folder)
+    return chosen[0] if chosen else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

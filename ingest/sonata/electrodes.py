@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...catalog.vocabulary import reports as report_kinds
-from ..hdf5.source import Source, Work
+from ..hdf5.reading import HDF5File, IngestContext
 from .reports import copy_array, node_ranges, write_kind
 
 ORIGINS = ("sonata", "bluerecording")
@@ -17,7 +17,7 @@ _WEAKEST = 1 / (4 * np.pi * 0.3 * 1e4)
 _SOURCES = (None, "LineSource", "PointSource")
 
 
-def ingest_electrodes(source: Source, population: str, node: str, work: Work, origin: str) -> None:
+def ingest_weights(source: HDF5File, population: str, node: str, context: IngestContext, origin: str) -> None:
     """Make *node* the array [compartment, electrode] of weights, ``.nodes`` and ``.electrodes`` beside it.
 
     Values are kept as they are; the attribute ``units`` says what they are.
@@ -35,10 +35,10 @@ def ingest_electrodes(source: Source, population: str, node: str, work: Work, or
     """
     group, weights = source.file[population], source.file[f"electrodes/{population}"]
     factors = source.dataset(weights, "scaling_factors", "f", shape=(None, None))
-    node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), work, population)
+    node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), context, population)
     rows = _electrodes(source, population, factors.shape[1], origin)
     attributes = {"population": population, "units": UNITS[origin], "origin": origin}
-    copy_array(source, factors, node, report_kinds.WEIGHTS.axes, attributes, work)
+    copy_array(source, factors, node, report_kinds.WEIGHTS.axes, attributes, context)
     source.at = factors.name
     strongest = np.zeros(factors.shape[1])
     ones = np.ones(factors.shape[1], bool)
@@ -49,11 +49,13 @@ def ingest_electrodes(source: Source, population: str, node: str, work: Work, or
         row["all_ones"] = one and len(factors) > 0
     kind = report_kinds.ELECTRODES
     table = pa.Table.from_pylist(rows, kind.schema)
-    write_kind(work, kind.beside(node), kind, table.columns)
-    _judge(source, rows, strongest, origin, work)
+    write_kind(context, kind.beside(node), kind, table.columns)
+    _judge(source, rows, strongest, origin, context)
 
 
-def _judge(source: Source, rows: list[dict[str, Any]], strongest: Any, origin: str, work: Work) -> None:
+def _judge(
+    source: HDF5File, rows: list[dict[str, Any]], strongest: Any, origin: str, context: IngestContext
+) -> None:
     """A notice where the numbers look like those of the other unit."""
     seen = [
         value
@@ -63,18 +65,18 @@ def _judge(source: Source, rows: list[dict[str, Any]], strongest: Any, origin: s
     if not seen:
         return
     if origin == "sonata" and max(seen) < _WEAKEST:
-        work.notices.append(
+        context.notices.append(
             f"{source.path}: as mV/nA no weight is above {max(seen):.1e}: no contact would be nearer than 1 cm to "
             "a segment; are these V/nA, of BlueRecording? then say --electrodes bluerecording"
         )
     if origin == "bluerecording" and max(seen) > 1e3 * _WEAKEST:
-        work.notices.append(
+        context.notices.append(
             f"{source.path}: as V/nA weights of {max(seen):.1e} put a contact less than 10 µm from a segment; are "
             "these mV/nA, as SONATA wants?"
         )
 
 
-def _electrodes(source: Source, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
+def _electrodes(source: HDF5File, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
     """A row for every column of the weights; columns that no electrode claims have no name."""
     rows: list[dict[str, Any]] = [
         {"column": number, **dict.fromkeys(report_kinds.ELECTRODES.schema.names[1:])}
@@ -100,7 +102,7 @@ def _sorted_names(names: list[str]) -> list[str]:
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names)
 
 
-def _described(source: Source, group: Any) -> Mapping[str, Any]:
+def _described(source: HDF5File, group: Any) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     position = source.dataset(group, "position", "f", length=3)[...].astype(np.float64)
     found |= dict(zip("xyz", position.tolist(), strict=True))

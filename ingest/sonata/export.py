@@ -16,6 +16,7 @@ from ...catalog.vocabulary import circuits
 from ...lake import Array, Snapshot, Table
 from ...lake.errors import InputError, NotFoundError, StorageError
 from ..hdf5.layout import Item, hdf5, layout_items, make_dataset, type_of, write_attributes
+from ..source import Exported, Progress
 from .canonical import canonical_files
 from .populations import RANGES, made_index
 
@@ -31,8 +32,8 @@ def export_sonata(
     *,
     runs: Sequence[str] | None = None,
     dialect: str = "source",
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[int, int]:
+    progress: Progress | None = None,
+) -> Exported:
     """Write what was ingested from SONATA as SONATA again; all files or, on an error, none.
 
     Parameters
@@ -50,7 +51,8 @@ def export_sonata(
 
     Returns
     -------
-    Number of files and of bytes written.
+    Exported
+        Number of files and of bytes written.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def export_sonata(
             shutil.move(made, target)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error}") from error
-    return len(sizes), sum(sizes)
+    return Exported(len(sizes), sum(sizes))
 
 
 Content = str | bytes | list[Item]

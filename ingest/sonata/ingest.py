@@ -15,51 +15,20 @@ from ...catalog.vocabulary.kinds import Kind, TableKind
 from ...lake import Lake, Transaction
 from ...lake.digest import digest_of_file
 from ...lake.errors import IngestError, InputError
+from ...lake.history.log import MAIN
 from ..hdf5.layout import Item, layout_table
-from ..hdf5.source import Source, Work, opened
-from .config import Config, Named, read_json
-from .electrodes import ORIGINS, ingest_electrodes
+from ..hdf5.reading import SUFFIXES, HDF5File, IngestContext, opened
+from ..source import Ingested, OnError, Progress
+from .config import Config, Named, configuration_in, read_json
+from .electrodes import ORIGINS, ingest_weights
 from .populations import ingest_edges, ingest_nodes
 from .reports import ingest_report, ingest_spikes
 from .sets import ingest_compartment_sets
 from .types import Types, read_types
 
-HDF5 = (".h5", ".hdf5")
 GROUPS = {"nodes": "nodes", "edges": "edges", "spikes": "spikes", "inputs": "spikes", "report": "report"}
 # What others refer to comes before them.
 _ORDER = ("types", "nodes", "hdf5", "edges")
-
-
-@dataclass
-class Report:
-    """What an ingest did.
-
-    `added` and `unchanged` name files; `nodes` those of the lake that were made; `failures` are files that were left
-    out, with the reason; `notices` tell what is odd; `commit` is None where there was nothing to add.
-    """
-
-    name: str
-    added: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    nodes: list[str] = field(default_factory=list)
-    failures: list[IngestError] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    source_bytes: int = 0
-    seconds: float = 0.0
-    commit: str | None = None
-
-    def summary(self, lake: str) -> str:
-        """What was done, in a few lines; *lake* is where."""
-        if self.commit is None:
-            return f"Nothing new: the lake has {len(self.unchanged)} of these files already."
-        size = self.source_bytes / 1e6
-        files = f"{len(self.added)} files ({size:,.1f} MB in {self.seconds:.1f} s)"
-        return f"Ingested {files} as {self.name} into {lake}\nCommit {self.commit[:12]}"
-
-    @property
-    def complete(self) -> bool:
-        """Whether the lake now holds all that was named."""
-        return not self.failures
 
 
 def ingest_sonata(
@@ -68,10 +37,11 @@ def ingest_sonata(
     *,
     name: str | None = None,
     electrodes: str = "sonata",
-    on_error: str = "stop",
+    on_error: OnError = "stop",
+    branch: str = MAIN,
     message: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Report:
+    progress: Progress | None = None,
+) -> Ingested:
     """Bring a SONATA circuit, simulation or file into a lake, in one commit.
 
     Both dialects are read: that of libsonata and neurodamus, and that of bmtk. Files that the lake has under
@@ -81,8 +51,8 @@ def ingest_sonata(
     Parameters
     ----------
     source
-        ``simulation_config.json``, ``circuit_config.json`` or an HDF5 file of nodes, edges, spikes, reports or
-        weights of electrodes.
+        ``simulation_config.json``, ``circuit_config.json``, a folder that has one, or an HDF5 file of nodes, edges,
+        spikes, reports or weights of electrodes.
     name
         What the ingest is called in the names of nodes; by default its folder.
     electrodes
@@ -90,6 +60,8 @@ def ingest_sonata(
     on_error
         ``"stop"``: the first thing that is missing or malformed ends the ingest and nothing is stored.
         ``"skip"``: such files, and attributes that do not fit their population, are left out and told.
+    branch, message
+        The branch to commit to, and the commit's message.
     progress
         Called with bytes done and bytes in all.
 
@@ -105,18 +77,26 @@ def ingest_sonata(
     began = time.perf_counter()
     if on_error not in ("stop", "skip") or electrodes not in ORIGINS:
         raise InputError(f"on_error is 'stop' or 'skip', electrodes is one of {', '.join(ORIGINS)}")
-    path = Path(source).expanduser().resolve()
-    report = Report(name or path.parent.name)
+    path = _file(Path(source).expanduser().resolve())
+    report = Ingested("sonata", lake.url, name or path.parent.name)
     skip = on_error == "skip"
     files = _present(_files(path), skip, report)
-    transaction = lake.transaction(message or f"Ingest SONATA {_legible(path.name)} as {report.name}")
-    run = _Run(report.name, _root(files), transaction, Work(transaction, skip, lambda read: None), electrodes)
+    transaction = lake.transaction(
+        message or f"Ingest SONATA {_legible(path.name)} as {report.name}", branch=branch
+    )
+    run = _Run(
+        report.name,
+        _root(files),
+        transaction,
+        IngestContext(transaction, skip, lambda read: None),
+        electrodes,
+    )
     transaction.depends_on(run.table(circuits.FILES), run.table(circuits.LAYOUT))
     before = set(transaction.drafts)
     new = run.new(files, report)
     _ingest_all(run, new, report, progress)
     report.nodes = sorted(set(transaction.drafts) - before)
-    report.notices += run.work.notices
+    report.notices += run.context.notices
     notes = {
         "format": "sonata",
         "source": _legible(str(path)),
@@ -124,10 +104,7 @@ def ingest_sonata(
         "files": len(report.added),
     }
     transaction.notes["ingest"] = notes
-    record = transaction.commit() if report.added else None
-    report.commit = None if record is None else record.id
-    report.seconds = time.perf_counter() - began
-    return report
+    return report.finish(transaction.commit() if report.added else None, began)
 
 
 def _legible(name: str) -> str:
@@ -137,14 +114,21 @@ def _legible(name: str) -> str:
 # Which files
 
 
+def _file(path: Path) -> Path:
+    found = configuration_in(path) if path.is_dir() else path
+    if found is None:
+        raise IngestError("there is no SONATA configuration in this folder", path)
+    return found
+
+
 def _files(path: Path) -> list[Named]:
-    if path.suffix in HDF5:
+    if path.suffix in SUFFIXES:
         return [Named("hdf5", path)]
     # Several reports may use one file of electrodes, populations one file of types.
     return [*{named.path: named for named in reversed([*Config(path).named()])}.values()][::-1]
 
 
-def _present(files: Sequence[Named], skip: bool, report: Report) -> list[Named]:
+def _present(files: Sequence[Named], skip: bool, report: Ingested) -> list[Named]:
     found = []
     for named in files:
         error = named.missing()
@@ -153,7 +137,7 @@ def _present(files: Sequence[Named], skip: bool, report: Report) -> list[Named]:
         elif not (skip and named.made_by_run):
             raise error
         else:
-            report.failures.append(error)
+            report.failures.append((named.path.name, error))
     rank = {kind: at for at, kind in enumerate(_ORDER)}
     return sorted(found, key=lambda named: rank.get(named.kind, len(rank)))
 
@@ -173,7 +157,7 @@ class _Run:
     name: str
     root: Path
     transaction: Transaction
-    work: Work
+    context: IngestContext
     electrodes: str
     types: dict[Path, Types] = field(default_factory=dict)
     layout: list[Item] = field(default_factory=list)
@@ -186,7 +170,7 @@ class _Run:
         """How the lake calls a file."""
         return _legible(named.path.relative_to(self.root).as_posix())
 
-    def new(self, files: Sequence[Named], report: Report) -> list[tuple[Named, dict[str, Any]]]:
+    def new(self, files: Sequence[Named], report: Ingested) -> list[tuple[Named, dict[str, Any]]]:
         """Files that the lake does not have under this name, with what the table of files says of them."""
         known = self.transaction.table(self.table(circuits.FILES))
         rows = [] if known is None else known.to_arrow().to_pylist()
@@ -195,7 +179,7 @@ class _Run:
         for node, draft in self.transaction.drafts.items():
             if node.startswith(f"{circuits.NODES.folder}{self.name}/"):
                 attributes = draft.meta["attributes"]
-                self.work.sizes[attributes["population"]] = attributes["size"]
+                self.context.sizes[attributes["population"]] = attributes["size"]
         found = []
         for named in files:
             row = _row(named, self.relative(named))
@@ -233,19 +217,19 @@ def _row(named: Named, relative: str) -> dict[str, Any]:
 def _ingest_all(
     run: _Run,
     new: Sequence[tuple[Named, dict[str, Any]]],
-    report: Report,
-    progress: Callable[[int, int], None] | None,
+    report: Ingested,
+    progress: Progress | None,
 ) -> None:
     total, rows = sum(row["size"] for _, row in new), []
     for named, row in new:
         before, kept = set(run.transaction.drafts), len(run.layout)
-        run.work.advance = _advance(report.source_bytes, row["size"], total, progress)
+        run.context.advance = _advance(report.source_bytes, row["size"], total, progress)
         try:
             row["node"] = _ingest(run, named)
         except IngestError as error:
-            if not run.work.skip:
+            if not run.context.skip:
                 raise
-            report.failures.append(error)
+            report.failures.append((row["path"], error))
             for node in set(run.transaction.drafts) - before:
                 run.transaction.delete(node)
             del run.layout[kept:]
@@ -253,7 +237,7 @@ def _ingest_all(
         rows.append(row)
         report.added.append(row["path"])
         report.source_bytes += row["size"]
-        run.work.advance(row["size"])
+        run.context.advance(row["size"])
     if rows:
         kind = circuits.FILES
         files = pa.Table.from_pylist(rows, kind.schema)
@@ -262,9 +246,7 @@ def _ingest_all(
         run.transaction.append_table(run.table(circuits.LAYOUT), layout, doc=circuits.LAYOUT.doc)
 
 
-def _advance(
-    done: int, size: int, total: int, progress: Callable[[int, int], None] | None
-) -> Callable[[int], None]:
+def _advance(done: int, size: int, total: int, progress: Progress | None) -> Callable[[int], None]:
     read = 0
 
     def advance(amount: int) -> None:
@@ -279,7 +261,7 @@ def _advance(
 
 def _ingest(run: _Run, named: Named) -> str | None:
     """Ingest a file; the node that holds it as it is, unless it is of HDF5."""
-    if named.path.suffix in HDF5:
+    if named.path.suffix in SUFFIXES:
         with opened(named.path) as source:
             _ingest_hdf5(run, named, source)
             run.layout += source.layout(run.relative(named))
@@ -289,12 +271,12 @@ def _ingest(run: _Run, named: Named) -> str | None:
         read_json(named.path)
     if named.kind == "compartment_sets":
         made = run.node(circuits.COMPARTMENT_SETS.of(circuit=run.name), named.path)
-        ingest_compartment_sets(named.path, made, run.work)
+        ingest_compartment_sets(named.path, made, run.context)
     run.transaction.put_file(node, named.path)
     return node
 
 
-def _ingest_hdf5(run: _Run, named: Named, source: Source) -> None:
+def _ingest_hdf5(run: _Run, named: Named, source: HDF5File) -> None:
     found = [group for group in ("nodes", "edges", "spikes", "report", "electrodes") if group in source.file]
     wanted = GROUPS.get(named.kind, named.kind)
     if wanted not in (*found, "hdf5") or not found:
@@ -308,18 +290,18 @@ def _ingest_hdf5(run: _Run, named: Named, source: Source) -> None:
         for population, part in _populations(source, group):
             node = run.node(_node(run, named, group, population), named.path)
             if group == "nodes":
-                ingest_nodes(source, part, node, run.work, types)
+                ingest_nodes(source, part, node, run.context, types)
             elif group == "edges":
-                ingest_edges(source, part, node, run.work, types)
+                ingest_edges(source, part, node, run.context, types)
             elif group == "spikes":
-                ingest_spikes(source, part, node, run.work)
+                ingest_spikes(source, part, node, run.context)
             elif group == "report":
-                ingest_report(source, part, node, run.work, named.settings)
+                ingest_report(source, part, node, run.context, named.settings)
             else:
-                ingest_electrodes(source, population, node, run.work, run.electrodes)
+                ingest_weights(source, population, node, run.context, run.electrodes)
 
 
-def _populations(source: Source, group: str) -> Iterator[tuple[str, Any]]:
+def _populations(source: HDF5File, group: str) -> Iterator[tuple[str, Any]]:
     for name, part in source.groups(group).items():
         # Electrodes stand beside the weights of populations.
         if group != "electrodes" or "scaling_factors" in part:

@@ -14,7 +14,7 @@ from ...catalog.vocabulary import circuits
 from ...lake import Transaction
 from ...lake.errors import IngestError
 from ..hdf5.layout import hdf5, type_json
-from ..hdf5.source import Ids, Source, Work
+from ..hdf5.reading import HDF5File, Ids, IngestContext
 from .types import Types
 
 BLOCK_ROWS = 2**21
@@ -47,10 +47,10 @@ class Group:
 
 
 def ingest_nodes(
-    source: Source,
+    source: HDF5File,
     group: Any,
     node: str,
-    work: Work,
+    context: IngestContext,
     types: Types | None,
 ) -> None:
     """Make *node* the table of a population of nodes; one without any datasets is left to the layout.
@@ -62,28 +62,28 @@ def ingest_nodes(
     """
     population = group.name.rsplit("/", 1)[-1]
     if _is_hollow(group):
-        work.notices.append(f"{source.path}: {group.name} is empty")
+        context.notices.append(f"{source.path}: {group.name} is empty")
         return
     size = len(source.dataset(group, "node_type_id"))
     columns = _ids(source, group, node, [*circuits.NODE_COLUMNS][1:], circuits.NODE_COLUMNS, size)
     ids = _node_ids(source, group, node, size)
-    work.sizes[population] = int(ids.max(initial=-1)) + 1
+    context.sizes[population] = int(ids.max(initial=-1)) + 1
     columns = [Column(circuits.NODE_COLUMNS["node_id"], partial(_given, ids)), *columns]
-    columns += _attributes(source, group, node, size, "node", work, types)
+    columns += _attributes(source, group, node, size, "node", context, types)
     ordered = ("node_id",) if bool(np.all(np.diff(ids) > 0)) else ()
     _write(
-        work.transaction,
+        context.transaction,
         node,
         columns,
         size,
         None,
         "one node of a population",
         ordered,
-        {"population": population, "size": work.sizes[population]},
+        {"population": population, "size": context.sizes[population]},
     )
 
 
-def _node_ids(source: Source, group: Any, node: str, size: int) -> Ids:
+def _node_ids(source: HDF5File, group: Any, node: str, size: int) -> Ids:
     if "node_id" not in group:
         return np.arange(size, dtype=np.int64)
     dataset = source.dataset(group, "node_id", length=size)
@@ -98,10 +98,10 @@ def _node_ids(source: Source, group: Any, node: str, size: int) -> Ids:
 
 
 def ingest_edges(
-    source: Source,
+    source: HDF5File,
     group: Any,
     node: str,
-    work: Work,
+    context: IngestContext,
     types: Types | None,
 ) -> None:
     """Make *node* the table of a population of edges, sorted by target, and ``.by_source`` beside it.
@@ -113,32 +113,32 @@ def ingest_edges(
     """
     population = group.name.rsplit("/", 1)[-1]
     if _is_hollow(group):
-        work.notices.append(f"{source.path}: {group.name} is empty")
+        context.notices.append(f"{source.path}: {group.name} is empty")
         return
     size = len(source.dataset(group, "target_node_id"))
-    ends, joined = _ends(source, group, node, size, work)
+    ends, joined = _ends(source, group, node, size, context)
     _check_indices(source, group, node, ends)
     targets = ends["target_node_id"]
     order = None if bool(np.all(np.diff(targets) >= 0)) else np.argsort(targets, kind="stable")
     numbered = {"edge_id": np.arange(size, dtype=np.int64), **ends}
     columns = [Column(circuits.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()]
     columns += _ids(source, group, node, [*circuits.EDGE_COLUMNS][3:], circuits.EDGE_COLUMNS, size)
-    columns += _attributes(source, group, node, size, "edge", work, types)
+    columns += _attributes(source, group, node, size, "edge", context, types)
     described = {"population": population, **joined}
     doc = "one edge of a population"
-    _write(work.transaction, node, columns, size, order, doc, ("target_node_id",), described)
-    _write_by_source(work.transaction, node, numbered)
+    _write(context.transaction, node, columns, size, order, doc, ("target_node_id",), described)
+    _write_by_source(context.transaction, node, numbered)
 
 
 def _ends(
-    source: Source, group: Any, node: str, size: int, work: Work
+    source: HDF5File, group: Any, node: str, size: int, context: IngestContext
 ) -> tuple[dict[str, Ids], dict[str, str]]:
     """The nodes of every edge, and the populations they are of, where the file says so."""
     ends, joined = {}, {}
     for name in INDICES.values():
         dataset = source.dataset(group, name, length=size)
         population = _text(dataset.attrs.get("node_population"))
-        ends[name] = source.ids(dataset, work.sizes.get(population or ""))
+        ends[name] = source.ids(dataset, context.sizes.get(population or ""))
         source.claim(dataset, node, name)
         if population is not None:
             joined[name.replace("node_id", "population")] = population
@@ -156,7 +156,7 @@ def _write_by_source(transaction: Transaction, node: str, numbered: Mapping[str,
     )
 
 
-def _check_indices(source: Source, group: Any, node: str, ends: Mapping[str, Ids]) -> None:
+def _check_indices(source: HDF5File, group: Any, node: str, ends: Mapping[str, Ids]) -> None:
     for name, end in INDICES.items():
         index = group.get(f"indices/{name}")
         if index is None:
@@ -238,7 +238,7 @@ def _text(value: Any) -> str | None:
 
 
 def _ids(
-    source: Source, group: Any, node: str, names: Sequence[str], fields: Mapping[str, pa.Field], size: int
+    source: HDF5File, group: Any, node: str, names: Sequence[str], fields: Mapping[str, pa.Field], size: int
 ) -> list[Column]:
     found = []
     for name in names:
@@ -264,7 +264,7 @@ def _values(dataset: Any, rows: Rows) -> NDArray[Any]:
     return np.asarray(view[rows] if isinstance(rows, slice) else view[...][rows])
 
 
-def _groups(source: Source, group: Any, size: int, kind: str) -> list[Group]:
+def _groups(source: HDF5File, group: Any, size: int, kind: str) -> list[Group]:
     """The groups of attributes, and the rows that each is about."""
     found = {
         int(name): group[name] for name in group if name.isdecimal() and not hasattr(group[name], "dtype")
@@ -290,13 +290,13 @@ def _groups(source: Source, group: Any, size: int, kind: str) -> list[Group]:
 
 
 def _attributes(
-    source: Source, group: Any, node: str, size: int, kind: str, work: Work, types: Types | None
+    source: HDF5File, group: Any, node: str, size: int, kind: str, context: IngestContext, types: Types | None
 ) -> list[Column]:
     """Attributes of all groups, and of the types; what a group does not say is null."""
     taken = circuits.NODE_COLUMNS if kind == "node" else circuits.EDGE_COLUMNS
     parts: dict[str, list[tuple[Group, Any]]] = {}
     for one in _groups(source, group, size, kind):
-        for name, dataset in _datasets(source, one, work):
+        for name, dataset in _datasets(source, one, context):
             library = one.found.get(f"{LIBRARY}/{name}")
             stored = name if library is None else f"{name}{CODE}"
             if {name, stored} & taken.keys():
@@ -304,7 +304,7 @@ def _attributes(
             source.claim(dataset, node, stored)
             parts.setdefault(stored, []).append((one, dataset))
             if library is not None:
-                parts.setdefault(name, []).append((one, _Decoded(source, dataset, library, work)))
+                parts.setdefault(name, []).append((one, _Decoded(source, dataset, library, context)))
     columns = {name: _joined(source, name, found, size) for name, found in parts.items()}
     if types is not None:
         type_ids: Ids = source.dataset(group, f"{kind}_type_id", length=size)[...].astype(np.int64)
@@ -313,7 +313,7 @@ def _attributes(
     return list(columns.values())
 
 
-def _datasets(source: Source, group: Group, work: Work) -> Iterator[tuple[str, Any]]:
+def _datasets(source: HDF5File, group: Group, context: IngestContext) -> Iterator[tuple[str, Any]]:
     found = {name: group.found[name] for name in group.found if hasattr(group.found[name], "dtype")}
     dynamics = group.found.get(DYNAMICS)
     if dynamics is not None and not hasattr(dynamics, "dtype"):
@@ -332,15 +332,15 @@ def _datasets(source: Source, group: Group, work: Work) -> Iterator[tuple[str, A
             yield name, dataset
             continue
         unfit = source.error(dataset, f"its shape is {dataset.shape}, expected ({group.size},)")
-        if not work.skip:
+        if not context.skip:
             raise unfit
-        work.notices.append(f"no column: {unfit}")
+        context.notices.append(f"no column: {unfit}")
 
 
 class _Decoded:
     """An attribute that is coded by numbers, as text; codes that mean nothing are null, with a notice."""
 
-    def __init__(self, source: Source, codes: Any, library: Any, work: Work) -> None:
+    def __init__(self, source: HDF5File, codes: Any, library: Any, context: IngestContext) -> None:
         self.name, self.shape = codes.name, codes.shape
         self.codes = source.dataset(codes.parent, codes.name.rsplit("/", 1)[-1], length=codes.shape[0])
         words = source.dataset(library.parent, library.name.rsplit("/", 1)[-1], "OS", length=library.size)
@@ -349,7 +349,7 @@ class _Decoded:
         wrong = (stored < 0) | (stored >= len(self.words))
         if wrong.any():
             what = f"{codes.name}: code {stored[wrong][0]} of {len(self.words)} words"
-            work.notices.append(f"{source.path}: {what}; null in the lake")
+            context.notices.append(f"{source.path}: {what}; null in the lake")
 
     def read(self, rows: Rows) -> pa.Array:
         codes = _values(self.codes, rows).astype(np.int64)
@@ -372,7 +372,7 @@ def _read(dataset: Any, rows: Rows) -> pa.Array:
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "O" else pa.array(values)
 
 
-def _joined(source: Source, name: str, parts: Sequence[tuple[Group, Any]], size: int) -> Column:
+def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], size: int) -> Column:
     """An attribute of one group or several as one column."""
     kinds = [_read(dataset, slice(0, 0)).type for _, dataset in parts]
     kind = kinds[0]

@@ -13,7 +13,7 @@ from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
 from ...lake.data.codecs import Codec
 from ...lake.nodes.grid import Grid
-from ..hdf5.source import Ids, Source, Work
+from ..hdf5.reading import HDF5File, Ids, IngestContext
 
 CHUNK_VALUES = 2**18
 CHUNK_ELEMENTS = 1024
@@ -26,7 +26,7 @@ SORTED_COLUMN = {"by_id": "node_id", "by_time": "time"}
 # Spikes
 
 
-def ingest_spikes(source: Source, group: Any, node: str, work: Work) -> None:
+def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContext) -> None:
     """Make *node* the table of a population's spikes, in the order of the file.
 
     Raises
@@ -38,7 +38,7 @@ def ingest_spikes(source: Source, group: Any, node: str, work: Work) -> None:
     times = source.dataset(group, "timestamps", "f", shape=(None,))
     nodes = source.dataset(group, "node_ids", length=len(times))
     columns = {
-        "node_id": source.ids(nodes, work.sizes.get(population)),
+        "node_id": source.ids(nodes, context.sizes.get(population)),
         "time": times[...].astype(np.float64),
     }
     if np.isnan(columns["time"]).any():
@@ -47,9 +47,9 @@ def ingest_spikes(source: Source, group: Any, node: str, work: Work) -> None:
     order = [name for name in ("time", "node_id") if bool(np.all(np.diff(columns[name]) >= 0))]
     claimed = sorting(group)
     if SORTED_COLUMN.get(claimed, "time") not in order and claimed in SORTED_COLUMN:
-        work.notices.append(f"{source.path}: {group.name} says that it is sorted {claimed}, and is not")
+        context.notices.append(f"{source.path}: {group.name} says that it is sorted {claimed}, and is not")
     kind = circuits.SPIKES
-    work.transaction.write_table(
+    context.transaction.write_table(
         node,
         pa.table([*columns.values()], kind.schema),
         doc=kind.doc,
@@ -71,7 +71,9 @@ def sorting(group: Any) -> str:
 # Reports
 
 
-def ingest_report(source: Source, group: Any, node: str, work: Work, config: Mapping[str, Any]) -> None:
+def ingest_report(
+    source: HDF5File, group: Any, node: str, context: IngestContext, config: Mapping[str, Any]
+) -> None:
     """Make *node* the array [time, element] of a population's report, ``.elements`` and ``.nodes`` beside it.
 
     Parameters
@@ -85,7 +87,7 @@ def ingest_report(source: Source, group: Any, node: str, work: Work, config: Map
         A dataset lacks, or these do not agree in their lengths, or pointers or times make no sense.
     """
     if not len(group):
-        work.notices.append(f"{source.path}: {group.name} is empty")
+        context.notices.append(f"{source.path}: {group.name} is empty")
         return
     population = group.name.rsplit("/", 1)[-1]
     data = source.dataset(group, "data", "f", shape=(None, None))
@@ -94,8 +96,8 @@ def ingest_report(source: Source, group: Any, node: str, work: Work, config: Map
         raise source.error(f"{group.name}/mapping", "there is no such group")
     start, step = _times(source, mapping, len(data))
     pointers = next((name for name in POINTERS if name in mapping), POINTERS[0])
-    ranges = node_ranges(source, mapping, ("node_ids", pointers), node, data.shape[1], work, population)
-    _elements(source, mapping, node, ranges, work)
+    ranges = node_ranges(source, mapping, ("node_ids", pointers), node, data.shape[1], context, population)
+    _elements(source, mapping, node, ranges, context)
     attributes = {
         "population": population,
         "units": _units(data, config),
@@ -103,9 +105,9 @@ def ingest_report(source: Source, group: Any, node: str, work: Work, config: Map
         "dt": step,
         "report": dict(config),
     }
-    copy_array(source, data, node, report_kinds.REPORT.axes, attributes, work)
+    copy_array(source, data, node, report_kinds.REPORT.axes, attributes, context)
     times = start + np.arange(len(data)) * step
-    write_times(work.transaction, node, times)
+    write_times(context.transaction, node, times)
 
 
 def write_times(transaction: Transaction, node: str, times: Any) -> None:
@@ -122,7 +124,7 @@ def _units(data: Any, config: Mapping[str, Any]) -> str | None:
     return told.decode() if isinstance(told, bytes) else None if told is None else str(told)
 
 
-def _times(source: Source, mapping: Any, frames: int) -> tuple[float, float]:
+def _times(source: HDF5File, mapping: Any, frames: int) -> tuple[float, float]:
     dataset = source.dataset(mapping, "time", "fiu", length=3)
     start, stop, step = map(float, dataset[...])
     if not (np.isfinite([start, stop, step]).all() and step > 0):
@@ -133,7 +135,9 @@ def _times(source: Source, mapping: Any, frames: int) -> tuple[float, float]:
     return start, step
 
 
-def _elements(source: Source, mapping: Any, node: str, ranges: Mapping[str, Ids], work: Work) -> None:
+def _elements(
+    source: HDF5File, mapping: Any, node: str, ranges: Mapping[str, Ids], context: IngestContext
+) -> None:
     """The table of the columns of a report."""
     kind, size = report_kinds.ELEMENTS, int(ranges["stop"].max(initial=0))
     ids = source.dataset(mapping, "element_ids", length=size)
@@ -145,7 +149,7 @@ def _elements(source: Source, mapping: Any, node: str, ranges: Mapping[str, Ids]
         positions = dataset[...].astype(np.float64)
         source.claim(dataset, kind.beside(node), "element_pos")
     columns = [nodes, elements, ordinals(nodes, elements), positions]
-    write_kind(work, kind.beside(node), kind, columns)
+    write_kind(context, kind.beside(node), kind, columns)
 
 
 def ordinals(nodes: Ids, elements: Ids) -> Ids:
@@ -159,12 +163,12 @@ def ordinals(nodes: Ids, elements: Ids) -> Ids:
 
 
 def node_ranges(
-    source: Source,
+    source: HDF5File,
     group: Any,
     names: tuple[str, str],
     node: str,
     size: int,
-    work: Work,
+    context: IngestContext,
     population: str,
 ) -> dict[str, Ids]:
     """The table ``.nodes``: which columns, or rows, of *size* belong to which node.
@@ -186,23 +190,28 @@ def node_ranges(
         raise source.error(
             bounds, f"pointers must ascend from 0 to {size}, these go from {at[0]} to {at[-1]}"
         )
-    ids = source.ids(nodes, work.sizes.get(population))
+    ids = source.ids(nodes, context.sizes.get(population))
     if len(np.unique(ids)) < len(ids):
         raise source.error(nodes, "a node is there twice")
     found = {"node_id": ids, "start": at[:-1], "stop": at[1:]}
-    write_kind(work, report_kinds.RANGES.beside(node), report_kinds.RANGES, [*found.values()])
+    write_kind(context, report_kinds.RANGES.beside(node), report_kinds.RANGES, [*found.values()])
     source.claim(nodes, report_kinds.RANGES.beside(node), "node_id")
     source.claim(bounds, report_kinds.RANGES.beside(node), "@pointers")
     return found
 
 
-def write_kind(work: Work, node: str, kind: TableKind, columns: Sequence[Any]) -> None:
+def write_kind(context: IngestContext, node: str, kind: TableKind, columns: Sequence[Any]) -> None:
     """Make *node* a table of that kind."""
-    work.transaction.write_table(node, pa.table([*columns], kind.schema), doc=kind.doc)
+    context.transaction.write_table(node, pa.table([*columns], kind.schema), doc=kind.doc)
 
 
 def copy_array(
-    source: Source, data: Any, node: str, dims: Sequence[str], attributes: Mapping[str, Any], work: Work
+    source: HDF5File,
+    data: Any,
+    node: str,
+    dims: Sequence[str],
+    attributes: Mapping[str, Any],
+    context: IngestContext,
 ) -> None:
     """Copy a dataset of two axes into an array of chunks that both a row and a column find soon, block by block."""
     rows, columns = data.shape
@@ -210,7 +219,7 @@ def copy_array(
     chunks = (max(1, min(rows, CHUNK_VALUES // wide)), wide)
     kind = data.dtype.newbyteorder("=")
     array = create_array(
-        work.transaction.store,
+        context.transaction.store,
         node,
         data.shape,
         kind,
@@ -219,7 +228,7 @@ def copy_array(
         attributes=attributes,
     )
     codec, grid = Codec.of(array.metadata.to_dict()), Grid(array.shape, chunks)
-    draft = work.transaction.drafts.edit(node)
+    draft = context.transaction.drafts.edit(node)
     assert codec is not None and draft is not None, "just made with the usual codec"
     source.at = data.name
     step = chunks[1] * max(1, BLOCK_VALUES // (chunks[0] * chunks[1]))
@@ -227,7 +236,7 @@ def copy_array(
         for left in range(0, columns, step):
             box = [(top, min(top + chunks[0], rows)), (left, min(left + step, columns))]
             values = data[slice(*box[0]), slice(*box[1])].astype(kind, copy=False)
-            entries = encode_chunks(values, chunks, codec, array.fill_value, work.transaction.writer)
+            entries = encode_chunks(values, chunks, codec, array.fill_value, context.transaction.writer)
             draft.changes.update(zip(map(grid.number, grid.overlapping(box)), entries, strict=True))
-            work.advance(values.nbytes)
+            context.advance(values.nbytes)
     source.claim(data, node)

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from ...catalog.vocabulary import circuits
 from ...lake.errors import IngestError
-from ..hdf5.source import Work
+from ..hdf5.reading import IngestContext
 from .config import read_json
 
 
-def ingest_compartment_sets(path: Path, node: str, work: Work) -> None:
+def ingest_compartment_sets(path: Path, node: str, context: IngestContext) -> None:
     """Make *node* the table of the sets in a file.
 
     Raises
@@ -21,18 +21,18 @@ def ingest_compartment_sets(path: Path, node: str, work: Work) -> None:
         The file is no JSON, a set is malformed, or one of its nodes is not in its population.
     """
     kind = circuits.COMPARTMENT_SETS
-    rows = [row for name, told in read_json(path).items() for row in _rows(path, name, told, work)]
-    work.transaction.write_table(node, pa.Table.from_pylist(rows, kind.schema), doc=kind.doc)
+    rows = [row for name, told in read_json(path).items() for row in _rows(path, name, told, context)]
+    context.transaction.write_table(node, pa.Table.from_pylist(rows, kind.schema), doc=kind.doc)
 
 
-def _rows(path: Path, name: str, told: Any, work: Work) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, name: str, told: Any, context: IngestContext) -> Iterator[dict[str, Any]]:
     population = told.get("population") if isinstance(told, dict) else None
     compartments = told.get("compartment_set") if isinstance(told, dict) else None
     if not isinstance(population, str) or not isinstance(compartments, list):
         raise IngestError(f"{name}: expected an object of population and compartment_set", path)
     for at, entry in enumerate(compartments):
-        if not _is_compartment(entry, work.sizes.get(population)):
-            known = f" of {population}" if population in work.sizes else ""
+        if not _is_compartment(entry, context.sizes.get(population)):
+            known = f" of {population}" if population in context.sizes else ""
             raise IngestError(
                 f"{name}: entry {at} is {entry!r}, expected [node id{known}, section id, offset 0 to 1]", path
             )

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
+from ...catalog.vocabulary import circuits, reports
+from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
 from ...lake.errors import NotFoundError
 from ..base import Snapshot, Table, snapshot_of
@@ -15,9 +17,6 @@ from .node_sets import Ids, node_set, node_sets
 from .reports import ElectrodeWeights, Report
 
 Opened = TypeVar("Opened")
-
-_ROOMS = ("nodes", "edges")
-_BY_SOURCE = ".by_source"
 
 
 def circuit(
@@ -40,17 +39,14 @@ def circuit(
         There is no such circuit, or several and no *name*.
     """
     snapshot = snapshot_of(lake, at)
-    known = sorted({node.split("/")[1] for node in snapshot.tree if _is_population(node)})
+    populations = (kind.parts(node) for kind in (circuits.NODES, circuits.EDGES) for node in snapshot.tree)
+    known = sorted({parts["circuit"] for parts in populations if parts is not None})
     if name is None and len(known) == 1:
         return Circuit(snapshot, known[0])
     if name not in known:
         asked = "say which circuit" if name is None and known else f"there is no circuit {name or ''!r}"
         raise NotFoundError(f"{asked}; there are: {', '.join(known) or 'none'}")
     return Circuit(snapshot, name)
-
-
-def _is_population(node: str) -> bool:
-    return node.startswith(tuple(f"{room}/" for room in _ROOMS)) and node.count("/") == 2
 
 
 class Part(Mapping[str, Opened], Generic[Opened]):
@@ -99,32 +95,32 @@ class Circuit:
     @cached_property
     def nodes(self) -> Part[Table]:
         """Tables of nodes by population, one node a row."""
-        return self._tables("population of nodes", "nodes")
+        return self._tables("population of nodes", circuits.NODES)
 
     @cached_property
     def edges(self) -> Part[Table]:
         """Tables of edges by population, one edge a row, sorted by target."""
-        return self._tables("population of edges", "edges")
+        return self._tables("population of edges", circuits.EDGES)
 
     @cached_property
     def spikes(self) -> Part[Table]:
         """Tables of spikes by population of nodes: ``node_id`` and ``time`` (ms)."""
-        return self._tables("population with spikes", "spikes")
+        return self._tables("population with spikes", circuits.SPIKES)
 
     @cached_property
     def inputs(self) -> Part[Table]:
         """Tables of spikes that inputs replay, by ``input/population``."""
-        return self._tables("input", "inputs")
+        return self._tables("input", circuits.INPUTS)
 
     @cached_property
     def reports(self) -> Part[Report]:
         """Reports by ``report/population``."""
-        return Part("report", self._arrays("reports"), partial(self._report, "reports"))
+        return Part("report", self._arrays(reports.REPORT), self._report)
 
     @cached_property
     def weights(self) -> Part[ElectrodeWeights]:
         """Weights of electrodes by ``file/population``."""
-        return Part("weights", self._arrays("electrodes"), partial(self._weights, "electrodes"))
+        return Part("weights", self._arrays(reports.WEIGHTS), self._weights)
 
     @cached_property
     def node_sets(self) -> dict[str, Any]:
@@ -160,31 +156,33 @@ class Circuit:
         rows = [(kind, name, count) for kind, counts in self.counts.items() for name, count in counts.items()]
         return pd.DataFrame(rows, columns=["kind", "population", "count"])
 
-    def _tables(self, what: str, room: str) -> Part[Table]:
-        tables = self.snapshot.tables
-        names = [name for name in self._below(room) if not (room == "edges" and name.endswith(_BY_SOURCE))]
-        return Part(
-            what,
-            [name for name in names if f"{room}/{self.name}/{name}" in tables],
-            partial(self._table, room),
-        )
+    def _tables(self, what: str, kind: Kind) -> Part[Table]:
+        tables, beside = self.snapshot.tables, circuits.BY_SOURCE.ending
+        names = [name for name in self._below(kind) if not (kind is circuits.EDGES and name.endswith(beside))]
+        folder = self._folder(kind)
+        return Part(what, [name for name in names if folder + name in tables], partial(self._table, folder))
 
-    def _arrays(self, room: str) -> list[str]:
+    def _arrays(self, kind: Kind) -> list[str]:
         # The arrays of times beside reports have no nodes.
-        whole = self.snapshot.tree
-        return [name for name in self._below(room) if f"{room}/{self.name}/{name}.nodes" in whole]
+        folder = self._folder(kind)
+        return [
+            name for name in self._below(kind) if reports.RANGES.beside(folder + name) in self.snapshot.tree
+        ]
 
-    def _below(self, room: str) -> list[str]:
-        start = f"{room}/{self.name}/"
-        return [name.removeprefix(start) for name in self.snapshot if name.startswith(start)]
+    def _below(self, kind: Kind) -> list[str]:
+        folder = self._folder(kind)
+        return [name.removeprefix(folder) for name in self.snapshot if name.startswith(folder)]
 
-    def _table(self, room: str, name: str) -> Table:
-        found = self.snapshot.tables[f"{room}/{self.name}/{name}"]
+    def _folder(self, kind: Kind) -> str:
+        return f"{kind.folder}{self.name}/"
+
+    def _table(self, folder: str, name: str) -> Table:
+        found = self.snapshot.tables[folder + name]
         assert isinstance(found, Table), "of `table_type`"
         return found
 
-    def _report(self, room: str, name: str) -> Report:
-        return Report(self.snapshot, f"{room}/{self.name}/{name}")
+    def _report(self, name: str) -> Report:
+        return Report(self.snapshot, self._folder(reports.REPORT) + name)
 
-    def _weights(self, room: str, name: str) -> ElectrodeWeights:
-        return ElectrodeWeights(self.snapshot, f"{room}/{self.name}/{name}")
+    def _weights(self, name: str) -> ElectrodeWeights:
+        return ElectrodeWeights(self.snapshot, self._folder(reports.WEIGHTS) + name)

@@ -170,7 +170,7 @@ def write_elements(lake, node_id, element_id):
 
 def test_segments_of_a_population_are_one_documented_table(folder):
     lake = lake_of_nodes(folder)
-    name = ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=1000.0)
+    name = ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=1000.0).nodes[0]
     table = lake[name]
     assert (name, table.rows, table.sorted_by) == ("segments/cells", 12, ["node_id"])
     frame = table.to_pandas()
@@ -178,14 +178,16 @@ def test_segments_of_a_population_are_one_documented_table(folder):
     places = frame[["start_x", "start_y", "start_z"]].to_numpy()
     np.testing.assert_allclose(places[6:] - places[:6], [[100, 0, -1]] * 6)
     assert all(field["doc"]["meaning"] for field in table.fields)
-    assert ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=10.0) == name
+    assert ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=10.0).nodes == [name]
     assert lake[name].rows == 40
 
 
 def test_a_report_tells_cells_sections_and_counts(folder):
     lake = lake_of_nodes(folder)
     write_elements(lake, [4, 4, 4], [0, 5, 5])
-    name = ingest_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", name="some")
+    name = ingest_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", name="some").nodes[
+        0
+    ]
     frame = lake[name].to_pandas()
     assert frame[["node_id", "section_id", "segment_id"]].values.tolist() == [[4, 0, 0], [4, 5, 0], [4, 5, 1]]
     assert frame["end_y"].tolist() == [0, 55, 105]
@@ -248,7 +250,7 @@ def test_bluerecordings_positions(shared_data, tmp_path):
     write_elements(lake, np.repeat([0, 1, 2], 1099), elements)
     shapes = folder / "morphologies" / "ascii"
     options = {"report": "reports/r/cells", "axon": "bluerecording"}
-    found = lake[ingest_segments(lake, "nodes/circuit/cells", shapes, **options)].to_pandas()
+    found = lake[ingest_segments(lake, "nodes/circuit/cells", shapes, **options).nodes[0]].to_pandas()
     # Theirs has a point more than a section has segments, but for the soma.
     kinds = np.stack([known["id"], known["section"]], axis=1)
     last = np.concatenate([(kinds[1:] != kinds[:-1]).any(axis=1), [True]])

@@ -26,7 +26,8 @@ from simrun_trees import (
 import neurolake
 from neurolake import ConflictError, IngestError, InputError, StorageError
 from neurolake.ingest.simrun import ingest as simrun
-from neurolake.ingest.simrun.ingest import Report, ingest_simrun
+from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.ingest.source import Ingested
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def ingest(lake: Any, tree: Path, **options: Any) -> Report:
+def ingest(lake: Any, tree: Path, **options: Any) -> Ingested:
     return ingest_simrun(lake, tree, **{"processes": 1, **options})
 
 

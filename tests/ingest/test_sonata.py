@@ -587,7 +587,7 @@ def test_what_is_bad_can_be_skipped(lake: Any, folder: Path) -> None:
     changed(folder / "nodes.h5", put("nodes/cells/0/x", np.zeros(9)))
     path = write_json(folder / "simulation.json", content)
     report = ingest_sonata(lake, path, name="n", on_error="skip")
-    assert [str(error).rsplit(": ", 1)[-1].split(",")[0] for error in report.failures] == [
+    assert [str(error).rsplit(": ", 1)[-1].split(",")[0] for _, error in report.failures] == [
         f"reports.soma.file_name names {folder}/out/gone.h5",
         "a node is there twice",
     ]

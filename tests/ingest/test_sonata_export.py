@@ -260,7 +260,7 @@ def test_commands(tmp_path: Path) -> None:
     write_nodes(tmp_path / "n.h5")
     lake, out = str(tmp_path / "made"), str(tmp_path / "out")
     ingest = ["ingest", "sonata", str(tmp_path / "n.h5"), "--lake", lake, "--name", "n"]
-    assert "Ingested 1 files" in CliRunner().invoke(app, ingest).output
+    assert "Ingested 1 file " in CliRunner().invoke(app, ingest).output
     assert "Nothing new" in CliRunner().invoke(app, ingest).output
     wrote = CliRunner().invoke(app, ["export", "sonata", out, "--lake", lake, "--dialect", "libsonata"])
     assert "Wrote 3 files" in wrote.output and (tmp_path / "out" / "nodes.h5").is_file()

@@ -36,7 +36,7 @@ def test_a_configuration_comes_out_as_it_went_in(
 ) -> None:
     source = shared_data / CONFIGS[name]
     report = ingest_sonata(lake, source, name=name, on_error="skip")
-    assert [error.reason.split()[0] for error in report.failures] == (
+    assert [error.reason.split()[0] for _, error in report.failures] == (
         ["output.spikes_file"] if name == "bluerecording" else []
     )
     export_sonata(lake.head, tmp_path / "out", runs=[name])

@@ -308,7 +308,7 @@ def test_bluerecording_from_end_to_end(shared_data, lake):
     ingest_sonata(lake, folder / "simulation_config.json", name="e2e", on_error="skip")
     nodes, report = "nodes/e2e/S1nonbarrel_neurons", "reports/e2e/compartment/S1nonbarrel_neurons"
     shapes = folder / "morphologies" / "ascii"
-    segments = ingest_segments(lake, nodes, shapes, report=report, axon="bluerecording")
+    (segments,) = ingest_segments(lake, nodes, shapes, report=report, axon="bluerecording").nodes
     contacts = read_electrodes(folder / "electrodes.csv")
     probe = store_electrodes(lake, "e2e", contacts)
     found = lfp.coefficients(segments, probe, sigma=0.277, minimum_distance=None, lake=lake)
