@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...lake.console import Branch, LakePath, Ref, out
+from ...lake.console import Branch, LakePath, Ref, err, out
 from ...lake.errors import InputError
 
 ingest_app = typer.Typer()
@@ -109,7 +109,7 @@ def ingest_segments_command(
     from .segments import ingest_segments
 
     target = Lake.open(lake)
-    (node,) = ingest_segments(
+    done = ingest_segments(
         target,
         nodes,
         morphologies,
@@ -118,7 +118,10 @@ def ingest_segments_command(
         axon=axon,
         segment_length=segment_length,
         branch=branch,
-    ).nodes
+    )
+    (node,) = done.nodes
+    for notice in done.notices:
+        err.print(notice, style="yellow")
     out.print(f"{node}  ({target.at(branch).tables[node].rows:,} segments)")
 
 

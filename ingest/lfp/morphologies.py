@@ -1,5 +1,6 @@
-"""Morphologies as sections of 3-D points in the order of NEURON's IDs, and their segments; read by MorphIO."""
+"""Morphologies as sections of 3-D points in the order of NEURON's IDs, and their segments."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,58 +10,171 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...lake.errors import IngestError, InputError
+from ...mechanisms.cell.morphology import read_morphology as read_swc
+from ...mechanisms.cell.shapes import AXON, SOMA, Shape
+from ...mechanisms.cell.sites import branches
+from ...mechanisms.errors import ModelError
 from .axons import AxonTree, stub_axon
 
 Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 
 _LABELS = {1: "Soma", 2: "Axon", 3: "Dendrite", 4: "ApicalDendrite"}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_PLACE = re.compile(r"^\s*\S*?:(\d+):(?:error|warning)\s*")
+_AT_0 = 1e-3
+"""A soma as near to 0 as that, in µm, is at 0: MorphIO keeps places in single precision."""
+
+_MOST_PACKED = 1000
+"""Content of an h5 file is at most so many times as large as the file."""
+_MOST_SEGMENTS = 100_000
+"""A section has at most so many segments."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """An unbranched piece of a morphology: x, y, z and diameter of its points in µm, float64[n, 4]."""
+    """An unbranched piece of a morphology.
+
+    Attributes
+    ----------
+    label
+        Soma (of several sections, all but the first), Axon, Dendrite or ApicalDendrite.
+    points
+        x, y, z and diameter in µm, float64[n, 4]; the soma is at 0.
+    distance, near
+        Path length in µm from the soma's surface to the 0-end, and the relative position that is nearest to the soma.
+    """
 
     label: str
     points: Floats
     distance: float
+    near: float = 0.0
 
 
 @dataclass(frozen=True)
 class Cell:
     """A morphology with the sections in the order of NEURON's import: soma, axon, basal, apical, others.
 
-    `soma` is its diameter in µm; section k of `sections` has the ID k + 1.
+    Attributes
+    ----------
+    sections
+        Section k has the ID k + 1; 0 is the soma.
+    soma
+        Its diameter in µm: the mean along it.
+    axon
+        The axon, for those who replace it.
+    center
+        Where the file has the soma's centre, float64[3] in µm.
+    notices
+        What the file says and the sections do not have, with its lines.
     """
 
     sections: Sequence[Section]
     soma: float
     axon: AxonTree
+    center: Floats
+    notices: tuple[str, ...] = ()
 
 
 def read_morphology(path: str | Path) -> Cell:
-    """Read a morphology by MorphIO (swc, asc, h5).
+    """Read a morphology, and move its soma to 0.
 
+    SWC is read as NEURON's Import3d reads it, see `neurolake.mechanisms.cell.swc.parse_swc`; asc and h5 by MorphIO.
     Sections keep their order within a type; types follow each other as NEURON's Import3d and neurodamus number
-    them, so that an ID of a report finds its section.
+    them, so that an ID of a report finds its section. The soma's centre is the mean of its points.
 
     Raises
     ------
     IngestError
-        MorphIO cannot read it, or a coordinate is not finite.
+        With the line where it is known: a file that cannot be read, without soma, a diameter not above 0, or a
+        coordinate that is not finite.
     InputError
-        MorphIO is not installed.
+        MorphIO is not installed, and needed.
     """
+    if Path(path).suffix.lower() == ".swc":
+        return _from_swc(path)
+    return _from_morphio(path)
+
+
+# SWC
+
+
+def _from_swc(path: str | Path) -> Cell:
+    try:
+        read = read_swc(path)
+    except ModelError as error:
+        raise IngestError(error.reason, path, error.line) from error
+    if SOMA not in read.labels:
+        raise IngestError("no soma, from which a cell is placed: expected samples of type 1", path)
+    shapes, soma = read.shapes, read.labels.index(SOMA)
+    tree = branches(
+        [shape.points for shape in shapes],
+        labels=read.labels,
+        parents=[shape.parent for shape in shapes],
+        parent_x=[shape.parent_x for shape in shapes],
+    )
+    somatic = np.concatenate([shape.points for shape in shapes if shape.label == SOMA])
+    center = _center(somatic[:, :3])
+    moved = [shape.points - [*center, 0.0] for shape in shapes]
+    rest = [at for at in range(len(shapes)) if at != soma]
+    order = sorted(rest, key=lambda at: (shapes[at].label != SOMA, shapes[at].kind))
+    sections = [
+        Section(shapes[at].label, moved[at], float(tree.start[at]), float(tree.near[at])) for at in order
+    ]
+    return Cell(sections, _mean_diameter(shapes[soma].points), _axon(shapes, moved), center, read.notices)
+
+
+def _axon(shapes: Sequence[Shape], moved: Sequence[Floats]) -> AxonTree:
+    """The tree without the soma, to which the parents of what starts on it lead."""
+    number = {at: new for new, at in enumerate(at for at in range(len(shapes)) if shapes[at].label != SOMA)}
+
+    def parent(at: int) -> int:
+        above, x = shapes[at].parent, shapes[at].parent_x
+        while above >= 0 and x == 0 and shapes[above].label != SOMA:
+            above, x = shapes[above].parent, shapes[above].parent_x  # it starts where that one starts
+        return number.get(above, -1)
+
+    tree = [(moved[at], parent(at)) for at in number]
+    return AxonTree.of(tree, [shapes[at].label == AXON for at in number])
+
+
+def _mean_diameter(points: Floats) -> float:
+    """The mean of the diameter along the line of points."""
+    steps = np.linalg.norm(np.diff(points[:, :3], axis=0), axis=1)
+    return float(steps @ (points[1:, 3] + points[:-1, 3]) / 2 / steps.sum())
+
+
+def _center(points: Floats) -> Floats:
+    center: Floats = points.mean(axis=0)
+    return np.zeros(3) if np.abs(center).max() < _AT_0 else center
+
+
+# asc and h5
+
+
+def _from_morphio(path: str | Path) -> Cell:
     morphio = _morphio()
+    if Path(path).suffix.lower() == ".h5":
+        _check_h5(path)
     try:
         # Its warnings about odd somata would go to the terminal.
         read = morphio.Morphology(str(path), warning_handler=morphio.WarningHandlerCollector())
-    except (morphio.MorphioError, RuntimeError, OSError) as error:
-        raise IngestError(f"MorphIO cannot read it: {str(error).strip()}", path) from error
-    tree = [_piece(read, number) for number in range(len(read.sections))]
+        tree = [_piece(read, number) for number in range(len(read.sections))]
+        outline, diameters = (np.asarray(own, np.float64) for own in (read.soma.points, read.soma.diameters))
+    except (morphio.MorphioError, ArithmeticError, LookupError, RuntimeError, OSError, ValueError) as error:
+        raise _refused(str(error), path) from error
+    if not len(outline):
+        raise IngestError("no soma, from which a cell is placed", path)
     for number, (_, points, _) in enumerate(tree):
         if not np.isfinite(points).all() or len(points) < 2:
             raise IngestError(f"section {number} has fewer than two points, or one that is not finite", path)
+        if not (points[:, 3] > 0).all():
+            raise IngestError(f"section {number} has a diameter that is not above 0", path)
+    soma = _soma_diameter(outline, diameters)
+    if not np.isfinite(outline).all() or not 0 < soma < np.inf:
+        raise IngestError("the soma has a diameter that is not above 0, or a point that is not finite", path)
+    center = _center(outline)
+    tree = [(kind, points - [*center, 0.0], parent) for kind, points, parent in tree]
     starts = _distances(tree)
     order = sorted(range(len(tree)), key=lambda number: tree[number][0])
     sections = [
@@ -70,14 +184,47 @@ def read_morphology(path: str | Path) -> Cell:
     axon = AxonTree.of(
         [(points, parent) for kind, points, parent in tree], [kind == 2 for kind, _, _ in tree]
     )
-    return Cell(sections, _soma_diameter(read.soma), axon)
+    return Cell(sections, soma, axon, center)
+
+
+def _check_h5(path: str | Path) -> None:
+    """Compare the sections of an h5 file with its points: MorphIO looks at points that are not there."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            largest = max(file[name].nbytes for name in ("points", "structure"))
+            if largest > _MOST_PACKED * Path(path).stat().st_size:
+                raise IngestError(
+                    f"{largest:,} bytes of points or sections, which the file is too small for", path
+                )
+            count, structure = len(file["points"]), np.asarray(file["structure"][...], np.int64)
+            first, parents = structure[:, 0], structure[:, 2]
+    except IngestError:
+        raise
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise IngestError(f"not a morphology in h5: {error}", path) from error
+    # A section begins with the one before it or after; the soma, which is the first, may have no points.
+    bad = (first < 0) | (first >= count) | (np.diff(first, prepend=0) < 0)
+    bad |= (parents < -1) | (parents >= np.arange(len(parents)))
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise IngestError(f"/structure: row {at} names points or a parent that are not there", path)
+
+
+def _refused(message: str, path: str | Path) -> IngestError:
+    """What MorphIO says, without its colours; it says the line in front."""
+    said = _COLOURS.sub("", message).removesuffix(f": {path}").strip()
+    place = _PLACE.match(said)
+    reason = " ".join((said[place.end() :] if place else said).split())
+    return IngestError(f"MorphIO cannot read it: {reason}", path, int(place[1]) if place else None)
 
 
 def _morphio() -> Any:
     try:
         import morphio
     except ImportError:
-        raise InputError("morphologies need MorphIO: pip install 'neurolake[sonata]'") from None
+        raise InputError("morphologies in asc and h5 need MorphIO: pip install 'neurolake[sonata]'") from None
     return morphio
 
 
@@ -100,11 +247,14 @@ def _path(points: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _soma_diameter(soma: Any) -> float:
-    if len(soma.points) == 1:
-        return float(soma.diameters[0])
-    outline = np.asarray(soma.points, np.float64)
-    return float(2 * np.linalg.norm(outline - outline.mean(axis=0), axis=1).mean()) if len(outline) else 0.0
+def _soma_diameter(outline: Floats, diameters: Floats) -> float:
+    """Twice the mean radius of an outline; the mean diameter of samples on one line, which are no outline."""
+    if len(outline) == 1:
+        return float(diameters[0])
+    out = outline - outline.mean(axis=0)
+    if np.linalg.matrix_rank(out, tol=1e-3) < 2 and (diameters > 0).all():
+        return _mean_diameter(np.column_stack([outline, diameters]))
+    return float(2 * np.linalg.norm(out, axis=1).mean())
 
 
 # Segments of one cell
@@ -149,8 +299,8 @@ def cell_segments(
             parts.append(_soma(cell, count))
         elif section in replaced:
             label, first, last, at = replaced[section]
-            ends = at(np.linspace(first, last, count + 1))
-            parts.append(_columns(label, ends, np.linspace(first, last, count + 1)))
+            path = np.linspace(first, last, count + 1)
+            parts.append(_columns(label, at(path), path, _middles(path)))
         elif 0 < section <= known:
             parts.append(_pieces(cell.sections[section - 1], count))
         else:
@@ -167,14 +317,16 @@ def cell_segments(
 def _soma(cell: Cell, count: int) -> dict[str, NDArray[Any]]:
     here = np.zeros((count + 1, 4))
     here[:, 3] = cell.soma
-    return _columns("Soma", here, np.zeros(count + 1))
+    return _columns("Soma", here, np.zeros(count + 1), np.zeros(count))
 
 
 def _pieces(section: Section, count: int) -> dict[str, NDArray[Any]]:
     path = _path(section.points)
     at = np.linspace(0.0, 1.0, count + 1) * path[-1]
     ends = np.column_stack([np.interp(at, path, section.points[:, i]) for i in range(4)])
-    columns = _columns(section.label, ends, section.distance + at)
+    near = section.near * path[-1]
+    distance = np.abs(_middles(at) - near) + (section.distance - near)
+    columns = _columns(section.label, ends, at, np.zeros(count) if section.label == SOMA else distance)
     # The mean of a diameter that is linear from point to point: its integral, which is quadratic, by differences.
     steps = np.diff(path) * (section.points[1:, 3] + section.points[:-1, 3]) / 2
     whole = np.concatenate([[0.0], np.cumsum(steps)])
@@ -185,7 +337,11 @@ def _pieces(section: Section, count: int) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _columns(label: str, ends: Floats, distance: Floats) -> dict[str, NDArray[Any]]:
+def _middles(path: Floats) -> Floats:
+    return (path[1:] + path[:-1]) / 2
+
+
+def _columns(label: str, ends: Floats, path: Floats, soma_distance: Floats) -> dict[str, NDArray[Any]]:
     places = {
         f"{end}_{axis}": ends[rows, i]
         for end, rows in (("start", slice(None, -1)), ("end", slice(1, None)))
@@ -195,13 +351,23 @@ def _columns(label: str, ends: Floats, distance: Floats) -> dict[str, NDArray[An
         "label": np.full(len(ends) - 1, label, object),
         **places,
         "diameter": (ends[1:, 3] + ends[:-1, 3]) / 2,
-        "length": np.diff(distance),
-        "soma_distance": (distance[1:] + distance[:-1]) / 2,
+        "length": np.diff(path),
+        "soma_distance": soma_distance,
     }
 
 
 def default_counts(cell: Cell, length: float) -> tuple[Ids, Ids]:
-    """All sections of a cell, with an odd number of segments each, which are not longer than *length* µm."""
+    """All sections of a cell, with an odd number of segments each, which are not longer than *length* µm.
+
+    Raises
+    ------
+    ValueError
+        A section is so long that its unit is hardly µm.
+    """
     sections = np.arange(len(cell.sections) + 1)
     lengths = np.array([_path(section.points)[-1] for section in cell.sections])
+    if (long := np.flatnonzero(lengths > length * _MOST_SEGMENTS)).size:
+        raise ValueError(
+            f"section {long[0] + 1} is {lengths[long[0]]:g} µm long, more than {_MOST_SEGMENTS} segments of {length:g} µm"
+        )
     return sections, np.concatenate([[1], 1 + 2 * (lengths / (2 * length)).astype(np.int64)])

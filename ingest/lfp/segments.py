@@ -1,5 +1,6 @@
 """Segments of cells in space, from their morphologies and from where their nodes are placed."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -114,8 +115,9 @@ def ingest_segments(
     Parameters
     ----------
     nodes
-        Name of the table of nodes: ``node_id``, ``morphology``, ``x``, ``y``, ``z`` (µm; 0 where it is not there), and
-        what `rotations` reads.
+        Name of the table of nodes: ``node_id``, ``morphology``, ``x``, ``y``, ``z`` (µm; 0 where it is not there),
+        what `rotations` reads, and ``recenter``: where it is 0 the morphology is placed as it is in its file; else
+        its soma's centre is placed, as SONATA asks.
     morphologies
         Folder of the files that ``morphology`` names: h5, asc or swc, looked for in this order.
     report
@@ -163,8 +165,9 @@ def ingest_segments(
             )
     used = sorted(shapes.used)
     report_made = Ingested("segments", lake.url, made.partition("/")[2], nodes=[made])
-    report_made.added = [path.relative_to(folder).as_posix() for path in used]
+    report_made.added = [Path(os.path.relpath(path, folder)).as_posix() for path in used]
     report_made.source_bytes = sum(path.stat().st_size for path in used)
+    report_made.notices = sorted(shapes.notices)
     return report_made.finish(transaction.committed, began)
 
 
@@ -173,7 +176,7 @@ def _nodes(snapshot: Snapshot, name: str) -> dict[str, Any]:
     if "morphology" not in table.columns:
         raise InputError(f"table {name!r} has no column 'morphology'; it has {', '.join(table.columns)}")
     angles = [f"orientation_{axis}" for axis in "wxyz"] + [f"rotation_angle_{axis}axis" for axis in "xyz"]
-    known = [key for key in ("node_id", "morphology", *"xyz", *angles) if key in table.columns]
+    known = [key for key in ("node_id", "morphology", "recenter", *"xyz", *angles) if key in table.columns]
     frame = table.to_pandas(known).sort_values("node_id")
     return {key: frame[key].to_numpy() for key in known}
 
@@ -206,13 +209,15 @@ def _blocks(
         turns = rotations(rows, len(ids))
     except ValueError as error:
         raise InputError(str(error)) from error
+    as_in_file = np.nan_to_num(np.asarray(rows.get("recenter", np.ones(len(ids))), np.float64), nan=1.0) == 0
     held: list[pa.Table] = []
     for row, node in enumerate(ids):
         if wanted is not None and node not in wanted:
             continue
         given = None if wanted is None else wanted[node]
-        own = shapes.segments(node, str(rows["morphology"][row]), given, turns[row])
-        held.append(segments_table(node, placed(own, turns[row], places[row])))
+        own, center = shapes.segments(node, str(rows["morphology"][row]), given, turns[row])
+        place = places[row] + (turns[row] @ center if as_in_file[row] else 0.0)
+        held.append(segments_table(node, placed(own, turns[row], place)))
         if sum(map(len, held)) >= BLOCK_ROWS:
             yield pa.concat_tables(held).combine_chunks()
             held = []
@@ -243,11 +248,13 @@ class _Shapes:
         self.folder, self.axon, self.length = folder, axon, length
         self.used: set[Path] = set()
         self._cell = lru_cache(_SHAPES)(read_morphology)
-        self._known: dict[tuple[Path, bytes, bytes], dict[str, NDArray[Any]]] = {}
+        self._known: dict[tuple[Path, bytes, bytes], tuple[dict[str, NDArray[Any]], Floats]] = {}
+        self.notices: set[str] = set()
 
     def segments(
         self, node: int, morphology: str, wanted: tuple[Ids, Ids] | None, rotation: Floats
-    ) -> dict[str, NDArray[Any]]:
+    ) -> tuple[dict[str, NDArray[Any]], Floats]:
+        """Segments with the soma at 0, and where the file has it."""
         path = self._file(node, morphology)
         turned = rotation.tobytes() if self.axon == "bluerecording" else b""
         self.used.add(path)
@@ -256,9 +263,11 @@ class _Shapes:
             if len(self._known) == _SHAPES:
                 self._known.clear()
             cell: Cell = self._cell(path)
+            self.notices.update(f"{path.name}: {notice}" for notice in cell.notices)
             try:
                 sections, counts = default_counts(cell, self.length) if wanted is None else wanted
-                self._known[key] = cell_segments(cell, sections, counts, self.axon, rotation)
+                made = cell_segments(cell, sections, counts, self.axon, rotation)
+                self._known[key] = made, cell.center
             except ValueError as error:
                 raise IngestError(f"node {node}: {error}", path) from error
         return self._known[key]

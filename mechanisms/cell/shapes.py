@@ -30,6 +30,8 @@ class Shape:
         x, y, z and diameter in um as the file gives them, float64[n_points, 4].
     segments
         Number of segments, where it is not for the discretisation to choose.
+    kind
+        Type of its samples in an SWC file.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Shape:
     parent_x: float
     points: NDArray[np.float64]
     segments: int | None = None
+    kind: int | None = None
 
 
 @dataclass(frozen=True)

@@ -183,4 +183,4 @@ def _planted(samples: dict[int, _Sample], order: list[int]) -> Tree:
 def _shape(at: int, piece: Piece) -> Shape:
     label = LABELS.get(piece.kind, DENDRITE)
     name = "soma" if at == 0 and label == SOMA else f"{_NAMES[label]}_{at}"
-    return Shape(name, label, piece.parent, piece.parent_x, piece.points)
+    return Shape(name, label, piece.parent, piece.parent_x, piece.points, kind=piece.kind)

@@ -214,8 +214,13 @@ def test_morphologies_that_are_not_there_or_none(folder):
     with pytest.raises(neurolake.IngestError, match="node 2 has morphology 'gone'"):
         ingest_segments(lake_of_nodes(folder, morphology=["cell", "gone"]), "nodes/circuit/cells", folder)
     (folder / "bad.swc").write_text("1 1 0 0 zero 5 -1\n")
-    with pytest.raises(neurolake.IngestError, match="MorphIO cannot read it"):
+    with pytest.raises(neurolake.IngestError, match=r"bad\.swc:1: '1 1 0 0 zero 5 -1': expected ID, type"):
         read_morphology(folder / "bad.swc")
+    (folder / "bad.asc").write_text('("CellBody"\n (CellBody)\n (1 2 x 4)\n)\n')
+    with pytest.raises(
+        neurolake.IngestError, match=r"bad\.asc:3: MorphIO cannot read it: Error converting: \"x\""
+    ):
+        read_morphology(folder / "bad.asc")
     lake = neurolake.create(folder / "other", durable=False)
     with lake.transaction("nodes") as transaction:
         transaction.write_table("nodes/n", pa.table({"node_id": [1]}))

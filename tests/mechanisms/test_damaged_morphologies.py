@@ -1,75 +1,13 @@
 """Damaged files of each format: a clear error with file and line, or the cell that NEURON makes of the same text."""
 
-import random
-
 import numpy as np
+from damage import mutated
 from hoc_files import FILES as HOC
 from neuron_shapes import loaded
 from swc_files import FILES as SWC
 
 from neurolake.mechanisms.cell.morphology import read_morphology
 from neurolake.mechanisms.errors import ModelError
-
-PIECES = [
-    b"\x00",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"\n",
-    b"\r",
-    b" ",
-    b"-",
-    b"-1",
-    b"0",
-    b"9e99",
-    b"nan",
-    b"1e999",
-    b"#",
-    b"{",
-    b"}",
-]
-PIECES += [
-    b"(",
-    b")",
-    b",",
-    b"[",
-    b"]",
-    b'"',
-    b"/*",
-    b"*/",
-    b"//",
-    b"1",
-    b".",
-    b"_",
-    b"\xc2\x85",
-    b"\xe2\x80\xa8",
-    b"\x0c",
-    b"=",
-    b"soma",
-]
-
-
-def mutated(text: bytes, seed: int) -> bytes:
-    """A few pieces of a file put in, taken out, changed, doubled or moved."""
-    draw, made = random.Random(seed), bytearray(text)
-    for _ in range(draw.randint(1, 3)):
-        at = draw.randrange(len(made) + 1)
-        end = min(at + draw.choice([1, 1, 3, 12, 60]), len(made))
-        kind = draw.choice(["put", "take", "change", "double", "cut", "swap lines"])
-        if kind == "put":
-            made[at:at] = draw.choice(PIECES)
-        elif kind == "take":
-            del made[at:end]
-        elif kind == "change":
-            made[at:end] = draw.choice(PIECES)
-        elif kind == "double":
-            made[at:at] = made[at:end]
-        elif kind == "cut" and draw.random() < 0.3:
-            del made[at:]
-        else:
-            lines = bytes(made).split(b"\n")
-            draw.shuffle(lines)
-            made = bytearray(b"\n".join(lines) if draw.random() < 0.2 else bytes(made))
-    return bytes(made)
 
 
 def read_all(files: dict[str, str], suffix: str, folder, number: int):
