@@ -119,10 +119,12 @@ def ingest_segments_command(
         segment_length=segment_length,
         branch=branch,
     )
-    (node,) = done.nodes
     for notice in done.notices:
         err.print(notice, style="yellow")
-    out.print(f"{node}  ({target.at(branch).tables[node].rows:,} segments)")
+    for node in done.nodes:
+        out.print(f"{node}  ({target.at(branch).tables[node].rows:,} segments)")
+    if not done.nodes:
+        out.print(done.summary())
 
 
 @export_app.command("electrodes")
