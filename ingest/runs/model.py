@@ -148,8 +148,10 @@ def _cell(
     neuron, sim = (_part(tree, name, where) for name in ("neuron", "sim"))
     asked = {**(neuron.get("cell_modify_functions") or {}), **functions}
     sites = sim.get("recordingSites") or []
+    if isinstance(sites, str):
+        sites = [sites]
     if not isinstance(sites, list):
-        raise IngestError("sim.recordingSites: expected a list of files", where)
+        raise IngestError("sim.recordingSites: expected a file, or a list of files", where)
     return {
         **tree,
         "neuron": {

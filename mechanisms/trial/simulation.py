@@ -284,7 +284,8 @@ class Simulation:
         return time, dict(zip(places, voltages, strict=True))
 
     def _landmarks(self, sim: Entry) -> Sequence[Site]:
-        files = [self.folder / str(name) for name in sim.tree.get("recordingSites") or ()]
+        named = sim.tree.get("recordingSites") or ()
+        files = [self.folder / str(name) for name in ([named] if isinstance(named, str) else named)]
         return [
             site_at(self.cell, place, file.stem, number)
             for file in files

@@ -394,6 +394,15 @@ def test_connections_of_another_synapse_file_are_noticed(lake: Any, model: DemoM
     assert notice.endswith("says that it belongs to demo_cell.syn, and is used with renamed.syn")
 
 
+def test_recording_sites_may_be_one_file(lake: Any, model: DemoModel) -> None:
+    cell = changed(model.cell, "sim", "recordingSites", value="anatomy/demo_sites.landmarkAscii")
+    options: dict[str, Any] = {"trials": 1, "t_stop": 1.0, "seed": 7, "processes": 1}
+    run(lake, cell, name="one", paths=[model.cell.parent], **options)
+    run(lake, model.cell, name="list", **options)
+    sites = lake.head.tables["recording_sites"].to_pandas()["site"]
+    assert len(sites) > 1 and sites.is_unique
+
+
 def test_contours_in_the_morphology_are_noticed(lake: Any, model: DemoModel, tmp_path: Path) -> None:
     text = (model.cell.parent / "anatomy" / "demo_cell.hoc").read_text()
     contoured = tmp_path / "contoured.hoc"
