@@ -94,7 +94,7 @@ def dialect_of(text: str) -> str | None:
     start = text.lstrip()
     if start.startswith("{"):
         return "probeinterface" if '"probeinterface"' in start else None
-    header = next(iter(start.splitlines()), "")
+    header = next(iter(start.split("\n")), "")
     if "," not in header:
         return "bmtk" if {"x_pos", "y_pos", "z_pos"} <= set(header.split()) else None
     return "bluerecording" if set("xyz") <= {title.strip() for title in header.split(",")} else None
@@ -131,7 +131,7 @@ class _Rows:
 
 def _table(text: str, path: Path, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     """Rows of cells with their lines, the header first; empty lines are left out."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

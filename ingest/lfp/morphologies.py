@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...lake.errors import IngestError, InputError
 from ...mechanisms.cell.morphology import read_morphology as read_swc
+from ...mechanisms.cell.morphology import read_text
 from ...mechanisms.cell.shapes import AXON, SOMA, Shape
 from ...mechanisms.cell.sites import branches
 from ...mechanisms.errors import ModelError
@@ -21,7 +22,7 @@ Ids: TypeAlias = NDArray[np.int64]
 
 _LABELS = {1: "Soma", 2: "Axon", 3: "Dendrite", 4: "ApicalDendrite"}
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_PLACE = re.compile(r"^\s*\S*?:(\d+):(?:error|warning)\s*")
+_PLACE = re.compile(r"^\s*(?:\$STRING\$|\S*?):(\d+):(?:error|warning)\s*")
 _AT_0 = 1e-3
 """A soma as near to 0 as that, in µm, is at 0: MorphIO keeps places in single precision."""
 
@@ -154,13 +155,18 @@ def _center(points: Floats) -> Floats:
 
 def _from_morphio(path: str | Path) -> Cell:
     morphio = _morphio()
-    if Path(path).suffix.lower() == ".h5":
+    suffix = Path(path).suffix.lower()
+    if suffix == ".h5":
         _check_h5(path)
     try:
+        # What MorphIO is given as text has the line ends that it knows, of whichever system the file is.
+        source = [read_text(path), "asc"] if suffix == ".asc" else [str(path)]
         # Its warnings about odd somata would go to the terminal.
-        read = morphio.Morphology(str(path), warning_handler=morphio.WarningHandlerCollector())
+        read = morphio.Morphology(*source, warning_handler=morphio.WarningHandlerCollector())
         tree = [_piece(read, number) for number in range(len(read.sections))]
         outline, diameters = (np.asarray(own, np.float64) for own in (read.soma.points, read.soma.diameters))
+    except ModelError as error:
+        raise IngestError(error.reason, path) from error
     except (morphio.MorphioError, ArithmeticError, LookupError, RuntimeError, OSError, ValueError) as error:
         raise _refused(str(error), path) from error
     if not len(outline):

@@ -62,7 +62,7 @@ def read_types(path: Path, key: str) -> Types:
         It cannot be read, a row has other fields than the header, or an id is there twice or no number.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise IngestError(f"cannot be read as text: {error}", path) from error
     parted = "," if lines and "," in lines[0] else " "

@@ -99,6 +99,6 @@ def _rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
         text = Path(path).read_text("utf-8-sig", errors="replace")
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}", path) from error
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line.rstrip().split("\t")

@@ -68,7 +68,7 @@ def read_lattice(path: str | Path) -> Lattice:
         two voxels along an axis, a value that is no number, or more or fewer values than voxels.
     """
     try:
-        lines = Path(path).read_text("utf-8", errors="replace").splitlines()
+        lines = Path(path).read_text("utf-8-sig", errors="replace").split("\n")
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}", path) from error
     data = next((number for number, line in enumerate(lines) if line.startswith("@1")), len(lines))

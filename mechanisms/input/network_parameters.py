@@ -169,7 +169,7 @@ def read_cell_counts(path: str | Path) -> dict[str, dict[str, int]]:
         With file and line: another header, not three columns, no whole number, or a population given twice.
     """
     counts: dict[str, dict[str, int]] = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         fields = line.split("\t")
         if number == 1 and tuple(fields) != _HEADER:
             raise ModelError(f"expected a header of {', '.join(_HEADER)}", path, 1)

@@ -169,6 +169,16 @@ def test_files_that_make_no_cell_are_told_by_name_and_line(file, text, place, tm
     assert "\x1b" not in str(refused.value)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_asc_of_any_system(end, mark, tmp_path):
+    """With carriage returns alone a comment would go on to the end of the file."""
+    text = mark + ASC.replace("((Axon)", "; the axon\n((Axon)")
+    (tmp_path / "cell.asc").write_bytes(text.replace("\n", end).encode())
+    labels = [section.label for section in read_morphology(tmp_path / "cell.asc").sections]
+    assert labels == ["Axon", *["Dendrite"] * 3, "ApicalDendrite"]
+
+
 def test_carriage_returns_alone_end_lines(tmp_path):
     (tmp_path / "cell.swc").write_text(FILES["fork"].replace("\n", "\r"))
     assert table_of(tmp_path, tmp_path, "cell.swc").label.tolist() == ["Soma", *["Dendrite"] * 3]

@@ -6,6 +6,7 @@ from hoc_files import CELL, FILES, random_hoc
 from neuron_shapes import loaded
 
 from neurolake.mechanisms.cell.hoc import parse_hoc
+from neurolake.mechanisms.cell.morphology import read_morphology
 from neurolake.mechanisms.cell.sections import Cell
 from neurolake.mechanisms.errors import ModelError
 
@@ -237,3 +238,18 @@ def test_a_unlabelled_section_of_the_cell_is_told():
         ) as refused:
             parse_hoc(f"{text}{connected}\n", "cell.hoc")
         assert refused.value.line == 5
+
+
+def test_real_morphologies_are_those_that_neuron_loads(isf_data):
+    names = ["86_C2_center", "86_C2_center_scaled_diameters", "89_C2"]
+    paths = [isf_data / "example_86_C2" / "anatomical" / f"{name}.hoc" for name in names]
+    paths.append(isf_data / "publication" / "morphologies" / "WR64_Cell8.hoc")
+    for path, made in zip(paths, loaded(paths), strict=True):
+        read = read_morphology(path)
+        assert made and not read.notices
+        for shape, own in zip(read.shapes, made, strict=True):
+            assert shape.name == own["name"]
+            np.testing.assert_array_equal(shape.points.astype(np.float32), np.float32(own["points"]))
+            parent = None if shape.parent < 0 else read.shapes[shape.parent].name
+            assert parent == own["parent"]
+            assert shape.parent_x == (0.5 if parent == "soma" else own["parent_x"])
