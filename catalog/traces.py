@@ -140,6 +140,12 @@ class Traces:
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise QueryError(f"trace: there is no site or array {site!r}{hint}")
 
+    @property
+    def sites(self) -> list[str]:
+        """Names of the recording sites that ingesters wrote: arrays of their own are left out."""
+        labelled = (name for name in self._tree if name.startswith(FOLDER) and self._is_labelled(name))
+        return sorted({name.removeprefix(FOLDER).split("@")[0] for name in labelled})
+
     def plan(
         self, site: str | None, trials: Sequence[int | None] | None, t0: float | None, t1: float | None
     ) -> pa.StructArray:

@@ -18,8 +18,8 @@ import pyarrow.dataset as pds
 from .data import tables
 from .data.arrays import Array, append_rows, create_array
 from .data.codecs import BLOSC_LZ4
+from .data.parquet import as_arrow, write_files
 from .data.parquet import plain as plain_table
-from .data.parquet import write_files
 from .data.rewriting import renamed, without_rows
 from .data.zarrstore import ZarrStore
 from .digest import canonical_json, digest_of, plain_json
@@ -136,7 +136,7 @@ class Transaction:
             Columns by which *table* is sorted; what is appended later must follow on.
         """
         self.drafts.check_open()
-        table = plain_table(_as_arrow(table))
+        table = plain_table(as_arrow(table))
         meta = {
             "fields": fields_of(table.schema),
             "doc": doc,
@@ -145,8 +145,23 @@ class Transaction:
         }
         self.drafts.put(checked_name(name), "table", meta, dict(enumerate(write_files(table, self.writer))))
 
-    def append_table(self, name: str, table: pa.Table, **new: Any) -> None:
-        """Add rows to a table; one that is not there is made, with the keywords of `write_table`.
+    def append_table(
+        self,
+        name: str,
+        table: pa.Table,
+        *,
+        doc: str = "",
+        sorted_by: Sequence[str] = (),
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add rows to a table; one that is not there is made.
+
+        Parameters
+        ----------
+        table
+            Rows, as of `write_table`.
+        doc, sorted_by, attributes
+            Of a table that is made, as of `write_table`; one that is there keeps its own.
 
         Raises
         ------
@@ -155,9 +170,9 @@ class Transaction:
         """
         self.drafts.check_open()
         if name not in self.drafts:
-            self.write_table(name, table, **new)
+            self.write_table(name, table, doc=doc, sorted_by=sorted_by, attributes=attributes)
             return
-        table = plain_table(_as_arrow(table))
+        table = plain_table(as_arrow(table))
         if table.num_rows:
             fields = fields_of(table.schema)
             self.append_files(name, write_files(table, self.writer), fields)
@@ -219,11 +234,18 @@ class Transaction:
         return table
 
     def append_files(
-        self, name: str, files: Sequence[Entry], fields: list[dict[str, Any]], **new: Any
+        self,
+        name: str,
+        files: Sequence[Entry],
+        fields: list[dict[str, Any]],
+        *,
+        doc: str = "",
+        sorted_by: Sequence[str] = (),
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """Add Parquet files that workers wrote (`tables.add_file`) to a table; *fields* are theirs.
 
-        A table that is not there is made; *new* is then its ``doc`` and ``sorted_by``.
+        A table that is not there is made; *doc*, *sorted_by* and *attributes* are then its own.
 
         Raises
         ------
@@ -236,7 +258,8 @@ class Transaction:
             if not files:
                 raise InputError(f"table {name!r} needs a file to begin with, if only one without rows")
             described = plain_json(
-                {"doc": "", "sorted_by": [], "attributes": {}, **new}, "what describes a table"
+                {"doc": doc, "sorted_by": list(sorted_by), "attributes": dict(attributes or {})},
+                "what describes a table",
             )
             meta = {**described, "fields": fields}
             self.drafts.put(checked_name(name), "table", meta, dict(enumerate(files)))
@@ -468,11 +491,3 @@ def pause(attempt: int) -> None:
     """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
     if attempt:
         time.sleep(random.uniform(0, 0.005 * min(attempt, 20)))  # noqa: S311
-
-
-def _as_arrow(table: Any) -> pa.Table:
-    if isinstance(table, pa.Table):
-        return table
-    if hasattr(table, "columns") and hasattr(table, "index"):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
-    raise InputError(f"a table is a pyarrow.Table or a pandas.DataFrame, not {type(table).__name__}")

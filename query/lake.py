@@ -1,8 +1,8 @@
 """The lake as people meet it: the store's, with SQL, dask, xarray and derived results."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,52 +13,113 @@ from . import base
 from .base import Array, Table
 
 if TYPE_CHECKING:
+    from .circuits.nouns import Circuits, Reports
     from .derive.lineage import Lineage
     from .derive.refreshing import Refreshed
-    from .trials import activations as _activations
-    from .trials import batching as _batches
-    from .trials import spikes as _spikes
-    from .trials import voltages as _voltages
+    from .lfp.nouns import Lfp
+    from .models.nouns import Models
+    from .trials.nouns import Activations, Spikes, Voltages
 
 __all__ = ["Array", "Lake", "Snapshot", "Table"]
 
+_ANALYSES = {
+    "batches": "activations.batches",
+    "bin_activations": "activations.bin",
+    "psth": "spikes.psth",
+    "spike_triggered_average": "voltages.spike_triggered_average",
+    "voltage_density": "voltages.density",
+    "voltage_quantiles": "voltages.quantiles",
+    "voltage_statistics": "voltages.statistics",
+}
+"""Where analyses are by the names that they once had; these go with the next version."""
 
-class _Question:
-    """A function of a snapshot as a method of it; its module is imported when it is asked for."""
 
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = module, name
+class _Nouns:
+    """What a snapshot holds, by its nouns: each is a property that knows the analyses of it."""
 
-    def __get__(self, snapshot: Any, owner: type) -> Any:
-        function = getattr(import_module(self._module, __package__), self._name)
-        return function if snapshot is None else function.__get__(snapshot, owner)
+    # What is imported for an answer is imported when it is asked for.
+
+    @property
+    def spikes(self) -> "Spikes":
+        """Spikes of trials: PSTHs, counts, intervals, bursts, rates."""
+        from .trials.nouns import Spikes
+
+        return Spikes(self._asked())
+
+    @property
+    def voltages(self) -> "Voltages":
+        """Voltages of trials: mean and SD, quantiles, density, averages around spikes."""
+        from .trials.nouns import Voltages
+
+        return Voltages(self._asked())
+
+    @property
+    def activations(self) -> "Activations":
+        """Synapse activations of trials: counts by group, time and distance, and batches for machine learning."""
+        from .trials.nouns import Activations
+
+        return Activations(self._asked())
+
+    @property
+    def reports(self) -> "Reports":
+        """Reports of populations, by name."""
+        from .circuits.nouns import Reports
+
+        return Reports(self._asked())
+
+    @property
+    def circuits(self) -> "Circuits":
+        """Circuits, by name: their nodes, edges, node sets, spikes and reports."""
+        from .circuits.nouns import Circuits
+
+        return Circuits(self._asked())
+
+    @property
+    def lfp(self) -> "Lfp":
+        """Extracellular potentials: electrodes, weights, coefficients and signals."""
+        from .lfp.nouns import Lfp
+
+        return Lfp(self._asked())
+
+    @property
+    def models(self) -> "Models":
+        """Reduced models, by name, and fits to the trials."""
+        from .models.nouns import Models
+
+        return Models(self._asked())
+
+    def _asked(self) -> "Snapshot":
+        """The snapshot that is asked."""
+        raise NotImplementedError
 
 
-class Snapshot(base.Snapshot):
+class Snapshot(_Nouns, base.Snapshot):
     """One commit, to be asked; as a mapping it holds tables, arrays and file contents by name."""
 
-    if TYPE_CHECKING:
-        batches = _batches.batches
-        bin_activations = _activations.bin_activations
-        psth = _spikes.psth
-        spike_triggered_average = _voltages.spike_triggered_average
-        voltage_density = _voltages.voltage_density
-        voltage_quantiles = _voltages.voltage_quantiles
-        voltage_statistics = _voltages.voltage_statistics
-    else:
-        batches = _Question(".trials.batching", "batches")
-        bin_activations = _Question(".trials.activations", "bin_activations")
-        psth = _Question(".trials.spikes", "psth")
-        spike_triggered_average = _Question(".trials.voltages", "spike_triggered_average")
-        voltage_density = _Question(".trials.voltages", "voltage_density")
-        voltage_quantiles = _Question(".trials.voltages", "voltage_quantiles")
-        voltage_statistics = _Question(".trials.voltages", "voltage_statistics")
+    def _asked(self) -> "Snapshot":
+        return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _ANALYSES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            noun, method = _ANALYSES[name].split(".")
+            warnings.warn(
+                f"snapshot.{name} goes with the next version: write snapshot.{_ANALYSES[name]}",
+                FutureWarning,
+                stacklevel=2,
+            )
+            return getattr(getattr(self, noun), method)
 
 
-class Lake(base.Lake):
+class Lake(_Nouns, base.Lake):
     """A versioned store of arrays, tables and files; as a mapping, the nodes of its newest commit."""
 
     snapshot_type = Snapshot
+
+    def _asked(self) -> Snapshot:
+        return self.head
 
     @property
     def head(self) -> Snapshot:
@@ -78,7 +139,7 @@ class Lake(base.Lake):
     def derive(
         self,
         function: Callable[..., Any],
-        inputs: Arguments,
+        inputs: Arguments | None = None,
         *,
         branch: str = MAIN,
         at: str | datetime | None = None,
@@ -99,7 +160,9 @@ class Lake(base.Lake):
             else (``whole=True``), and with the parameters.
         inputs
             The name of a node, a list of names (given in this order), or a mapping of argument names to
-            names of nodes (given by keyword). The coordinates of an array belong to it.
+            names of nodes (given by keyword). The coordinates of an array belong to it. Analyses of neurolake, and
+            kernels that say what they ``reads``, know their inputs: ``lake.derive(psth, by="stimulus")``, or
+            ``lake.derive(lake.spikes.psth, by="stimulus")``, which reads the commit that the noun is of.
         branch
             Where the result is kept, and the inputs are read unless *at* says otherwise.
         at

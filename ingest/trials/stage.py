@@ -33,8 +33,9 @@ def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> N
     for kind in (schema.SYNAPSE_ACTIVATION, schema.CELL_ACTIVATION):
         files = [result.large[kind.name] for result in results if kind.name in result.large]
         if files:
-            meta = {"doc": kind.doc, "sorted_by": list(kind.sorted_by)}
-            transaction.append_files(kind.name, files, fields_of(kind.schema), **meta)
+            transaction.append_files(
+                kind.name, files, fields_of(kind.schema), doc=kind.doc, sorted_by=kind.sorted_by
+            )
     for kind in (schema.TRIALS, schema.SPIKE_TIMES, schema.DENDRITIC_SPIKE_TIMES):
         parts = [part for result in results for part in result.small.get(kind.name, ())]
         rows = pa.concat_tables(parts, promote_options="default") if parts else kind.schema.empty_table()

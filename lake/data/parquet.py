@@ -196,3 +196,18 @@ def _fits(value: object) -> bool:
 def _knows_bounds(part: pq.Statistics) -> bool:
     # Parquet leaves out bounds where all is null or NaN, and where they are too long.
     return part.has_min_max or not part.num_values or part.physical_type in ("FLOAT", "DOUBLE")
+
+
+def as_arrow(table: Any) -> pa.Table:
+    """Rows of Arrow or pandas as Arrow's.
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    if isinstance(table, pa.Table):
+        return table
+    if hasattr(table, "columns") and hasattr(table, "index"):
+        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
+    raise InputError(f"a table is a pyarrow.Table or a pandas.DataFrame, not {type(table).__name__}")

@@ -39,14 +39,19 @@ def circuit(
         There is no such circuit, or several and no *name*.
     """
     snapshot = snapshot_of(lake, at)
-    populations = (kind.parts(node) for kind in (circuits.NODES, circuits.EDGES) for node in snapshot.tree)
-    known = sorted({parts["circuit"] for parts in populations if parts is not None})
+    known = circuit_names(snapshot)
     if name is None and len(known) == 1:
         return Circuit(snapshot, known[0])
     if name not in known:
         asked = "say which circuit" if name is None and known else f"there is no circuit {name or ''!r}"
         raise NotFoundError(f"{asked}; there are: {', '.join(known) or 'none'}")
     return Circuit(snapshot, name)
+
+
+def circuit_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of the circuits of a snapshot."""
+    populations = (kind.parts(node) for kind in (circuits.NODES, circuits.EDGES) for node in snapshot.tree)
+    return sorted({parts["circuit"] for parts in populations if parts is not None})
 
 
 class Part(Mapping[str, Opened], Generic[Opened]):

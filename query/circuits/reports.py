@@ -77,10 +77,26 @@ def weights(snapshot: Snapshot, name: str) -> "ElectrodeWeights":
     return ElectrodeWeights(snapshot, _resolved(snapshot, name, "electrodes"))
 
 
-def _resolved(snapshot: Snapshot, name: str, room: str) -> str:
-    found = [
-        other for other in snapshot.arrays if RANGES.beside(other) in snapshot.tree and other.startswith(room)
+def report_names(snapshot: Snapshot) -> list[str]:
+    """Names of the reports of a snapshot."""
+    return _names(snapshot, "reports")
+
+
+def weights_names(snapshot: Snapshot) -> list[str]:
+    """Names of the weights of electrodes of a snapshot."""
+    return _names(snapshot, "electrodes")
+
+
+def _names(snapshot: Snapshot, room: str) -> list[str]:
+    return [
+        name
+        for name in snapshot.arrays
+        if name.startswith(f"{room}/") and RANGES.beside(name) in snapshot.tree
     ]
+
+
+def _resolved(snapshot: Snapshot, name: str, room: str) -> str:
+    found = _names(snapshot, room)
     below = [other for other in found if other == name or other.startswith(f"{name}/")]
     if name in below or len(below) == 1:
         return name if name in below else below[0]
@@ -210,15 +226,27 @@ class Report:
         times = self.t_start + np.arange(first, stop, stride, dtype=np.float64) * self.dt
         return Frames(self._read(range(first, stop, stride), positions), ids, times)
 
-    def to_pandas(self, *selection: Any, **named: Any) -> pd.DataFrame:
+    def to_pandas(
+        self,
+        node_ids: npt.ArrayLike | None = None,
+        t_start: float | None = None,
+        t_stop: float | None = None,
+        t_stride: int | None = None,
+    ) -> pd.DataFrame:
         """A part as a frame: rows by time (ms), columns by node_id and element_id; parameters as of `get`."""
-        data, ids, times = self.get(*selection, **named)
+        data, ids, times = self.get(node_ids, t_start, t_stop, t_stride)
         columns = pd.MultiIndex.from_arrays([*ids.T], names=["node_id", "element_id"])
         return pd.DataFrame(data, pd.Index(times, name="time"), columns)
 
-    def to_xarray(self, *selection: Any, **named: Any) -> xr.DataArray:
+    def to_xarray(
+        self,
+        node_ids: npt.ArrayLike | None = None,
+        t_start: float | None = None,
+        t_stop: float | None = None,
+        t_stride: int | None = None,
+    ) -> xr.DataArray:
         """A part as a labelled array: time (ms), and node_id and element_id of elements; parameters as of `get`."""
-        data, ids, times = self.get(*selection, **named)
+        data, ids, times = self.get(node_ids, t_start, t_stop, t_stride)
         coordinates = {
             "time": ("time", times, {"units": "ms"}),
             "node_id": ("element", ids[:, 0]),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def derive(
     lake: "Lake",
     function: Callable[..., Any],
-    inputs: Arguments,
+    inputs: Arguments | None,
     *,
     branch: str,
     at: str | datetime | None,
@@ -31,8 +31,14 @@ def derive(
 ) -> Any:
     """Look up or make a result; see `Lake.derive`."""
     made = kernel_of(function)
+    bound = getattr(function, "__self__", None)
+    if at is None and isinstance(bound, Snapshot):
+        # A method of a noun, such as `snapshot.spikes.psth`, is asked of its own snapshot.
+        at = bound.commit.id
     snapshot = lake.at(branch if at is None else at)
     remember(made)
+    if inputs is None:
+        inputs, params = made.reading(snapshot, params)
     return obtained(lake, made, origin_of(made, snapshot, inputs, params), snapshot, branch)
 
 

@@ -1,14 +1,21 @@
 """Kernels: functions that derive results, known by name and version."""
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any, TypeVar
 
 from ...lake.errors import InputError
+from ...lake.nodes.derived import Arguments
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+Reads = Callable[[Any, Mapping[str, Any]], Any]
+"""Names of the nodes that a kernel reads, given the snapshot and all arguments by name; where another function is asked
+in its place, a pair of these and of the kernel's parameters."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -27,12 +34,40 @@ class Kernel:
         What tells it from earlier functions of that name; None where its code does.
     whole
         Whether it is called with one snapshot that holds the inputs, rather than with each of them.
+    reads
+        What tells the inputs of given arguments; None where who derives has to name them.
+    asked
+        The function that users know, which computes the same of what they hold in memory.
     """
 
     function: Callable[..., Any]
     name: str
     version: str | None = None
     whole: bool = False
+    reads: Reads | None = None
+
+    asked: Callable[..., Any] | None = None
+
+    def reading(self, snapshot: Any, params: Mapping[str, Any]) -> tuple[Arguments, Mapping[str, Any]]:
+        """Names of the nodes of *snapshot* that it reads where it is asked with *params*, and its own parameters then.
+
+        Raises
+        ------
+        InputError
+            It does not tell, or has no such parameter.
+        """
+        if self.reads is None:
+            raise InputError(
+                f"{self.name} does not tell what it reads: name its inputs, as in lake.derive({self.name}, 'a')"
+            )
+        function = self.function if self.asked is None else self.asked
+        try:
+            bound = inspect.signature(function).bind(*([] if self.asked else [snapshot]), **params)
+        except TypeError as error:
+            raise InputError(f"{_name(function)}: {error}") from None
+        bound.apply_defaults()
+        found = self.reads(snapshot, bound.arguments)
+        return (found, params) if self.asked is None else found
 
     @property
     def home(self) -> str:
@@ -60,7 +95,12 @@ _OTHERS: list[Kernel] = []
 
 
 def kernel(
-    *, version: str | None = None, name: str | None = None, whole: bool = False
+    *,
+    version: str | None = None,
+    name: str | None = None,
+    whole: bool = False,
+    reads: Reads | None = None,
+    asked: Callable[..., Any] | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function for `Lake.derive` and `Lake.refresh`; a decorator that returns the function itself.
 
@@ -74,6 +114,12 @@ def kernel(
     whole
         Call it with one snapshot that holds nothing but the inputs and answers ``.sql``, instead of with
         each input.
+    reads
+        Tells the names of the nodes that it reads, given the snapshot and the function's other arguments by name, so
+        that `Lake.derive` need not be told its inputs; of kernels of a *whole* snapshot. With *asked* it gives a pair:
+        these names, and the parameters of the kernel.
+    asked
+        Another function that `Lake.derive` is given in place of this one; its arguments are what *reads* gets.
 
     Raises
     ------
@@ -89,7 +135,7 @@ def kernel(
     """
 
     def register(function: Function) -> Function:
-        made = Kernel(function, _checked(name or _name(function), "name"), version, whole)
+        made = Kernel(function, _checked(name or _name(function), "name"), version, whole, reads, asked)
         if version is not None:
             _checked(version, "version")
         remember(made)
@@ -106,8 +152,10 @@ def kernel_of(function: Callable[..., Any]) -> Kernel:
     InputError
         It is no function.
     """
+    # A method of a noun, such as `snapshot.spikes.psth`, is the function that it calls.
+    function = function.__func__ if isinstance(function, MethodType) else function
     for known in [*reversed(_OTHERS), *_VERSIONED.values()]:
-        if known.function is function:
+        if function in (known.function, known.asked):
             return known
     if not callable(function):
         raise InputError(f"a kernel is a function, not {type(function).__name__}")

@@ -206,11 +206,16 @@ class Database:
         self._forget(path)
 
     def maybe_calculate(
-        self, key: Key, fun: Callable[[], Any], force_calculation: bool = False, **options: Any
+        self,
+        key: Key,
+        fun: Callable[[], Any],
+        force_calculation: bool = False,
+        dumper: Any = None,
+        client: Any = None,
     ) -> Any:
-        """The value of a key; where there is none (or by force), what *fun* gives, stored with *options*."""
+        """The value of a key; where there is none (or by force), what *fun* gives, stored as `set` stores it."""
         if force_calculation or key not in self:
-            self.set(key, fun(), **options)
+            self.set(key, fun(), dumper, client)
         return self[key]
 
     def __delitem__(self, key: Key) -> None:

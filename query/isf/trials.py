@@ -104,18 +104,24 @@ def divisions(blocks: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 
 def dask_frame(
-    read: Any, *parts: Sequence[Any], meta: Any, divisions: Any, label: str, **options: Any
+    read: Any,
+    *parts: Sequence[Any],
+    meta: Any,
+    divisions: Any,
+    label: str,
+    columns: Sequence[str] | None = None,
 ) -> Any:
     """A dask DataFrame of what *read* makes of each of *parts*, with the types that it has there.
 
-    Where *read* takes ``columns``, which are then among the *options*, dask asks for those that it needs.
+    Where *read* takes *columns*, dask asks for those that it needs.
     """
     import dask
     import dask.dataframe as dd
 
+    wanted = {} if columns is None else {"columns": columns}
     # dask would make Arrow's type of text out of pandas' own.
     with dask.config.set({"dataframe.convert-string": False}):
-        return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label, **options)
+        return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label, **wanted)
 
 
 def trial_rows(source: Source, table: str, trial_ids: Sequence[int]) -> pa.Table:

@@ -11,7 +11,7 @@ from ...lake.console import Branch, LakePath, Ref, listing, out
 from ...lake.errors import InputError
 
 if TYPE_CHECKING:
-    from ..lake import Lake
+    from ..base import Lake
 
 app = typer.Typer(help="Extracellular potentials: coefficients, signals, figures.", no_args_is_help=True)
 
@@ -84,24 +84,16 @@ def coefficients_command(
 
     Example: neurolake lfp coefficients segments/cells electrodes/probe --sigma 0.3 --lake my-lake
     """
+    from ..derive.derivation import derive
     from .forward import coefficients
 
-    given = {name: _value(value) for name, value in map(_pair, option or [])}
+    given: dict[str, Any] = {name: _value(value) for name, value in map(_pair, option or [])}
     given |= {} if soma is None else {"soma": soma}
     if minimum_distance is not None:
         given["minimum_distance"] = None if minimum_distance == "none" else _value(minimum_distance)
-    made = coefficients(
-        segments,
-        electrodes,
-        method,
-        _value(sigma),
-        fields=_fields(field or []),
-        dtype=dtype,
-        lake=_open(lake),
-        branch=branch,
-        **given,
-    )
-    _report(made)
+    given |= {"segments": segments, "electrodes": electrodes, "method": method, "sigma": _value(sigma)}
+    given |= {"fields": _fields(field or []), "dtype": dtype}
+    _report(derive(_open(lake), coefficients, None, branch=branch, at=None, params=given))
 
 
 def _fields(texts: list[str]) -> Any:
@@ -162,13 +154,21 @@ def signal_command(
 
     Example: neurolake lfp signal reports/run/i_membrane/cells NODE --by mtype --lake my-lake
     """
+    from ..derive.derivation import derive
     from .electrode_files import weights as labelled
     from .signals import signal
 
     target = _open(lake)
     factors = labelled(target, coefficients, report, branch=branch).path if weights else coefficients
-    asked: dict[str, Any] = {"nodes": nodes, "t_start": t_start, "t_stop": t_stop, "units": units}
-    _report(signal(report, factors, by, **asked, partial=partial, lake=target, branch=branch))
+    asked: dict[str, Any] = {
+        "report": report,
+        "coefficients": factors,
+        "by": by,
+        "nodes": nodes,
+        "partial": partial,
+    }
+    asked |= {"t_start": t_start, "t_stop": t_stop, "units": units}
+    _report(derive(target, signal, None, branch=branch, at=None, params=asked))
 
 
 @app.command("plot")
@@ -219,6 +219,6 @@ def _report(made: Any) -> None:
 
 def _open(url: str) -> "Lake":
     # Zarr, Arrow and DuckDB take a while to import; --help does without them.
-    from ..lake import Lake
+    from ..base import Lake
 
     return Lake.open(url)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ...catalog.vocabulary.reports import ELECTRODES, ELEMENTS, WEIGHT_RANGES
 from ...lake.errors import InputError
+from ..derive.derivation import derive
 from ..derive.kernels import kernel
 from .inputs import columns_of
 
 if TYPE_CHECKING:
-    from ..lake import Array, Lake
+    from ..base import Array, Lake
 
 _MV_PER_NA = {"mV/nA": 1.0, "V/nA": 1e3}
 
@@ -53,7 +54,7 @@ def weights(
         "electrodes": ELECTRODES.beside(name),
         "elements": ELEMENTS.beside(report),
     }
-    made: Array = lake.derive(lfp_weights, inputs, branch=branch, units=units)
+    made: Array = derive(lake, lfp_weights, inputs, branch=branch, at=None, params={"units": units})
     return made
 
 

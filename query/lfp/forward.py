@@ -1,23 +1,22 @@
 """Coefficients: what a contact sees of a segment's membrane current, from arrays or over a lake."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...kernels.lfp.electrodes import DISK, PLANE, SPHERE, Electrodes
 from ...kernels.lfp.field import Field
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
 from .inputs import Segments, electrodes_of, field_of, segments_of
+from .kept import once_kept
 from .labels import electrode_labels, labelled
 from .methods import BY_TYPE, METHODS, Compute, Request, dipole_centers
-
-if TYPE_CHECKING:
-    from ..lake import Array, Lake
 
 BLOCK_VALUES = 2**22
 """Coefficients that are computed at a time."""
@@ -25,31 +24,7 @@ BLOCK_VALUES = 2**22
 Fields = Mapping[str, Any] | Any
 
 
-@overload
-def coefficients(
-    segments: Any,
-    electrodes: Any,
-    method: str | None = ...,
-    sigma: Any = ...,
-    *,
-    fields: Fields = ...,
-    dtype: str = ...,
-    lake: None = ...,
-    **options: Any,
-) -> xr.DataArray: ...
-@overload
-def coefficients(
-    segments: str,
-    electrodes: str,
-    method: str | None = ...,
-    sigma: Any = ...,
-    *,
-    fields: Fields = ...,
-    dtype: str = ...,
-    lake: "Lake",
-    branch: str = ...,
-    **options: Any,
-) -> "Array": ...
+@once_kept
 def coefficients(
     segments: Any,
     electrodes: Any,
@@ -57,67 +32,106 @@ def coefficients(
     sigma: Any = 0.3,
     *,
     fields: Fields = None,
-    dtype: str = "float64",
-    lake: "Lake | None" = None,
-    branch: str = "main",
-    **options: Any,
-) -> Any:
+    dtype: Literal["float64", "float32"] = "float64",
+    minimum_distance: float | Literal["radius"] | None = "radius",
+    soma: Literal["point", "line"] = "point",
+    contact_radius: float | None = None,
+    contact_normal: ArrayLike = (0.0, 1.0, 0.0),
+    contact_points: int = 50,
+    source: Literal["line", "point"] = "line",
+    sigma_saline: float = 1.5,
+    sigma_glass: float = 0.0,
+    thickness: float = 300.0,
+    bottom: float = 0.0,
+    steps: int = 20,
+    center: ArrayLike | Literal["cell", "all"] = "cell",
+) -> xr.DataArray:
     """What each contact sees per membrane current of each segment.
 
     Parameters
     ----------
     segments
         A table with ``start_x`` … ``end_z`` and ``diameter`` in µm, ``label``, ``node_id``, ``section_id`` and
-        ``segment_id`` (see `lfp_inputs.segments_of`); with *lake*, the name of one.
+        ``segment_id`` (see `inputs.segments_of`).
     electrodes
-        `Electrodes`, a table of them, or places in µm [M, 3]; with *lake*, the name of a table.
+        `Electrodes`, a table of them, or places in µm [M, 3].
     method
         ``"line"``, ``"point"``, ``"slice"``, ``"reciprocity"``, ``"dipole_reciprocity"`` or ``"csd"``, for all
         contacts; by default what the type of each says.
     sigma
         Conductivity in S/m: one number, or three along x, y and z (line and point).
     fields
-        For reciprocity: the field of each contact by its name, or one for all; with *lake*, names of the groups.
+        For reciprocity: the field of each contact by its name, or one for all.
     dtype
-        ``"float64"`` or ``"float32"`` of what is kept; all arithmetic is float64.
-    lake, branch
-        Where the result is kept as a derived one, block by block.
-    options
-        Of the methods. ``minimum_distance`` (``"radius"``, None or µm), ``contact_radius`` (µm; then
-        ``contact_normal`` and ``contact_points``): line, point, slice. ``soma`` (``"point"``, which needs ``label``, or
-        ``"line"``): line, slice. ``source``, ``sigma_saline``, ``sigma_glass``, ``thickness``, ``bottom``, ``steps``: slice.
-        ``center`` (``"cell"``, ``"all"`` or x, y, z in µm): dipole_reciprocity.
+        Of the result; all arithmetic is float64.
+    minimum_distance
+        Of line, point and slice: how near a contact may be to a segment: ``"radius"``, µm, or None for any distance.
+    soma
+        Of line and slice: whether somata are points, which needs ``label``, or lines.
+    contact_radius, contact_normal, contact_points
+        Of line, point and slice: the radius in µm of round contacts, over which potentials are averaged, where they face,
+        shape (3,) or (M, 3), and at how many points they are taken.
+    source
+        Of slice: what stands for a segment.
+    sigma_saline, sigma_glass
+        Of slice: conductivities above and below the tissue in S/m.
+    thickness, bottom
+        Of slice: how thick it is, and the z of its lower face, in µm.
+    steps
+        Of slice: how many images are added.
+    center
+        Of dipole_reciprocity: where a cell's dipole is: the mean of its segments, of all segments, or x, y, z in µm.
 
     Returns
     -------
     xarray.DataArray
         [electrode, segment] in mV/nA (1 for ObjectiveCSD), with names, places and types of the contacts, and
-        ``node_id``, ``section_id`` and ``segment_id`` of the segments as coordinates. With *lake* the node that
-        holds it; its ``path`` is its name, its ``xarray()`` this.
+        ``node_id``, ``section_id`` and ``segment_id`` of the segments as coordinates. `Lake.derive` keeps it, where
+        *segments*, *electrodes* and *fields* are names of nodes.
 
     Raises
     ------
     InputError
         A column, option, field or type is missing or unknown, places are outside of a field (all electrodes are
         named before anything is computed), a contact is on a segment, or numbers make no sense.
-    NotFoundError
-        The lake has no such node.
     """
-    params = {"method": method, "sigma": sigma, "dtype": dtype, "options": options}
-    if lake is None:
-        return _computed(segments, electrodes, fields, **params)
-    inputs = {"segments": segments, "electrodes": electrodes}
+    options = _options(locals())
+    return _computed(segments, electrodes, fields, method=method, sigma=sigma, dtype=dtype, options=options)
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(coefficients).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("fields", "dtype")
+}
+"""The options of methods: those that differ from these are given to the method, which may not have them."""
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments of `coefficients` that are options of methods and not as they are by default."""
+    return {
+        name: given[name]
+        for name, default in _DEFAULTS.items()
+        if type(given[name]) is not type(default) or given[name] != default
+    }
+
+
+def _reads(snapshot: Any, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Inputs and parameters of `lfp_coefficients` for the arguments of `coefficients`."""
+    fields = given["fields"]
     names = [fields] if isinstance(fields, str) else sorted(set((fields or {}).values()))
+    inputs = {"segments": given["segments"], "electrodes": given["electrodes"]}
     inputs |= {f"field_{i}": name for i, name in enumerate(names)}
     by_name: Any = (
         f"field_{0}"
         if isinstance(fields, str)
         else {electrode: f"field_{names.index(name)}" for electrode, name in (fields or {}).items()}
     )
-    return lake.derive(lfp_coefficients, inputs, branch=branch, fields=by_name, **params)
+    params = {name: given[name] for name in ("method", "sigma", "dtype")}
+    return inputs, {"fields": by_name, **params, "options": _options(given)}
 
 
-@kernel(version="1")
+@kernel(version="1", asked=coefficients, reads=_reads)
 def lfp_coefficients(
     segments: Any,
     electrodes: Any,

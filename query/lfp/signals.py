@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -13,16 +13,18 @@ from ...catalog.vocabulary.reports import ELEMENTS
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
 from .inputs import KEYS, columns_of
+from .kept import once_kept
 from .matching import Groups, Keys, grouped, matched
 from .products import Product
 
 if TYPE_CHECKING:
-    from ..lake import Array, Lake
+    from ..base import Array
 
 NANO = {"nA": 1.0, "pA": 1e-3, "uA": 1e3, "µA": 1e3, "mA": 1e6, "A": 1e9}
 _OF_UNITS = {"mV/nA": "mV", "1": "nA", "1/µm³": "nA/µm³", "µm": "nA µm"}
 
 
+@once_kept
 def signal(
     report: Any,
     coefficients: Any,
@@ -33,25 +35,22 @@ def signal(
     t_stop: float | None = None,
     units: str | None = None,
     partial: bool = False,
-    dtype: str | None = None,
-    lake: "Lake | None" = None,
-    branch: str = "main",
-) -> Any:
+    dtype: Literal["float32", "float64"] | None = None,
+) -> xr.DataArray:
     """What each contact records of a report: the sum over segments of coefficient times membrane current.
 
     Parameters
     ----------
     report
         Membrane currents: an array of xarray's [time, element] with the coordinates ``time`` in ms and ``node_id``,
-        ``section_id`` and ``segment_id`` of the elements (see `currents`); with *lake*, the name of a compartment
-        report.
+        ``section_id`` and ``segment_id`` of the elements (see `currents`).
     coefficients
-        [electrode, segment] as `coefficients` gives them; with *lake*, the name of a node of such.
+        [electrode, segment] as `coefficients` gives them.
     by
         None: of all segments together. ``"population"``: the same as one group. ``"cell"``: of each node. Any other:
         a column of *nodes*, such as ``mtype`` or ``layer``; null is the group "".
     nodes
-        Table of nodes; with *lake* the name of one, by default that of the report's population.
+        Table of nodes; for `Lake.derive` by default that of the report's population.
     t_start, t_stop
         In ms: times at and after the first and before the second.
     units
@@ -62,39 +61,33 @@ def signal(
     dtype
         ``"float32"`` or ``"float64"``: of the arithmetic and of the result, by default the report's. float32 errs by
         about 1e-6 of the sum of all that is added, regardless of sign, and is twice as fast.
-    lake, branch
-        Where the result is kept as a derived one, block by block.
 
     Returns
     -------
     xarray.DataArray
-        [group, electrode, time], without *by* [electrode, time], in mV (nA for coefficients of ObjectiveCSD). With *lake* the node that holds it.
+        [group, electrode, time], without *by* [electrode, time], in mV (nA for coefficients of ObjectiveCSD).
+        `Lake.derive` keeps it block by block, where *report* and *coefficients* (and *nodes*) are names of nodes.
 
     Raises
     ------
     InputError
         The report does not say that it holds currents, segments do not match (nodes are named), a column is not
         there, or no time is within the window.
-    NotFoundError
-        The lake has no such node.
     """
-    params: dict[str, Any] = {
-        "by": by,
-        "t_start": t_start,
-        "t_stop": t_stop,
-        "units": units,
-        "partial": partial,
-        "dtype": dtype,
-    }
-    if lake is None:
-        table = None if nodes is None else columns_of(nodes, "nodes")
-        return _signal(_labelled_report(report), coefficients, table, **params).compute(
-            scheduler="synchronous"
-        )
-    inputs = {"report": report, "elements": ELEMENTS.beside(report), "coefficients": coefficients}
-    if by not in (None, "population", "cell"):
-        inputs["nodes"] = nodes or _nodes_of(lake.at(branch), report)
-    return lake.derive(lfp_signal, inputs, branch=branch, **params)
+    table = None if nodes is None else columns_of(nodes, "nodes")
+    window = {"t_start": t_start, "t_stop": t_stop}
+    made = _signal(
+        _labelled_report(report),
+        coefficients,
+        table,
+        by=by,
+        **window,
+        units=units,
+        partial=partial,
+        dtype=dtype,
+    )
+    found: xr.DataArray = made.compute(scheduler="synchronous")
+    return found
 
 
 def currents(values: Any, segments: Any, time: Any, units: str = "nA") -> xr.DataArray:
@@ -126,13 +119,28 @@ def _nodes_of(snapshot: Any, report: str) -> str:
     return guess
 
 
-@kernel(version="1")
+def _reads(snapshot: Any, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Inputs and parameters of `lfp_signal` for the arguments of `signal`."""
+    report, by = given["report"], given["by"]
+    inputs = {"report": report, "elements": ELEMENTS.beside(report), "coefficients": given["coefficients"]}
+    if by not in (None, "population", "cell"):
+        inputs["nodes"] = given["nodes"] or _nodes_of(snapshot, report)
+    return inputs, {name: given[name] for name in ("by", "t_start", "t_stop", "units", "partial", "dtype")}
+
+
+@kernel(version="1", asked=signal, reads=_reads)
 def lfp_signal(
     report: "Array",
     elements: Any,
     coefficients: "Array",
     nodes: Any = None,
-    **params: Any,
+    *,
+    by: str | None,
+    t_start: float | None,
+    t_stop: float | None,
+    units: str | None,
+    partial: bool,
+    dtype: str | None,
 ) -> xr.DataArray:
     """The kernel of `signal` over a lake."""
     columns = columns_of(elements, "elements")
@@ -141,7 +149,8 @@ def lfp_signal(
     # Not xarray's own reading: whole boxes go by the lake's path into memory.
     source = _Report(report, labelled)
     table = None if nodes is None else columns_of(nodes, "nodes")
-    return _signal(source, coefficients, table, **params)
+    window = {"t_start": t_start, "t_stop": t_stop}
+    return _signal(source, coefficients, table, by=by, **window, units=units, partial=partial, dtype=dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ...lake.errors import InputError
 from ..base import Snapshot
 from ..trials.activations import By, bin_activations
-from .cosines import CosineModel, fit_cosines
+from .cosines import Basis, CosineModel, fit_cosines
 from .lda import LdaModel, fit_lda, spikes_within
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +22,12 @@ def lda_of_trials(
     output: tuple[float, float] = (255, 265),
     refractory: float = 0.0,
     trials: str = "true",
-    **options: Any,
+    width: int = 80,
+    window: tuple[int, int] | None = None,
+    test_size: float = 0.4,
+    repetitions: int = 5,
+    step: int = 5,
+    seed: int = 0,
 ) -> LdaModel:
     """Fit the model of `lda` to trials.
 
@@ -36,8 +41,8 @@ def lda_of_trials(
         Trials with a spike in so many ms before *output* are left out.
     trials
         Condition on trials in SQL.
-    options
-        Of `lda.fit_lda`: width, window, seed …
+    width, window, test_size, repetitions, step, seed
+        As of `lda.fit_lda`.
 
     Raises
     ------
@@ -50,7 +55,17 @@ def lda_of_trials(
     dropped = spikes_within(row, time, n, output[0] - refractory, output[0]) if refractory > 0 else None
     spiked = spikes_within(row, time, n, *output)
     return fit_lda(
-        counts.values, list(counts["group"].values), spiked, output=output, dropped=dropped, **options
+        counts.values,
+        list(counts["group"].values),
+        spiked,
+        output=output,
+        width=width,
+        window=window,
+        dropped=dropped,
+        test_size=test_size,
+        repetitions=repetitions,
+        step=step,
+        seed=seed,
     )
 
 
@@ -63,7 +78,13 @@ def cosines_of_trials(
     distance_width: float = 50.0,
     since_spike: bool = False,
     trials: str = "true",
-    **options: Any,
+    space: Basis | None = None,
+    time: Basis | None = None,
+    penalty: Basis | None = None,
+    test_size: float = 0.3,
+    splits: int = 1,
+    iterations: int = 5000,
+    seed: int = 0,
 ) -> CosineModel:
     """Fit the model of `cosine_model` to trials.
 
@@ -79,8 +100,8 @@ def cosines_of_trials(
         Bins of soma distance, µm.
     since_spike
         Whether the time from the last spike before *output* counts.
-    options
-        Of `cosine_model.fit_cosines`: bases, splits, seed …
+    space, time, penalty, test_size, splits, iterations, seed
+        As of `cosine_model.fit_cosines`.
 
     Raises
     ------
@@ -100,10 +121,21 @@ def cosines_of_trials(
         distance_width=distance_width,
     )
     names, data = _by_distance(counts, len(by), distance_width)
-    row, time = _spikes(snapshot, counts["trial"].values)
+    row, moments = _spikes(snapshot, counts["trial"].values)
     n = counts.sizes["trial"]
-    since = _since(row, time, n, output[0]) if since_spike else None
-    return fit_cosines(data, names, spikes_within(row, time, n, *output), since_spike=since, **options)
+    return fit_cosines(
+        data,
+        names,
+        spikes_within(row, moments, n, *output),
+        since_spike=_since(row, moments, n, output[0]) if since_spike else None,
+        space=space,
+        time=time,
+        penalty=penalty,
+        test_size=test_size,
+        splits=splits,
+        iterations=iterations,
+        seed=seed,
+    )
 
 
 def _by_distance(counts: Any, keys: int, width: float) -> tuple[list[str], npt.NDArray[Any]]:

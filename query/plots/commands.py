@@ -49,7 +49,7 @@ def plot_command(
     """
     # Matplotlib, Arrow and DuckDB take a while to import; --help does without them.
     from ...lake.errors import InputError
-    from ..lake import Lake
+    from ..base import Lake
     from .plots import plot
 
     snapshot = Lake.open(lake).at(at)

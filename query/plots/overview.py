@@ -8,7 +8,7 @@ import pyarrow.dataset as pds
 from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS, VOLTAGE, VOLTAGE_TIME
 from ...kernels.activity.binning import bin_edges
 from ...lake.errors import NotFoundError
-from ..lake import Snapshot
+from ..base import Snapshot
 from .rasters import Responses, overview
 
 SITE = "soma"

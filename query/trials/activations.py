@@ -23,6 +23,7 @@ from ..base import Snapshot
 from ..derive.kernels import kernel
 from ..located import Located, located
 from ..prefetch import prefetched
+from .trains import tables_read
 
 # ISF of 2024; its list of 2025 has L1 as well, whose synapses are GABAergic.
 EXCITATORY = (
@@ -163,7 +164,12 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
     return tuple(found)
 
 
-@kernel(version="1", name="binned_activations", whole=True)
+def reads_activations(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    """What questions about synapse activations read: these, the trials, and what conditions name."""
+    return tables_read(snapshot, [TABLE, "trials"], given)
+
+
+@kernel(version="1", name="binned_activations", whole=True, reads=reads_activations)
 def bin_activations(
     snapshot: Snapshot,
     by: By = "EI",

@@ -3,19 +3,18 @@
 import numpy as np
 import xarray as xr
 
-from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION
 from ...kernels.activity.binning import bin_edges
 from ...kernels.activity.spatial import padded_sum, spatiotemporal_counts
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 from ..derive.kernels import kernel
+from .activations import TABLE, reads_activations
 from .trains import input_errors
 
-TABLE = SYNAPSE_ACTIVATION.name
 _ROWS = 2_000_000  # in memory at a time
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_activations)
 def spatiotemporal_activations(
     snapshot: Snapshot,
     *,

@@ -4,7 +4,7 @@ All take ``trials``, a condition on the table ``trials``, ``spikes``, one on the
 *table*, the one that holds the spikes; see `neurolake.query.trials.trains.trains` for these and what it raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,15 +18,15 @@ from ...kernels.trains import bursts, rates, trains
 from ...kernels.trains.features import network_features
 from ..base import Snapshot
 from ..derive.kernels import kernel
-from .trains import SPIKES, Trains, input_errors
+from .trains import SPIKES, Trains, input_errors, reads_trains
 from .trains import trains as read_trains
-from .voltages import blocks, recording
+from .voltages import blocks, reads_recordings, recording
 
 Kind = Literal["count", "per_trial", "rate"]
 _UNITS = {"count": ("1", "spikes"), "per_trial": ("1", "spikes per trial"), "rate": ("Hz", "firing rate")}
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def psth(
     snapshot: Snapshot,
     by: str | None = "stimulus",
@@ -106,7 +106,7 @@ def _histogram(found: Trains, edges: npt.NDArray[np.float64], kind: Kind) -> npt
     return per_trial * (1000 / widths)
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def spike_counts(
     snapshot: Snapshot,
     window: Sequence[float] = (-np.inf, np.inf),
@@ -130,7 +130,7 @@ def spike_counts(
     return xr.DataArray(counts, found.coordinates(), ("trial",), "spike_counts", attrs)
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def spikes_in(
     snapshot: Snapshot,
     begin: float,
@@ -152,7 +152,7 @@ def spikes_in(
     return (counts > 0).rename("spikes_in").assign_attrs(long_name="has a spike", units="")
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def interspike_intervals(
     snapshot: Snapshot, *, trials: str = "true", spikes: str = "true", table: str = SPIKES
 ) -> pd.DataFrame:
@@ -172,7 +172,7 @@ def interspike_intervals(
     return _frame(columns, {"time": "ms", "interval": "ms"})
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def burst_events(
     snapshot: Snapshot,
     longest: Sequence[float] = (10.0, 30.0),
@@ -207,7 +207,11 @@ def burst_events(
     return _frame(columns, dict.fromkeys(("time", *later), "ms"))
 
 
-@kernel(version="1", whole=True)
+def _reads_both(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    return [*dict.fromkeys([*reads_recordings(snapshot, given), *reads_trains(snapshot, given)])]
+
+
+@kernel(version="1", whole=True, reads=_reads_both)
 def voltage_bursts(
     snapshot: Snapshot,
     site: str,
@@ -260,7 +264,7 @@ def _no_bursts() -> bursts.Bursts:
     return bursts.Bursts(whole, real, real, whole)
 
 
-@kernel(version="1", name="ongoing_and_evoked_rates", whole=True)
+@kernel(version="1", name="ongoing_and_evoked_rates", whole=True, reads=reads_trains)
 def spike_rates(
     snapshot: Snapshot,
     *,
@@ -299,7 +303,7 @@ def spike_rates(
     return xr.Dataset(data, found.coordinates())
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def firing_rates(
     snapshot: Snapshot,
     *,
@@ -336,7 +340,7 @@ def firing_rates(
     return xr.DataArray(values, coords, ("trial", "time"), "firing_rates", attrs)
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_trains)
 def rate_features(
     snapshot: Snapshot,
     *,

@@ -1,6 +1,7 @@
 """Spike trains of chosen trials, read from a snapshot, with what trials are grouped by."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from ..base import Snapshot
 
 SPIKES = SPIKE_TIMES.name
 EVERYTHING = "all"
+_SELECTS = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,36 @@ def grouped(
     _, first = np.unique(group, return_index=True)
     labels = tuple(rows["label"].take(first).to_pylist())
     return np.asarray(rows["trial_id"].to_numpy(), np.int64), labels, group
+
+
+def reads_trains(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    """What `trains` and all that stands on it read: the trials, a table of spikes, and what conditions name."""
+    return tables_read(snapshot, ["trials", given["table"]], given)
+
+
+def tables_read(snapshot: Snapshot, tables: Sequence[str], given: Mapping[str, Any]) -> list[str]:
+    """Names of the tables that a question reads: these, and those that its conditions in SQL select from.
+
+    Parameters
+    ----------
+    given
+        Its arguments by name; those that are text may be SQL.
+    """
+    texts = [text for value in given.values() for text in _texts(value) if _SELECTS.search(text)]
+    named = [
+        name
+        for name in snapshot.tables
+        if any(re.search(rf"(?<![\w/.]){re.escape(name)}(?![\w/.])", text, re.IGNORECASE) for text in texts)
+    ]
+    return [*dict.fromkeys([*tables, *named])]
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple) else []
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 Traces stream from their chunks a block of trials at a time, so that memory does not grow with their number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from ...kernels.traces.voltages import Moments, quantiles
 from ...lake.errors import InputError
 from ..base import Snapshot
 from ..derive.kernels import kernel
+from .trains import tables_read
 
 # Samples in memory at a time: few enough to be in the cache when they are counted.
 BLOCK_BYTES = 8 * 2**20
@@ -48,6 +49,12 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
             f"trials of site {site!r} were sampled at different times; name one of its arrays: {', '.join(names)}"
         )
     return traces.recording(names[0])
+
+
+def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    """What questions about a site read: its arrays and, where there is a condition on trials, these."""
+    trials = [] if given["trials"] == "true" else ["trials"]
+    return [*Traces(snapshot.store).arrays_of(given["site"]), *tables_read(snapshot, trials, given)]
 
 
 def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
@@ -88,7 +95,7 @@ def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[n
     return rows
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_recordings)
 def voltage_statistics(
     snapshot: Snapshot, site: str = "soma", *, trials: str = "true", ddof: int = 0
 ) -> xr.Dataset:
@@ -121,7 +128,7 @@ def voltage_statistics(
     return _over_time(source, {"mean": found.mean, "sd": found.sd, "n": found.n})
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_recordings)
 def voltage_quantiles(
     snapshot: Snapshot,
     q: Sequence[float] = (0.05, 0.5, 0.95),
@@ -176,7 +183,7 @@ def _exact_quantiles(source: Recording, rows: npt.NDArray[np.int64], q: Sequence
     return found
 
 
-@kernel(version="1", whole=True)
+@kernel(version="1", whole=True, reads=reads_recordings)
 def voltage_density(
     snapshot: Snapshot,
     site: str = "soma",
@@ -226,7 +233,11 @@ def _density(
     return density
 
 
-@kernel(version="1", whole=True)
+def _reads_spikes_too(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    return [*dict.fromkeys([*reads_recordings(snapshot, given), "spike_times"])]
+
+
+@kernel(version="1", whole=True, reads=_reads_spikes_too)
 def spike_triggered_average(
     snapshot: Snapshot,
     site: str = "soma",

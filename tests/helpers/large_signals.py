@@ -54,7 +54,7 @@ def main(url: str) -> None:
     lake = neurolake.open(url, durable=False)
     for name in ("short", "long"):
         before = peak()
-        made = lfp.signal(f"reports/{name}", "ones", "cell", lake=lake)
+        made = lake.derive(lfp.signal, report=f"reports/{name}", coefficients="ones", by="cell")
     print(peak() - before, lake[f"reports/{name}"].nbytes, made.nbytes)
 
 

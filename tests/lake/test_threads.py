@@ -145,6 +145,6 @@ def answers(snapshot: Any) -> list[Any]:
         *(snapshot.sql(query).fetchall() for query in queries),
         float(snapshot["voltage/soma"][:].sum()),
         snapshot["trials"].to_arrow().num_rows,
-        snapshot.bin_activations("EI").values.sum(),
+        snapshot.activations.bin("EI").values.sum(),
         snapshot.store.value("voltage/soma/zarr.json"),
     ]

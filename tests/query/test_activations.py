@@ -219,4 +219,4 @@ def test_is_derived_once_and_found_again(lake: Lake) -> None:
     )
     assert first.path == again.path and len(lake.derived()) == 1
     kept = lake.head.xarray(first.path).compute().drop_vars(["stimulus", "t_stop", "trial_id"])
-    xr.testing.assert_equal(kept, lake.head.bin_activations(["EI"]))
+    xr.testing.assert_equal(kept, lake.head.activations.bin(["EI"]))

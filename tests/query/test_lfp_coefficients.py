@@ -201,7 +201,7 @@ def without(*names):
         (cells(), {"method": "magic"}, "method is 'magic'"),
         (cells(), {"method": "csd"}, "not LineSource"),
         (cells(), {"dtype": "int8"}, "dtype is 'int8'"),
-        (cells(), {"center": "cell"}, "option 'center' is none of line"),
+        (cells(), {"center": "all"}, "option 'center' is none of line"),
         (cells(), {"soma": "ball"}, "soma is 'ball'"),
         (cells(), {"sigma": -1.0}, "sigma"),
         (cells(), {"contact_points": 3}, "give contact_radius too"),
@@ -254,7 +254,9 @@ def test_a_lake_keeps_coefficients_with_their_labels(lake, monkeypatch):
     columns = cells(50)
     store(lake, "segments/cells", columns)
     store_electrodes(lake, "probe", PROBE)
-    found = lfp.coefficients("segments/cells", "electrodes/probe", sigma=0.25, soma="line", lake=lake)
+    found = lake.derive(
+        lfp.coefficients, segments="segments/cells", electrodes="electrodes/probe", sigma=0.25, soma="line"
+    )
     expected = lfp.coefficients(columns, PROBE, sigma=0.25, soma="line")
     assert found.path.startswith("derived/lfp_coefficients/")
     labelled = found.xarray()
@@ -263,7 +265,9 @@ def test_a_lake_keeps_coefficients_with_their_labels(lake, monkeypatch):
         assert labelled[key].values.tolist() == expected[key].values.tolist()
     assert labelled.attrs["units"] == "mV/nA"
     commits = len(lake.log())
-    again = lfp.coefficients("segments/cells", "electrodes/probe", sigma=0.25, soma="line", lake=lake)
+    again = lake.derive(
+        lfp.coefficients, segments="segments/cells", electrodes="electrodes/probe", sigma=0.25, soma="line"
+    )
     assert (again.path, len(lake.log())) == (found.path, commits)
     assert lake.derived()[0].inputs.keys() == {"segments/cells", "electrodes/probe"}
 
@@ -275,10 +279,18 @@ def test_fields_of_a_lake(lake):
     store_field(lake, "a", field())
     store_field(lake, "b", field(slope=(0, 0, 1.0)))
     names = ("segments/cells", "electrodes/probe", "reciprocity")
-    found = lfp.coefficients(*names, fields={"0": "fields/a", "1": "fields/b"}, lake=lake)
+    found = lake.derive(
+        lfp.coefficients,
+        segments=names[0],
+        electrodes=names[1],
+        method=names[2],
+        fields={"0": "fields/a", "1": "fields/b"},
+    )
     middle = sum(ends(columns)) / 2
     np.testing.assert_allclose(found[...], np.stack([middle @ [1, 2, 3], middle[:, 2]]) / 2)
-    one = lfp.coefficients(*names, fields="fields/a", lake=lake)
+    one = lake.derive(
+        lfp.coefficients, segments=names[0], electrodes=names[1], method=names[2], fields="fields/a"
+    )
     np.testing.assert_allclose(one[...], np.stack([middle @ [1, 2, 3]] * 2) / 2)
 
 
@@ -288,12 +300,16 @@ def test_nothing_is_written_when_a_field_is_too_small(lake):
     store_field(lake, "small", field((-50.0, 50.0)))
     before = lake.head.commit.id
     with pytest.raises(neurolake.InputError, match="'0', '1', '2', '3', '4'"):
-        lfp.coefficients(
-            "segments/cells", "electrodes/probe", "reciprocity", fields="fields/small", lake=lake
+        lake.derive(
+            lfp.coefficients,
+            segments="segments/cells",
+            electrodes="electrodes/probe",
+            method="reciprocity",
+            fields="fields/small",
         )
     assert lake.head.commit.id == before
     with pytest.raises(neurolake.NotFoundError):
-        lfp.coefficients("segments/none", "electrodes/probe", lake=lake)
+        lake.derive(lfp.coefficients, segments="segments/none", electrodes="electrodes/probe")
 
 
 # BlueRecording
@@ -311,7 +327,9 @@ def test_bluerecording_from_end_to_end(shared_data, lake):
     (segments,) = ingest_segments(lake, nodes, shapes, report=report, axon="bluerecording").nodes
     contacts = read_electrodes(folder / "electrodes.csv")
     probe = store_electrodes(lake, "e2e", contacts)
-    found = lfp.coefficients(segments, probe, sigma=0.277, minimum_distance=None, lake=lake)
+    found = lake.derive(
+        lfp.coefficients, segments=segments, electrodes=probe, sigma=0.277, minimum_distance=None
+    )
     with h5py.File(folder / "coeffs.h5") as file:
         expected = file["electrodes/S1nonbarrel_neurons/scaling_factors"][:].T
     # Potentials are V/nA there; ObjectiveCSD counts, and the last column is ones.
@@ -332,6 +350,8 @@ def test_bluerecording_reciprocity_through_a_lake(shared_data, lake):
     for name in ("pot", "E"):
         store_field(lake, name, read_sim4life(folder / f"br_onecell_field_{name}.h5"))
     fields = {"a": "fields/pot", "b": "fields/E"}
-    found = lfp.coefficients("segments/cell", "electrodes/two", fields=fields, lake=lake)
+    found = lake.derive(
+        lfp.coefficients, segments="segments/cell", electrodes="electrodes/two", fields=fields
+    )
     expected = 1000 * np.stack([known["Reciprocity"], known["DipoleReciprocity"]])
     np.testing.assert_allclose(found[...], expected, rtol=1e-9, atol=0)

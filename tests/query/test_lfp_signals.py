@@ -72,7 +72,9 @@ def write_coefficients(lake, columns):
     with lake.transaction("segments") as transaction:
         transaction.write_table("segments/cells", pa.table(columns))
     store_electrodes(lake, "probe", lfp.laminar_probe(3, 50, first=(250, 0, 0)))
-    return lfp.coefficients("segments/cells", "electrodes/probe", soma="line", lake=lake).path
+    return lake.derive(
+        lfp.coefficients, segments="segments/cells", electrodes="electrodes/probe", soma="line"
+    ).path
 
 
 # Sums
@@ -239,9 +241,9 @@ def test_arrays_without_labels_are_refused(case):
 def test_a_lake_keeps_signals_with_their_labels(case, lake):
     columns, factors, report = case
     name, known = write_report(lake, report), write_coefficients(lake, columns)
-    whole = lfp.signal(name, known, lake=lake)
+    whole = lake.derive(lfp.signal, report=name, coefficients=known)
     np.testing.assert_allclose(whole[...], lfp.signal(report, factors), rtol=1e-12)
-    grouped = lfp.signal(name, known, "mtype", lake=lake, t_start=1.0)
+    grouped = lake.derive(lfp.signal, report=name, coefficients=known, by="mtype", t_start=1.0)
     labelled = grouped.xarray()
     expected = lfp.signal(report, factors, "mtype", nodes=NODES, t_start=1.0)
     np.testing.assert_allclose(labelled, expected, rtol=1e-12)
@@ -251,7 +253,7 @@ def test_a_lake_keeps_signals_with_their_labels(case, lake):
     assert labelled["z"].values.tolist() == [0, -50, -100]
     assert labelled.attrs["units"] == "mV"
     assert {own.kernel for own in lake.derived()} == {"lfp_coefficients", "lfp_signal"}
-    assert lfp.signal(name, known, lake=lake).path == whole.path
+    assert lake.derive(lfp.signal, report=name, coefficients=known).path == whole.path
 
 
 def test_a_lakes_report_in_another_order_and_its_units(case, lake):
@@ -261,9 +263,9 @@ def test_a_lakes_report_in_another_order_and_its_units(case, lake):
     name = write_report(lake, report, units="mV", order=mixed, dtype=np.float32)
     before = lake.head.commit.id
     with pytest.raises(neurolake.InputError, match="'mV'"):
-        lfp.signal(name, known, lake=lake)
+        lake.derive(lfp.signal, report=name, coefficients=known)
     assert lake.head.commit.id == before
-    found = lfp.signal(name, known, "cell", units="nA", lake=lake)
+    found = lake.derive(lfp.signal, report=name, coefficients=known, by="cell", units="nA")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[...], lfp.signal(report, factors, "cell"), atol=1e-5)
 
@@ -272,8 +274,8 @@ def test_nobody_knows_the_nodes_of_a_report(case, lake):
     columns, _, report = case
     name, known = write_report(lake, report, "elsewhere"), write_coefficients(lake, columns)
     with pytest.raises(neurolake.InputError, match="which nodes 'elsewhere' is about"):
-        lfp.signal(name, known, "mtype", lake=lake)
-    found = lfp.signal(name, known, "mtype", nodes="nodes/run/cells", lake=lake)
+        lake.derive(lfp.signal, report=name, coefficients=known, by="mtype")
+    found = lake.derive(lfp.signal, report=name, coefficients=known, by="mtype", nodes="nodes/run/cells")
     assert found.shape == (3, 3, 11)
 
 
@@ -323,20 +325,26 @@ def neuron(shared_data, lake):
 
 def test_report_times_electrodes_is_the_expected_signal(neuron, lake):
     options = {"sigma": float(neuron["sigma"]), "soma": "line"}
-    factors = lfp.coefficients("segments/cell", "electrodes/probe", **options, lake=lake)
-    found = lfp.signal("reports/n/i_membrane/cell", factors.path, lake=lake)
+    factors = lake.derive(
+        lfp.coefficients, segments="segments/cell", electrodes="electrodes/probe", **options
+    )
+    found = lake.derive(lfp.signal, report="reports/n/i_membrane/cell", coefficients=factors.path)
     expected = lake["reports/n/lfp_line_expected/cell"][...].T
     currents = lake["reports/n/i_membrane/cell"][...]
     scale = np.abs(factors[...]) @ np.abs(currents.T)
     assert found.dtype == np.float32
     assert (np.abs(found[...] - expected) <= 5e-6 * scale).all()
-    exact = lfp.signal("reports/n/i_membrane/cell", factors.path, dtype="float64", lake=lake)
+    exact = lake.derive(
+        lfp.signal, report="reports/n/i_membrane/cell", coefficients=factors.path, dtype="float64"
+    )
     np.testing.assert_allclose(exact[...], expected, rtol=2 * np.finfo(np.float32).eps)
 
 
 def test_weights_that_came_with_a_simulation(neuron, lake):
     options = {"sigma": float(neuron["sigma"]), "soma": "line"}
-    ours = lfp.coefficients("segments/cell", "electrodes/probe", **options, lake=lake).xarray()
+    ours = lake.derive(
+        lfp.coefficients, segments="segments/cell", electrodes="electrodes/probe", **options
+    ).xarray()
     theirs = lfp.weights(lake, "electrodes/n/electrodes_line/cell", "reports/n/i_membrane/cell").xarray()
     np.testing.assert_allclose(theirs, ours, rtol=1e-9)
     for key in ("electrode", "node_id", "section_id", "segment_id"):
@@ -346,8 +354,10 @@ def test_weights_that_came_with_a_simulation(neuron, lake):
 def test_membrane_currents_of_a_cell_add_up_to_what_was_injected(neuron, lake):
     sphere = lfp.Electrodes(["all"], np.zeros((1, 3)), ["ObjectiveCSD_Sphere"], radius=np.array([1e6]))
     store_electrodes(lake, "sphere", sphere)
-    factors = lfp.coefficients("segments/cell", "electrodes/sphere", lake=lake)
-    found = lfp.signal("reports/n/i_membrane/cell", factors.path, dtype="float64", lake=lake)[0]
+    factors = lake.derive(lfp.coefficients, segments="segments/cell", electrodes="electrodes/sphere")
+    found = lake.derive(
+        lfp.signal, report="reports/n/i_membrane/cell", coefficients=factors.path, dtype="float64"
+    )[0]
     assert set(np.abs(found.round(4)).tolist()) == {0.0, 1.48, 1.5}
     np.testing.assert_allclose(found, found.round(2), atol=1e-5)
 
@@ -411,7 +421,9 @@ def test_weights_come_back_through_a_lake(case, lake, tmp_path):
     volts = lfp.weights(lake, "electrodes/run/weights/cells", name, units="V/nA")
     np.testing.assert_array_equal(volts[...], 1000 * factors.values)
     np.testing.assert_allclose(
-        lfp.signal(name, found.path, lake=lake)[...], lfp.signal(report, factors), rtol=1e-12
+        lake.derive(lfp.signal, report=name, coefficients=found.path)[...],
+        lfp.signal(report, factors),
+        rtol=1e-12,
     )
     with pytest.raises(neurolake.InputError, match="weights are in 'kV/nA'"):
         lfp.weights(lake, "electrodes/run/weights/cells", name, units="kV/nA")
@@ -450,6 +462,6 @@ def test_workers_of_a_cluster_compute_and_store_blocks(case, lake, scheduler, mo
     monkeypatch.setattr(lfp_products, "BLOCK_BYTES", 500)
     with Client(scheduler):
         known = write_coefficients(lake, columns)
-        found = lfp.signal(name, known, "cell", lake=lake)
+        found = lake.derive(lfp.signal, report=name, coefficients=known, by="cell")
     np.testing.assert_array_equal(lake[known][...], factors)
     np.testing.assert_allclose(found[...], lfp.signal(report, factors, "cell"), rtol=1e-12)

@@ -48,7 +48,7 @@ READERS: dict[str, tuple[Callable[[Any], Any], Callable[[int], Any]]] = {
     "table as dask": (lambda lake: lake["t"].dask()["y"].sum().compute(), lambda n: 2.0 * n),
     "sql": (lambda lake: lake.sql("select sum(y) from t").fetchall(), lambda n: [(2.0 * n,)]),
     "lazy counts": (
-        lambda lake: int(lake.head.bin_activations(lazy=True).sum()),
+        lambda lake: int(lake.head.activations.bin(lazy=True).sum()),
         lambda n: n + 1,
     ),
     "derived": (lambda lake: lake.derive(total, "t"), lambda n: 2.0 * n),
@@ -70,7 +70,7 @@ def test_reads_what_is_there_now(tmp_path: Path) -> None:
 
 def test_what_was_planned_before_says_so(tmp_path: Path) -> None:
     planned = make(tmp_path / "lake", 1)
-    tasks = [planned["a"].dask(), planned["t"].dask()["y"], planned.head.bin_activations(lazy=True).data]
+    tasks = [planned["a"].dask(), planned["t"].dask()["y"], planned.head.activations.bin(lazy=True).data]
     shutil.rmtree(tmp_path / "lake")
     make(tmp_path / "lake", 2)
     for task in tasks:

@@ -1,0 +1,93 @@
+"""Reports and circuits of a snapshot, by name."""
+
+from collections.abc import Iterator, Mapping
+
+from ..noun import Noun
+from .contents import Circuit, circuit, circuit_names
+from .reports import ElectrodeWeights, Report, report, report_names, weights, weights_names
+
+
+class Reports(Noun, Mapping[str, Report]):
+    """Reports by name: ``snapshot.reports["reports/run1/soma"].to_pandas(t_stop=100.0)``.
+
+    Where a report has one population, its name may leave that out, and the folder ``reports/`` as well.
+    """
+
+    def __getitem__(self, name: str) -> Report:
+        """A report.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name; lists those there are.
+        InputError
+            Its frames are not equally far apart.
+        """
+        return report(self.snapshot, name if name.startswith("reports/") else f"reports/{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(report_names(self.snapshot))
+
+    def __len__(self) -> int:
+        return len(report_names(self.snapshot))
+
+    def __contains__(self, name: object) -> bool:
+        return name in report_names(self.snapshot)
+
+    __eq__, __hash__ = Noun.__eq__, Noun.__hash__
+
+    def __repr__(self) -> str:
+        return f"<Reports of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+
+
+class WeightsByName(Noun, Mapping[str, ElectrodeWeights]):
+    """Weights of electrodes by name; names may be shortened as those of `Reports`."""
+
+    def __getitem__(self, name: str) -> ElectrodeWeights:
+        """Weights.
+
+        Raises
+        ------
+        NotFoundError
+            There are none of that name; lists those there are.
+        """
+        return weights(self.snapshot, name if name.startswith("electrodes/") else f"electrodes/{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(weights_names(self.snapshot))
+
+    def __len__(self) -> int:
+        return len(weights_names(self.snapshot))
+
+    def __contains__(self, name: object) -> bool:
+        return name in weights_names(self.snapshot)
+
+    __eq__, __hash__ = Noun.__eq__, Noun.__hash__
+
+    def __repr__(self) -> str:
+        return f"<Weights of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+
+
+class Circuits(Noun, Mapping[str, Circuit]):
+    """Circuits by name: ``snapshot.circuits["run1"].nodes["cells"].to_pandas()``."""
+
+    def __getitem__(self, name: str) -> Circuit:
+        """A circuit.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name; lists those there are.
+        """
+        return circuit(self.snapshot, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(circuit_names(self.snapshot))
+
+    def __len__(self) -> int:
+        return len(circuit_names(self.snapshot))
+
+    __eq__, __hash__ = Noun.__eq__, Noun.__hash__
+
+    def __repr__(self) -> str:
+        return f"<Circuits of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
