@@ -33,8 +33,9 @@ test-deep: install ## the store's random tests at length: minutes of versions, k
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
 		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py
 
-docs: install ## write docs/data.md
+docs: install ## write docs/data.md and docs/types.md
 	$(BIN)/python -m neurolake.catalog.vocabulary.page docs/data.md
+	$(BIN)/python tests/helpers/type_table.py docs/types.md
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,10 +1,15 @@
 """Names of content: BLAKE3-256 digests, and the one JSON text that a value has."""
 
 import json
+import os
 import re
+from collections.abc import Mapping
+from datetime import date
+from datetime import time as clock
 from pathlib import Path
 from typing import Any, NewType
 
+import numpy as np
 from blake3 import blake3
 
 from .errors import CorruptObjectError, InputError
@@ -13,6 +18,8 @@ Digest = NewType("Digest", str)
 """64 lower-case hexadecimal digits."""
 
 HASH_NAME = "blake3-256"
+LARGEST_ARRAY = 4096
+"""Elements of an array that may stand among attributes or parameters."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -55,7 +62,15 @@ def equal_json(one: Any, other: Any) -> bool:
 
 
 def plain_json(value: Any, what: str) -> Any:
-    """*value* as it will be when it is read back: lists for tuples, text for the keys of objects.
+    """Return *value* as it will be when it is read back.
+
+    NumPy's scalars become Python's, small arrays and tuples lists; dates and times their ISO 8601 text, paths their text; keys
+    of objects become text as JSON writes them.
+
+    Parameters
+    ----------
+    what
+        What the value is, for the error.
 
     Raises
     ------
@@ -63,8 +78,45 @@ def plain_json(value: Any, what: str) -> Any:
         JSON cannot say it.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(_plain(value), ensure_ascii=False)
         text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what} must be JSON in UTF-8, which cannot say {error.object[error.start]!r}, half of a character"
+        ) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{what} must be JSON (text, numbers, lists, objects): {error}") from None
     return json.loads(text)
+
+
+def plain_value(value: Any) -> Any:
+    """Return the plain value of a scalar of NumPy, a date, a time or a path; every other value itself."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biufSU":
+        return value.item()
+    if isinstance(value, np.datetime64):
+        return str(value)
+    if isinstance(value, date | clock):
+        return value.isoformat()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _plain(value: Any) -> Any:
+    value = plain_value(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.ndarray):
+        if value.size > LARGEST_ARRAY:
+            raise ValueError(
+                f"an array of {value.size} elements is too large; store it as an array of the lake"
+            )
+        return _plain(value.tolist())
+    return value
+
+
+def _key(key: Any) -> Any:
+    key = plain_value(key)
+    if isinstance(key, str | int | float | bool) or key is None:
+        return key
+    raise TypeError(f"a key is text or a number, not {type(key).__name__}")

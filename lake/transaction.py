@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as pds
@@ -18,9 +17,10 @@ import pyarrow.dataset as pds
 from .data import tables
 from .data.arrays import Array, append_rows, create_array
 from .data.codecs import BLOSC_LZ4
-from .data.parquet import as_arrow, write_files
-from .data.parquet import plain as plain_table
+from .data.parquet import write_files
 from .data.rewriting import renamed, without_rows
+from .data.types import as_array, as_arrow
+from .data.types import plain as plain_table
 from .data.zarrstore import ZarrStore
 from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
@@ -139,7 +139,7 @@ class Transaction:
         table = plain_table(as_arrow(table))
         meta = {
             "fields": fields_of(table.schema),
-            "doc": doc,
+            "doc": plain_json(doc, "doc"),
             "sorted_by": list(sorted_by),
             "attributes": plain_json(dict(attributes or {}), "attributes"),
         }
@@ -288,8 +288,13 @@ class Transaction:
             Shape of a chunk; about 1 MiB along the first axis by default.
         codec
             Zarr v3 JSON of the compressor.
+
+        Raises
+        ------
+        InputError
+            The values are no array that Zarr can hold (`data.types`); says what to use instead.
         """
-        data = np.asarray(values)
+        data = as_array(values, name)
         array = create_array(
             self.store,
             name,
@@ -315,7 +320,7 @@ class Transaction:
         """
         self.drafts.check_open()
         array = self.array(name)
-        append_rows(array, np.asarray(values))
+        append_rows(array, as_array(values, name))
         return array
 
     def array(self, name: str) -> Array:

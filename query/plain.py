@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..lake.digest import plain_json
+from ..lake.digest import LARGEST_ARRAY, plain_json, plain_value
 from ..lake.errors import InputError
 
-LARGEST = 4096
 _FLOAT, _ARRAY = "$float", "$array"
 
 
 def plain(value: Any, what: str) -> Any:
     """JSON of a value: text, numbers, truth values, None, lists, mappings by text, and small NumPy arrays.
 
-    NumPy's scalars become Python's, tuples lists; NaN, infinities and arrays are objects that `restored`
+    NumPy's scalars become Python's, tuples lists, dates and times ISO 8601 text, paths text; NaN, infinities and arrays are objects that `restored`
     knows again.
 
     Parameters
@@ -27,7 +26,7 @@ def plain(value: Any, what: str) -> Any:
     Raises
     ------
     InputError
-        The value, or something in it, is of another kind, or an array has more than `LARGEST` elements.
+        The value, or something in it, is of another kind, or an array has more than `LARGEST_ARRAY` elements.
     """
     return plain_json(_plain(value, what), what)
 
@@ -48,7 +47,7 @@ def restored(value: Any) -> Any:
 def _plain(value: Any, what: str) -> Any:
     if isinstance(value, np.ndarray):
         return _plain_array(value, what)
-    scalar = value.item() if isinstance(value, np.generic) else value
+    scalar = plain_value(value)
     if isinstance(scalar, float):
         return float(scalar) if math.isfinite(scalar) else {_FLOAT: str(float(scalar))}
     if scalar is None or isinstance(scalar, bool | int | str):
@@ -66,9 +65,9 @@ def _plain(value: Any, what: str) -> Any:
 
 
 def _plain_array(value: np.ndarray[Any, Any], what: str) -> Any:
-    if value.size > LARGEST or value.dtype.kind not in "biufU":
+    if value.size > LARGEST_ARRAY or value.dtype.kind not in "biufU":
         raise InputError(
-            f"{what} is an array of {value.size} elements of type {value.dtype}; at most {LARGEST} numbers or "
+            f"{what} is an array of {value.size} elements of type {value.dtype}; at most {LARGEST_ARRAY} numbers or "
             "texts are allowed here: store it in the lake and name it as an input"
         )
     return {_ARRAY: _plain(value.tolist(), what), "dtype": value.dtype.newbyteorder("=").str.lstrip("<=|")}

@@ -16,7 +16,7 @@ import zarr
 from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import StorePath
 
-from ..digest import Digest, digest_of
+from ..digest import Digest, digest_of, plain_json
 from ..errors import InputError, NotFoundError
 from ..names import checked_name
 from ..nodes.entry import Entry
@@ -25,6 +25,7 @@ from ..nodes.node import Node
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
 from .codecs import BLOSC_LZ4, Codec, chunk_statistics
+from .types import stored_dtype
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
@@ -189,7 +190,10 @@ def create_array(
     codec: Mapping[str, Any] = BLOSC_LZ4,
 ) -> Array:
     """An empty array of a store that can be written; the keywords are those of `Transaction.write_array`."""
-    kind = np.dtype(dtype)
+    kind = stored_dtype(dtype, name)
+    described = plain_json(
+        {"attributes": attributes or {}, "dimensions": dimension_names}, "what describes an array"
+    )
     # zarr-python writes the metadata, into a scratch store: it knows the document, and adds no parent groups.
     scratch = zarr.create_array(
         {},
@@ -199,8 +203,8 @@ def create_array(
         compressors=[dict(codec)],
         filters=[],
         fill_value=np.nan if kind.kind == "f" else None,
-        dimension_names=dimension_names,
-        attributes=dict(attributes or {}),
+        dimension_names=described["dimensions"],
+        attributes=described["attributes"],
     )
     store.drafts.put(checked_name(name), "array", metadata_document(scratch), {})
     return Array.of(store, name)

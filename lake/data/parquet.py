@@ -9,53 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..errors import InputError
 from ..nodes.entry import Entry
 from ..objects.store import ObjectWriter
 from ..threads import mapped
 
 ROW_GROUP = 2**20
-
-
 FILE_ROWS = 2 * ROW_GROUP
-
-
 SUFFIX = ".parquet"
-
-
 _LONGEST_STATISTIC = 64
-
-
 _SAMPLED_ROWS = 65536
-
-
-# What a file's bounds can be trusted for: NaN lies outside the bounds of real numbers.
-_BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
-
-
-def plain(table: pa.Table) -> pa.Table:
-    """*table* without dictionaries, chunking or pandas' metadata: one stored form for equal content.
-
-    Raises
-    ------
-    InputError
-        Two columns have one name.
-    """
-    if len(set(table.column_names)) < table.num_columns:
-        raise InputError(f"columns need different names, not {', '.join(table.column_names)}")
-    fields = [
-        pa.field(field.name, _plain_type(field.type), field.nullable, field.metadata)
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields)).combine_chunks()
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_large_string(kind):
-        return pa.string()
-    return kind
 
 
 def write_files(table: pa.Table, writer: ObjectWriter) -> list[Entry]:
@@ -196,18 +158,3 @@ def _fits(value: object) -> bool:
 def _knows_bounds(part: pq.Statistics) -> bool:
     # Parquet leaves out bounds where all is null or NaN, and where they are too long.
     return part.has_min_max or not part.num_values or part.physical_type in ("FLOAT", "DOUBLE")
-
-
-def as_arrow(table: Any) -> pa.Table:
-    """Rows of Arrow or pandas as Arrow's.
-
-    Raises
-    ------
-    InputError
-        It is neither.
-    """
-    if isinstance(table, pa.Table):
-        return table
-    if hasattr(table, "columns") and hasattr(table, "index"):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
-    raise InputError(f"a table is a pyarrow.Table or a pandas.DataFrame, not {type(table).__name__}")

@@ -31,7 +31,10 @@ def without_rows(table: Table, where: pds.Expression, writer: ObjectWriter) -> t
             kept.append(entry)
             continue
         rows = table.rows_of(entry)
-        rest = rows.filter(~pc.coalesce(where, pc.scalar(False)))
+        try:
+            rest = rows.filter(~pc.coalesce(where, pc.scalar(False)))
+        except (pa.ArrowException, OverflowError) as error:
+            raise table.unreadable(error, [entry], asked=True) from error
         deleted += rows.num_rows - rest.num_rows
         if rest.num_rows == rows.num_rows:
             kept.append(entry)

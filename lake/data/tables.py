@@ -10,21 +10,15 @@ import pyarrow.dataset as pds
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
-from ..errors import CorruptObjectError, InputError
+from ..digest import digest_of_file
+from ..errors import CorruptObjectError, FormatError, InputError
 from ..nodes.entry import Entry
 from ..nodes.node import Node
 from ..objects.store import Address, ObjectStore
-from .parquet import _BOUNDED, plain
+from .types import BY_NAME, plain
 
-_UNITS = ("s", "ms", "us", "ns")
-_SCALARS = [
-    *(pa.type_for_alias(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    *(pa.float16(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.null()),
-    *(pa.date32(), pa.date64()),
-    *(pa.timestamp(unit, zone) for unit in _UNITS for zone in (None, "UTC")),
-    *(pa.duration(unit) for unit in _UNITS),
-]
-_TYPES = {str(kind): kind for kind in (*_SCALARS, *map(pa.list_, _SCALARS))}
+# What a file's bounds can be trusted for: NaN lies outside the bounds of real numbers.
+_BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
 
 
 class Table:
@@ -121,7 +115,37 @@ class Table:
         try:
             return plain(pq.read_table(self._path(entry), partitioning=None))
         except (pa.ArrowException, OSError) as error:
-            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
+            raise self.unreadable(error, [entry]) from error
+
+    def unreadable(
+        self, error: Exception, files: Sequence[Entry] | None = None, asked: bool = False
+    ) -> Exception:
+        """Return what to raise where Parquet files could not be read: only bytes without their digest are damaged.
+
+        Parameters
+        ----------
+        error
+            What Arrow or DuckDB said.
+        files
+            Those that were read; all by default.
+        asked
+            Whether something was asked of the rows, which may be what failed.
+        """
+        for entry in self.files if files is None else files:
+            path = self._objects.local_path(entry.digest, entry.place)
+            if not path.is_file() or digest_of_file(path) != entry.digest:
+                return CorruptObjectError(
+                    f"table {self.name!r} cannot be read: {path} is damaged or missing: {error}"
+                )
+        if asked:
+            unsigned = [field["name"] for field in self.fields if field["type"] == "uint64"]
+            hint = (
+                f"; give numbers for {', '.join(unsigned)} as pyarrow.scalar(n, 'uint64')" if unsigned else ""
+            )
+            return InputError(f"table {self.name!r} cannot be asked so: {error}{hint}")
+        return FormatError(
+            f"table {self.name!r} cannot be read, although its files are as they were written: {error}"
+        )
 
     def to_arrow(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> pa.Table:
         """Rows as an Arrow table.
@@ -150,8 +174,8 @@ class Table:
             if not paths:
                 return schema.empty_table().select(columns or schema.names)
             return pds.dataset(paths, schema, format="parquet").to_table(columns=columns, filter=where)
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptObjectError(f"table {self.name!r} cannot be read: {error}") from error
+        except (pa.ArrowException, OSError, OverflowError) as error:
+            raise self.unreadable(error, files, asked=where is not None) from error
 
     def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
         """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
@@ -161,7 +185,7 @@ class Table:
         """Arrow schema of the columns, their documentation as metadata."""
         if not self.files:
             raise CorruptObjectError(f"table {self.name!r} has no files; one without rows has an empty one")
-        fields = [_TYPES.get(str(field["type"])) for field in self.fields]
+        fields = [BY_NAME.get(str(field["type"])) for field in self.fields]
         if None not in fields:
             return pa.schema([_arrow_field(field) for field in self.fields])
         # Types with parts of their own are told by the files.
@@ -172,7 +196,7 @@ class Table:
         try:
             if where is not None:
                 schema.empty_table().filter(where)
-        except (pa.ArrowException, TypeError) as error:
+        except (pa.ArrowException, TypeError, OverflowError) as error:
             raise InputError(f"table {self.name!r} cannot be filtered so: {error}") from error
 
     def check_columns(self, columns: Sequence[str] | None) -> None:
@@ -192,7 +216,11 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -
     # Fragments are named by ordinal: a file may be in a table twice.
     fragments = [form.make_fragment(str(at), disk, _bounds(entry, schema)) for at, entry in enumerate(files)]
     dataset = pds.FileSystemDataset(fragments, schema, form, disk)
-    return tuple(files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+    try:
+        return tuple(files[int(fragment.path)] for fragment in dataset.get_fragments(where))
+    except pa.ArrowException:
+        # What Arrow cannot compare rules nothing out; who reads the rows is told.
+        return tuple(files)
 
 
 def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
@@ -200,20 +228,21 @@ def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
     known = pds.scalar(True)
     nested = {field.name for field in schema if pa.types.is_nested(field.type)}
     for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
-        # A file from before the column was widened has bounds of another type: cast by the comparison.
         index = schema.get_field_index(column)
         # Files from before bounds were told of whole columns only: those of a part of *nested* have its path.
         if any(column.startswith(f"{name}.") for name in nested):
             continue
-        if index < 0 or low is None or str(schema.field(index).type) not in _BOUNDED:
+        if index < 0 or low is None or str(kind := schema.field(index).type) not in _BOUNDED:
             continue
-        within = (pds.field(column) >= low) & (pds.field(column) <= high)
+        # Given their type, bounds may be above what an int64 holds.
+        least, most = pa.scalar(low, kind), pa.scalar(high, kind)
+        within = (pds.field(column) >= least) & (pds.field(column) <= most)
         known = known & (within | pds.field(column).is_null() if nulls else within)
     return known
 
 
 def _arrow_field(field: Mapping[str, Any]) -> pa.Field:
-    kind = _TYPES[str(field["type"])]
+    kind = BY_NAME[str(field["type"])]
     return pa.field(field["name"], kind, field.get("nullable", True), field.get("doc") or None)
 
 

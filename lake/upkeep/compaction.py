@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..data.parquet import ROW_GROUP, plain, write_file
+from ..data.parquet import ROW_GROUP, write_file
+from ..data.types import plain
 from ..errors import NotFoundError
 from ..history.log import MAIN, Commit
 from ..history.trees import History

@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ...lake import Snapshot, Table, Transaction
-from ...lake.data.parquet import plain as plain_table
 from ...lake.data.parquet import write_file
+from ...lake.data.types import plain as plain_table
 from ...lake.errors import CorruptObjectError
 from ...lake.nodes.entry import Entry
 from ...lake.nodes.fields import fields_of

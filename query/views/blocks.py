@@ -18,8 +18,8 @@ import pyarrow as pa
 from ...lake import Transaction
 from ...lake.data.arrays import CHUNK_BYTES, create_array, encode_chunks
 from ...lake.data.codecs import Codec
-from ...lake.data.parquet import plain as plain_table
 from ...lake.data.parquet import write_files
+from ...lake.data.types import plain as plain_table
 from ...lake.errors import InputError
 from ...lake.nodes.entry import Entry
 from ...lake.nodes.fields import fields_of

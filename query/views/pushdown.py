@@ -62,8 +62,14 @@ def condition(predicate: Any, rows: Rows) -> pds.Expression | None:
     if not isinstance(left, Projection) or left.frame._name != rows._name or left.ndim != 1:
         return None
     name = left.columns[0]
-    if not _alike(rows.func.schema.field(name).type, right):
+    stored = rows.func.schema.field(name).type
+    if not _alike(stored, right):
         return None
+    if stored == pa.uint64():
+        # Arrow would compare with an int64, and fail where the column has more than that holds.
+        if right < 0 or type(right) is not int:
+            return None
+        right = pa.scalar(right, stored)
     return _COMPARISONS[kind](pds.field(name), right)
 
 

@@ -333,7 +333,8 @@ def at(step: str, action: Callable[[], Any]) -> Callable[[str], None]:
 
 def cooperating(lake: Lake) -> Any:
     """A transaction whose file another process wrote."""
-    from neurolake.lake.data.parquet import plain, write_file
+    from neurolake.lake.data.parquet import write_file
+    from neurolake.lake.data.types import plain
     from neurolake.lake.nodes.fields import fields_of
     from neurolake.lake.objects.store import ObjectWriter
 

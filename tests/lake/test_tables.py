@@ -113,7 +113,7 @@ class TestWriting:
 
     def test_two_columns_of_one_name(self, lake: Lake) -> None:
         twice = pa.table([pa.array([1]), pa.array([2])], names=["x", "x"])
-        with pytest.raises(InputError, match="different names, not x, x"):
+        with pytest.raises(InputError, match="different names; two are called 'x'"):
             lake.transaction("write").write_table("t", twice)
 
 
