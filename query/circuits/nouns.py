@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from ...catalog.vocabulary.reports import REPORT, WEIGHTS
 from ..noun import Noun
 from .contents import Circuit, circuit, circuit_names
 from .reports import ElectrodeWeights, Report, report, report_names, weights, weights_names
@@ -23,7 +24,7 @@ class Reports(Noun, Mapping[str, Report]):
         InputError
             Its frames are not equally far apart.
         """
-        return report(self.snapshot, name if name.startswith("reports/") else f"reports/{name}")
+        return report(self.snapshot, _whole(name, REPORT.folder))
 
     def __iter__(self) -> Iterator[str]:
         return iter(report_names(self.snapshot))
@@ -51,7 +52,7 @@ class WeightsByName(Noun, Mapping[str, ElectrodeWeights]):
         NotFoundError
             There are none of that name; lists those there are.
         """
-        return weights(self.snapshot, name if name.startswith("electrodes/") else f"electrodes/{name}")
+        return weights(self.snapshot, _whole(name, WEIGHTS.folder))
 
     def __iter__(self) -> Iterator[str]:
         return iter(weights_names(self.snapshot))
@@ -91,3 +92,8 @@ class Circuits(Noun, Mapping[str, Circuit]):
 
     def __repr__(self) -> str:
         return f"<Circuits of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+
+
+def _whole(name: str, folder: str) -> str:
+    """A name with the folder that people may leave out."""
+    return name if name.startswith(folder) else folder + name
