@@ -12,11 +12,12 @@ from .data.parquet import ROW_GROUP
 from .digest import HASH_NAME, canonical_json
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .history.ancestry import ancestors
-from .history.diff import NodeChange, diff
-from .history.log import MAIN, Commit, Log, Reference, new_uuid
+from .history.diff import Changes, diff
+from .history.log import MAIN, Commit, Commits, Log, Reference, new_uuid
 from .history.refs import Refs
 from .history.trees import History
 from .nodes.node import tree_digest, tree_json
+from .nodes.shown import About, Shown
 from .objects.identity import FORMAT_VERSION, MARKER, check_identity, identity_at
 from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
@@ -27,11 +28,12 @@ from .transaction import Transaction
 from .upkeep.compaction import Compaction, compact
 from .upkeep.expiry import Expiry, expire
 from .upkeep.garbage import GRACE, Garbage, collect
+from .upkeep.status import Status, status
 from .upkeep.transfer import copy_everything, push, send
 from .upkeep.verification import Findings, Progress, verify
 
 
-class Lake(Mapping[str, Any]):
+class Lake(Shown, Mapping[str, Any]):
     """A versioned store of arrays, tables and files.
 
     As a mapping it holds the nodes of the newest commit of its main branch.
@@ -113,9 +115,15 @@ class Lake(Mapping[str, Any]):
                 raise
             return cls.create(lake)
 
-    def __repr__(self) -> str:
+    def _about(self) -> About:
         tip = self._history.log.tip()
-        return f"<Lake {self.storage.url}: {len(self.head.tree)} nodes at commit {tip.id[:8]}>"
+        tree = self._history.tree(tip)
+        line = f"<Lake {self.storage.url}: {len(tree)} nodes at commit {tip.id[:8]}>"
+        return About(line, self.status().facts, ("node", "kind"), [(n, tree[n].kind) for n in tree])
+
+    def status(self) -> Status:
+        """Return where the lake stands: its branches and tags, what it holds, and what is condemned."""
+        return status(self._history)
 
     def __eq__(self, other: object) -> bool:
         # Not as mappings: two lakes that hold the same are two lakes.
@@ -182,9 +190,9 @@ class Lake(Mapping[str, Any]):
         """A commit by its place in the log, which finds it faster than its id alone."""
         return self.snapshot_type(self._history, self._history.log.read(reference))
 
-    def log(self, ref: str | datetime = MAIN) -> list[Commit]:
+    def log(self, ref: str | datetime = MAIN) -> Commits:
         """Commits from *ref* back to the first, newest first."""
-        return list(ancestors(self._history.log, self._history.resolve(ref)))
+        return Commits(ancestors(self._history.log, self._history.resolve(ref)))
 
     @property
     def branches(self) -> Refs:
@@ -196,7 +204,7 @@ class Lake(Mapping[str, Any]):
         """Tags by name; made, moved and deleted through it."""
         return Refs(self._history, "tags", default_author())
 
-    def diff(self, old: str | datetime, new: str | datetime = MAIN) -> list[NodeChange]:
+    def diff(self, old: str | datetime, new: str | datetime = MAIN) -> Changes:
         """What changed from one commit to another, node by node."""
         return diff(self.at(old).tree, self.at(new).tree)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConflictError, ReadOnlyError
+from .history.diff import Changes, diff
 from .history.merge import changes_between, merged
 from .nodes.entries import Entries, ReadShard
 from .nodes.entry import Entry
@@ -135,6 +136,10 @@ class Drafts(Mapping[str, Node]):
             if (node and node.digest) != (old and old.digest):
                 found[name] = node
         return found
+
+    def summary(self) -> Changes:
+        """What the edits amount to, node by node."""
+        return diff(self._tree, dict(self))
 
     def rebase(self, tree: Tree) -> None:
         """Make the edits start from *tree*, which another writer committed meanwhile.

@@ -9,12 +9,20 @@ from .data.tables import Table
 from .data.zarrstore import ZarrStore
 from .errors import CorruptObjectError, NotFoundError
 from .history.ancestry import ancestors
-from .history.log import Commit, Log
+from .history.log import Commit, Commits, Log
 from .history.trees import History
 from .nodes.node import Kind, Node, Tree
+from .nodes.shown import About, Shown
 from .objects.store import ObjectStore
 
 Opened = TypeVar("Opened")
+
+
+def _size(node: Node) -> str:
+    """Shape or rows of a node, without reading any of it."""
+    if node.kind == "array":
+        return " x ".join(map(str, node.meta["shape"]))
+    return f"{len(node.meta['fields'])} columns" if node.kind == "table" else ""
 
 
 class Nodes(Mapping[str, Opened], Generic[Opened]):
@@ -42,7 +50,7 @@ class Nodes(Mapping[str, Opened], Generic[Opened]):
         return f"<{len(self)} of kind {self._kind}: {', '.join(self._names)}>"
 
 
-class Snapshot(Mapping[str, Any]):
+class Snapshot(Shown, Mapping[str, Any]):
     """One commit's nodes by name: `Array`, `Table` and file bytes.
 
     Parameters
@@ -59,12 +67,16 @@ class Snapshot(Mapping[str, Any]):
         self.commit = record
         self.tree = history.tree(record)
 
-    def __repr__(self) -> str:
+    def _about(self) -> About:
         kinds = {
             kind: sum(node.kind == kind for node in self.tree.values()) for kind in ("array", "table", "file")
         }
         counts = ", ".join(f"{count} {kind}s" for kind, count in kinds.items())
-        return f"<Snapshot {self.commit.id[:8]} of {self.objects.storage.url}: {counts}>"
+        line = f"<Snapshot {self.commit.id[:8]} of {self.objects.storage.url}: {counts}>"
+        commit = self.commit
+        facts = {"commit": commit.id, "time": f"{commit.time:%Y-%m-%d %H:%M:%S %Z}", "author": commit.author}
+        rows = [(name, self.tree[name].kind, _size(self.tree[name])) for name in self]
+        return About(line, {**facts, "message": commit.message}, ("node", "kind", "size"), rows)
 
     def __getitem__(self, name: str) -> Any:
         node = self.tree.get(name)
@@ -122,9 +134,9 @@ class Snapshot(Mapping[str, Any]):
         """The snapshot as a read-only Zarr store, for zarr, xarray and dask."""
         return ZarrStore.of(self._history, self.commit)
 
-    def history(self) -> list[Commit]:
+    def history(self) -> Commits:
         """This commit and those before it, newest first."""
-        return list(ancestors(self._history.log, self.commit))
+        return Commits(ancestors(self._history.log, self.commit))
 
     def _array(self, name: str) -> Array:
         return self.array_type.of(self.store, name)

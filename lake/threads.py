@@ -3,6 +3,8 @@
 import functools
 import math
 import os
+import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -80,3 +82,9 @@ def _threads(process: int) -> ThreadPoolExecutor:
 
 def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     return [work(item) for item in items]
+
+
+def pause(attempt: int) -> None:
+    """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
+    if attempt:
+        time.sleep(random.uniform(0, 0.005 * min(attempt, 20)))  # noqa: S311

@@ -1,7 +1,5 @@
 """Transactions: edits of a tree that become one commit, or nothing."""
 
-import random
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -35,13 +33,15 @@ from .nodes.fields import fields_of, merged_fields
 from .nodes.naming import check_names
 from .nodes.node import Node, Tree, tree_digest, tree_json
 from .nodes.placement import rescued
+from .nodes.shown import About, Shown
 from .objects.store import ObjectWriter
 from .provenance import provenance
+from .threads import pause
 
 INLINE_CHANGES = 64 * 1024
 
 
-class Transaction:
+class Transaction(Shown):
     """Edits on top of the tip of a branch.
 
     As a context manager it commits on the way out, unless an exception passes. Nothing is visible to
@@ -92,6 +92,10 @@ class Transaction:
         """The old name of `committed`; it goes with the next version."""
         warnings.warn("Transaction.record has become Transaction.committed", FutureWarning, stacklevel=2)
         return self.committed
+
+    def _about(self) -> About:
+        about = self.drafts.summary()._about()
+        return about._replace(line=f"<Transaction on {self._branch}, {self._message!r}: {about.line}>")
 
     def __enter__(self) -> Self:
         return self
@@ -490,9 +494,3 @@ class Transaction:
         data = canonical_json(tree_json(tree))
         digest, place = self.writer.add_alone(data, ".tree")
         return {"object": digest, "size": len(data), **place.to_json()}
-
-
-def pause(attempt: int) -> None:
-    """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
-    if attempt:
-        time.sleep(random.uniform(0, 0.005 * min(attempt, 20)))  # noqa: S311

@@ -13,7 +13,8 @@ from .history.merge import changes_between, merged
 from .history.trees import History
 from .nodes.naming import check_names
 from .nodes.node import Node, Tree
-from .transaction import Transaction, pause
+from .threads import pause
+from .transaction import Transaction
 
 PICKED = "picked"
 _ATTEMPTS = 100

@@ -22,6 +22,7 @@ from ..names import checked_name
 from ..nodes.entry import Entry
 from ..nodes.grid import Grid
 from ..nodes.node import Node
+from ..nodes.shown import About, Shown
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
 from .codecs import BLOSC_LZ4, Codec, chunk_statistics
@@ -33,7 +34,7 @@ CHUNK_BYTES = 2**20
 Box = Sequence[tuple[int, int]]
 
 
-class Array(zarr.Array[Any]):
+class Array(Shown, zarr.Array[Any]):
     """A Zarr array of a lake: all that `zarr.Array` does, faster for boxes (ints and slices of step 1)."""
 
     @classmethod
@@ -51,6 +52,14 @@ class Array(zarr.Array[Any]):
         # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
         metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
         return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
+
+    def _about(self) -> About:
+        line = f"<Array {self.path!r}: {self.shape} of {self.dtype}, chunks {self.chunks}>"
+        dimensions = self._node.meta.get("dimension_names") or ()
+        named = ", ".join(f"{name} ({size:,})" for name, size in zip(dimensions, self.shape, strict=False))
+        return About(
+            line, {"dimensions": named or "not named", "bytes": f"{self.nbytes:,}", **dict(self.attrs)}
+        )
 
     def __getitem__(self, selection: Any) -> Any:
         parsed = _box(selection, self.shape)

@@ -14,6 +14,7 @@ from ..digest import digest_of_file
 from ..errors import CorruptObjectError, FormatError, InputError
 from ..nodes.entry import Entry
 from ..nodes.node import Node
+from ..nodes.shown import About, Shown
 from ..objects.store import Address, ObjectStore
 from .types import BY_NAME, plain
 
@@ -21,7 +22,7 @@ from .types import BY_NAME, plain
 _BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
 
 
-class Table:
+class Table(Shown):
     """A table of a snapshot.
 
     Parameters
@@ -38,10 +39,14 @@ class Table:
         self._objects = objects
         self.files: tuple[Entry, ...] = tuple(entry for _, entry in node.entries.items())
 
-    def __repr__(self) -> str:
-        return (
+    def _about(self) -> About:
+        line = (
             f"<Table {self.name!r}: {self.rows:,} rows, {len(self.columns)} columns, {len(self.files)} files>"
         )
+        facts = {"one row is": self.doc, "sorted by": ", ".join(self.sorted_by) or "nothing"}
+        described = [(field, field.get("doc", {})) for field in self.fields]
+        rows = [(f["name"], f["type"], doc.get("unit", ""), doc.get("meaning", "")) for f, doc in described]
+        return About(line, facts, ("column", "type", "unit", "meaning"), rows)
 
     def __len__(self) -> int:
         return self.rows

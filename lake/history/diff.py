@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..digest import equal_json
 from ..nodes.grid import Grid
 from ..nodes.node import Kind, Node, Tree
+from ..nodes.shown import About, ShownList
 from .merge import changes_between
 
 
@@ -59,10 +60,28 @@ class NodeChange:
         return f"{self.change:<8} {self.kind:<6} {self.name}{'  ' if details else ''}{details}"
 
 
-def diff(old: Tree, new: Tree) -> list[NodeChange]:
+class Changes(ShownList[NodeChange]):
+    """Changes of nodes, by name."""
+
+    def _about(self) -> About:
+        counts = Counter(one.change for one in self)
+        said = ", ".join(f"{counts[kind]} {kind}" for kind in ("added", "changed", "removed") if counts[kind])
+        lines = "".join(f"\n  {one}" for one in self[:20])
+        more = f"\n  and {len(self) - 20:,} more" if len(self) > 20 else ""
+        rows = [(one.change, one.kind, one.name, _details(one)) for one in self]
+        return About(
+            f"<{said or 'nothing changed'}>{lines}{more}", {}, ("change", "kind", "node", "what"), rows
+        )
+
+
+def _details(change: NodeChange) -> str:
+    return str(change).partition(change.name)[2].strip()
+
+
+def diff(old: Tree, new: Tree) -> Changes:
     """Changes that make *new* of *old*, in order of names; nodes of equal digest are not looked into."""
     names = sorted(changes_between(old, new))
-    return [_change(name, old.get(name), new.get(name)) for name in names]
+    return Changes(_change(name, old.get(name), new.get(name)) for name in names)
 
 
 def _change(name: str, old: Node | None, new: Node | None) -> NodeChange:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from ..digest import Digest, canonical_json, checked_digest, digest_of, is_digest
 from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError, StorageError
+from ..nodes.shown import About, Shown, ShownList, listed
 from ..storage.base import Storage
 from ..threads import Recent
 
@@ -69,7 +70,7 @@ class Reference:
 
 
 @dataclass(frozen=True, repr=False)
-class Commit:
+class Commit(Shown):
     """One commit.
 
     Parameters
@@ -90,8 +91,10 @@ class Commit:
     id: Digest
     fields: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        return f"<Commit {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
+    def _about(self) -> About:
+        line = f"<Commit {self.id[:12]} ({self.branch} {self.number}): {self.message!r}>"
+        facts = {"id": self.id, "time": f"{self.time:%Y-%m-%d %H:%M:%S %Z}", "author": self.author}
+        return About(line, {**facts, "message": self.message, "changed": listed(self.changed) or "nothing"})
 
     @property
     def reference(self) -> Reference:
@@ -143,6 +146,16 @@ class Commit:
     def changed(self) -> tuple[str, ...]:
         """Names of the nodes it touched."""
         return tuple(sorted(self.fields["changes"]))
+
+
+class Commits(ShownList[Commit]):
+    """Commits, newest first."""
+
+    def _about(self) -> About:
+        rows = [(one.id[:12], f"{one.time:%Y-%m-%d %H:%M:%S}", one.author, one.message) for one in self]
+        lines = "".join(f"\n  {'  '.join(row)}" for row in rows[:20])
+        more = f"\n  and {len(self) - 20:,} more" if len(self) > 20 else ""
+        return About(f"<{len(self)} commits>{lines}{more}", {}, ("commit", "time", "author", "message"), rows)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..digest import Digest, canonical_json, digest_of
 from ..errors import CorruptObjectError
 from .content import DERIVED, attributes, content
 from .node import Node, Tree
+from .shown import About, Shown, listed
 
 _RESULT = re.compile(r"(?P<result>derived/[^/]+/[0-9a-f]{32})(?:[./].*)?")
 _DIGITS = 32
@@ -103,8 +104,8 @@ def named(arguments: Arguments, whole: bool) -> dict[str, str]:
     return {name if whole else str(at): name for at, name in enumerate(listed)}
 
 
-@dataclass(frozen=True)
-class Derived:
+@dataclass(frozen=True, repr=False)
+class Derived(Shown):
     """One derived result of a snapshot.
 
     Parameters
@@ -120,6 +121,11 @@ class Derived:
     name: str
     origin: Origin
     moved: tuple[str, ...] = ()
+
+    def _about(self) -> About:
+        state = f"stale, for {listed(self.moved)} changed" if self.moved else "up to date"
+        facts = {"kernel": f"{self.kernel} {self.version or 'by its code'}", "inputs": listed(self.inputs)}
+        return About(f"<Derived {self.name!r}: {state}>", {**facts, **self.params})
 
     @property
     def stale(self) -> bool:

@@ -17,6 +17,7 @@ from ..errors import CorruptObjectError, NotFoundError, StorageError
 from ..history.log import Commit, Log, record_key
 from ..history.trees import History
 from ..nodes.naming import collisions
+from ..nodes.shown import About, Shown, listed
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
 from ..storage.base import Storage
@@ -61,8 +62,8 @@ class Damage:
         return f"{what}: it hurts {', '.join(self.nodes) or 'no node'} in {len(self.commits)} commits"
 
 
-@dataclass(frozen=True)
-class Findings:
+@dataclass(frozen=True, repr=False)
+class Findings(Shown):
     """What a verification found.
 
     Parameters
@@ -87,6 +88,17 @@ class Findings:
     objects: int
     bytes: int
     seconds: float
+
+    def _about(self) -> About:
+        read = f"{self.records:,} records and {self.objects:,} objects of {self.bytes:,} bytes"
+        state = f"{len(self.damages)} damaged objects" if self.damages else "all sound"
+        line = f"<Verified {read}: {state}, {len(self.repaired)} repaired>"
+        facts = {
+            "seconds": f"{self.seconds:.1f}",
+            "names that mean two things": listed(self.collisions) or "none",
+        }
+        rows = [(d.key, d.reason, listed(d.nodes), len(d.commits)) for d in self.damages]
+        return About(line, facts, ("object", "is", "nodes", "commits"), rows)
 
     def __bool__(self) -> bool:
         """Whether everything is as it should be."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.derived import Arguments, Derived, Origin, result_of
+from ...lake.nodes.shown import About, Shown
 from .builtin import import_built_in
 from .derivation import obtained, origin_of
 from .kernels import Kernel, kernel_of, known_kernel, versions_of
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from ..base import Lake
 
 
-@dataclass(frozen=True)
-class Refreshed:
+@dataclass(frozen=True, repr=False)
+class Refreshed(Shown):
     """What a refresh did.
 
     Parameters
@@ -30,6 +31,13 @@ class Refreshed:
 
     done: Mapping[str, str | None]
     left: Mapping[str, str]
+
+    def _about(self) -> About:
+        rows = [(old, new or "would be computed") for old, new in self.done.items()]
+        rows += [(old, f"stale: {why}") for old, why in self.left.items()]
+        lines = "".join(f"\n  {old}: {new}" for old, new in rows[:20])
+        line = f"<Refreshed {len(self.done)}, left {len(self.left)}>{lines}"
+        return About(line, {}, ("result", "now"), rows)
 
 
 def refresh(
