@@ -68,7 +68,9 @@ def step_response(
     delay: float = 700.0,
     duration: float = 2000.0,
     after: float = 300.0,
-    **settings: float,
+    dt: float = 0.025,
+    v_init: float = -75.0,
+    celsius: float = 34.0,
 ) -> Recording:
     """Inject a step of current into the soma and record its potential (``soma``, mV).
 
@@ -80,15 +82,24 @@ def step_response(
         In nA. Hay et al. (2011) PLoS Comput Biol 7:e1002107 use 0.619, 0.793 and 1.507 nA with the default times.
     delay, duration, after
         In ms: before, during and after the step.
-    settings
-        ``dt``, ``v_init``, ``celsius`` of `run`.
+    dt, v_init, celsius
+        As of `run`.
     """
     soma_current_injection(cell, amplitude, delay, duration)
-    return run(delay + duration + after, {"soma": cell.soma(0.5)._ref_v}, **settings)
+    return run(
+        delay + duration + after, {"soma": cell.soma(0.5)._ref_v}, dt=dt, v_init=v_init, celsius=celsius
+    )
 
 
 def bac_response(
-    cell: Cell, distance: float, *, delay: float = 295.0, after: float = 200.0, **settings: float
+    cell: Cell,
+    distance: float,
+    *,
+    delay: float = 295.0,
+    after: float = 200.0,
+    dt: float = 0.025,
+    v_init: float = -75.0,
+    celsius: float = 34.0,
 ) -> Recording:
     """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
 
@@ -100,8 +111,8 @@ def bac_response(
         Of the EPSP from the soma, in um along the apical dendrite.
     delay, after
         In ms: before the somatic step, and from it to the end.
-    settings
-        ``dt``, ``v_init``, ``celsius`` of `run`.
+    dt, v_init, celsius
+        As of `run`.
 
     Returns
     -------
@@ -111,4 +122,4 @@ def bac_response(
     BAC_injection(cell, distance, delay)
     section, x = apical_place(cell.branches, distance)
     record = {"soma": cell.soma(0.5)._ref_v, "apical": cell.sections[section](x)._ref_v}
-    return run(delay + after, record, **settings)
+    return run(delay + after, record, dt=dt, v_init=v_init, celsius=celsius)
