@@ -16,6 +16,7 @@ from ...lake import Snapshot
 from ...lake.errors import InputError, NotFoundError, StorageError
 from ..source import Exported, Progress
 from ..trials.rows import SOMA, Traces
+from .layout import ONE_TRIAL
 from .of_runs import with_written
 from .text import format_cells, format_synapses
 from .traces import format_traces
@@ -139,9 +140,9 @@ class _Run:
         if row["kind"] == "hostname":
             return b""
         match = _TRIAL.match(name)
-        if match is None or row["kind"] not in ("synapses", "cells"):
+        if (match is None and name != ONE_TRIAL) or row["kind"] not in ("synapses", "cells"):
             raise InputError(f"the lake's table files describes {row['path']!r} as {row['kind']!r}: unknown")
-        trial = pds.field("trial_id") == self._ids[int(match[1])]
+        trial = pds.field("trial_id") == self._ids[int(match[1]) if match else 0]
         if row["kind"] == "cells":
             return _with_header(format_cells(self._cells.filter(trial)), row["header"])
         rows = self._synapses.filter(trial)

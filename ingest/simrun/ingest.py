@@ -105,6 +105,11 @@ def ingest_simrun(
         unit="run directories",
         running=[path.relative_to(root).as_posix() for path in found.running],
         failures=[*found.failures],
+        notices=[
+            f"{run.name}: both parameter files, and no voltages"
+            for run in found.runs
+            if run.soma is None and run.neuron_parameters
+        ],
     )
     before = set(transaction.drafts)
     new = _new_runs(found, transaction, settings, report)

@@ -21,6 +21,8 @@ from ...lake.errors import IngestError
 from ..trials.names import identity, number_of
 
 _TRIAL = re.compile(r"simulation_run([0-9]+)_(synapses|presynaptic_cells)\.csv")
+ONE_TRIAL = "synapse_activation.csv"
+"""Synapses of the only trial of a directory, as published with its network parameters."""
 _SITE = "_vm_dend_traces.csv"
 _SUFFIXES = (
     ("_vm_all_traces.csv", "soma"),
@@ -101,7 +103,7 @@ def holds_simrun(path: Path) -> bool:
     """Whether a folder has files of simrun results, running or not, at any depth; it is read no further than the first."""
     tree = _Tree()
     for _, names in _walk(path, tree) if path.is_dir() else ():
-        if any(_kind(name) in _MARKERS for name in names):
+        if any(_by_kind(names)[kind] for kind in _MARKERS):
             return True
     return any(holds_simrun(path / name) for name in tree.running)
 
@@ -135,7 +137,9 @@ def survey(results: Path) -> Survey:
             failures[name] = error
     if not (runs or failures or tree.running):
         raise IngestError(
-            "no simrun results: expected simulation_run<N>_synapses.csv or *_vm_all_traces.csv", results
+            "no simrun results: expected simulation_run<N>_synapses.csv or *_vm_all_traces.csv, or synapse_activation.csv "
+            "beside a *_network_model.param",
+            results,
         )
     return Survey(
         root=results,
@@ -191,6 +195,9 @@ def _by_kind(names: Sequence[str]) -> dict[str, list[str]]:
     kinds |= {kind: [] for _, kind in _SUFFIXES}
     for name in names:
         kinds[_kind(name)].append(name)
+    if ONE_TRIAL in names and kinds["network_model.param"] and not kinds["synapses"]:
+        kinds["other"].remove(ONE_TRIAL)
+        kinds["synapses"].append(ONE_TRIAL)
     return kinds
 
 
@@ -204,7 +211,8 @@ def _run_directory(path: Path, name: str, kinds: Mapping[str, Sequence[str]]) ->
     soma = _single(kinds["soma"], "soma trace file", path)
     neuron = _single(kinds["neuron_model.param"], "neuron_model.param", path)
     network = _single(kinds["network_model.param"], "network_model.param", path)
-    if soma is None and (kinds["site"] or neuron):
+    published = kinds["synapses"] and network
+    if soma is None and (kinds["site"] or (neuron and not published)):
         found = kinds["site"][0] if kinds["site"] else "a neuron_model.param"
         raise IngestError(f"no soma traces (*_vm_all_traces.csv or .npz), but {found}", path)
     prefix = _prefix(soma or network)
@@ -257,7 +265,8 @@ def _trials(kinds: Mapping[str, Sequence[str]], path: Path) -> tuple[TrialFiles,
 def _by_number(names: Sequence[str], path: Path) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for name in names:
-        number = number_of(name.removeprefix("simulation_run").partition("_")[0], path / name)
+        digits = "0" if name == ONE_TRIAL else name.removeprefix("simulation_run").partition("_")[0]
+        number = number_of(digits, path / name)
         if number in files:
             raise IngestError(f"trial {number} is there twice: {files[number].name} and {name}", path)
         files[number] = path / name

@@ -26,6 +26,7 @@ from simrun_trees import (
 import neurolake
 from neurolake import ConflictError, IngestError, InputError, StorageError
 from neurolake.ingest.simrun import ingest as simrun
+from neurolake.ingest.simrun.export import export_simrun
 from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.ingest.source import Ingested
 
@@ -112,6 +113,27 @@ def test_an_empty_trial_is_a_trial(lake: Any, tree: Path) -> None:
     for table in ("synapse_activation", "cell_activation"):
         assert rows(lake, f"select count(*) from {table} where trial_id = $trial", trial=trial) == [(0,)]
     assert rows(lake, "select count(*) from traces where trial_id = $trial", trial=trial) == [(2,)]
+
+
+PUBLISHED = (
+    "# synapse type\tsynapse ID\tsoma distance\tsection ID\tsection pt ID\tdendrite label\tactivation times\n"
+    "INH\t0\t2.5\t1\t2\tDendrite\t5.5,7.25,\n"
+)
+
+
+@pytest.mark.parametrize("name", ["synapse_activation.csv", "simulation_run0000_synapses.csv"])
+def test_a_trial_is_published_without_voltages(lake: Any, tmp_path: Path, name: str) -> None:
+    run = "20221209-1850_seed7_pid1"
+    (tmp_path / "tree" / run).mkdir(parents=True)
+    (tmp_path / "tree" / run / name).write_text(PUBLISHED)
+    for kind in ("neuron", "network"):
+        (tmp_path / "tree" / run / f"{run}_{kind}_model.param").write_text(f'{{"{kind}": {{"a": 1}}}}')
+    report = ingest(lake, tmp_path / "tree")
+    assert (report.trials, report.notices) == (1, [f"{run}: both parameter files, and no voltages"])
+    assert rows(lake, "select synapse_type, time from synapse_activation") == [("INH", 5.5), ("INH", 7.25)]
+    assert len(rows(lake, "select * from parameters")) == 2
+    export_simrun(lake.head, tmp_path / "copy")
+    assert (tmp_path / "copy" / run / name).read_text() == PUBLISHED
 
 
 def test_each_time_axis_has_arrays_of_its_own(lake: Any, tree: Path) -> None:
