@@ -1,8 +1,10 @@
 from .ingest.door import export as export
 from .ingest.door import ingest as ingest
+from .ingest.runs.evoked import evoked_parameters as evoked_parameters
 from .ingest.runs.recordings import record as record
 from .ingest.runs.reruns import rerun as rerun
 from .ingest.runs.runs import run as run
+from .ingest.text.tree import parameters as parameters
 from .lake.errors import ConflictError as ConflictError
 from .lake.errors import CorruptObjectError as CorruptObjectError
 from .lake.errors import FormatError as FormatError

@@ -11,6 +11,7 @@ from ..lake.errors import InputError
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
+from .runs.parameter_commands import app as parameters_app
 
 if TYPE_CHECKING:
     from .source import Ingested, OnError
@@ -49,6 +50,7 @@ app.add_typer(export_app, name="export")
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
+app.add_typer(parameters_app, name="parameters")
 
 
 @ingest_app.command(RECOGNISE)
