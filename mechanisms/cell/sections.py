@@ -1,6 +1,7 @@
 """A cell's sections in NEURON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +104,15 @@ class Cell:
     def keep(self, *objects: Any) -> None:
         """Let objects of NEURON, such as stimuli, live as long as the cell."""
         self._kept.extend(objects)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Let go of what is kept inside ``with`` at its end: the electrodes of one experiment."""
+        before = len(self._kept)
+        try:
+            yield
+        finally:
+            del self._kept[before:]
 
 
 def _sections(shapes: Sequence[Shape]) -> tuple[Any, ...]:

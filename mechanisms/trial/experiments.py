@@ -13,6 +13,9 @@ from ..cell.sections import Cell
 
 Reals = NDArray[np.float64]
 
+TOLERANCE = 1e-3
+"""Absolute tolerance of variable time steps, NEURON's own default."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -37,8 +40,9 @@ def run(
     dt: float = 0.025,
     v_init: float = -75.0,
     celsius: float = 34.0,
+    variable_step: bool = False,
 ) -> Recording:
-    """Simulate what is in this process's NEURON with a fixed time step.
+    """Simulate what is in this process's NEURON with a fixed or a variable time step.
 
     Parameters
     ----------
@@ -48,15 +52,31 @@ def run(
         References to record at every step, such as ``{"soma": cell.soma(0.5)._ref_v}``.
     dt, v_init, celsius
         Time step in ms, initial potential in mV, temperature in degC.
+    variable_step
+        Whether NEURON's CVODE chooses the time steps, with an absolute tolerance of `TOLERANCE`, and *dt* is not used.
     """
     from neuron import h
 
     h.load_file("stdrun.hoc")
-    vectors = {name: h.Vector().record(reference) for name, reference in {"t": h._ref_t, **record}.items()}
-    h.CVode().active(False)
+    references = {"t": h._ref_t, **record}
+    vectors = {name: h.Vector().record(reference) for name, reference in references.items()}
+    solver = h.CVode()
+    solver.active(variable_step)
+    if variable_step:
+        solver.atol(TOLERANCE)
     h.celsius, h.dt, h.steps_per_ms = celsius, dt, 1 / dt
-    h.finitialize(v_init)
-    h.continuerun(t_stop)
+    try:
+        h.finitialize(v_init)
+        if variable_step:
+            solver.solve(t_stop)
+        else:
+            h.continuerun(t_stop)
+        if vectors["t"][-1] < h.t:
+            # The last of the variable steps goes beyond the end, where NEURON interpolates but does not record.
+            for name, vector in vectors.items():
+                vector.append(references[name][0])
+    finally:
+        solver.active(False)
     traces = {name: vector.as_numpy().copy() for name, vector in vectors.items()}
     return Recording(traces.pop("t"), traces)
 
@@ -71,24 +91,31 @@ def step_response(
     dt: float = 0.025,
     v_init: float = -75.0,
     celsius: float = 34.0,
+    variable_step: bool = False,
 ) -> Recording:
     """Inject a step of current into the soma and record its potential (``soma``, mV).
 
     Parameters
     ----------
     cell
-        The cell, which keeps the electrode; use a new cell for the next experiment.
+        The cell; the electrode is taken away in the end.
     amplitude
         In nA. Hay et al. (2011) PLoS Comput Biol 7:e1002107 use 0.619, 0.793 and 1.507 nA with the default times.
     delay, duration, after
         In ms: before, during and after the step.
-    dt, v_init, celsius
+    dt, v_init, celsius, variable_step
         As of `run`.
     """
-    soma_current_injection(cell, amplitude, delay, duration)
-    return run(
-        delay + duration + after, {"soma": cell.soma(0.5)._ref_v}, dt=dt, v_init=v_init, celsius=celsius
-    )
+    with cell.restored():
+        soma_current_injection(cell, amplitude, delay, duration)
+        return run(
+            delay + duration + after,
+            {"soma": cell.soma(0.5)._ref_v},
+            dt=dt,
+            v_init=v_init,
+            celsius=celsius,
+            variable_step=variable_step,
+        )
 
 
 def bac_response(
@@ -100,18 +127,19 @@ def bac_response(
     dt: float = 0.025,
     v_init: float = -75.0,
     celsius: float = 34.0,
+    variable_step: bool = False,
 ) -> Recording:
     """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
 
     Parameters
     ----------
     cell
-        The cell, which keeps the electrodes; use a new cell for the next experiment.
+        The cell; the electrodes are taken away in the end.
     distance
         Of the EPSP from the soma, in um along the apical dendrite.
     delay, after
         In ms: before the somatic step, and from it to the end.
-    dt, v_init, celsius
+    dt, v_init, celsius, variable_step
         As of `run`.
 
     Returns
@@ -119,7 +147,8 @@ def bac_response(
     Recording
         Potentials in mV: ``soma``, and ``apical`` at the place of the EPSP.
     """
-    BAC_injection(cell, distance, delay)
     section, x = apical_place(cell.branches, distance)
     record = {"soma": cell.soma(0.5)._ref_v, "apical": cell.sections[section](x)._ref_v}
-    return run(delay + after, record, dt=dt, v_init=v_init, celsius=celsius)
+    with cell.restored():
+        BAC_injection(cell, distance, delay)
+        return run(delay + after, record, dt=dt, v_init=v_init, celsius=celsius, variable_step=variable_step)

@@ -121,3 +121,27 @@ def test_a_run_begins_anew(parameters, pyramid, library):
     assert np.array_equal(first.traces["soma"], second.traces["soma"])
     third = run(5.0, record, v_init=-60.0)
     assert third.traces["soma"][0] == -60.0
+
+
+def test_one_cell_does_for_many_experiments(pyramid, parameters, library):
+    gc.collect()
+    cell = create_cell(parameters, pyramid)
+    times = {"delay": 20, "duration": 30, "after": 10}
+    before = step_response(cell, 0.0, **times).traces["soma"]
+    first = step_response(cell, 0.3, **times).traces["soma"]
+    assert np.abs(first - before).max() > 1, "the step is felt"
+    np.testing.assert_array_equal(step_response(cell, 0.3, **times).traces["soma"], first)
+    np.testing.assert_array_equal(step_response(cell, 0.0, **times).traces["soma"], before)
+
+
+def test_variable_steps_agree_with_short_fixed_ones(pyramid, parameters, library):
+    gc.collect()
+    cell = create_cell(parameters, pyramid)
+    times = {"delay": 20, "duration": 30, "after": 10}
+    fixed = step_response(cell, -0.1, dt=0.005, **times)
+    variable = step_response(cell, -0.1, variable_step=True, **times)
+    assert len(variable.time) < len(fixed.time) / 10 and variable.time[-1] == pytest.approx(60.0)
+    expected = np.interp(variable.time, fixed.time, fixed.traces["soma"])
+    np.testing.assert_allclose(variable.traces["soma"], expected, atol=0.1)
+    again = step_response(cell, -0.1, dt=0.005, **times)
+    np.testing.assert_array_equal(again.traces["soma"], fixed.traces["soma"])
