@@ -80,8 +80,10 @@ def _label(section: Any, labels: Mapping[str, str]) -> str:
 
 
 def _ends(section: Any) -> NDArray[np.float64]:
-    """Borders of the segments of a section, float64[nseg + 1, 3]."""
+    """Borders of the segments of a section from its 0-end, float64[nseg + 1, 3]."""
     path = np.array([section.arc3d(i) for i in range(section.n3d())])
     points = np.array([(section.x3d(i), section.y3d(i), section.z3d(i)) for i in range(section.n3d())])
     at = np.linspace(0.0, path[-1], section.nseg + 1)
-    return np.column_stack([np.interp(at, path, points[:, axis]) for axis in range(3)])
+    ends = np.column_stack([np.interp(at, path, points[:, axis]) for axis in range(3)])
+    # 3-D points count from the end that is attached to the parent.
+    return ends[::-1] if section.orientation() else ends

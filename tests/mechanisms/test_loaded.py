@@ -51,3 +51,22 @@ def test_sections_without_points_get_some(model):
 def test_nothing_is_loaded():
     with pytest.raises(ModelError, match="no section"):
         loaded_segments([])
+
+
+def test_a_section_attached_by_its_1_end_runs_towards_its_parent():
+    from neuron import h
+
+    soma, dend = h.Section(name="soma"), h.Section(name="dend")
+    soma.L = soma.diam = 30
+    h.pt3dadd(0, 0, 0, 30, sec=soma)
+    h.pt3dadd(30, 0, 0, 30, sec=soma)
+    for x, diameter in ((30, 1), (50, 2), (70, 3), (110, 4)):
+        h.pt3dadd(x, 0, 0, diameter, sec=dend)
+    dend.nseg = 4
+    dend.connect(soma(1), 1)
+    found = loaded_segments([soma, dend])
+    assert found["start_x"][1:].tolist() == [110, 90, 70, 50]
+    assert found["end_x"][1:].tolist() == [90, 70, 50, 30]
+    middle = (found["start_x"] + found["end_x"])[1:] / 2
+    np.testing.assert_allclose(middle - 30, [h.distance(soma(1), segment) for segment in dend])
+    np.testing.assert_allclose(found["diameter"][1:], [3.75, 3.25, 2.5, 1.5])
