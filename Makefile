@@ -31,7 +31,7 @@ test: install ## all tests
 
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
-		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py
+		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py tests/ingest/test_recording_any_model.py
 
 docs: install ## write docs/data.md and docs/types.md
 	$(BIN)/python -m neurolake.catalog.vocabulary.page docs/data.md

@@ -38,7 +38,10 @@ RECORDED_SPIKES = TableKind(
     pa.schema(
         [
             column("trial_id", WHOLE, "the trial; key of `trials`"),
-            column("source", TEXT, "section of the soma, or what a NetCon listens to, by NEURON's name"),
+            column("source", TEXT, "section of the soma, or what a NetCon listens to; no two have one name"),
+            column("node_id", WHOLE, "cell of the source; null for what is on no recorded section"),
+            column("section_id", WHOLE, "section of the source"),
+            column("x", REAL, "where on that, 0 to 1"),
             column("spike", pa.int32(), "0 for the source's first spike in the trial, 1 for the next"),
             column(
                 "time", REAL, "a NetCon's event, or a soma's first sample at or above the threshold", "ms"

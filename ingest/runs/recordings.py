@@ -15,9 +15,10 @@ from ...catalog.vocabulary import runs as runs_schema
 from ...catalog.vocabulary import trials as schema
 from ...kernels.trains.spikes import threshold_crossings
 from ...lake import Lake
+from ...lake.digest import plain_json
 from ...lake.errors import InputError
 from ...mechanisms.errors import ModelError
-from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals
+from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals, Source
 from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
 from ..trials.names import checked_run
@@ -63,8 +64,10 @@ def record(
     potential and spikes as those of simrun results. Each block is a trial of the run. If the block raises, nothing
     is stored.
 
-    NEURON computes membrane currents from the start of the block on if they are asked for, and no longer than that.
-    Sections without 3-D points get some when the block has ended (``define_shape``).
+    The model stays as it is: no diameter, point, switch or Vector of the script's is changed. NEURON computes membrane
+    currents from the start of the block on if they are asked for, and no longer than that. Sections without 3-D points are
+    placed by us. Sources of spikes are told apart by ``node_id``, ``section_id`` and ``x``; their names have no addresses of
+    Python objects, so that equal models give equal content.
 
     Parameters
     ----------
@@ -73,41 +76,46 @@ def record(
     run
         Name of the run; another trial of it if it is there.
     sections
-        NEURON's sections, which the block may not change; all by default.
+        NEURON's sections, or one; all by default. The block may not make or delete any, nor change ``nseg``, before it
+        simulates.
     variables
-        Range variables of all segments, such as ``v``, ``i_membrane`` (nA) or ``m_hh``; NaN in segments without.
+        Range variables of all segments, such as ``v``, ``i_membrane`` (nA), ``m_hh`` or, of an array, ``vext[0]``; NaN in
+        segments without.
     dt
-        Interval of frames in ms; every step by default, whether NEURON's steps are fixed or vary. Steps that vary
+        Interval of frames in ms; every step by default, whether NEURON's steps are fixed or vary. Between steps that vary,
+        frames are linear, because to stop at intervals would change the solution. Steps that vary
         from cell to cell (``use_local_dt``) cannot be recorded.
     netcons
         NetCons whose sources' spikes are kept.
     threshold
-        In mV: what a spike of a soma crosses upwards. Somata are sections whose names begin with ``soma``, or else the
-        roots.
+        In mV: what a spike of a soma crosses upwards. The somata of a cell are the sections whose names begin with ``soma``, in
+        any case, or else its root.
     parameters
-        What the model was made with: numbers, text, lists and dictionaries by name.
+        What the model was made with: numbers, text, lists and dictionaries by name, NumPy's included. Without them, another
+        trial of the run must have the same values of all mechanisms' parameters.
 
     Raises
     ------
     InputError
-        No sections, a variable that no segment has, a block that simulates nothing, or a run of that name that was
-        another model; nothing is stored.
+        No sections, a variable that no segment has, steps that vary from cell to cell, a model that the block changed, a
+        block that simulates nothing, or a run of that name that was another model; names the section. Nothing is stored,
+        and what can be seen before is told before anything is simulated.
     """
     checked_run(run)
     lake = Lake.of(lake, create=True)
-    flat = None if parameters is None else Model(parameters, None, {})
+    flat = None if parameters is None else Model(_plain(parameters), None, {})
     if dt is not None and not dt > 0:
         raise InputError(f"dt {dt}: expected an interval in ms above 0")
     recording = Recording(run)
     with _told():
         live = LiveRecorder(sections, variables, dt, netcons)
-    with live:
+    with _told(), live:
         yield recording
     if len(live.time) == 0:
-        raise InputError("nothing was simulated in the block")
+        raise InputError("nothing was simulated in the block: it has no finitialize and run")
     with _told():
         model, frames = live.model(), live.frames()
-    plan = _plan(run, model, variables, dt)
+    plan = _plan(run, model, variables, dt, given=flat is not None)
     number = next_number(lake, run)
     finished = _finished(number, live, _stored(lake, frames))
     spikes = _spikes(live, threshold)
@@ -123,11 +131,25 @@ def _told() -> Iterator[None]:
         raise InputError(str(error)) from error
 
 
-def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None) -> Plan:
+def _plain(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parameters as plain values; their names are text, since they become paths."""
+    for key in parameters:
+        if not isinstance(key, str):
+            raise InputError(f"parameters have text as names, not {key!r}")
+        if isinstance(parameters[key], Mapping):
+            _plain(parameters[key])
+    plain: Mapping[str, Any] = plain_json(dict(parameters), "parameters")
+    return plain
+
+
+def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None, *, given: bool) -> Plan:
     geometry = hashlib.sha256()
     for name in ("section_id", "start_x", "start_y", "start_z", "diameter", "length"):
         geometry.update(np.ascontiguousarray(model.segments[name]).tobytes())
     settings = {"segments": list(variables), "dt": dt, "geometry": geometry.hexdigest()}
+    if not given:
+        # Where a script names the parameters of its trials, they may differ from trial to trial.
+        settings["parameters"] = model.parameters
     return Plan(run, "record", None, None, None, model.mechanisms, settings, model.sections, model.segments)
 
 
@@ -144,11 +166,11 @@ def _finished(number: int, live: LiveRecorder, frames: Mapping[str, Frames]) -> 
         kind.name: kind.schema.empty_table().drop_columns("trial_id")
         for kind in (schema.SYNAPSE_ACTIVATION, schema.CELL_ACTIVATION)
     }
-    somata = list(live.somata.values())
+    somata = live.somata
     return Finished(
         number=number,
         time=live.time,
-        voltage={SOMA_SITE: somata[0]} if len(somata) == 1 else {},
+        voltage={SOMA_SITE: somata[0][1]} if len(somata) == live.n_cells == 1 else {},
         synapses=nothing[schema.SYNAPSE_ACTIVATION.name],
         cells=nothing[schema.CELL_ACTIVATION.name],
         frames=frames,
@@ -158,13 +180,16 @@ def _finished(number: int, live: LiveRecorder, frames: Mapping[str, Frames]) -> 
 
 def _spikes(live: LiveRecorder, threshold: float) -> pa.Table:
     """Rows of ``recorded_spikes`` without ``trial_id``."""
-    parts: list[tuple[str, Reals, float | None]] = [(name, own, None) for name, own in live.spikes.items()]
+    parts: list[tuple[Source, Reals, float | None]] = [(source, own, None) for source, own in live.spikes]
     if live.somata:
-        voltage = np.stack(list(live.somata.values()))
+        voltage = np.stack([own for _, own in live.somata])
         soma, _, times = threshold_crossings(voltage, live.time, threshold)
-        parts += [(name, times[soma == row], threshold) for row, name in enumerate(live.somata)]
+        parts += [(source, times[soma == row], threshold) for row, (source, _) in enumerate(live.somata)]
     columns = {
-        "source": [source for source, times, _ in parts for _ in times],
+        "source": [source.name for source, times, _ in parts for _ in times],
+        "node_id": [source.node_id for source, times, _ in parts for _ in times],
+        "section_id": [source.section_id for source, times, _ in parts for _ in times],
+        "x": [source.x for source, times, _ in parts for _ in times],
         "spike": [number for _, times, _ in parts for number in range(len(times))],
         "time": [time for _, times, _ in parts for time in times.tolist()],
         "threshold": [crossed for _, times, crossed in parts for _ in times],

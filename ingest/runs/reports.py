@@ -83,8 +83,8 @@ def put_report(transaction: Transaction, node: str, variable: str, frames: Frame
     time = frames.time
     attributes = {"units": _UNITS.get(variable), "variable": variable, "t_start": float(time[0])}
     step = round(float(time[-1] - time[0]) / max(len(time) - 1, 1), 9)
-    # A reader that takes times for equal steps must not find one where they vary.
-    if np.allclose(np.diff(time), step, rtol=1e-3, atol=0):
+    # A reader that takes times for equal steps must not find one where they vary, or where there is no step.
+    if step > 0 and np.allclose(np.diff(time), step, rtol=1e-3, atol=0):
         attributes["dt"] = step
     create_array(
         transaction.store,

@@ -13,6 +13,7 @@ from simrun_trees import Run, digests, read_lake, read_tree, write_run
 import neurolake
 from neurolake import StorageError
 from neurolake.ingest.simrun import ingest as simrun
+from neurolake.ingest.source import Ingested
 
 QUIET = {"logging": {"distributed": "critical"}}
 
@@ -46,7 +47,7 @@ def undisturbed(tree: Path, tmp_path: Path) -> Any:
     return lake
 
 
-def ingest(lake: Any, tree: Path, client: Client) -> simrun.Report:
+def ingest(lake: Any, tree: Path, client: Client) -> Ingested:
     return simrun.ingest_simrun(lake, tree, scheduler=client.scheduler.address)
 
 

@@ -35,7 +35,7 @@ def test_segments_divide_the_line_of_points(model):
     np.testing.assert_allclose(ends[0], [[0, 0, 0], [0, 10, 0], [0, 20, 0], [5, 25, 0]], atol=1e-5)
     np.testing.assert_allclose(ends[1], [[0, 10, 0], [0, 20, 0], [5, 25, 0], [15, 25, 0]], atol=1e-5)
     np.testing.assert_allclose(found["length"], [10, 10, 10, 10])
-    np.testing.assert_allclose(found["soma_distance"], [5, 15, 25, 35])
+    np.testing.assert_allclose(found["soma_distance"], [0, 5, 15, 25])
     np.testing.assert_allclose(
         found["area"], [segment.area() for section in model[:2] for segment in section]
     )

@@ -56,7 +56,8 @@ def test_the_table_lists_every_kernel() -> None:
     own = {
         key: made.function.__module__.removeprefix("neurolake.query.")
         for key, made in kernels._VERSIONED.items()
-        if made.function.__module__.startswith("neurolake.")
+        # The example of the decorator's docstring registers its own.
+        if made.function.__module__.startswith("neurolake.") and made.name != "peak"
     }
     # Kernels of older versions may stay in the table; those of today must be where it says.
     assert own.items() <= dict(builtin.BUILT_IN).items()

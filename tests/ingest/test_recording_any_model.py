@@ -1,0 +1,512 @@
+"""Any model can be recorded, what is recorded is what NEURON computed, and the model is as if nobody had looked."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lake_vocabulary import strangers
+
+import neurolake as nl
+from neurolake.ingest.runs.recordings import record
+from neurolake.lake.errors import InputError
+from neurolake.mechanisms.live.tree import SomaDistances, borders, cells_of, connection, root_of, stable_names
+
+MODELS = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 300
+BATCH = 25
+KEEP: list[Any] = []
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Any:
+    return nl.create(tmp_path / "lake", durable=False)
+
+
+@pytest.fixture
+def h() -> Iterator[Any]:
+    from neuron import h
+
+    KEEP.clear()
+    for section in list(h.allsec()):
+        h.delete_section(sec=section)
+    h.load_file("stdrun.hoc")
+    solver = h.CVode()
+    solver.active(False)
+    solver.use_local_dt(False)
+    solver.use_fast_imem(False)
+    h.celsius, h.dt, h.t, h.steps_per_ms = 6.3, 0.025, 0, 40
+    yield h
+    solver.active(False)
+    solver.use_local_dt(False)
+    solver.use_fast_imem(False)
+    KEEP.clear()
+    for section in list(h.allsec()):
+        h.delete_section(sec=section)
+
+
+class Cell:
+    """A cell of a script's own, which has no name."""
+
+
+def section(
+    h: Any,
+    name: str,
+    parent: Any = None,
+    end: int = 0,
+    *,
+    cell: Any = None,
+    mechanism: str = "pas",
+    **more: Any,
+) -> Any:
+    made = h.Section(name=name) if cell is None else h.Section(name=name, cell=cell)
+    made.L, made.diam, made.nseg = more.get("L", 20.0), more.get("diam", 20.0), more.get("nseg", 1)
+    made.insert(mechanism)
+    if parent is not None:
+        made.connect(parent, end)
+    KEEP.append(made)
+    return made
+
+
+def clamp(segment: Any, delay: float = 1.0, duration: float = 1.0, amplitude: float = 0.5) -> Any:
+    from neuron import h
+
+    made = h.IClamp(segment)
+    made.delay, made.dur, made.amp = delay, duration, amplitude
+    KEEP.append(made)
+    return made
+
+
+def run(h: Any, t_stop: float = 10.0) -> None:
+    h.finitialize(-65)
+    h.continuerun(t_stop)
+
+
+def state(h: Any) -> list[Any]:
+    """Every number of the model that looking could change."""
+    solver = h.CVode()
+    found: list[Any] = [
+        solver.use_fast_imem(),
+        solver.active(),
+        solver.use_local_dt(),
+        # With variable steps it is what the last step was.
+        None if solver.active() else h.dt,
+        h.celsius,
+        h.tstop,
+    ]
+    for one in h.allsec():
+        points = [(one.x3d(i), one.y3d(i), one.z3d(i), one.diam3d(i)) for i in range(one.n3d())]
+        found.append((one.name(), one.L, one.Ra, one.nseg, points, str(one.parentseg()), one.orientation()))
+        found += [(segment.diam, segment.cm, segment.area(), segment.ri()) for segment in one]
+    return found
+
+
+# Random models
+
+
+def random_model(h: Any, rng: random.Random) -> list[Any]:
+    """Trees of sections with either end attached anywhere, named and shaped by chance, perhaps joined by gap junctions."""
+    made: list[Any] = []
+    owner = Cell()
+    KEEP.append(owner)
+    for number in range(rng.randint(1, 10)):
+        name = rng.choice(["soma", "dend", "Soma", "apic", "axon", f"comp_{number}", f"x[{number}]"])
+        own = rng.choice([None, None, owner]) if "[" not in name else None
+        one = section(
+            h, name, cell=own, mechanism=rng.choice(["hh", "pas", "hh"]), nseg=rng.choice([1, 1, 3, 4])
+        )
+        one.L, one.Ra = rng.uniform(5, 150), rng.uniform(50, 200)
+        if rng.random() < 0.5:
+            for at in range(rng.randint(2, 5)):
+                one.pt3dadd(rng.uniform(-50, 50), 20.0 * at, rng.uniform(-50, 50), rng.uniform(0.5, 20))
+        else:
+            for segment in one:
+                segment.diam = rng.uniform(0.5, 20)
+        made.append(one)
+    order = made[:]
+    rng.shuffle(order)
+    for at, one in enumerate(order[1:], 1):
+        if rng.random() < 0.75:
+            one.connect(rng.choice(order[:at])(rng.choice([0, 1, 1, 0.5, 0.3])), rng.choice([0, 0, 1]))
+    for _ in range(rng.randint(1, 2)):
+        clamp(rng.choice(made)(0.5), rng.uniform(0, 2), rng.uniform(0.5, 3), rng.uniform(-0.2, 1.0))
+    return made
+
+
+def check_model(h: Any, lake: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    made = random_model(h, rng)
+    solver = h.CVode()
+    imem = rng.random() < 0.5
+    solver.active(rng.random() < 0.3)
+    solver.use_fast_imem(rng.random() < 0.3)
+    segments = [segment for one in h.allsec() for segment in one]
+    theirs = {"t": h.Vector().record(h._ref_t)}
+    voltages = [h.Vector().record(segment._ref_v) for segment in segments]
+    source = rng.choice(made)(0.5)
+    netcon = h.NetCon(source._ref_v, None, sec=source.sec)
+    netcon.threshold = -20
+    events = h.Vector()
+    netcon.record(events)
+    t_stop = rng.uniform(1, 6)
+    run(h, t_stop)
+    before = state(h)
+    alone = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
+    dt = rng.choice([None, None, 0.1])
+    name = f"run{seed}"
+    with record(
+        lake, name, variables=["v", "i_membrane"] if imem else ["v"], dt=dt, netcons=[netcon]
+    ) as recording:
+        run(h, t_stop)
+    beside = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
+    now = state(h)
+    assert now == before, (
+        f"the model was changed: {[pair for pair in zip(now, before, strict=True) if pair[0] != pair[1]][:3]}"
+    )
+    if solver.active():
+        # CVODE's steps depend on what it did before: the same script twice does not take the same ones.
+        alone = beside
+    assert all(map(np.array_equal, alone, beside)), (
+        "recorded, it ran otherwise, or the script's Vectors were taken"
+    )
+    if not solver.active():
+        run(h, t_stop)
+        again = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
+        assert all(map(np.array_equal, alone, again)), "after the block it runs otherwise"
+    check_lake(h, lake.head, f"reports/{name}/{recording.trial_number:06d}", name, segments, alone, dt, imem)
+
+
+def check_lake(
+    h: Any,
+    head: Any,
+    node: str,
+    name: str,
+    segments: list[Any],
+    alone: list[Any],
+    dt: float | None,
+    imem: bool,
+) -> None:
+    time, *rest = alone
+    events, voltage = rest[-1], np.stack(rest[:-1], axis=1).astype(np.float32)
+    report, frames = head.arrays[f"{node}/v"][...], head.arrays[f"{node}/v.time"][...]
+    if dt is None:
+        assert np.array_equal(frames, time) and np.array_equal(report, voltage)
+    else:
+        assert np.allclose(frames, dt * np.arange(len(frames))) and abs(frames[-1] - time[-1]) <= dt + 1e-9
+        nearest = np.abs(time[:, None] - frames).argmin(axis=0)
+        on_step = np.abs(time[nearest] - frames) < 1e-6
+        assert np.allclose(report[on_step], voltage[nearest[on_step]], atol=1e-3)
+        assert report.shape == (len(frames), len(segments))
+    if imem:
+        assert np.isfinite(head.arrays[f"{node}/i_membrane"][...]).all()
+    geometry = head.tables[f"segments/{name}"].to_pandas()
+    sections = head.tables[f"sections/{name}"].to_pandas()
+    elements = head.tables[f"{node}/v.elements"].to_pandas()
+    assert len(geometry) == len(elements) == len(segments) == report.shape[1]
+    assert geometry.x.tolist() == [segment.x for segment in segments]
+    assert geometry.area.tolist() == [segment.area() for segment in segments]
+    assert geometry.diameter.tolist() == [segment.diam for segment in segments]
+    assert sections.name.is_unique and not sections.name.str.contains("0x").any()
+    chord = np.sqrt(sum((geometry[f"end_{a}"] - geometry[f"start_{a}"]) ** 2 for a in "xyz"))
+    assert (chord <= geometry.length * (1 + 1e-4) + 1e-4).all()
+    found = head.tables["recorded_spikes"].to_pandas()
+    trial = head.tables["trials"].to_pandas().set_index("run").trial_id[name]
+    own = found[(found.trial_id == trial) & found.threshold.isna()]
+    assert own.time.tolist() == events.tolist() and own.source.nunique() <= 1
+    roots = [one for one in h.allsec() if one.parentseg() is None]
+    assert sorted(set(geometry.node_id)) == list(range(len(roots)))
+
+
+def batch(first: int, count: int) -> None:
+    """Check random models in this process."""
+    import tempfile
+
+    from neuron import h
+
+    h.load_file("stdrun.hoc")
+    with tempfile.TemporaryDirectory() as folder:
+        lake = nl.create(Path(folder) / "lake", durable=False)
+        for seed in range(first, first + count):
+            h.CVode().active(False)
+            h.CVode().use_fast_imem(False)
+            try:
+                check_model(h, lake, seed)
+            except BaseException as error:
+                raise AssertionError(f"model {seed}: {error!r}") from error
+            KEEP.clear()
+            for one in list(h.allsec()):
+                h.delete_section(sec=one)
+        assert list(strangers(lake)) == []
+
+
+@pytest.mark.parametrize("first", range(0, MODELS, BATCH * 4))
+def test_random_models(first: int) -> None:
+    """In a process of their own: what is left of a model cannot touch the next ones of other tests."""
+    code = f"from test_recording_any_model import batch; batch({first}, {min(BATCH * 4, MODELS - first)})"
+    paths = [str(Path(__file__).parent), *sys.path]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_distances_are_neurons(h: Any) -> None:
+    for seed in range(30):
+        rng = random.Random(seed)
+        made = random_model(h, rng)
+        for cell in cells_of(made):
+            root = root_of(cell[0])
+            distances = SomaDistances([root])
+            for one in cell:
+                if one == root:
+                    continue
+                way = one
+                while connection(way).parent != root:
+                    way = connection(way).parent
+                for x in (0, 0.5, 1) if one.nseg % 2 else (0, 1):
+                    assert distances.at(one, x) == pytest.approx(
+                        h.distance(root(connection(way).parent_x), one(x)), abs=1e-6
+                    )
+        KEEP.clear()
+        for one in list(h.allsec()):
+            h.delete_section(sec=one)
+
+
+# Faults that were seen, and what is right
+
+
+def test_cells_of_one_name_are_told_apart(lake: Any, h: Any) -> None:
+    cells = []
+    for number in range(3):
+        soma = section(h, "soma", mechanism="hh")
+        dend = section(h, "dend", soma(1), nseg=3, L=100.0, diam=1.0)
+        cells.append((soma, dend))
+        clamp(soma(0.5), 5 + 3 * number, 1, 0.5 * (number > 0))
+    netcons = [h.NetCon(soma(0.5)._ref_v, None, sec=soma) for soma, _ in cells]
+    with record(lake, "three", netcons=netcons):
+        run(h, 30)
+    assert "voltage/soma" not in lake.head.arrays and lake.head.tables["spike_times"].rows == 0
+    found = lake.sql(
+        "select distinct source, node_id, section_id from recorded_spikes order by all"
+    ).fetchall()
+    assert len({row[0] for row in found if row[1] is not None}) >= 2 and {row[1] for row in found} == {1, 2}
+    names = lake["sections/three"].to_pandas().name
+    assert names.tolist() == [
+        "cell[0].soma",
+        "cell[0].dend",
+        "cell[1].soma",
+        "cell[1].dend",
+        "cell[2].soma",
+        "cell[2].dend",
+    ]
+
+
+def test_names_have_no_addresses(h: Any) -> None:
+    cells = [Cell(), Cell()]
+    made = [section(h, name, cell=cell) for cell in cells for name in ("soma", "dend")]
+    assert stable_names(made) == ["Cell[0].soma", "Cell[0].dend", "Cell[1].soma", "Cell[1].dend"]
+
+
+def test_a_tapering_section_keeps_its_diameters(lake: Any, h: Any) -> None:
+    dend = section(h, "dend", nseg=8, L=100.0, mechanism="hh")
+    for at, segment in enumerate(dend):
+        segment.diam = 4 - 3 * at / 7
+    clamp(dend(0.1))
+    areas = [segment.area() for segment in dend]
+    for _ in range(2):
+        with record(lake, "r"):
+            run(h)
+    one, other = (lake.head.arrays[f"reports/r/00000{number}/v"][...] for number in (0, 1))
+    assert np.array_equal(one, other) and [segment.area() for segment in dend] == areas
+    assert lake["segments/r"].to_pandas().area.tolist() == areas
+
+
+def test_a_section_attached_by_its_1_end(h: Any) -> None:
+    soma = section(h, "soma", L=20.0, diam=20.0)
+    for x in (-10, 10):
+        soma.pt3dadd(x, 0, 0, 20)
+    child = section(h, "dend", soma(1), 1, nseg=4)
+    for at, diameter in enumerate((1, 2, 3, 4)):
+        child.pt3dadd(30 + 80 * at / 3, 0, 0, diameter)
+    placed = borders([[soma, child]])[child]
+    assert placed[:, 0] == pytest.approx([110, 90, 70, 50, 30], abs=1e-4)
+    far, near = SomaDistances([soma]).at(child, 0), SomaDistances([soma]).at(child, 1)
+    assert (far, near) == (pytest.approx(child.L), 0)
+
+
+@pytest.mark.parametrize("names", [("dend", "Soma"), ("dend", "comp_1")])
+def test_the_soma_is_the_root_whatever_it_is_called(lake: Any, h: Any, names: tuple[str, str]) -> None:
+    dend = section(h, names[0], nseg=3, L=100.0, diam=2.0)
+    root = section(h, names[1], mechanism="hh")
+    dend.connect(root(1))
+    clamp(root(0.5))
+    voltage = h.Vector().record(root(0.5)._ref_v)
+    with record(lake, "r"):
+        run(h)
+    assert np.array_equal(lake["voltage/soma"][0], np.array(voltage))
+    distance = lake["segments/r"].to_pandas().soma_distance
+    assert distance.tolist() == pytest.approx([100 / 6, 50, 500 / 6, 0])
+
+
+def test_the_script_keeps_its_spikes(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    clamp(soma(0.5))
+    context = h.ParallelContext()
+    context.set_gid2node(7, context.id())
+    netcon = h.NetCon(soma(0.5)._ref_v, None, sec=soma)
+    context.cell(7, netcon)
+    times, ids = h.Vector(), h.Vector()
+    context.spike_record(7, times, ids)
+    own = h.NetCon(soma(0.5)._ref_v, None, sec=soma)
+    try:
+        with record(lake, "r", netcons=[own, netcon]):
+            run(h)
+        expected = list(times)
+        assert len(expected) == 1 and lake.sql(
+            "select time from recorded_spikes where threshold is null"
+        ).fetchall() == [(expected[0],)]
+        run(h)
+        assert list(times) == expected
+    finally:
+        context.gid_clear()
+
+
+def test_local_steps_are_refused_before_anything_runs(lake: Any, h: Any) -> None:
+    section(h, "soma", mechanism="hh")
+    h.CVode().active(True)
+    h.CVode().use_local_dt(True)
+    with pytest.raises(InputError, match="use_local_dt"), record(lake, "r"):
+        pytest.fail("the block began")
+    h.CVode().use_local_dt(False)
+    with pytest.raises(InputError, match="use_local_dt"), record(lake, "r"):
+        h.CVode().use_local_dt(True)
+        run(h)
+    assert len(lake) == 0
+
+
+def test_a_restored_state(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    clamp(soma(0.5), 22)
+    run(h, 20)
+    saved = h.SaveState()
+    saved.save()
+    for name, again, dt in (("told", True, None), ("untold", False, None), ("frames", True, 0.1)):
+        with record(lake, name, dt=dt):
+            h.finitialize(-65)
+            saved.restore()
+            if again:
+                h.frecord_init()
+            h.continuerun(40)
+        time = lake.head.arrays[f"reports/{name}/000000/v.time"]
+        assert time[0] == pytest.approx(20, abs=0.03) and time[-1] == pytest.approx(40)
+        assert lake.head.arrays[f"reports/{name}/000000/v"].attrs["dt"] == pytest.approx(dt or 0.025)
+        assert time.shape[0] == pytest.approx(20 / (dt or 0.025), abs=2)
+    with pytest.raises(InputError, match="frecord_init"), record(lake, "lost", dt=0.1):
+        h.finitialize(-65)
+        saved.restore()
+        h.continuerun(40)
+
+
+def test_what_the_block_changed_is_named(lake: Any, h: Any) -> None:
+    soma, dend = section(h, "soma", mechanism="hh"), section(h, "dend", nseg=1)
+    dend.connect(soma(1))
+    with pytest.raises(InputError, match="section dend has 3 segments and had 1"), record(lake, "r"):
+        dend.nseg = 3
+        run(h)
+    with pytest.raises(InputError, match="section late was made in the block"), record(lake, "r"):
+        section(h, "late")
+        run(h)
+    h.delete_section(sec=KEEP.pop())
+    with pytest.raises(InputError, match="section dend was deleted"), record(lake, "r"):
+        h.delete_section(sec=dend)
+        run(h)
+    assert len(lake) == 0
+
+
+def test_a_model_may_go_when_it_has_run(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    clamp(soma(0.5))
+    with record(lake, "r"):
+        run(h)
+        KEEP.clear()
+        h.delete_section(sec=soma)
+    assert lake["voltage/soma"].shape == (1, 401) and lake["segments/r"].rows == 1
+
+
+def test_going_on_after_the_block(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    clamp(soma(0.5))
+    for _ in range(3):
+        with record(lake, "r", dt=0.1):
+            run(h, 5)
+        h.continuerun(20)
+        assert h.t >= 20 - 1e-9
+
+
+def test_one_section_and_elements_of_arrays(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    soma.insert("extracellular")
+    clamp(soma(0.5))
+    with (
+        pytest.raises(InputError, match=r"'vext' is an array: name an element of it, such as vext\[0\]"),
+        record(lake, "r", variables=["vext"]),
+    ):
+        pytest.fail("the block began")
+    with pytest.raises(InputError, match="no segment has"), record(lake, "r", variables=["vext[7]"]):
+        pytest.fail("the block began")
+    theirs = h.Vector().record(soma(0.5)._ref_vext[0])
+    with record(lake, "r", sections=soma, variables=["v", "vext[0]"]):
+        run(h)
+    found = lake.head.arrays["reports/r/000000/vext[0]"][...]
+    assert np.array_equal(found[:, 0], np.array(theirs).astype(np.float32))
+    with pytest.raises(InputError, match="is no section"), record(lake, "r", sections=[soma(0.5)]):
+        pytest.fail("the block began")
+
+
+def test_one_frame_has_no_interval(lake: Any, h: Any) -> None:
+    section(h, "soma", mechanism="hh")
+    with record(lake, "r"):
+        h.finitialize(-65)
+    assert "dt" not in lake.head.arrays["reports/r/000000/v"].attrs
+
+
+def test_currents_that_the_script_switches_off(lake: Any, h: Any) -> None:
+    section(h, "soma", mechanism="hh")
+    with (
+        pytest.raises(InputError, match="switched membrane currents off"),
+        record(lake, "r", variables=["i_membrane"]),
+    ):
+        h.CVode().use_fast_imem(False)
+        run(h)
+    h.CVode().use_fast_imem(True)
+    with record(lake, "r", variables=["i_membrane"]):
+        run(h)
+    assert h.CVode().use_fast_imem()
+
+
+def test_parameters_of_trials(lake: Any, h: Any) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    given = {"amp": np.float64(0.3), "n": np.int64(3), "g": np.float32(1.5), "list": np.array([1, 2])}
+    with record(lake, "r", parameters=given):
+        run(h, 1)
+    found = lake.sql("select path, text from parameters order by path").fetchall()
+    assert (
+        found == [("amp", "0.3"), ("g", "1.5"), ("list", "[1, 2]"), ("n", "3")] or dict(found)["amp"] == "0.3"
+    )
+    with pytest.raises(InputError, match="text as names, not 1"), record(lake, "r", parameters={1: 2}):
+        run(h, 1)
+    with record(lake, "other"):
+        run(h, 1)
+    soma(0.5).hh.gnabar = 0.2
+    with pytest.raises(InputError, match="has a run 'other' that differs"), record(lake, "other"):
+        run(h, 1)
+    with record(lake, "r", parameters={**given, "gnabar": 0.2}):
+        run(h, 1)
