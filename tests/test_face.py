@@ -89,7 +89,8 @@ def test_a_type_checker_sees_exact_types(tmp_path: Path) -> None:
     told = [
         line.split(": ", 1)[1].replace("builtins.", "")
         for line in done.stdout.splitlines()
-        if line.startswith(str(file))
+        # mypy's cache may tell of an equal file of an earlier run, by that one's path.
+        if f"{file.name}:" in line
     ]
     assert told[:5] == [
         'note: Revealed type is "neurolake.query.lake.Lake"',

@@ -106,10 +106,10 @@ def ingest_segments_command(
     Example: neurolake ingest segments nodes/run/cells morphologies/ --report reports/run/i/cells --lake my-lake
     """
     from ...lake import Lake
-    from .segments import ingest_segments
+    from .segments import place_segments
 
     target = Lake.open(lake)
-    done = ingest_segments(
+    done = place_segments(
         target,
         nodes,
         morphologies,

@@ -2,6 +2,7 @@
 
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -98,7 +99,7 @@ def placed(columns: Mapping[str, NDArray[Any]], rotation: Floats, place: Floats)
 # In a lake
 
 
-def ingest_segments(
+def place_segments(
     lake: Lake,
     nodes: str,
     morphologies: str | Path,
@@ -169,6 +170,15 @@ def ingest_segments(
     report_made.source_bytes = sum(path.stat().st_size for path in used)
     report_made.notices = sorted(shapes.notices)
     return report_made.finish(transaction.committed, began)
+
+
+def ingest_segments(lake: Lake, nodes: str, morphologies: str | Path, **options: Any) -> str:
+    """The old name of `place_segments`, which gave the name of the node; it goes with the next version."""
+    warnings.warn(
+        "ingest_segments has become place_segments, which gives a report", FutureWarning, stacklevel=2
+    )
+    place_segments(lake, nodes, morphologies, **options)
+    return SEGMENTS.of(cells=options.get("name") or nodes.rsplit("/", 1)[-1])
 
 
 def _nodes(snapshot: Snapshot, name: str) -> dict[str, Any]:

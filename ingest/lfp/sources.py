@@ -11,7 +11,7 @@ from ..hdf5.reading import root_of
 from ..source import Exported, Ingested, Source
 from .electrodes import dialect_of, put_electrodes, read_electrodes
 from .fields import put_field, read_sim4life
-from .segments import SUFFIXES, ingest_segments
+from .segments import SUFFIXES, place_segments
 from .weights import stored_coefficients, write_weights
 
 _HEAD = 2**16
@@ -113,7 +113,7 @@ def _ingest_segments(
     branch: str = MAIN,
     message: str | None = None,
 ) -> Ingested:
-    """Place the segments of the cells of *nodes*, whose morphologies are in a folder; see `ingest_segments`."""
+    """Place the segments of the cells of *nodes*, whose morphologies are in a folder; see `place_segments`."""
     if nodes is None:
         tables = lake.at(branch).tables
         cells = [
@@ -123,7 +123,7 @@ def _ingest_segments(
             "a folder of morphologies is ingested for the cells that have them: give nodes, the name of a table; "
             f"those with morphologies are: {', '.join(cells) or 'none, so ingest the circuit first'}"
         )
-    return ingest_segments(
+    return place_segments(
         lake,
         nodes,
         path,

@@ -34,7 +34,7 @@ def loaded_segments(
     sections
         NEURON's sections, in the order that gives them their IDs; all by default.
     labels
-        Label by what a section's name begins with (after its cell's), in any case; by default ``soma``, ``axon``, ``dend``,
+        Label by what a section's name (after its cell's) begins with, or else contains, in any case; by default ``soma``, ``axon``, ``dend``,
         ``apic``, ``ais`` and ``myelin`` are known, and all others are Dendrite.
 
     Returns
@@ -123,4 +123,9 @@ def _depth(section: Any) -> int:
 
 def _label(section: Any, labels: Mapping[str, str]) -> str:
     own = section.name().rsplit(".", 1)[-1].lower()
-    return next((label for start, label in labels.items() if own.startswith(start.lower())), "Dendrite")
+    # Reconstructions are called after the cell as well: marcel_dend_0. The beginning of a name counts first.
+    for fits in (own.startswith, own.__contains__):
+        for part, label in labels.items():
+            if fits(part.lower()):
+                return label
+    return "Dendrite"

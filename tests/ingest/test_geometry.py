@@ -8,7 +8,7 @@ import neurolake
 from neurolake.catalog.vocabulary.space import SEGMENTS
 from neurolake.ingest.lfp.axons import AxonTree, stub_axon
 from neurolake.ingest.lfp.morphologies import cell_segments, default_counts, read_morphology
-from neurolake.ingest.lfp.segments import ingest_segments, placed, rotations, segments_table
+from neurolake.ingest.lfp.segments import place_segments, placed, rotations, segments_table
 
 pytest.importorskip("morphio")
 
@@ -170,7 +170,7 @@ def write_elements(lake, node_id, element_id):
 
 def test_segments_of_a_population_are_one_documented_table(folder):
     lake = lake_of_nodes(folder)
-    name = ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=1000.0).nodes[0]
+    name = place_segments(lake, "nodes/circuit/cells", folder, segment_length=1000.0).nodes[0]
     table = lake[name]
     assert (name, table.rows, table.sorted_by) == ("segments/cells", 12, ["node_id"])
     frame = table.to_pandas()
@@ -178,16 +178,14 @@ def test_segments_of_a_population_are_one_documented_table(folder):
     places = frame[["start_x", "start_y", "start_z"]].to_numpy()
     np.testing.assert_allclose(places[6:] - places[:6], [[100, 0, -1]] * 6)
     assert all(field["doc"]["meaning"] for field in table.fields)
-    assert ingest_segments(lake, "nodes/circuit/cells", folder, segment_length=10.0).nodes == [name]
+    assert place_segments(lake, "nodes/circuit/cells", folder, segment_length=10.0).nodes == [name]
     assert lake[name].rows == 40
 
 
 def test_a_report_tells_cells_sections_and_counts(folder):
     lake = lake_of_nodes(folder)
     write_elements(lake, [4, 4, 4], [0, 5, 5])
-    name = ingest_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", name="some").nodes[
-        0
-    ]
+    name = place_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", name="some").nodes[0]
     frame = lake[name].to_pandas()
     assert frame[["node_id", "section_id", "segment_id"]].values.tolist() == [[4, 0, 0], [4, 5, 0], [4, 5, 1]]
     assert frame["end_y"].tolist() == [0, 55, 105]
@@ -206,13 +204,13 @@ def test_what_does_not_fit_is_told(folder, nodes, sections, options, reason):
     lake = lake_of_nodes(folder)
     write_elements(lake, nodes, sections)
     with pytest.raises(neurolake.InputError, match=reason):
-        ingest_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", **options)
+        place_segments(lake, "nodes/circuit/cells", folder, report="reports/r/cells", **options)
     assert "segments/cells" not in lake
 
 
 def test_morphologies_that_are_not_there_or_none(folder):
     with pytest.raises(neurolake.IngestError, match="node 2 has morphology 'gone'"):
-        ingest_segments(lake_of_nodes(folder, morphology=["cell", "gone"]), "nodes/circuit/cells", folder)
+        place_segments(lake_of_nodes(folder, morphology=["cell", "gone"]), "nodes/circuit/cells", folder)
     (folder / "bad.swc").write_text("1 1 0 0 zero 5 -1\n")
     with pytest.raises(neurolake.IngestError, match=r"bad\.swc:1: '1 1 0 0 zero 5 -1': expected ID, type"):
         read_morphology(folder / "bad.swc")
@@ -225,7 +223,7 @@ def test_morphologies_that_are_not_there_or_none(folder):
     with lake.transaction("nodes") as transaction:
         transaction.write_table("nodes/n", pa.table({"node_id": [1]}))
     with pytest.raises(neurolake.InputError, match="no column 'morphology'"):
-        ingest_segments(lake, "nodes/n", folder)
+        place_segments(lake, "nodes/n", folder)
 
 
 def test_segments_need_all_columns():
@@ -255,7 +253,7 @@ def test_bluerecordings_positions(shared_data, tmp_path):
     write_elements(lake, np.repeat([0, 1, 2], 1099), elements)
     shapes = folder / "morphologies" / "ascii"
     options = {"report": "reports/r/cells", "axon": "bluerecording"}
-    found = lake[ingest_segments(lake, "nodes/circuit/cells", shapes, **options).nodes[0]].to_pandas()
+    found = lake[place_segments(lake, "nodes/circuit/cells", shapes, **options).nodes[0]].to_pandas()
     # Theirs has a point more than a section has segments, but for the soma.
     kinds = np.stack([known["id"], known["section"]], axis=1)
     last = np.concatenate([(kinds[1:] != kinds[:-1]).any(axis=1), [True]])

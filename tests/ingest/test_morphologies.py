@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import neurolake
 from neurolake.cli import app
 from neurolake.ingest.lfp.morphologies import cell_segments, default_counts, read_morphology
-from neurolake.ingest.lfp.segments import ingest_segments
+from neurolake.ingest.lfp.segments import place_segments
 
 morphio = pytest.importorskip("morphio")
 
@@ -51,7 +51,7 @@ def table_of(lake_at, folder, file, **columns):
     rows = {"node_id": [0], "morphology": [file], **{axis: [0.0] for axis in "xyz"}, **columns}
     with lake.transaction("nodes") as transaction:
         transaction.write_table("nodes/cells", pa.table(rows))
-    (node,) = ingest_segments(lake, "nodes/cells", folder).nodes
+    (node,) = place_segments(lake, "nodes/cells", folder).nodes
     return lake[node].to_pandas()
 
 
@@ -187,7 +187,7 @@ def test_carriage_returns_alone_end_lines(tmp_path):
 def test_what_is_left_out_is_told(tmp_path):
     (tmp_path / "cell.swc").write_text(FILES["a_branch_without_length"])
     table_of(tmp_path, tmp_path, "cell.swc")
-    (notice,) = ingest_segments(neurolake.open(tmp_path / "lake"), "nodes/cells", tmp_path).notices
+    (notice,) = place_segments(neurolake.open(tmp_path / "lake"), "nodes/cells", tmp_path).notices
     assert notice.startswith("cell.swc: line 4: the section that begins here has two points in one place")
     done = CliRunner().invoke(
         app, ["ingest", "segments", "nodes/cells", str(tmp_path), "--lake", str(tmp_path / "lake")]

@@ -7,7 +7,7 @@ import pytest
 import neurolake
 from neurolake.ingest.lfp.electrodes import read_electrodes, store_electrodes
 from neurolake.ingest.lfp.fields import read_sim4life, store_field
-from neurolake.ingest.lfp.segments import ingest_segments
+from neurolake.ingest.lfp.segments import place_segments
 from neurolake.kernels import lfp as kernels
 from neurolake.query import lfp
 from neurolake.query.lfp import forward as lfp_coefficients
@@ -324,7 +324,7 @@ def test_bluerecording_from_end_to_end(shared_data, lake):
     ingest_sonata(lake, folder / "simulation_config.json", name="e2e", on_error="skip")
     nodes, report = "nodes/e2e/S1nonbarrel_neurons", "reports/e2e/compartment/S1nonbarrel_neurons"
     shapes = folder / "morphologies" / "ascii"
-    (segments,) = ingest_segments(lake, nodes, shapes, report=report, axon="bluerecording").nodes
+    (segments,) = place_segments(lake, nodes, shapes, report=report, axon="bluerecording").nodes
     contacts = read_electrodes(folder / "electrodes.csv")
     probe = store_electrodes(lake, "e2e", contacts)
     found = lake.derive(
