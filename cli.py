@@ -1,44 +1,42 @@
 """The command line: the commands of all rooms; everything they do can be done from Python."""
 
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from . import __version__
 from .ingest import commands as ingest_commands
 from .lake import commands as lake_commands
-from .lake.console import err, out
-from .lake.errors import NeurolakeError, StorageError
+from .lake.console import SIMULATE, Commands, Terminal, out, tell
+from .lake.errors import NeurolakeError
 from .query import commands as query_commands
 
 app = typer.Typer(
     name="neurolake",
     help="A versioned, content-addressed data lake for neural simulation.",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (ingest_commands, query_commands, lake_commands):
+for room in (lake_commands, ingest_commands, query_commands):
     app.add_typer(room.app)
 
 
 def main() -> None:
-    """Run the command line; an error of neurolake's becomes one line and an exit code."""
+    """Run the command line; an error of neurolake's, or Ctrl-C, becomes one line and an exit code."""
     try:
         app(prog_name="neurolake")
-    except NeurolakeError as error:
-        _exit(str(error), error.exit_code)
-    except OSError as error:
-        # The terminal or pipe, an output file, a network: the lake's own mishaps come as StorageError.
-        _exit(str(error), StorageError.exit_code)
-
-
-def _exit(reason: str, code: int) -> NoReturn:
-    err.print(f"neurolake: {reason}", style="red")
-    sys.exit(code)
+    except (NeurolakeError, OSError, KeyboardInterrupt) as error:
+        # OSError: the terminal or pipe, an output file, a network; the lake's own mishaps come as StorageError.
+        if Terminal.verbose:
+            traceback.print_exception(error)
+        sys.exit(tell(error))
 
 
 def _version(wanted: bool) -> None:
@@ -48,7 +46,6 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-@app.callback()
 def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -57,7 +54,7 @@ def _common(
     pass
 
 
-@app.command("demo")
+@app.command("demo", rich_help_panel=SIMULATE)
 def demo_command(
     folder: Annotated[Path, typer.Argument(help="Where results, lake and figure go.")],
     trials: Annotated[int, typer.Option(min=2, help="Trials for each of the two stimuli.")] = 24,

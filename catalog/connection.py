@@ -87,6 +87,12 @@ def _spill_folder(process: int) -> Path:
     return folder
 
 
+def abandon() -> None:
+    """Remove what this process keeps on disk for queries, before it ends without waiting for them."""
+    if _spill_folder.cache_info().currsize:
+        shutil.rmtree(_spill_folder(os.getpid()), ignore_errors=True)
+
+
 @atexit.register
 def _close() -> None:
     """Let go of the functions and file systems that DuckDB was given, or its binding complains at the end."""

@@ -83,6 +83,7 @@ class Catalog:
         self._unfilled = self._untraced = True
         self._uncommented = True
         self._lock = threading.Lock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         cache = snapshot.objects.cache
         entries = sum(len(node.entries) for node in snapshot.tree.values())
         self._cache = None if cache is None or entries < KEPT_FROM else CatalogCache(cache)
@@ -113,9 +114,13 @@ class Catalog:
             relation = cursor.sql(sql, params=dict(parameters)) if parameters else cursor.sql(sql)
         assert relation is not None, "a SELECT has a result"
         # The rows of trace() come from it when they are asked for, and that may be after this catalog went.
-        with contextlib.suppress(TypeError):
-            weakref.finalize(relation, _let_go, self._traces).atexit = False
+        weakref.finalize(relation, _let_go, self._traces, cursor).atexit = False
         return relation
+
+    def interrupt(self) -> None:
+        """Stop the queries that other threads are waiting for; they end with a `QueryError`."""
+        for cursor in list(self._cursors):
+            cursor.interrupt()
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
         """How DuckDB would answer, as text; parameters and errors as of `query`."""
@@ -127,6 +132,7 @@ class Catalog:
     def _asking(self, sql: str, parameters: Mapping[str, Any] | None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor for one SELECT, all that it names ready; errors are of neurolake."""
         cursor = self._connection.cursor()
+        self._cursors.add(cursor)
         try:
             self._require_select(cursor, sql)
             self._prepare(sql)
@@ -245,8 +251,8 @@ class Catalog:
         self._uncommented = False
 
 
-def _let_go(traces: Traces) -> None:
-    """What holds *traces* holds it until here."""
+def _let_go(traces: Traces, cursor: duckdb.DuckDBPyConnection) -> None:
+    """What holds these holds them until here."""
 
 
 def view(name: str, table: Table, paths: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from ..lake.console import Branch, LakePath, Ref, err, out, progress
-from ..lake.errors import InputError
+from ..lake.console import WRITE, Branch, Json, LakePath, Ref, err, out, print_json, progress
+from ..lake.errors import INCOMPLETE, InputError
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .source import Ingested, OnError
 
 __all__ = ["app", "export_simrun_command", "ingest_simrun_command", "run_command"]
-
-LEFT_OUT = 3
 
 OnErrorOption = Annotated[str, typer.Option(help="stop: nothing is stored; skip: leave out what is bad.")]
 Message = Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")]
@@ -45,8 +43,8 @@ ingest_app = typer.Typer(
 export_app = typer.Typer(
     help="Write results out of a lake, in the format they came in.", no_args_is_help=True
 )
-app.add_typer(ingest_app, name="ingest")
-app.add_typer(export_app, name="export")
+app.add_typer(ingest_app, name="ingest", rich_help_panel=WRITE)
+app.add_typer(export_app, name="export", rich_help_panel=WRITE)
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
@@ -68,6 +66,7 @@ def ingest_command(
     on_error: OnErrorOption = "stop",
     branch: Branch = "main",
     message: Message = None,
+    json: Json = False,
 ) -> None:
     """Recognise what PATH is and ingest it, in one commit; `neurolake ingest PATH` is the same.
 
@@ -94,7 +93,7 @@ def ingest_command(
             message=message,
             progress=advance,
         )
-    _tell(report)
+    _tell(report, json)
 
 
 @ingest_app.command("simrun")
@@ -114,6 +113,7 @@ def ingest_simrun_command(
     dendrite_threshold: Annotated[float, typer.Option(help="Dendritic spike threshold in mV.")] = -30.0,
     branch: Branch = "main",
     message: Message = None,
+    json: Json = False,
 ) -> None:
     """Ingest simrun results of the In Silico Framework, in one commit.
 
@@ -139,7 +139,7 @@ def ingest_simrun_command(
             message=message,
             progress=advance,
         )
-    _tell(report)
+    _tell(report, json)
 
 
 @ingest_app.command("sonata")
@@ -160,6 +160,7 @@ def ingest_sonata_command(
     on_error: OnErrorOption = "stop",
     branch: Branch = "main",
     message: Message = None,
+    json: Json = False,
 ) -> None:
     """Ingest a SONATA circuit, simulation or HDF5 file, in one commit.
 
@@ -182,7 +183,7 @@ def ingest_sonata_command(
             message=message,
             progress=advance,
         )
-    _tell(report)
+    _tell(report, json)
 
 
 def _on_error(text: str) -> "OnError":
@@ -191,12 +192,15 @@ def _on_error(text: str) -> "OnError":
     return cast("OnError", text)
 
 
-def _tell(report: "Ingested") -> None:
+def _tell(report: "Ingested", json: bool) -> None:
     for problem in report.problems():
         err.print(problem, style="yellow")
-    out.print(report.summary())
+    if json:
+        print_json(report)
+    else:
+        out.say(report.summary())
     if not report.complete:
-        raise typer.Exit(LEFT_OUT)
+        raise typer.Exit(INCOMPLETE)
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -222,7 +226,7 @@ def export_simrun_command(
 
     with progress("Exporting") as advance:
         files, size = export_simrun(Lake.open(lake).at(at), folder, runs=run, progress=advance)
-    out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+    out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
 
 
 @export_app.command("sonata")
@@ -249,4 +253,4 @@ def export_sonata_command(
         files, size = export_sonata(
             Lake.open(lake).at(at), folder, runs=run, dialect=dialect, progress=advance
         )
-    out.print(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+    out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")

@@ -1,13 +1,27 @@
 """Commands on a lake as a store: its history, its health and its copies."""
 
+from collections import Counter
 from collections.abc import Container
+from dataclasses import asdict
 from datetime import timedelta
-from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Branch, LakePath, Ref, err, out, progress, size_text
+from .console import (
+    UPKEEP,
+    VERSIONS,
+    WRITE,
+    Branch,
+    Json,
+    LakePath,
+    Ref,
+    err,
+    out,
+    print_json,
+    progress,
+    size_text,
+)
 from .errors import CorruptObjectError
 
 if TYPE_CHECKING:
@@ -23,7 +37,7 @@ Delete = Annotated[bool, typer.Option("--delete", help="Forget the name; its com
 app = typer.Typer()
 
 
-@app.command("create")
+@app.command("create", rich_help_panel=WRITE)
 def create_command(
     lake: Annotated[str, typer.Argument(help="A folder that is empty or not there yet, or an s3:// URL.")],
 ) -> None:
@@ -34,27 +48,72 @@ def create_command(
     from .core import Lake
 
     made = Lake.create(lake)
-    out.print(f"Made a lake at {made.url}")
+    out.say(f"Made a lake at {made.url}")
 
 
-@app.command("log")
+@app.command("status", rich_help_panel=UPKEEP)
+def status_command(lake: LakePath, at: Ref = "main", json: Json = False) -> None:
+    """Say what a lake holds: its newest commit, branches, tags, nodes and stored bytes.
+
+    Example: neurolake status --lake my-lake
+    """
+    opened = _open(lake)
+    snapshot = opened.at(at)
+    kinds = Counter(node.kind for node in snapshot.tree.values())
+    stored = list(opened.storage.list(""))
+    facts: dict[str, Any] = {
+        "lake": opened.url,
+        "id": opened.id,
+        "commit": commit_json(snapshot.commit),
+        "branches": list(opened.branches),
+        "tags": list(opened.tags),
+        "nodes": {f"{kind}s": kinds[kind] for kind in sorted(kinds)},
+        "objects": len(stored),
+        "bytes": sum(one.size for one in stored),
+    }
+    if json:
+        print_json(facts)
+        return
+    commit = snapshot.commit
+    when = commit.time.strftime("%Y-%m-%d %H:%M:%S")
+    names = {"branches": facts["branches"], "tags": facts["tags"]}
+    nodes = ", ".join(f"{count} {kind}s" for kind, count in sorted(kinds.items()))
+    told = {
+        "lake": opened.url,
+        "commit": f"{commit.id[:12]}  {when}  {commit.author}  {commit.message}",
+        **{what: ", ".join(some) or "none" for what, some in names.items()},
+        "nodes": nodes or "none",
+        "stored": f"{size_text(facts['bytes'])} in {len(stored):,} files",
+    }
+    for name, value in told.items():
+        out.print(f"{name:<10} {value}")
+
+
+@app.command("log", rich_help_panel=VERSIONS)
 def log_command(
     lake: LakePath,
     at: Ref = "main",
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many commits.")] = 20,
+    json: Json = False,
 ) -> None:
     """List the commits, newest first.
 
     Example: neurolake log --lake my-lake
     """
-    for record in _open(lake).log(at)[:number]:
+    commits = _open(lake).log(at)[:number]
+    if json:
+        print_json(*map(commit_json, commits))
+        return
+    for record in commits:
         when = record.time.strftime("%Y-%m-%d %H:%M:%S")
         out.print(f"{record.id[:12]}  {when}  {record.author}  {record.message}")
 
 
-@app.command("show")
+@app.command("show", rich_help_panel=VERSIONS)
 def show_command(
-    lake: LakePath, ref: Annotated[str, typer.Argument(help="Commit, branch or time.")] = "main"
+    lake: LakePath,
+    ref: Annotated[str, typer.Argument(help="Commit, branch or time.")] = "main",
+    json: Json = False,
 ) -> None:
     """Show one commit: who, when, from what, and which nodes it changed.
 
@@ -63,10 +122,13 @@ def show_command(
     opened = _open(lake)
     commit = opened.at(ref).commit
     before = opened.at(commit.parents[0].id).tree if commit.parents else {}
-    describe_commit(commit, before)
+    if json:
+        print_json({**commit_json(commit), "changes": _changes(commit, before)})
+    else:
+        describe_commit(commit, before)
 
 
-@app.command("branch")
+@app.command("branch", rich_help_panel=VERSIONS)
 def branch_command(
     lake: LakePath,
     name: Annotated[str | None, typer.Argument(help="A branch; without it, all are listed.")] = None,
@@ -74,15 +136,16 @@ def branch_command(
     move: Move = False,
     force: Force = False,
     delete: Delete = False,
+    json: Json = False,
 ) -> None:
     """List, make, move or delete branches.
 
     Example: neurolake branch trial-17 --at main~2 --lake my-lake
     """
-    _change_ref(_open(lake).branches, name, at, move, force, delete)
+    _change_ref(_open(lake).branches, name, at, move, force, delete, json)
 
 
-@app.command("tag")
+@app.command("tag", rich_help_panel=VERSIONS)
 def tag_command(
     lake: LakePath,
     name: Annotated[str | None, typer.Argument(help="A tag; without it, all are listed.")] = None,
@@ -90,42 +153,54 @@ def tag_command(
     move: Move = False,
     force: Force = False,
     delete: Delete = False,
+    json: Json = False,
 ) -> None:
     """List, make, move or delete tags.
 
     Example: neurolake tag figure-3 --at main~2 --lake my-lake
     """
-    _change_ref(_open(lake).tags, name, at, move, force, delete)
+    _change_ref(_open(lake).tags, name, at, move, force, delete, json)
 
 
-def _change_ref(refs: "Refs", name: str | None, at: str, move: bool, force: bool, delete: bool) -> None:
+def _change_ref(
+    refs: "Refs", name: str | None, at: str, move: bool, force: bool, delete: bool, json: bool
+) -> None:
     if name is None:
         for known, record in refs.items():
-            out.print(f"{record.id[:12]}  {known}  {record.message}")
+            if json:
+                print_json({"name": known, **commit_json(record)})
+            else:
+                out.print(f"{record.id[:12]}  {known}  {record.message}")
     elif delete:
         refs.delete(name)
-        out.print(f"Deleted {name}")
+        out.say(f"Deleted {name}")
     else:
         record = refs.move(name, at, force=force) if move else refs.create(name, at)
-        out.print(f"{name} is {record.id[:12]}: {record.message}")
+        if json:
+            print_json({"name": name, **commit_json(record)})
+        else:
+            out.say(f"{name} is {record.id[:12]}: {record.message}")
 
 
-@app.command("diff")
+@app.command("diff", rich_help_panel=VERSIONS)
 def diff_command(
     lake: LakePath,
     old: Annotated[str, typer.Argument(help="Commit, branch, tag or time.")] = "main~1",
     new: Annotated[str, typer.Argument(help="Commit, branch, tag or time.")] = "main",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object for each node.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what changed from one commit to another, node by node.
 
     Example: neurolake diff figure-3 main --lake my-lake
     """
     for change in _open(lake).diff(old, new):
-        out.print(dumps(change.to_json()) if json else str(change))
+        if json:
+            print_json(change.to_json())
+        else:
+            out.print(str(change))
 
 
-@app.command("merge")
+@app.command("merge", rich_help_panel=VERSIONS)
 def merge_command(
     source: Annotated[str, typer.Argument(help="Branch, tag or commit to bring in.")],
     lake: LakePath,
@@ -141,7 +216,7 @@ def merge_command(
     )
 
 
-@app.command("revert")
+@app.command("revert", rich_help_panel=VERSIONS)
 def revert_command(
     commit: Annotated[str, typer.Argument(help="Commit whose work to undo.")],
     lake: LakePath,
@@ -154,7 +229,7 @@ def revert_command(
     _print_commit(_open(lake).revert(commit, branch=branch), f"{branch} has nothing of {commit} left")
 
 
-@app.command("cherry-pick")
+@app.command("cherry-pick", rich_help_panel=VERSIONS)
 def cherry_pick_command(
     commit: Annotated[str, typer.Argument(help="Commit whose work to do again.")],
     lake: LakePath,
@@ -168,14 +243,15 @@ def cherry_pick_command(
 
 
 def _print_commit(record: "Commit | None", otherwise: str) -> None:
-    out.print(otherwise if record is None else f"Commit {record.id[:12]}: {record.message}")
+    out.say(otherwise if record is None else f"Commit {record.id[:12]}: {record.message}")
 
 
-@app.command("verify")
+@app.command("verify", rich_help_panel=UPKEEP)
 def verify_command(
     lake: LakePath,
     at: Annotated[str | None, typer.Option(help="Only this commit, branch or tag.")] = None,
     repair_from: Annotated[str | None, typer.Option(help="A lake that has sound copies.")] = None,
+    json: Json = False,
 ) -> None:
     """Read again every byte that commits stand on, and say what is damaged and whom it hurts.
 
@@ -184,59 +260,75 @@ def verify_command(
     other = None if repair_from is None else _open(repair_from)
     with progress("Verifying") as advance:
         findings = _open(lake).verify(at, repair_from=other, progress=advance)
-    print_findings(findings)
+    if json:
+        print_json(asdict(findings))
+    else:
+        print_findings(findings)
     if findings.damages:
         raise typer.Exit(CorruptObjectError.exit_code)
 
 
-@app.command("gc")
+@app.command("gc", rich_help_panel=UPKEEP)
 def gc_command(
     lake: LakePath,
     grace_hours: Annotated[float, typer.Option(min=0, help="How old garbage must be.")] = 168,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    json: Json = False,
 ) -> None:
     """Delete what no commit stands on: once condemned, after the grace period. Writers may go on.
 
     Example: neurolake gc --dry-run --lake my-lake
     """
     found = _open(lake).collect_garbage(grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    if json:
+        print_json(asdict(found))
+        return
     if dry_run:
         for key, size in (*found.condemned, *found.deleted, *found.temporary):
             out.print(f"{size_text(size):>8}  {key}")
-    out.print(str(found))
+    out.say(str(found))
 
 
-@app.command("compact")
+@app.command("compact", rich_help_panel=UPKEEP)
 def compact_command(
     lake: LakePath,
     table: Annotated[list[str] | None, typer.Option(help="Only this table. May be repeated.")] = None,
     branch: Branch = "main",
+    json: Json = False,
 ) -> None:
     """Join small files of tables, and packs that are mostly dead or small.
 
     Example: neurolake compact --table spike_times --lake my-lake
     """
     done = _open(lake).compact(branch=branch, tables=table)
+    if json:
+        commits = [commit.id for commit in done.commits]
+        print_json({"joined": dict(done.joined), "commits": commits, "repacked": done.repacked})
+        return
     for name, (before, after) in done.joined.items():
-        out.print(f"{name}: {before} files are {after} now")
-    out.print(f"{len(done.commits)} commits, {done.repacked} packs")
+        out.say(f"{name}: {before} files are {after} now")
+    out.say(f"{len(done.commits)} commits, {done.repacked} packs")
 
 
-@app.command("expire")
+@app.command("expire", rich_help_panel=UPKEEP)
 def expire_command(
     lake: LakePath,
     older_than_days: Annotated[float, typer.Option(min=0, help="Age of the history to drop.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    json: Json = False,
 ) -> None:
     """Drop old history, except what tags mean; gc then frees what only that stood on.
 
     Example: neurolake expire --older-than-days 365 --dry-run --lake my-lake
     """
     done = _open(lake).expire(timedelta(days=older_than_days), dry_run=dry_run)
-    out.print(f"{done.records} records {'would be' if dry_run else 'were'} dropped")
+    if json:
+        print_json(asdict(done))
+    else:
+        out.say(f"{done.records} records {'would be' if dry_run else 'were'} dropped")
 
 
-@app.command("copy")
+@app.command("copy", rich_help_panel=VERSIONS)
 def copy_command(
     target: Annotated[str, typer.Argument(help="Folder or URL of the new lake.")], lake: LakePath
 ) -> None:
@@ -246,10 +338,10 @@ def copy_command(
     """
     with progress("Copying", objects=True) as advance:
         made = _open(lake).copy_to(target, progress=advance)
-    out.print(f"Copied to {made.url}")
+    out.say(f"Copied to {made.url}")
 
 
-@app.command("push")
+@app.command("push", rich_help_panel=VERSIONS)
 def push_command(
     other: Annotated[str, typer.Argument(help="The lake to send to.")],
     lake: LakePath,
@@ -262,10 +354,10 @@ def push_command(
     """
     with progress("Sending", objects=True) as advance:
         sent = _open(lake).push(_open(other), branch, to=to, progress=advance)
-    out.print(f"Sent {sent} commits")
+    out.say(f"Sent {sent} commits")
 
 
-@app.command("pull")
+@app.command("pull", rich_help_panel=VERSIONS)
 def pull_command(
     other: Annotated[str, typer.Argument(help="The lake to fetch from.")],
     lake: LakePath,
@@ -292,6 +384,29 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     }
 
 
+def commit_json(commit: "Commit") -> dict[str, Any]:
+    """Return what a script wants to know of a commit."""
+    return {
+        "commit": commit.id,
+        "branch": commit.branch,
+        "author": commit.author,
+        "time": commit.time,
+        "message": commit.message,
+        "parents": [parent.id for parent in commit.parents],
+        "snapshot": commit.snapshot,
+        "provenance": commit.provenance,
+    }
+
+
+def _changes(commit: "Commit", before: Container[str]) -> dict[str, str]:
+    """Return ``added``, ``changed`` or ``deleted`` by the names of nodes."""
+    gone = {name for name, value in commit.fields["changes"].items() if value is None}
+    return {
+        name: "deleted" if name in gone else "changed" if name in before else "added"
+        for name in commit.changed
+    }
+
+
 def describe_commit(commit: "Commit", before: Container[str]) -> None:
     """Print who made a commit, when, from what, and the nodes it changed; *before* are those of its parent."""
     facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
@@ -299,9 +414,8 @@ def describe_commit(commit: "Commit", before: Container[str]) -> None:
     for name, value in {**facts, **flat(commit.provenance)}.items():
         out.print(f"{name:<22} {value}")
     out.print(f"\n    {commit.message}\n")
-    for name in commit.changed:
-        deleted = commit.fields["changes"][name] is None
-        out.print(f"  {'deleted' if deleted else 'changed' if name in before else 'added'}  {name}")
+    for name, change in _changes(commit, before).items():
+        out.print(f"  {change}  {name}")
 
 
 def print_findings(findings: "Findings") -> None:

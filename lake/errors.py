@@ -10,13 +10,19 @@
     ├── InputError (ValueError)       what was given cannot be used: mend the input
     │   ├── NodeNameError             a node name that is not allowed
     │   ├── IngestError               a source file, with file and line
-    │   └── QueryError                a question that DuckDB or the schema refuses
+    │   └── QueryError                a query that DuckDB or the schema refuses
+    │       └── QueryTimeoutError     a query that took longer than it was given
     ├── CorruptObjectError            stored bytes do not have their digest: restore the object
     ├── FormatError                   not a lake, or written by a newer neurolake
     └── StorageError (OSError)        the medium failed: often transient, retry
+
+The command line ends with the ``exit_code`` of an error; `EXIT_CODES` lists them all.
 """
 
 from pathlib import Path
+
+INCOMPLETE = 3
+INTERRUPTED = 130
 
 
 class NeurolakeError(Exception):
@@ -87,6 +93,12 @@ class QueryError(InputError):
     """A query that cannot be answered: refused, malformed, or about something that is not there."""
 
 
+class QueryTimeoutError(QueryError):
+    """A query that took longer than it was given."""
+
+    exit_code = 124
+
+
 class CorruptObjectError(NeurolakeError):
     """Stored bytes do not have the digest they are named by, or do not parse."""
 
@@ -101,3 +113,17 @@ class StorageError(NeurolakeError, OSError):
     """The storage medium failed; nothing was made visible."""
 
     exit_code = 5
+
+
+EXIT_CODES = {
+    0: "Done.",
+    NeurolakeError.exit_code: "No lake, commit or node of that name, a conflict, a read-only lake, "
+    "or a lake of a newer format; for `refresh`, a result that stays stale.",
+    InputError.exit_code: "Wrong usage, or input that cannot be used; the message says what to change.",
+    INCOMPLETE: "Done in part: files were left out, or trials failed; the messages say which.",
+    CorruptObjectError.exit_code: "Stored bytes are damaged or missing.",
+    StorageError.exit_code: "The disk, network, terminal or an output file failed.",
+    QueryTimeoutError.exit_code: "A query took longer than `--timeout`.",
+    INTERRUPTED: "Interrupted by Ctrl-C.",
+}
+"""What the exit codes of the command line mean."""

@@ -87,6 +87,10 @@ class Snapshot(StoredSnapshot):
         """How DuckDB would answer a query, without answering it; raises as `sql` does."""
         return self._catalog.explain(query, parameters)
 
+    def interrupt(self) -> None:
+        """Stop the queries of this snapshot that other threads are waiting for; they end with a `QueryError`."""
+        self._catalog.interrupt()
+
     def xarray(self, name: str) -> "xr.DataArray | xr.Dataset":
         """An array as xarray's, or the arrays below *name* as a dataset.
 

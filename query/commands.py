@@ -6,30 +6,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..lake.console import Branch, LakePath, Ref, listing, out, size_text
+from ..lake.console import (
+    ASK,
+    CIRCUITS,
+    UPKEEP,
+    Branch,
+    Json,
+    LakePath,
+    Listing,
+    Ref,
+    err,
+    leave_now,
+    out,
+    print_json,
+    size_text,
+)
 from .lfp import commands as lfp_commands
 from .plots import commands as plot_commands
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from duckdb import DuckDBPyRelation
 
     from .lake import Lake, Snapshot
 
 app = typer.Typer()
 params_app = typer.Typer(help="Look at parameters of trials.", no_args_is_help=True)
-app.add_typer(params_app, name="params")
+app.add_typer(params_app, name="params", rich_help_panel=ASK)
 app.add_typer(plot_commands.app)
-app.add_typer(lfp_commands.app, name="lfp")
+app.add_typer(lfp_commands.app, name="lfp", rich_help_panel=CIRCUITS)
 
 Format = Annotated[
     str | None,
     typer.Option("--format", "-f", help="table, csv, json or parquet; by default what --output says."),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; parquet needs one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Trial = Annotated[str, typer.Argument(help="trial_id or sim_trial_index.")]
 
 
-@app.command("sql")
+@app.command("sql", rich_help_panel=ASK)
 def sql_command(
     lake: LakePath,
     query: Annotated[
@@ -39,6 +56,10 @@ def sql_command(
     at: Ref = "main",
     format: Format = None,
     output: Output = None,
+    json: AsJson = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Seconds after which to give up, with exit code 124.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the plan and read nothing.")] = False,
 ) -> None:
     """Ask a lake in SQL. Every table is a view of its name; nodes, columns and commits describe the lake.
@@ -55,7 +76,7 @@ def sql_command(
     if explain:
         out.print(snapshot.explain(text))
         return
-    _write(snapshot.sql(text), format, output)
+    _write(snapshot, lambda: snapshot.sql(text), format, output, json, timeout)
 
 
 def _query_text(query: str) -> str:
@@ -63,31 +84,54 @@ def _query_text(query: str) -> str:
     return path.read_text() if path.suffix.lower() == ".sql" and path.is_file() else query
 
 
-def _write(rows: "DuckDBPyRelation", format: str | None, output: Path | None) -> None:
+def _write(
+    snapshot: "Snapshot",
+    ask: "Callable[[], DuckDBPyRelation]",
+    format: str | None,
+    output: Path | None,
+    json: bool,
+    timeout: float | None = None,
+) -> None:
+    """Print or store the rows that *ask* gives; Ctrl-C and *timeout* end it whatever DuckDB is busy with."""
     from .views.formats import write_relation
+    from .waiting import StuckError, wait_for
 
     suffix = "" if output is None else output.suffix.lower().removeprefix(".")
-    write_relation(rows, format or (suffix if suffix in ("csv", "json", "parquet") else "table"), output, out)
+    by_name = suffix if suffix in ("csv", "json", "parquet") else "table"
+    form = format or ("json" if json else by_name)
+    try:
+        wait_for(lambda: write_relation(ask(), form, output, out), snapshot.interrupt, timeout)
+    except StuckError as error:
+        from ..catalog.connection import abandon
+
+        # DuckDB looks for interruptions between vectors only, and one vector may take minutes.
+        abandon()
+        leave_now(error.__cause__)
 
 
-@app.command("attach")
+@app.command("attach", rich_help_panel=ASK)
 def attach_command(
-    lake: Annotated[str, typer.Argument(help="The lake's folder.", show_default=False)],
     output: Annotated[Path, typer.Argument(help="The DuckDB file to write, such as lake.duckdb.")],
+    lake: LakePath,
+    formerly: Annotated[Path | None, typer.Argument(hidden=True)] = None,
     at: Ref = "main",
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
 ) -> None:
     """Write a DuckDB file with which any DuckDB client (shell, DBeaver, R) asks a local lake, without Python.
 
-    Example: neurolake attach my-lake lake.duckdb
+    Example: neurolake attach lake.duckdb --lake my-lake
     """
+    if formerly is not None:
+        # Until 0.1 the lake came first, as an argument.
+        err.print(f"write: neurolake attach {formerly} --lake {output}", style="yellow")
+        lake, output = str(output), formerly
     from ..catalog import attach
 
     attach(_open(lake).at(at), output, replace=replace)
-    out.print(f"Wrote {output}: ask it with any DuckDB client, such as: duckdb -readonly {output}")
+    out.say(f"Wrote {output}: ask it with any DuckDB client, such as: duckdb -readonly {output}")
 
 
-@app.command("trials")
+@app.command("trials", rich_help_panel=ASK)
 def trials_command(
     lake: LakePath,
     where: Annotated[
@@ -97,13 +141,15 @@ def trials_command(
     at: Ref = "main",
     format: Format = None,
     output: Output = None,
+    json: AsJson = False,
 ) -> None:
     """List the trials that meet a condition.
 
     Example: neurolake trials --where "stimulus='C2' and t_stop>=300" --lake my-lake
     """
     query = f"select {columns} from trials where ({where}\n) order by trial_id"  # noqa: S608
-    _write(_open(lake).at(at).sql(query), format, output)
+    snapshot = _open(lake).at(at)
+    _write(snapshot, lambda: snapshot.sql(query), format, output, json)
 
 
 @params_app.command("show")
@@ -114,6 +160,7 @@ def params_show_command(
     at: Ref = "main",
     format: Format = None,
     output: Output = None,
+    json: AsJson = False,
 ) -> None:
     """List the parameters of a trial: of its cell and of its network.
 
@@ -121,7 +168,8 @@ def params_show_command(
     """
     from .trials.parameters import of_trial
 
-    _write(of_trial(_open(lake).at(at), trial, prefix), format, output)
+    snapshot = _open(lake).at(at)
+    _write(snapshot, lambda: of_trial(snapshot, trial, prefix), format, output, json)
 
 
 @params_app.command("diff")
@@ -132,6 +180,7 @@ def params_diff_command(
     at: Ref = "main",
     format: Format = None,
     output: Output = None,
+    json: AsJson = False,
 ) -> None:
     """Say which parameters differ between two trials.
 
@@ -139,24 +188,23 @@ def params_diff_command(
     """
     from .trials.parameters import difference
 
-    _write(difference(_open(lake).at(at), old, new), format, output)
+    snapshot = _open(lake).at(at)
+    _write(snapshot, lambda: difference(snapshot, old, new), format, output, json)
 
 
-@app.command("find")
+@app.command("find", rich_help_panel=ASK)
 def find_command(
     lake: LakePath,
     hash: Annotated[str | None, typer.Option("--hash", help="First digits of a BLAKE3 digest.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A file whose content to look for.")] = None,
     at: Ref = "main",
     history: Annotated[bool, typer.Option("--history", help="Look at all commits before, too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object for each.")] = False,
+    json: Json = False,
 ) -> None:
     """Find what has a digest: commits, nodes, chunks, and files that were ingested.
 
     Example: neurolake find --hash 3c56ece1 --lake my-lake
     """
-    from json import dumps
-
     from ..lake.errors import InputError, NotFoundError
     from .finding import digest_of_file, find
 
@@ -166,28 +214,29 @@ def find_command(
     found = find(_open(lake), digits, branch=at, everywhere=history)
     if not found:
         raise NotFoundError(f"nothing in {lake} has a digest that begins with {digits}")
-    table = listing("kind", "digest", "name", "place", "commit")
+    if json:
+        print_json(*(one.to_json() for one in found))
+        return
+    table = Listing("kind", "digest", "name", "place", "commit")
     for one in found:
         table.add_row(one.kind, one.digest[:12], one.name, one.place, one.commit[:12])
-    out.print("\n".join(dumps(one.to_json()) for one in found) if json else table)
+    out.print(table)
 
 
-@app.command("lineage")
+@app.command("lineage", rich_help_panel=ASK)
 def lineage_command(
     lake: LakePath,
     node: Annotated[str, typer.Argument(help="A table, array, file or derived result.")],
     at: Ref = "main",
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what a node was made from, down to what was ingested and by which commits, and what was made from it.
 
     Example: neurolake lineage voltage/soma --lake my-lake
     """
-    from json import dumps
-
     found = _open(lake).lineage(node, at=at)
     if json:
-        out.print(dumps(found.to_json()))
+        print_json(found.to_json())
         return
     out.print("\n".join(found.lines()))
     if found.results:
@@ -195,7 +244,7 @@ def lineage_command(
         out.print("\n".join(f"    {made.name}{'  (stale)' * made.stale}" for made in found.results))
 
 
-@app.command("refresh")
+@app.command("refresh", rich_help_panel=UPKEEP)
 def refresh_command(
     lake: LakePath,
     names: Annotated[list[str] | None, typer.Argument(help="Derived results; all by default.")] = None,
@@ -204,6 +253,7 @@ def refresh_command(
         list[str] | None, typer.Option("--import", help="A module of yours to import first: it has kernels.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    json: Json = False,
 ) -> None:
     """Compute derived results anew whose inputs have changed; exit code 1 where some could not be.
 
@@ -214,68 +264,101 @@ def refresh_command(
     # As `python -m` does: modules of the user's are looked for in the current folder too.
     sys.path.insert(0, "")
     done = _open(lake).refresh(names or None, branch=branch, modules=modules or (), dry_run=dry_run)
-    for old, new in done.done.items():
-        out.print(f"would compute {old} anew" if new is None else f"{old} -> {new}")
-    for name, reason in done.left.items():
-        out.print(f"{name} stays stale: {reason}")
+    if json:
+        print_json({"done": dict(done.done), "left": dict(done.left)})
+    else:
+        for old, new in done.done.items():
+            out.say(f"would compute {old} anew" if new is None else f"{old} -> {new}")
+        for name, reason in done.left.items():
+            out.print(f"{name} stays stale: {reason}")
     if done.left:
         raise typer.Exit(1)
 
 
-@app.command("ls")
-def ls_command(lake: LakePath, at: Ref = "main", prefix: Annotated[str, typer.Argument()] = "") -> None:
+@app.command("ls", rich_help_panel=ASK)
+def ls_command(
+    lake: LakePath,
+    at: Ref = "main",
+    prefix: Annotated[str, typer.Argument(help="Only names that begin so, such as voltage/.")] = "",
+    json: Json = False,
+) -> None:
     """List the nodes of a lake.
 
     Example: neurolake ls voltage/ --lake my-lake
     """
-    rows = (
-        _open(lake)
-        .at(at)
-        .sql(
-            "select name, kind, coalesce(rows::varchar, array_to_string(shape, ' x '), '') as extent, stored_bytes "
-            "from nodes where starts_with(name, $prefix) order by name",
-            prefix=prefix,
-        )
-    )
-    table = listing("node", "kind", "rows or shape", "stored")
-    for name, kind, extent, size in rows.fetchall():
+    columns = ("name", "kind", "rows", "shape", "stored_bytes")
+    query = f"select {', '.join(columns)} from nodes where starts_with(name, $prefix) order by name"  # noqa: S608
+    rows = _open(lake).at(at).sql(query, prefix=prefix).fetchall()
+    if json:
+        print_json(*(dict(zip(columns, row, strict=True)) for row in rows))
+        return
+    table = Listing("node", "kind", "rows or shape", "stored")
+    for name, kind, count, shape, size in rows:
+        extent = " x ".join(map(str, shape or ())) if count is None else count
         table.add_row(name, kind, extent, size_text(size))
     out.print(table)
 
 
-@app.command("describe")
+@app.command("usage", rich_help_panel=UPKEEP)
+def usage_command(lake: LakePath, at: Ref = "main", json: Json = False) -> None:
+    """List how many bytes each node stores, the largest first; equal content of several nodes is stored once.
+
+    Example: neurolake usage --lake my-lake
+    """
+    columns = ("name", "kind", "objects", "stored_bytes")
+    query = f"select {', '.join(columns)} from nodes order by stored_bytes desc, name"  # noqa: S608
+    rows = _open(lake).at(at).sql(query).fetchall()
+    if json:
+        print_json(*(dict(zip(columns, row, strict=True)) for row in rows))
+        return
+    table = Listing("stored", "objects", "kind", "node")
+    for name, kind, objects, size in rows:
+        table.add_row(size_text(size), objects, kind, name)
+    out.print(table)
+
+
+@app.command("describe", rich_help_panel=ASK)
 def describe_command(
     lake: LakePath,
     node: Annotated[str | None, typer.Argument(help="A table or array; all tables by default.")] = None,
     at: Ref = "main",
+    json: Json = False,
 ) -> None:
     """Say what tables and columns mean: type, unit, meaning, source.
 
     Example: neurolake describe synapse_activation --lake my-lake
     """
     snapshot = _open(lake).at(at)
-    if node is not None and node in snapshot.arrays:
-        _describe_array(snapshot, node)
-        return
-    for name in [node] if node is not None else snapshot.tables:
-        _describe_table(snapshot, name)
+    names = list(snapshot.tables) if node is None else [node]
+    for name in names:
+        if name in snapshot.arrays:
+            _describe_array(snapshot, name, json)
+        else:
+            _describe_table(snapshot, name, json)
 
 
-def _describe_array(snapshot: "Snapshot", name: str) -> None:
+def _describe_array(snapshot: "Snapshot", name: str, json: bool) -> None:
     """Print shape, type and attributes of an array."""
     array = snapshot.arrays[name]
     facts = {"shape": array.shape, "type": array.dtype, "chunks": array.chunks}
     facts["dimensions"] = snapshot.tree[name].meta.get("dimension_names")
+    if json:
+        print_json({"name": name, "kind": "array", **facts, "attributes": array.attrs.asdict()})
+        return
     out.print(f"\n{name}", style="bold")
     for key, value in {**facts, **array.attrs.asdict()}.items():
         out.print(f"  {key:<12} {value}")
 
 
-def _describe_table(snapshot: "Snapshot", name: str) -> None:
+def _describe_table(snapshot: "Snapshot", name: str, json: bool) -> None:
     """Print what a row of a table is, and what its columns are."""
     table = snapshot.tables[name]
+    if json:
+        fields = [{"name": one["name"], "type": one["type"], **one.get("doc", {})} for one in table.fields]
+        print_json({"name": name, "kind": "table", "doc": table.doc, "rows": table.rows, "columns": fields})
+        return
     out.print(f"\n{name}: {table.doc}  ({table.rows:,} rows)", style="bold")
-    columns = listing("column", "type", "unit", "meaning", "source")
+    columns = Listing("column", "type", "unit", "meaning", "source")
     for column in table.fields:
         doc = column.get("doc", {})
         texts = [doc.get(key, "") for key in ("unit", "meaning", "source")]

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from simrun_trees import SITE, Run, digests, read_lake, read_tree, write_run
 
 import neurolake
 from neurolake import cli
+from neurolake.lake import errors
+from neurolake.lake.console import GROUPS, Terminal
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> C
     def run(*arguments: object, stdin: str = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["neurolake", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(Terminal, "quiet", False)
+        monkeypatch.setattr(Terminal, "verbose", False)
         code = 0
         try:
             cli.main()
@@ -294,7 +299,7 @@ def test_an_interrupted_ingest_leaves_nothing(tree: Path, tmp_path: Path) -> Non
     )
     command = [sys.executable, "-c", script, "ingest", "simrun", tree, "--lake", tmp_path / "lake"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode not in (0, -signal.SIGINT) and "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr) == (130, "neurolake: interrupted\n")
     assert list(neurolake.open(tmp_path / "lake")) == []
 
 
@@ -313,7 +318,7 @@ def test_an_interrupt_ends_all_processes_quietly(tree: Path, tmp_path: Path) -> 
         check=False,
         start_new_session=True,
     )
-    assert done.returncode not in (0, -signal.SIGINT) and done.stderr == ""
+    assert (done.returncode, done.stderr) == (130, "neurolake: interrupted\n")
     assert list(neurolake.open(tmp_path / "lake")) == []
 
 
@@ -580,3 +585,166 @@ def test_verify_names_the_damage_and_repairs_it(run: Command, lake: Path, tmp_pa
     assert ended.code == 4 and damaged.name in ended.err and "hurts" in ended.err
     assert run("verify", "--lake", lake, "--repair-from", tmp_path / "copy").code == 0
     assert run("verify", "--lake", lake).code == 0
+
+
+def test_help_has_groups_and_each_command_is_in_one(run: Command) -> None:
+    text = run("-h").out
+    heads = [line[:-1] for line in text.splitlines() if re.fullmatch(r"\w[\w ]*:", line)]
+    assert heads == ["Options", "Write", "Ask", "Simulate", "Circuits", "Versions", "Upkeep"]
+    group: Any = typer.main.get_command(cli.app)
+    assert {name for name, one in group.commands.items() if one.rich_help_panel not in GROUPS} == set()
+    listed = re.findall(r"^  ([a-z][a-z-]*)  ", text, re.MULTILINE)
+    assert sorted(listed) == sorted(group.commands)
+
+
+def test_every_command_has_the_shared_options(run: Command) -> None:
+    for command in commands():
+        ended = run(*command, "-h")
+        assert ended.code == 0 and "--quiet" in ended.out and "--verbose" in ended.out, command
+        # `create` and `demo` make their lakes.
+        assert command in (["create"], ["demo"]) or "--lake" in ended.out, command
+
+
+READS = [
+    *(["status"], ["usage"], ["ls"], ["log"], ["show"], ["describe"], ["describe", "voltage/soma"]),
+    *(["branch"], ["tag"], ["diff"], ["verify"], ["gc", "--dry-run"], ["find", "--hash"]),
+    *(["compact"], ["expire", "--older-than-days", "9999"], ["lineage", "voltage/soma"], ["refresh"]),
+    *(["trials"], ["params", "show", "0"], ["params", "diff", "0", "1"], ["sql", "from trials"]),
+]
+
+
+@pytest.fixture(scope="module")
+def tagged(simrun_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of that lake, with a tag."""
+    folder = shutil.copytree(simrun_folder, tmp_path_factory.mktemp("tagged") / "lake")
+    neurolake.open(folder).tags.create("v1")
+    return folder
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+def test_answers_as_json(run: Command, tagged: Path, command: list[str]) -> None:
+    if "--hash" in command:
+        command = [*command, neurolake.open(tagged).head.commit.id[:8]]
+    ended = run(*command, "--json", "--lake", tagged)
+    assert ended.err == "" and ended.code == 0
+    rows = command[0] in ("trials", "params", "sql")
+    values = json.loads(ended.out) if rows else [json.loads(line) for line in ended.out.splitlines()]
+    assert (values or command[0] == "params") and all(isinstance(value, dict) for value in values)
+
+
+def test_json_says_what_is_there(run: Command, simrun_folder: Path) -> None:
+    lake = neurolake.open(simrun_folder)
+
+    def told(*command: str) -> list[Any]:
+        return [
+            json.loads(line) for line in run(*command, "--json", "--lake", simrun_folder).out.splitlines()
+        ]
+
+    assert [one["commit"] for one in told("log")] == [commit.id for commit in lake.log()]
+    (status,) = told("status")
+    files = [path for path in simrun_folder.rglob("*") if path.is_file() and path.name != "neurolake.json"]
+    assert status["commit"]["commit"] == lake.head.commit.id and status["branches"] == ["main"]
+    assert status["nodes"]["tables"] == len(lake.head.tables)
+    assert status["nodes"]["arrays"] == len(lake.head.arrays)
+    assert abs(status["bytes"] - sum(path.stat().st_size for path in files)) < 1000
+    assert {one["name"]: one["rows"] for one in told("ls") if one["kind"] == "table"} == {
+        name: table.rows for name, table in lake.head.tables.items()
+    }
+    (shown,) = told("show")
+    assert shown["changes"]["trials"] == "changed"
+    stored = [one["stored_bytes"] for one in told("usage")]
+    assert stored == sorted(stored, reverse=True) and len(stored) == len(lake.head)
+
+
+def test_the_lake_of_the_folder(
+    run: Command, simrun_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEUROLAKE_LAKE", raising=False)
+    inside = next(folder for folder in sorted(simrun_folder.iterdir()) if folder.is_dir())
+    for folder in (simrun_folder, inside):
+        monkeypatch.chdir(folder)
+        ended = run("status", "--json", "--verbose")
+        assert json.loads(ended.out)["lake"] == str(simrun_folder)
+        assert ended.err == f"lake: {simrun_folder} (from the current folder)\n"
+    other = neurolake.create(tmp_path / "other")
+    monkeypatch.setenv("NEUROLAKE_LAKE", other.url)
+    assert json.loads(run("status", "--json").out)["lake"] == other.url
+    assert run("status", "-v").err == f"lake: {other.url} (from NEUROLAKE_LAKE)\n"
+    ended = run("status", "--json", "-v", "--lake", simrun_folder)
+    assert json.loads(ended.out)["lake"] == str(simrun_folder)
+    assert ended.err == f"lake: {simrun_folder} (from --lake)\n"
+
+
+def test_quiet_says_nothing_of_what_was_done(run: Command, tree: Path, tmp_path: Path) -> None:
+    (tree / "x_running").mkdir()
+    ended = run("ingest", "simrun", tree, "--lake", tmp_path / "lake", "--quiet")
+    assert ended == Ended(0, "", "still running, left out: x_running\n")
+    assert run("tag", "v1", "-q", "--lake", tmp_path / "lake") == Ended(0, "", "")
+    assert run("--quiet", "tag", "v1", "--delete", "--lake", tmp_path / "lake") == Ended(0, "", "")
+    assert run("log", "-q", "--lake", tmp_path / "lake").out.count("\n") == 2
+    again = run("ingest", "simrun", tree, "--lake", tmp_path / "lake", "--json")
+    assert len(json.loads(again.out)["unchanged"]) == 2
+
+
+def test_verbose_says_where_an_error_comes_from(run: Command, tmp_path: Path) -> None:
+    neurolake.create(tmp_path / "lake")
+    ended = run("describe", "nothing", "-v", "--lake", tmp_path / "lake")
+    assert ended.code == 1 and "Traceback" in ended.err
+    assert ended.err.splitlines()[-1].startswith("neurolake: there is no table 'nothing'")
+
+
+def test_exit_codes_are_documented() -> None:
+    """The table of docs/cli.md is that of the errors, and every error has a code of it."""
+    text = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
+    told = dict(re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE))
+    assert {int(code): meaning for code, meaning in told.items()} == errors.EXIT_CODES
+
+    def kinds(error: type[errors.NeurolakeError]) -> Iterator[type[errors.NeurolakeError]]:
+        yield error
+        for kind in error.__subclasses__():
+            yield from kinds(kind)
+
+    assert {kind.exit_code for kind in kinds(errors.NeurolakeError)} <= errors.EXIT_CODES.keys()
+
+
+# One that DuckDB can stop, and one that it cannot: it makes a single value, of 4 GB.
+LONG = [
+    "select count(*) from range(1000000000000) a where a.range % 7 = 3",
+    "select length(repeat('x', 4000000000))",
+]
+
+
+@pytest.mark.parametrize("query", LONG)
+def test_a_query_has_a_timeout(simrun_folder: Path, query: str) -> None:
+    done = spawn("sql", query, "--timeout", "0.2", "--lake", simrun_folder)
+    assert (done.returncode, done.stdout, done.stderr) == (124, "", "neurolake: no answer within 0.2 s\n")
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("query", LONG)
+def test_a_query_can_be_interrupted(simrun_folder: Path, query: str, presses: int) -> None:
+    script = (
+        "import os, signal, threading, time; from neurolake import cli; from neurolake.query import waiting\n"
+        "def press():\n"
+        "    while signal.getsignal(signal.SIGINT) is signal.default_int_handler: time.sleep(0.01)\n"
+        f"    for _ in range({presses}): time.sleep(0.5); os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=press, daemon=True).start(); cli.main()"
+    )
+    command = [sys.executable, "-c", script, "sql", query, "--lake", str(simrun_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "neurolake: interrupted\n")
+
+
+def test_what_duckdb_makes_of_an_interruption(
+    run: Command, simrun_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that the main thread asks ends in a RuntimeError."""
+    import duckdb
+
+    question = "select count(*) from range(1000000000000) a where a.range % 7 = 3"
+    monkeypatch.setattr(
+        neurolake.lake.Lake, "log", lambda *arguments: duckdb.sql(question).fetchall(), raising=True
+    )
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    assert run("log", "--lake", simrun_folder) == Ended(130, "", "neurolake: interrupted\n")

@@ -57,7 +57,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("commands",),
     ],
     "query": [
-        ("finding", "plain", "prefetch"),
+        ("finding", "plain", "prefetch", "waiting"),
         ("views",),
         ("base",),
         ("located", "noun"),

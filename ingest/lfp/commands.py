@@ -146,4 +146,4 @@ def export_electrodes_command(
     from .weights import stored_coefficients, write_weights
 
     write_weights(file, stored_coefficients(Lake.open(lake).at(at), coefficients), population, ones=ones)
-    out.print(f"Wrote {file}")
+    out.say(f"Wrote {file}")

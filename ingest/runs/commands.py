@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...lake.console import LakePath, err, out, progress
-from ...lake.errors import InputError, NotFoundError
+from ...lake.console import SIMULATE, Json, LakePath, err, out, print_json, progress
+from ...lake.errors import INCOMPLETE, InputError, NotFoundError
 
 if TYPE_CHECKING:
     from .runs import RunReport
-
-FAILED = 3
-INTERRUPTED = 130
 
 app = typer.Typer()
 
@@ -41,7 +38,7 @@ DtRecord = Annotated[
 Morphology = Annotated[Path | None, typer.Option(help="Use this .hoc or .swc file.")]
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=SIMULATE)
 def run_command(
     cell: Annotated[Path, typer.Option(help="Parameter file of the cell.")],
     lake: LakePath,
@@ -65,6 +62,7 @@ def run_command(
     mapped: Mapped = None,
     scheduler: Scheduler = None,
     processes: Processes = None,
+    json: Json = False,
 ) -> None:
     """Simulate trials of a cell and its network with NEURON, into a lake, which is made if it is not there.
 
@@ -74,7 +72,7 @@ def run_command(
     """
     from .runs import run
 
-    with _told(lake) as (target, advance, tell):
+    with _told(lake, json) as (target, advance, tell):
         tell(
             run(
                 target,
@@ -99,8 +97,8 @@ def run_command(
 
 
 @contextmanager
-def _told(lake: str, *, create: bool = True) -> Iterator[tuple[Any, Any, Any]]:
-    """The lake, what shows progress, and what tells of a report; an interruption ends with what was kept."""
+def _told(lake: str, json: bool, *, create: bool = True) -> Iterator[tuple[Any, Any, Any]]:
+    """The lake, what shows progress, and what tells of a report; what was kept is told."""
     from ...lake import Lake
 
     try:
@@ -110,22 +108,20 @@ def _told(lake: str, *, create: bool = True) -> Iterator[tuple[Any, Any, Any]]:
             raise
         target = Lake.create(lake)
     reports: list[RunReport] = []
-    try:
-        with progress("Simulating", objects=True) as advance:
-            yield target, advance, reports.append
-    except KeyboardInterrupt as error:
-        for note in getattr(error, "__notes__", ["Interrupted."]):
-            err.print(note, style="yellow")
-        raise typer.Exit(INTERRUPTED) from None
+    with progress("Simulating", objects=True) as advance:
+        yield target, advance, reports.append
     for report in reports:
         for notice in [*report.notices, *map(str, report.failures)]:
             err.print(notice, style="yellow")
-        out.print(report.summary(target.url))
+        if json:
+            print_json(report)
+        else:
+            out.say(report.summary(target.url))
     if any(report.failures for report in reports):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(INCOMPLETE)
 
 
-@app.command("rerun")
+@app.command("rerun", rich_help_panel=SIMULATE)
 def rerun_command(
     lake: LakePath,
     name: Annotated[str, typer.Option(help="The new run of a run R is NAME/R.")],
@@ -145,6 +141,7 @@ def rerun_command(
     mapped: Mapped = None,
     scheduler: Scheduler = None,
     processes: Processes = None,
+    json: Json = False,
 ) -> None:
     """Simulate stored trials again, with the activations that they had, and something changed.
 
@@ -152,7 +149,7 @@ def rerun_command(
     """
     from .reruns import rerun
 
-    with _told(lake, create=False) as (target, advance, tell):
+    with _told(lake, json, create=False) as (target, advance, tell):
         for report in rerun(
             target,
             trial,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES, WEIGHTS
-from ...lake.console import Branch, LakePath, Ref, listing, out
+from ...lake.console import Branch, LakePath, Listing, Ref, out
 from ...lake.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def electrodes_command(
 
     snapshot = _open(lake).at(at)
     if name is None:
-        table = listing("table", "contacts")
+        table = Listing("table", "contacts")
         for node in (node for node in snapshot.tables if _is_probe(node)):
             table.add_row(node, f"{snapshot.tables[node].rows:,}")
         out.print(table)
         return
     contacts = electrodes_of(snapshot.tables[name])
-    table = listing("name", "x (µm)", "y (µm)", "z (µm)", "type", "layer", "region", "probe")
+    table = Listing("name", "x (µm)", "y (µm)", "z (µm)", "type", "layer", "region", "probe")
     for i, own in enumerate(contacts.name):
         place = [f"{value:.10g}" for value in contacts.position[i]]
         texts = (contacts.type[i], contacts.layer[i], contacts.region[i], contacts.probe[i])
@@ -198,7 +198,7 @@ def plot_command(
     cells = None if segments is None else snapshot.tables[segments]
     title = "" if group is None else f"{values.attrs.get('by', 'group')} {group}"
     signal_page(values, cells, plane=plane, title=title, footer=origin(snapshot)).savefig(output)
-    out.print(f"Wrote {output}")
+    out.say(f"Wrote {output}")
 
 
 def _group(values: Any, group: str | None) -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ...lake.console import LakePath, Ref, out
+from ...lake.console import ASK, LakePath, Ref, out
 
 if TYPE_CHECKING:
     from .kinds import KindName, Of
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command("plot")
+@app.command("plot", rich_help_panel=ASK)
 def plot_command(
     kind: Annotated[
         str,
@@ -72,4 +72,4 @@ def plot_command(
         )
     except ImportError as error:
         raise InputError(str(error)) from error
-    out.print(f"Wrote {output}")
+    out.say(f"Wrote {output}")

@@ -13,10 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from ...lake.console import Listing, Terminal
 from ...lake.errors import InputError, QueryError
 
 SHOWN_ROWS = 1000
@@ -28,7 +26,7 @@ _KEPT_TYPES = frozenset([*_NUMBERS.split(), "varchar", "date", "list", "array", 
 
 
 def write_relation(
-    relation: duckdb.DuckDBPyRelation, form: str, output: Path | None, screen: Console
+    relation: duckdb.DuckDBPyRelation, form: str, output: Path | None, screen: Terminal
 ) -> None:
     """Write the rows of *relation*, a batch at a time.
 
@@ -79,29 +77,27 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
     rows = _batches(relation.limit(SHOWN_ROWS + 1), as_text=True).read_all()
-    listing = Table(box=None, pad_edge=False)
-    for name in rows.column_names:
-        listing.add_column(Text(name), overflow="fold")
+    listing = Listing(*rows.column_names)
     for row in rows.slice(0, SHOWN_ROWS).to_pylist():
         listing.add_row(*map(_cell, row.values()))
     if output is None:
         screen.print(listing)
     else:
         with output.open("w", encoding="utf-8") as file:
-            Console(file=file, width=1_000_000).print(listing)
+            file.writelines(f"{line}\n" for line in listing.lines())
     if len(rows) > SHOWN_ROWS:
         screen.print(f"… the first {SHOWN_ROWS} rows; --format csv gives all")
 
 
-def _cell(value: Any) -> Text:
+def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return Text(f"{value:.10g}")
-    return Text("" if value is None else str(value))
+        return f"{value:.10g}"
+    return "" if value is None else str(value)
 
 
-def _csv(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+def _csv(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
     _put(_csv_texts(_batches(relation, as_text=True)), output, screen)
 
 
@@ -121,7 +117,7 @@ def _csv_text(table: pa.Table, *, include_header: bool) -> str:
     return str(sink.getvalue().to_pybytes(), "utf-8")
 
 
-def _json(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+def _json(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
     _put(_json_texts(_batches(relation, as_text=True)), output, screen)
 
 
@@ -147,7 +143,7 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _put(texts: Iterable[str], output: Path | None, screen: Console) -> None:
+def _put(texts: Iterable[str], output: Path | None, screen: Terminal) -> None:
     if output is None:
         # Not through rich, which would wrap and mark up data.
         screen.file.writelines(texts)
@@ -156,7 +152,7 @@ def _put(texts: Iterable[str], output: Path | None, screen: Console) -> None:
         file.writelines(texts)
 
 
-def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Console) -> None:
+def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
     if output is None and screen.is_terminal:
         raise InputError("--format parquet is not for the screen: give --output FILE, or pipe it")
     batches = _batches(relation, as_text=False)
