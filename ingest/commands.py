@@ -79,7 +79,7 @@ def ingest_command(
 
     if format is None:
         source, what = recognised(path)
-        out.print(f"{path} is {what}.")
+        (err.detail if json else out.say)(f"{path} is {what}.")
         format = source.name
     with progress("Ingesting") as advance:
         report = ingest(
