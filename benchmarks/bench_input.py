@@ -10,7 +10,7 @@ from neurolake.ingest.text.parameters import parse_parameters
 from neurolake.mechanisms.cell.sites import branches
 from neurolake.mechanisms.input.activity import Activity
 from neurolake.mechanisms.input.connectivity import Embedding, embed, read_connections, read_synapses
-from neurolake.mechanisms.input.populations import Firing, Population, Source, read_populations
+from neurolake.mechanisms.input.populations import Firing, Population, SpikeSource, read_populations
 
 T_STOP = 300.0
 
@@ -66,7 +66,7 @@ def looped(embedding: Embedding, populations: dict[str, Population], seed: int) 
     return activations
 
 
-def fired(generator: np.random.Generator, source: Source) -> int:
+def fired(generator: np.random.Generator, source: SpikeSource) -> int:
     if source.firing == Firing.TRAIN:
         gaps = generator.exponential(source.numbers[0], int(2 * T_STOP / source.numbers[0]) + 10)
         return int((np.cumsum(gaps) <= T_STOP).sum())

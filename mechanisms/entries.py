@@ -10,7 +10,7 @@ from .errors import ModelError
 
 
 @dataclass(frozen=True)
-class Entry:
+class ParameterEntry:
     """A dictionary in a parameter file.
 
     Attributes
@@ -38,12 +38,12 @@ class Entry:
             raise self.error(f"no {key!r}")
         return self.tree[key]
 
-    def entry(self, key: str) -> "Entry":
+    def entry(self, key: str) -> "ParameterEntry":
         """The dictionary *key*."""
         value = self.value(key)
         if not isinstance(value, Mapping):
             raise self.error("expected a dictionary", key)
-        return Entry(value, f"{self.place}.{key}" if self.place else key, self.path)
+        return ParameterEntry(value, f"{self.place}.{key}" if self.place else key, self.path)
 
     def number(
         self,

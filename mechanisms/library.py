@@ -38,7 +38,7 @@ _lock = RLock()
 
 
 @dataclass(frozen=True)
-class Source:
+class ModFile:
     """One .mod file.
 
     Attributes
@@ -67,7 +67,7 @@ class Library:
         Every .mod file, by name of the mechanism.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[ModFile, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def load(
         return Library(tuple(sorted((source for group in groups for source in group), key=lambda s: s.name)))
 
 
-def read_sources(folder: str | Path) -> tuple[Source, ...]:
+def read_sources(folder: str | Path) -> tuple[ModFile, ...]:
     """Read the .mod files of a folder, sorted by file name; raises ModelError where there are none."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -137,13 +137,13 @@ def read_sources(folder: str | Path) -> tuple[Source, ...]:
     return sources
 
 
-def _source(path: Path, included: Sequence[str]) -> Source:
+def _source(path: Path, included: Sequence[str]) -> ModFile:
     text = _text(path)
     found = _NAME.search(_COMMENT.sub(" ", text))
     if not found:
         raise ModelError("no SUFFIX, POINT_PROCESS or ARTIFICIAL_CELL names the mechanism", path)
     name = path.stem if found[1] == "nothing" else found[1]
-    return Source(name, path, text, _digest([text, *included]))
+    return ModFile(name, path, text, _digest([text, *included]))
 
 
 def _text(path: Path) -> str:
@@ -161,9 +161,9 @@ def _digest(parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _new_groups(folders: Sequence[Path]) -> list[list[Source]]:
+def _new_groups(folders: Sequence[Path]) -> list[list[ModFile]]:
     """The sources of each folder, without those that an earlier folder has too."""
-    known: dict[str, Source] = {}
+    known: dict[str, ModFile] = {}
     groups = []
     for folder in folders:
         group = []
@@ -181,7 +181,7 @@ def _new_groups(folders: Sequence[Path]) -> list[list[Source]]:
     return groups
 
 
-def _check_process(source: Source) -> None:
+def _check_process(source: ModFile) -> None:
     """Refuse what NEURON could not load: it ends the process over a name that it knows."""
     if source.name in _loaded:
         if _loaded[source.name] != source.digest:
@@ -196,7 +196,7 @@ def _check_process(source: Source) -> None:
         )
 
 
-def _load_new(sources: list[Source], cache: Path, tell: Callable[[str], None]) -> None:
+def _load_new(sources: list[ModFile], cache: Path, tell: Callable[[str], None]) -> None:
     if not sources:
         return
     library = _compiled(sources, cache, tell)
@@ -207,7 +207,7 @@ def _load_new(sources: list[Source], cache: Path, tell: Callable[[str], None]) -
     _loaded.update((source.name, source.digest) for source in sources)
 
 
-def _compiled(sources: Sequence[Source], cache: Path, tell: Callable[[str], None]) -> Path:
+def _compiled(sources: Sequence[ModFile], cache: Path, tell: Callable[[str], None]) -> Path:
     """The library made of these sources, from the cache if it is there."""
     from neuron import __version__ as version
 
@@ -232,7 +232,7 @@ def _compiled(sources: Sequence[Source], cache: Path, tell: Callable[[str], None
     return library
 
 
-def _compile(sources: Sequence[Source], folder: Path) -> Path:
+def _compile(sources: Sequence[ModFile], folder: Path) -> Path:
     home = sources[0].path.parent
     for source in sources:
         (folder / source.path.name).write_text(source.text, encoding="utf-8")

@@ -212,3 +212,19 @@ def test_faces_of_wings_offer_what_is_there() -> None:
         assert all(getattr(face, name).__doc__ for name in face.__all__)
         # A module of the same name would take the place of the function once it is imported.
         assert {file.stem for file in stub.parent.glob("*.py")}.isdisjoint(face.__all__), stub
+
+
+# A class of a room extends that of the room below it, and bears its name.
+EXTENDED = {"Array", "Lake", "Snapshot", "Table"}
+# Names that two wings use for a thing of their own; there must be no more of them.
+KNOWN = {"Cell", "Groups", "Piece", "Recording"}
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    names = Counter(
+        node.name
+        for tree in TREES.values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, count in names.items() if count > 1} - EXTENDED - KNOWN == set()

@@ -23,7 +23,7 @@ from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
 from ..trials.names import checked_run
 from .model import Model
-from .reports import Frames, FrameWriter
+from .reports import FrameWriter, StoredFrames
 from .stage import Plan, land_recorded, next_number
 from .worker import Finished
 
@@ -153,7 +153,7 @@ def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None
     return Plan(run, "record", None, None, None, model.mechanisms, settings, model.sections, model.segments)
 
 
-def _stored(lake: Lake, frames: SegmentFrames) -> dict[str, Frames]:
+def _stored(lake: Lake, frames: SegmentFrames) -> dict[str, StoredFrames]:
     n_segments = next(iter(frames.values.values())).shape[1] if frames.values else 1
     block = max(1, BLOCK_BYTES // (np.float32().itemsize * n_segments))
     writer = FrameWriter(lake.storage, min(block, len(frames.time)))
@@ -161,7 +161,7 @@ def _stored(lake: Lake, frames: SegmentFrames) -> dict[str, Frames]:
     return writer.finish()
 
 
-def _finished(number: int, live: LiveRecorder, frames: Mapping[str, Frames]) -> Finished:
+def _finished(number: int, live: LiveRecorder, frames: Mapping[str, StoredFrames]) -> Finished:
     nothing = {
         kind.name: kind.schema.empty_table().drop_columns("trial_id")
         for kind in (schema.SYNAPSE_ACTIVATION, schema.CELL_ACTIVATION)

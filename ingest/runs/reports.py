@@ -31,7 +31,7 @@ def report_node(run: str, number: int, variable: str) -> str:
 
 
 @dataclass(frozen=True)
-class Frames:
+class StoredFrames:
     """Stored frames of a variable of all segments: `entries` are chunks [time, all segments] in order."""
 
     time: npt.NDArray[np.float64]
@@ -68,17 +68,21 @@ class FrameWriter:
                 encode_chunks(values, chunks, _CODEC, np.nan, self._writer)
             )
 
-    def finish(self) -> dict[str, Frames]:
+    def finish(self) -> dict[str, StoredFrames]:
         """Make sure that all is stored; what it is, by variable."""
         self._writer.flush()
         if not self._times:
             return {}
         time = np.concatenate(self._times)
         shape = len(time), self._segments
-        return {name: Frames(time, shape, self._block, entries) for name, entries in self._entries.items()}
+        return {
+            name: StoredFrames(time, shape, self._block, entries) for name, entries in self._entries.items()
+        }
 
 
-def put_report(transaction: Transaction, node: str, variable: str, frames: Frames, segments: Columns) -> None:
+def put_report(
+    transaction: Transaction, node: str, variable: str, frames: StoredFrames, segments: Columns
+) -> None:
     """Make *node* the array [time, element] of a report, as SONATA's are kept: times, nodes and elements beside it."""
     time = frames.time
     attributes = {"units": _UNITS.get(variable), "variable": variable, "t_start": float(time[0])}

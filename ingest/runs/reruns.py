@@ -13,8 +13,8 @@ from ..simrun.text import parse_synapses
 from ..trials.names import checked_run, sim_trial_index
 from .model import Given, read_model
 from .modify import Modifications, Modify
-from .runs import BATCH, Progress, RunReport, Work, kept, planned, read_recorded, simulate_jobs
-from .stored import Row, Stored, columns_of, no_cells, stored_trials
+from .runs import BATCH, Execution, Progress, RunReport, kept, planned, read_recorded, simulate_jobs
+from .stored import Row, StoredTrials, columns_of, no_cells, stored_trials
 from .worker import Job
 
 SLICE = 256
@@ -37,12 +37,12 @@ class Options:
         """What is recorded."""
         return read_recorded(self.record, self.dt_record)
 
-    def work(self, before: int = 0, total: int | None = None) -> Work:
+    def work(self, before: int = 0, total: int | None = None) -> Execution:
         """How trials are simulated, after so many of so many."""
         told, advance = self.progress, None
         if told is not None:
             advance = lambda done, all_: told(before + done, all_ if total is None else total)
-        return Work(self.scheduler, self.processes, self.batch, advance)
+        return Execution(self.scheduler, self.processes, self.batch, advance)
 
 
 def rerun(
@@ -111,7 +111,7 @@ def rerun(
 
 def _rerun(
     lake: Lake,
-    stored: Stored,
+    stored: StoredTrials,
     rows: Sequence[Row],
     run: str,
     changes: Modifications,

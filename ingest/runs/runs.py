@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Work:
+class Execution:
     """How trials are simulated, which they do not depend on; see `run`."""
 
     scheduler: str | None = None
@@ -162,7 +162,7 @@ def run(
     report = RunReport(run_name, chosen)
     plan = planned(model, recorded, t_stop, report, kind="run", draws=True)
     jobs = [Job(number, chosen, number) for number in range(trials)]
-    work = Work(scheduler, processes, batch, progress)
+    work = Execution(scheduler, processes, batch, progress)
     with kept(report):
         simulate_jobs(lake, plan, recorded, jobs, report, work, draws=True)
     report.seconds = time.perf_counter() - began
@@ -295,7 +295,7 @@ def simulate_jobs(
     recorded: Recorded,
     jobs: Sequence[Job],
     report: RunReport,
-    work: Work,
+    work: Execution,
     *,
     draws: bool,
 ) -> None:

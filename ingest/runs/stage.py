@@ -20,7 +20,7 @@ from ...lake.errors import ConflictError, InputError
 from ..simrun.traces import trace_header
 from ..text.parameters import flatten
 from ..trials.names import file_node, identity, parameter_file, prefix_of, sim_trial_index, stimulus
-from ..trials.rows import GroupResult, Rows, Settings, Traces, store_traces
+from ..trials.rows import GroupResult, Rows, Settings, SiteTraces, store_traces
 from ..trials.stage import append_rows, known_attachments, next_trial, stage_parameters, stage_results
 from .model import Model
 from .reports import put_report, report_node
@@ -255,10 +255,10 @@ def _stage(
             put_report(transaction, node, variable, frames, plan.segments)
 
 
-def _traces(finished: Sequence[Finished]) -> dict[str, Traces]:
+def _traces(finished: Sequence[Finished]) -> dict[str, SiteTraces]:
     header = trace_header(len(finished))
     return {
-        site: Traces(finished[0].time, np.stack([trial.voltage[site] for trial in finished]), header)
+        site: SiteTraces(finished[0].time, np.stack([trial.voltage[site] for trial in finished]), header)
         for site in finished[0].voltage
     }
 

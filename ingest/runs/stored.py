@@ -26,13 +26,13 @@ Columns = dict[str, NDArray[Any]]
 
 
 @contextmanager
-def stored_trials(lake: Lake) -> Iterator["Stored"]:
+def stored_trials(lake: Lake) -> Iterator["StoredTrials"]:
     """The trials of the newest commit, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="neurolake-") as folder:
-        yield Stored(lake.head, Path(folder))
+        yield StoredTrials(lake.head, Path(folder))
 
 
-class Stored:
+class StoredTrials:
     """Trials of a snapshot, and what is needed to simulate them; files of the lake are written to a folder."""
 
     def __init__(self, snapshot: Snapshot, folder: Path) -> None:

@@ -29,7 +29,7 @@ from ...mechanisms.errors import ModelError
 from ...mechanisms.trial.simulation import Played, Recorded, Simulation
 from ..text.parameters import parse_parameters
 from .model import Model
-from .reports import Frames, FrameWriter
+from .reports import FrameWriter, StoredFrames
 
 _LAST_LINES = 4
 
@@ -86,7 +86,7 @@ class Finished:
     voltage: Mapping[str, npt.NDArray[np.float64]]
     synapses: pa.Table
     cells: pa.Table
-    frames: Mapping[str, Frames]
+    frames: Mapping[str, StoredFrames]
     host: str
 
 

@@ -15,7 +15,7 @@ from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Snapshot
 from ...lake.errors import InputError, NotFoundError, StorageError
 from ..source import Exported, Progress
-from ..trials.rows import SOMA, Traces
+from ..trials.rows import SOMA, SiteTraces
 from .layout import ONE_TRIAL
 from .of_runs import with_written
 from .text import format_cells, format_synapses
@@ -166,7 +166,7 @@ class _Run:
             archive = io.BytesIO()
             np.savez(archive, np.column_stack([time, voltage.T]))
             return archive.getvalue()
-        return format_traces(Traces(time, voltage, tuple(row["header"].rstrip("\r").split("\t"))))
+        return format_traces(SiteTraces(time, voltage, tuple(row["header"].rstrip("\r").split("\t"))))
 
 
 def _with_header(data: bytes, header: str) -> bytes:

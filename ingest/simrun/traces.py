@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...lake.errors import IngestError
 from ..text.delimited import join_lines, number, number_texts, read_columns, shown, split_header, unix_lines
-from ..trials.rows import Traces
+from ..trials.rows import SiteTraces
 
 # A recording is regular where nearly all steps are the same within the error of summed time steps (ms).
 _STEP_TOLERANCE = 1e-6
@@ -27,7 +27,7 @@ def trace_header(n_trials: int) -> tuple[str, ...]:
     return ("t", *(f"Vm run {trial:02d}" for trial in range(n_trials)))
 
 
-def parse_traces(data: bytes, path: str | Path) -> Traces:
+def parse_traces(data: bytes, path: str | Path) -> SiteTraces:
     """Read a trace file of text.
 
     Parameters
@@ -53,7 +53,7 @@ def parse_traces(data: bytes, path: str | Path) -> Traces:
         samples = _read_with_python(text, header, path)
     _check_times(samples[0], path, first_line=2)
     # Who keeps the times only is not to keep the voltages with them.
-    return Traces(samples[0].copy(), samples[1:], header)
+    return SiteTraces(samples[0].copy(), samples[1:], header)
 
 
 def _read_with_arrow(text: bytes, n_columns: int) -> NDArray[np.float64] | None:
@@ -112,7 +112,7 @@ def _check_times(time: NDArray[np.float64], path: str | Path, *, first_line: int
         raise fail(f"line missing near time {time[at]} ms: a step of {steps[at - 1]:g}, not {step:g} ms", at)
 
 
-def parse_traces_npz(data: bytes, path: str | Path) -> Traces:
+def parse_traces_npz(data: bytes, path: str | Path) -> SiteTraces:
     """Read a trace file of NumPy's archive format, key `arr_0`.
 
     The framework saves the matrix of the text file, [n_time, 1 + n_trials] with the times in the first
@@ -137,7 +137,7 @@ def parse_traces_npz(data: bytes, path: str | Path) -> Traces:
         raise IngestError(f"cannot tell the time axis: {fault} of {matrix.shape} increase", path)
     samples = np.ascontiguousarray(stored[0].T, np.float64)
     _check_times(samples[0], path, first_line=None)
-    return Traces(samples[0].copy(), samples[1:], trace_header(len(samples) - 1))
+    return SiteTraces(samples[0].copy(), samples[1:], trace_header(len(samples) - 1))
 
 
 def _load_matrix(data: bytes, path: str | Path) -> NDArray[Any]:
@@ -153,7 +153,7 @@ def _increases(values: NDArray[Any]) -> bool:
     return values.size > 0 and bool(np.all(values[1:] > values[:-1]))
 
 
-def format_traces(traces: Traces) -> bytes:
+def format_traces(traces: SiteTraces) -> bytes:
     """Write traces as the framework does; `parse_traces` reads back the same values.
 
     Raises

@@ -22,7 +22,7 @@ from ...lake.names import checked_name
 from ...lake.objects.store import ObjectWriter
 from ..text.parameters import flatten, parse_parameters
 from ..trials.names import sim_trial_index, stimulus
-from ..trials.rows import SOMA, GroupResult, Rows, Settings, Traces, store_traces
+from ..trials.rows import SOMA, GroupResult, Rows, Settings, SiteTraces, store_traces
 from .layout import RunDirectory, TrialFiles
 from .text import parse_cells, parse_synapses
 from .traces import parse_traces, parse_traces_npz
@@ -34,7 +34,7 @@ class Run:
 
     directory: RunDirectory
     first_trial: int
-    traces: Mapping[str, Traces]
+    traces: Mapping[str, SiteTraces]
     synapses: Sequence[pa.Table]
     cells: Sequence[pa.Table]
     parameters: Mapping[str, pa.Table]
@@ -186,7 +186,7 @@ def _flat(data: bytes) -> pa.Table:
     return flatten(parse_parameters(data, ""))
 
 
-def _read_traces(directory: RunDirectory, source: _Source) -> Iterator[tuple[str, Traces]]:
+def _read_traces(directory: RunDirectory, source: _Source) -> Iterator[tuple[str, SiteTraces]]:
     if directory.soma is None:
         return
     soma = _parse_traces(source, directory.soma, "soma_traces", len(directory.trials))
@@ -207,7 +207,7 @@ def _check_site(site: str, path: Path) -> None:
         raise IngestError(f"its recording site cannot name an array: {error}", path) from error
 
 
-def _parse_traces(source: _Source, path: Path, kind: str, trials: int) -> Traces:
+def _parse_traces(source: _Source, path: Path, kind: str, trials: int) -> SiteTraces:
     npz = path.suffix == ".npz"
     data = source.read(path, kind, header=not npz)
     traces = parse_traces_npz(data, path) if npz else parse_traces(data, path)
@@ -220,7 +220,7 @@ def _parse_traces(source: _Source, path: Path, kind: str, trials: int) -> Traces
     return traces
 
 
-def _check_times(traces: Traces, path: Path, soma: Traces, soma_path: Path) -> None:
+def _check_times(traces: SiteTraces, path: Path, soma: SiteTraces, soma_path: Path) -> None:
     if np.array_equal(traces.time, soma.time):
         return
     shared = min(len(traces.time), len(soma.time))

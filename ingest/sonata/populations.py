@@ -26,7 +26,7 @@ Rows = slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Column:
+class AttributeColumn:
     """A column of a table, and how its values are read for some rows."""
 
     field: pa.Field
@@ -68,7 +68,7 @@ def ingest_nodes(
     columns = _ids(source, group, node, [*circuits.NODE_COLUMNS][1:], circuits.NODE_COLUMNS, size)
     ids = _node_ids(source, group, node, size)
     context.sizes[population] = int(ids.max(initial=-1)) + 1
-    columns = [Column(circuits.NODE_COLUMNS["node_id"], partial(_given, ids)), *columns]
+    columns = [AttributeColumn(circuits.NODE_COLUMNS["node_id"], partial(_given, ids)), *columns]
     columns += _attributes(source, group, node, size, "node", context, types)
     ordered = ("node_id",) if bool(np.all(np.diff(ids) > 0)) else ()
     _write(
@@ -121,7 +121,9 @@ def ingest_edges(
     targets = ends["target_node_id"]
     order = None if bool(np.all(np.diff(targets) >= 0)) else np.argsort(targets, kind="stable")
     numbered = {"edge_id": np.arange(size, dtype=np.int64), **ends}
-    columns = [Column(circuits.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()]
+    columns = [
+        AttributeColumn(circuits.EDGE_COLUMNS[name], partial(_given, ids)) for name, ids in numbered.items()
+    ]
     columns += _ids(source, group, node, [*circuits.EDGE_COLUMNS][3:], circuits.EDGE_COLUMNS, size)
     columns += _attributes(source, group, node, size, "edge", context, types)
     described = {"population": population, **joined}
@@ -239,13 +241,13 @@ def _text(value: Any) -> str | None:
 
 def _ids(
     source: HDF5File, group: Any, node: str, names: Sequence[str], fields: Mapping[str, pa.Field], size: int
-) -> list[Column]:
+) -> list[AttributeColumn]:
     found = []
     for name in names:
         if name in group:
             dataset = source.dataset(group, name, length=size)
             source.claim(dataset, node, name)
-            found.append(Column(fields[name], partial(_whole_numbers, dataset)))
+            found.append(AttributeColumn(fields[name], partial(_whole_numbers, dataset)))
     return found
 
 
@@ -291,7 +293,7 @@ def _groups(source: HDF5File, group: Any, size: int, kind: str) -> list[Group]:
 
 def _attributes(
     source: HDF5File, group: Any, node: str, size: int, kind: str, context: IngestContext, types: Types | None
-) -> list[Column]:
+) -> list[AttributeColumn]:
     """Attributes of all groups, and of the types; what a group does not say is null."""
     taken = circuits.NODE_COLUMNS if kind == "node" else circuits.EDGE_COLUMNS
     parts: dict[str, list[tuple[Group, Any]]] = {}
@@ -372,7 +374,7 @@ def _read(dataset: Any, rows: Rows) -> pa.Array:
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "O" else pa.array(values)
 
 
-def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], size: int) -> Column:
+def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], size: int) -> AttributeColumn:
     """An attribute of one group or several as one column."""
     kinds = [_read(dataset, slice(0, 0)).type for _, dataset in parts]
     kind = kinds[0]
@@ -384,8 +386,10 @@ def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], siz
     places = ", ".join(dataset.name for _, dataset in parts)
     group, dataset = parts[0]
     if len(parts) == 1 and group.rows is None:
-        return Column(circuits.attribute(name, kind, places), lambda rows: _read(dataset, rows))
-    return Column(circuits.attribute(name, kind, places), lambda rows: _scattered(parts, kind, size, rows))
+        return AttributeColumn(circuits.attribute(name, kind, places), lambda rows: _read(dataset, rows))
+    return AttributeColumn(
+        circuits.attribute(name, kind, places), lambda rows: _scattered(parts, kind, size, rows)
+    )
 
 
 def _scattered(parts: Sequence[tuple[Group, Any]], kind: pa.DataType, size: int, rows: Rows) -> pa.Array:
@@ -400,24 +404,24 @@ def _scattered(parts: Sequence[tuple[Group, Any]], kind: pa.DataType, size: int,
     return pa.concat_arrays(chunks).take(pa.array(wanted, mask=wanted < 0))
 
 
-def _typed(types: Types, name: str, ids: Ids, own: Column | None) -> Column:
+def _typed(types: Types, name: str, ids: Ids, own: AttributeColumn | None) -> AttributeColumn:
     """A column of the types; what nodes or edges say themselves comes before."""
     values = types.columns[name]
     if own is None:
-        return Column(
+        return AttributeColumn(
             circuits.attribute(name, values.type, types.path.name), lambda rows: types.column(name, ids[rows])
         )
 
     def read(rows: Rows) -> pa.Array:
         return pc.coalesce(own.read(rows), types.column(name, ids[rows]).cast(own.field.type))
 
-    return Column(own.field, read)
+    return AttributeColumn(own.field, read)
 
 
 def _write(
     transaction: Transaction,
     node: str,
-    columns: Sequence[Column],
+    columns: Sequence[AttributeColumn],
     size: int,
     order: Ids | None,
     doc: str,

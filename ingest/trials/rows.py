@@ -58,7 +58,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Traces:
+class SiteTraces:
     """Voltage of several trials at one site.
 
     Attributes
@@ -144,7 +144,7 @@ class Rows:
 
 
 def store_traces(
-    sites: Mapping[str, Traces],
+    sites: Mapping[str, SiteTraces],
     trial_ids: npt.NDArray[np.int64],
     settings: Settings,
     writer: ObjectWriter,

@@ -13,7 +13,7 @@ from ..errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """One object in a storage: `modified` is when it was last written, by the storage's clock (UTC)."""
 
     key: str
@@ -70,7 +70,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects whose keys start with *prefix* (a folder, ending in ``/``), in no particular order."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class Storage(ABC):
 
     @abstractmethod
     def now(self) -> datetime:
-        """The storage's clock, which `Stored.modified` is told by (UTC)."""
+        """The storage's clock, which `StoredObject.modified` is told by (UTC)."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, StorageError
-from .base import Storage, Stored
+from .base import Storage, StoredObject
 
 TEMPORARY = "tmp"
 
@@ -112,7 +112,7 @@ class LocalStorage(Storage):
         with _mishaps(f"cannot delete {self._root / key}"):
             (self._root / key).unlink(missing_ok=True)
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         folder = self._root / prefix
         for parent, _, files in os.walk(folder, onerror=_unless_absent):
             relative = Path(parent).relative_to(self._root).as_posix()
@@ -121,7 +121,7 @@ class LocalStorage(Storage):
                 with contextlib.suppress(FileNotFoundError):
                     status = Path(parent, file).stat()
                     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                    yield Stored(f"{relative}/{file}", status.st_size, modified)
+                    yield StoredObject(f"{relative}/{file}", status.st_size, modified)
 
     def last(self, folder: str) -> str | None:
         try:

@@ -17,7 +17,7 @@ from obstore.store import S3Store
 
 from ..errors import InputError, NotFoundError, StorageError
 from .aws import endpoint, profile_settings
-from .base import Storage, Stored
+from .base import Storage, StoredObject
 from .local import TEMPORARY
 
 PAGE = 1000
@@ -137,11 +137,11 @@ class S3Storage(Storage):
         with self._mishaps("delete", key), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, key)
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         with self._mishaps("list", prefix):
             for page in obstore.list(self._store, prefix or None, chunk_size=PAGE):
                 for found in page:
-                    yield Stored(found["path"], found["size"], found["last_modified"])
+                    yield StoredObject(found["path"], found["size"], found["last_modified"])
 
     def folders(self, prefix: str) -> Iterator[str]:
         with self._mishaps("list", prefix):

@@ -25,7 +25,7 @@ from ..history.log import Log
 from ..history.trees import History
 from ..objects.condemned import publish, read_set, set_key, sets
 from ..objects.store import ObjectStore
-from ..storage.base import Storage, Stored
+from ..storage.base import Storage, StoredObject
 from ..storage.local import TEMPORARY
 from .reachable import Reachable
 
@@ -121,7 +121,7 @@ class _Collection:
         self._reachable = Reachable(History(ObjectStore(storage), self._log))
         self._mark()
 
-    def condemn(self) -> list[Stored]:
+    def condemn(self) -> list[StoredObject]:
         """Publish a set of what is unreachable, old enough, and in no set yet."""
         known = {key for number in sets(self._storage) for key in read_set(self._storage, set_key(number))}
         found = [
@@ -134,7 +134,7 @@ class _Collection:
             publish(self._storage, [stored.key for stored in found], self._started)
         return found
 
-    def sweep(self, condemned: Iterable[Stored]) -> tuple[list[Stored], set[str]]:
+    def sweep(self, condemned: Iterable[StoredObject]) -> tuple[list[StoredObject], set[str]]:
         """Delete what is in sets that are old enough; what was deleted, and the keys that wait."""
         now = self._storage.now()
         published = sets(self._storage)
@@ -156,7 +156,7 @@ class _Collection:
             self._retire(now, {n: published[n] for n in ripe}, keys)
         return [self._present[key] for key in sorted(doomed)], waiting
 
-    def clear(self) -> list[Stored]:
+    def clear(self) -> list[StoredObject]:
         """Delete temporary files that nobody can be writing any more."""
         age = max(self._grace, LONGEST_WRITE)
         found = [stored for stored in self._storage.list(f"{TEMPORARY}/") if self._older(stored, age)]
@@ -208,9 +208,9 @@ class _Collection:
     def _is_garbage(self, key: str) -> bool:
         return key in self._present and key not in self._reachable.keys
 
-    def _older(self, stored: Stored, age: timedelta) -> bool:
+    def _older(self, stored: StoredObject, age: timedelta) -> bool:
         return self._started - stored.modified >= age
 
 
-def _sized(found: Iterable[Stored]) -> tuple[tuple[str, int], ...]:
+def _sized(found: Iterable[StoredObject]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((stored.key, stored.size) for stored in found))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..entries import Entry
+from ..entries import ParameterEntry
 from .spatial import RULES, Numbers, Reals, Rule
 
 NOT_LABELS = ("filename", "cell_modify_functions", "discretization", "spatialgraph_modify_functions")
@@ -99,7 +99,7 @@ class CellModel:
     max_segment: float | None
     mechanism_globals: Numbers
     modifiers: tuple[tuple[str, Mapping[str, Any]], ...]
-    source: Entry
+    source: ParameterEntry
 
 
 def read_cell_model(parameters: Mapping[str, Any], path: str | Path | None = None) -> CellModel:
@@ -117,7 +117,7 @@ def read_cell_model(parameters: Mapping[str, Any], path: str | Path | None = Non
     ModelError
         What is missing or of another kind, a spatial rule that does not exist or lacks a number.
     """
-    top = Entry(parameters, path=path)
+    top = ParameterEntry(parameters, path=path)
     neuron = top.entry("neuron")
     if neuron.tree.get("spatialgraph_modify_functions"):
         raise neuron.error("not supported; use cell_modify_functions", "spatialgraph_modify_functions")
@@ -133,15 +133,15 @@ def read_cell_model(parameters: Mapping[str, Any], path: str | Path | None = Non
     )
 
 
-def _optional(entry: Entry, key: str) -> Entry:
-    return Entry({}, key, entry.path) if entry.tree.get(key) is None else entry.entry(key)
+def _optional(entry: ParameterEntry, key: str) -> ParameterEntry:
+    return ParameterEntry({}, key, entry.path) if entry.tree.get(key) is None else entry.entry(key)
 
 
-def _positive_or_none(entry: Entry, key: str) -> float | None:
+def _positive_or_none(entry: ParameterEntry, key: str) -> float | None:
     return None if entry.tree.get(key) is None else entry.positive(key)
 
 
-def _mechanism_globals(entry: Entry) -> Numbers:
+def _mechanism_globals(entry: ParameterEntry) -> Numbers:
     return {
         f"{name}_{mechanism}": entry.entry(mechanism).number(name)
         for mechanism in entry.tree
@@ -149,7 +149,7 @@ def _mechanism_globals(entry: Entry) -> Numbers:
     }
 
 
-def _part(entry: Entry) -> Biophysics:
+def _part(entry: ParameterEntry) -> Biophysics:
     properties, mechanisms = entry.entry("properties"), _optional(entry, "mechanisms")
     if mechanisms.tree.get("global"):
         raise mechanisms.error("a mechanism's global values belong in mech_globals, at the top", "global")
@@ -167,7 +167,7 @@ def _part(entry: Entry) -> Biophysics:
     )
 
 
-def _insertion(mechanism: str, entry: Entry) -> Insertion:
+def _insertion(mechanism: str, entry: ParameterEntry) -> Insertion:
     name = entry.value("spatial")
     rule = RULES.get(name) if isinstance(name, str) else None
     if rule is None:
@@ -190,19 +190,19 @@ def _insertion(mechanism: str, entry: Entry) -> Insertion:
     )
 
 
-def _text(entry: Entry, key: str) -> str:
+def _text(entry: ParameterEntry, key: str) -> str:
     if not isinstance(value := entry.value(key), str):
         raise entry.error(f"{value!r}, expected a name", key)
     return value
 
 
-def _relative(entry: Entry) -> bool:
+def _relative(entry: ParameterEntry) -> bool:
     if entry.tree.get("distance") not in (None, "relative"):
         raise entry.error(f"{entry.tree['distance']!r}, expected 'relative' or nothing", "distance")
     return "distance" in entry.tree and entry.tree["distance"] is not None
 
 
-def _outside(entry: Entry, rule: str) -> frozenset[int]:
+def _outside(entry: ParameterEntry, rule: str) -> frozenset[int]:
     if "outsidescale_sections" not in entry.tree:
         return frozenset()
     if rule != "uniform_range":

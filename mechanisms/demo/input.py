@@ -49,7 +49,7 @@ _GABA: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Population:
+class DemoPopulation:
     """Presynaptic cells of one type in one cortical column.
 
     Attributes
@@ -99,17 +99,17 @@ def _volley(latency: float, *probabilities: float) -> tuple[tuple[float, float, 
 
 
 POPULATIONS = (
-    Population("L1", "C2", 20, 6, (_TUFT,), 160.0, _volley(9, 0.05, 0.1, 0.05), inhibitory=True),
-    Population("L2", "C2", 40, 5, (_TUFT, _OBLIQUE), 550.0, _volley(11, 0.03, 0.07, 0.07)),
-    Population("L4ss", "B1", 40, 5, (_BASAL,), 400.0, _volley(12, 0.03, 0.08, 0.08, 0.05)),
-    Population("L4ss", "C2", 60, 5, (_BASAL, _OBLIQUE), 400.0, _volley(8, 0.07, 0.18, 0.14)),
-    Population("L5tt", "B1", 30, 6, (_BASAL, _TRUNK), 220.0, _volley(14, 0.03, 0.06, 0.08)),
-    Population("L5tt", "C2", 40, 6, (_BASAL, _TRUNK), 220.0, _volley(9, 0.07, 0.1, 0.07)),
-    Population("L6cc", "D2", 40, 5, (_BASAL,), 320.0, _volley(8, 0.1, 0.14, 0.07)),
-    Population("SymLocal1", "B1", 16, 8, (_SOMA, _BASAL), 140.0, _volley(14, 0.15, 0.2, 0.15), inhibitory=True),
-    Population("SymLocal1", "C2", 24, 8, (_SOMA, _BASAL), 140.0, _volley(10, 0.2, 0.3, 0.2), inhibitory=True),
-    Population("VPM", "B1", 20, 6, (_BASAL, _TRUNK), 500.0, _volley(9, 0.08, 0.14, 0.05)),
-    Population("VPM", "C2", 30, 6, (_BASAL, _TRUNK), 500.0, _volley(6, 0.18, 0.25, 0.1)),
+    DemoPopulation("L1", "C2", 20, 6, (_TUFT,), 160.0, _volley(9, 0.05, 0.1, 0.05), inhibitory=True),
+    DemoPopulation("L2", "C2", 40, 5, (_TUFT, _OBLIQUE), 550.0, _volley(11, 0.03, 0.07, 0.07)),
+    DemoPopulation("L4ss", "B1", 40, 5, (_BASAL,), 400.0, _volley(12, 0.03, 0.08, 0.08, 0.05)),
+    DemoPopulation("L4ss", "C2", 60, 5, (_BASAL, _OBLIQUE), 400.0, _volley(8, 0.07, 0.18, 0.14)),
+    DemoPopulation("L5tt", "B1", 30, 6, (_BASAL, _TRUNK), 220.0, _volley(14, 0.03, 0.06, 0.08)),
+    DemoPopulation("L5tt", "C2", 40, 6, (_BASAL, _TRUNK), 220.0, _volley(9, 0.07, 0.1, 0.07)),
+    DemoPopulation("L6cc", "D2", 40, 5, (_BASAL,), 320.0, _volley(8, 0.1, 0.14, 0.07)),
+    DemoPopulation("SymLocal1", "B1", 16, 8, (_SOMA, _BASAL), 140.0, _volley(14, 0.15, 0.2, 0.15), inhibitory=True),
+    DemoPopulation("SymLocal1", "C2", 24, 8, (_SOMA, _BASAL), 140.0, _volley(10, 0.2, 0.3, 0.2), inhibitory=True),
+    DemoPopulation("VPM", "B1", 20, 6, (_BASAL, _TRUNK), 500.0, _volley(9, 0.08, 0.14, 0.05)),
+    DemoPopulation("VPM", "C2", 30, 6, (_BASAL, _TRUNK), 500.0, _volley(6, 0.18, 0.25, 0.1)),
 )  # fmt: skip
 """In alphabetical order, the order of simrun's tables."""
 

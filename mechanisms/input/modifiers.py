@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..entries import Entry
+from ..entries import ParameterEntry
 from .activity import Activations
 from .connectivity import Embedding
 from .populations import MODIFIERS
@@ -47,7 +47,7 @@ def read_modifiers(
     ModelError
         A name that is not registered, or arguments that its function does not take.
     """
-    network = Entry(parameters, "", path).entry("network")
+    network = ParameterEntry(parameters, "", path).entry("network")
     if MODIFIERS not in network.tree:
         return ()
     entry = network.entry(MODIFIERS)
@@ -72,7 +72,7 @@ def modified(
     return activations
 
 
-def _bound(entry: Entry, name: str) -> Callable[[Activations, Embedding], Keep]:
+def _bound(entry: ParameterEntry, name: str) -> Callable[[Activations, Embedding], Keep]:
     if name not in _known:
         raise entry.error(f"no such function is registered; known: {', '.join(sorted(_known))}", name)
     function, arguments = _known[name], dict(entry.entry(name).tree)

@@ -11,7 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from ..entries import Entry, is_number
+from ..entries import ParameterEntry, is_number
 
 Bin = tuple[float, float, float]
 
@@ -42,7 +42,7 @@ class Firing(IntEnum):
 
 
 @dataclass(frozen=True)
-class Source:
+class SpikeSource:
     """One way in which the cells of a population fire.
 
     Attributes
@@ -107,7 +107,7 @@ class Population:
 
     name: str
     cells: int
-    sources: tuple[Source, ...]
+    sources: tuple[SpikeSource, ...]
     release: float
     receptors: tuple[Receptor, ...]
 
@@ -130,11 +130,11 @@ def read_populations(parameters: Mapping[str, Any], path: str | Path | None = No
     ModelError
         A parameter that is missing, of the wrong kind or out of range, or a way of firing that is not known.
     """
-    network = Entry(parameters, "", path).entry("network")
+    network = ParameterEntry(parameters, "", path).entry("network")
     return {name: _population(name, network.entry(name)) for name in network.tree if name != MODIFIERS}
 
 
-def _population(name: str, entry: Entry) -> Population:
+def _population(name: str, entry: ParameterEntry) -> Population:
     synapses = entry.entry("synapses")
     return Population(
         name=name,
@@ -145,18 +145,18 @@ def _population(name: str, entry: Entry) -> Population:
     )
 
 
-def _release(synapses: Entry) -> float:
+def _release(synapses: ParameterEntry) -> float:
     if synapses.tree.get("releaseProb") == "dynamic":
         return 1.0
     return synapses.number("releaseProb", 1.0, low=0, high=1)
 
 
-def _receptors(synapses: Entry) -> tuple[Receptor, ...]:
+def _receptors(synapses: ParameterEntry) -> tuple[Receptor, ...]:
     receptors = synapses.entry("receptors")
     return tuple(_receptor(name, receptors.entry(name)) for name in receptors.tree)
 
 
-def _receptor(name: str, entry: Entry) -> Receptor:
+def _receptor(name: str, entry: ParameterEntry) -> Receptor:
     weight = entry.value("weight")
     weights = (float(weight),) if is_number(weight) else tuple(entry.numbers("weight"))
     spread = entry.tree.get("weightDistribution")
@@ -164,7 +164,7 @@ def _receptor(name: str, entry: Entry) -> Receptor:
         raise entry.error(f"{spread!r}, expected 'lognormal'", "weightDistribution")
     if spread == "lognormal" and min(weights) <= 0:
         raise entry.error("weights of a lognormal distribution are above 0", "weight")
-    parameters = entry.entry("parameter") if "parameter" in entry.tree else Entry({})
+    parameters = entry.entry("parameter") if "parameter" in entry.tree else ParameterEntry({})
     return Receptor(
         mechanism=name,
         weights=weights,
@@ -175,7 +175,7 @@ def _receptor(name: str, entry: Entry) -> Receptor:
     )
 
 
-def _sources(entry: Entry) -> tuple[Source, ...]:
+def _sources(entry: ParameterEntry) -> tuple[SpikeSource, ...]:
     """The sources of ``celltype``: its name with the parameters beside it, or a dictionary of several."""
     kind = entry.value("celltype")
     if isinstance(kind, str):
@@ -184,7 +184,7 @@ def _sources(entry: Entry) -> tuple[Source, ...]:
     return tuple(_source(name, several.entry(name), "") for name in several.tree)
 
 
-def _source(kind: str, entry: Entry, key: str) -> Source:
+def _source(kind: str, entry: ParameterEntry, key: str) -> SpikeSource:
     if kind == "spiketrain":
         return _train(entry)
     if kind == "pointcell":
@@ -192,71 +192,73 @@ def _source(kind: str, entry: Entry, key: str) -> Source:
     raise entry.error(f"{kind!r}, expected 'spiketrain' or 'pointcell'", key)
 
 
-def _train(entry: Entry) -> Source:
+def _train(entry: ParameterEntry) -> SpikeSource:
     numbers = (
         entry.positive("interval"),
         entry.number("noise", 1.0, low=0, high=1),
         entry.number("start", 0.0),
         entry.number("nspikes", -1.0, whole=True),
     )
-    return Source(Firing.TRAIN, "spiketrain", numbers)
+    return SpikeSource(Firing.TRAIN, "spiketrain", numbers)
 
 
-def _point_cell(entry: Entry) -> Source:
+def _point_cell(entry: ParameterEntry) -> SpikeSource:
     name = entry.value("distribution")
     if not isinstance(name, str) or name not in _DISTRIBUTIONS:
         raise entry.error(f"{name!r}, expected one of {', '.join(_DISTRIBUTIONS)}", "distribution")
     return _DISTRIBUTIONS[name](entry)
 
 
-def _psth(entry: Entry) -> Source:
+def _psth(entry: ParameterEntry) -> SpikeSource:
     bins = _intervals(entry, "probabilities", entry.number("offset"), high=1.0)
     hazards = tuple((at, width, SURE if p == 1 else -math.log1p(-p)) for at, width, p in bins)
-    return Source(Firing.PSTH, "pointcell", bins=hazards)
+    return SpikeSource(Firing.PSTH, "pointcell", bins=hazards)
 
 
-def _normal(entry: Entry) -> Source:
+def _normal(entry: ParameterEntry) -> SpikeSource:
     mean = entry.number("offset") + entry.number("spikeT")
-    return Source(Firing.NORMAL, "pointcell", (_fraction(entry), mean, entry.number("spikeWidth", low=0)))
+    return SpikeSource(
+        Firing.NORMAL, "pointcell", (_fraction(entry), mean, entry.number("spikeWidth", low=0))
+    )
 
 
-def _uniform(entry: Entry) -> Source:
+def _uniform(entry: ParameterEntry) -> SpikeSource:
     numbers = _fraction(entry), entry.number("offset"), entry.number("window", low=0)
-    return Source(Firing.UNIFORM, "pointcell", numbers)
+    return SpikeSource(Firing.UNIFORM, "pointcell", numbers)
 
 
-def _lognormal(entry: Entry) -> Source:
+def _lognormal(entry: ParameterEntry) -> SpikeSource:
     numbers = _fraction(entry), entry.number("offset"), entry.number("mu"), entry.number("sigma", low=0)
-    return Source(Firing.LOGNORMAL, "pointcell", numbers)
+    return SpikeSource(Firing.LOGNORMAL, "pointcell", numbers)
 
 
-def _fraction(entry: Entry) -> float:
+def _fraction(entry: ParameterEntry) -> float:
     return entry.number("activeFrac", low=0, high=1)
 
 
-def _absolute(entry: Entry) -> Source:
+def _absolute(entry: ParameterEntry) -> SpikeSource:
     bins = _intervals(entry, "number_active_synapses", entry.number("offset"), high=2**31)
     if any(value != int(value) for _, _, value in bins):
         raise entry.error("expected whole numbers", "number_active_synapses")
-    return Source(Firing.ABSOLUTE, "pointcell", bins=bins)
+    return SpikeSource(Firing.ABSOLUTE, "pointcell", bins=bins)
 
 
-def _rates(entry: Entry) -> Source:
+def _rates(entry: ParameterEntry) -> SpikeSource:
     # The framework reads an offset here and does not add it: intervals are times of the trial.
-    return Source(Firing.RATES, "pointcell", bins=_intervals(entry, "rates", 0.0))
+    return SpikeSource(Firing.RATES, "pointcell", bins=_intervals(entry, "rates", 0.0))
 
 
-def _rates_between_edges(entry: Entry) -> Source:
+def _rates_between_edges(entry: ParameterEntry) -> SpikeSource:
     edges, rates = entry.numbers("bins"), entry.numbers("rates", low=0)
     if len(edges) != len(rates) + 1:
         raise entry.error(f"{len(edges)} edges and {len(rates)} rates, expected one edge more", "bins")
     pairs = list(zip(edges[:-1], edges[1:], rates, strict=True))
     if any(end < begin for begin, end, _ in pairs):
         raise entry.error("edges do not ascend", "bins")
-    return Source(Firing.RATES, "pointcell", bins=tuple((a, b - a, rate) for a, b, rate in pairs))
+    return SpikeSource(Firing.RATES, "pointcell", bins=tuple((a, b - a, rate) for a, b, rate in pairs))
 
 
-def _modulated(entry: Entry) -> Source:
+def _modulated(entry: ParameterEntry) -> SpikeSource:
     numbers = (
         entry.number("rate_before_t_offset", low=0),
         entry.number("mean_rate", low=0),
@@ -266,10 +268,10 @@ def _modulated(entry: Entry) -> Source:
         entry.number("offset", low=0),
         *_phases(entry),
     )
-    return Source(Firing.MODULATED, "pointcell", numbers)
+    return SpikeSource(Firing.MODULATED, "pointcell", numbers)
 
 
-def _phases(entry: Entry) -> tuple[float, float]:
+def _phases(entry: ParameterEntry) -> tuple[float, float]:
     match entry.value("phase_distribution"):
         case "uniform":
             return 0.0, -1.0
@@ -281,7 +283,9 @@ def _phases(entry: Entry) -> tuple[float, float]:
             raise entry.error(f"{other!r}, expected 'uniform', 'normal' or 'none'", "phase_distribution")
 
 
-def _intervals(entry: Entry, values: str, offset: float, *, high: float = math.inf) -> tuple[Bin, ...]:
+def _intervals(
+    entry: ParameterEntry, values: str, offset: float, *, high: float = math.inf
+) -> tuple[Bin, ...]:
     """Bins of ``intervals`` with a value from 0 to *high* each, moved by *offset*."""
     intervals, numbers = entry.value("intervals"), entry.numbers(values, low=0, high=high)
     if not isinstance(intervals, list | tuple) or len(intervals) != len(numbers):
@@ -296,7 +300,7 @@ def _intervals(entry: Entry, values: str, offset: float, *, high: float = math.i
     )
 
 
-_DISTRIBUTIONS: dict[str, Callable[[Entry], Source]] = {
+_DISTRIBUTIONS: dict[str, Callable[[ParameterEntry], SpikeSource]] = {
     "PSTH": _psth,
     "normal": _normal,
     "uniform": _uniform,

@@ -1,4 +1,4 @@
-from .experiments import Recording as Recording
+from .experiments import ExperimentTraces as ExperimentTraces
 from .experiments import bac_response as bac_response
 from .experiments import step_response as step_response
 from .recording import Site as Site

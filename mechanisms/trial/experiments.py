@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Recording:
+class ExperimentTraces:
     """What a run recorded.
 
     Attributes
@@ -41,7 +41,7 @@ def run(
     v_init: float = -75.0,
     celsius: float = 34.0,
     variable_step: bool = False,
-) -> Recording:
+) -> ExperimentTraces:
     """Simulate what is in this process's NEURON with a fixed or a variable time step.
 
     Parameters
@@ -78,7 +78,7 @@ def run(
     finally:
         solver.active(False)
     traces = {name: vector.as_numpy().copy() for name, vector in vectors.items()}
-    return Recording(traces.pop("t"), traces)
+    return ExperimentTraces(traces.pop("t"), traces)
 
 
 def step_response(
@@ -92,7 +92,7 @@ def step_response(
     v_init: float = -75.0,
     celsius: float = 34.0,
     variable_step: bool = False,
-) -> Recording:
+) -> ExperimentTraces:
     """Inject a step of current into the soma and record its potential (``soma``, mV).
 
     Parameters
@@ -128,7 +128,7 @@ def bac_response(
     v_init: float = -75.0,
     celsius: float = 34.0,
     variable_step: bool = False,
-) -> Recording:
+) -> ExperimentTraces:
     """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
 
     Parameters
@@ -144,7 +144,7 @@ def bac_response(
 
     Returns
     -------
-    Recording
+    ExperimentTraces
         Potentials in mV: ``soma``, and ``apical`` at the place of the EPSP.
     """
     section, x = apical_place(cell.branches, distance)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..cell.create import Cell, create_cell
 from ..cell.morphology import read_morphology
-from ..entries import Entry
+from ..entries import ParameterEntry
 from ..errors import ModelError
 from ..input.activity import Activations, Activity
 from ..input.connectivity import Embedding, embed, read_connections, read_synapses
@@ -137,14 +137,14 @@ class Simulation:
     ) -> None:
         self.folder = Path(folder)
         self.library: Library = load(*mechanisms)
-        top = Entry(cell, path=sources[0])
+        top = ParameterEntry(cell, path=sources[0])
         self._timing = _timing(top.entry("sim"))
         filename = top.entry("neuron").value("filename")
         morphology = read_morphology(self.folder / str(filename))
         self.cell: Cell = create_cell(cell, morphology, path=sources[0])
         self.notices = tuple(f"{morphology.path}: {notice}" for notice in morphology.notices)
         self.sites = tuple(self._landmarks(top.entry("sim"))) if recorded.sites else ()
-        self._network = None if network is None else Entry(network, path=sources[1])
+        self._network = None if network is None else ParameterEntry(network, path=sources[1])
         self.populations = {} if network is None else read_populations(network, sources[1])
         self._modifiers = () if network is None else read_modifiers(network, sources[1])
         self._every = _every(recorded.dt, self._timing["dt"])
@@ -283,7 +283,7 @@ class Simulation:
                 raise FloatingPointError(f"the potential at {label} is not finite from {at:g} ms on")
         return time, dict(zip(places, voltages, strict=True))
 
-    def _landmarks(self, sim: Entry) -> Sequence[Site]:
+    def _landmarks(self, sim: ParameterEntry) -> Sequence[Site]:
         named = sim.tree.get("recordingSites") or ()
         files = [self.folder / str(name) for name in ([named] if isinstance(named, str) else named)]
         return [
@@ -293,7 +293,7 @@ class Simulation:
         ]
 
 
-def connectivity_files(parameters: Entry) -> tuple[str, str]:
+def connectivity_files(parameters: ParameterEntry) -> tuple[str, str]:
     """The .syn and the .con file that all populations of network parameters name.
 
     Raises
@@ -330,7 +330,7 @@ def _advance(h: Any, t_stop: float, recorder: SegmentRecorder | None, every: int
     recorder.finish()
 
 
-def _timing(sim: Entry) -> dict[str, float]:
+def _timing(sim: ParameterEntry) -> dict[str, float]:
     if sim.number("tStart", 0.0) != 0:
         raise sim.error("trials start at 0 ms", "tStart")
     return {name: sim.positive(name) for name in ("tStop", "dt")} | {
@@ -341,7 +341,9 @@ def _timing(sim: Entry) -> dict[str, float]:
 def _every(wanted: float | None, dt: float) -> int:
     steps = 1 if wanted is None else round(wanted / dt)
     if steps < 1 or (wanted is not None and abs(steps * dt - wanted) > 1e-9 * wanted):
-        raise Entry({}, "sim").error(f"frames every {wanted} ms are no multiple of the time step {dt} ms")
+        raise ParameterEntry({}, "sim").error(
+            f"frames every {wanted} ms are no multiple of the time step {dt} ms"
+        )
     return steps
 
 

@@ -17,7 +17,7 @@ import pyarrow.dataset as pds
 
 from ...catalog.vocabulary.trials import SPIKE_TIMES, TRACES, VOLTAGE_TIME
 from ...lake import Array, Snapshot
-from .trials import TRIAL, Source, Trials, dask_frame, divisions, trial_rows
+from .trials import TRIAL, PinnedCommit, Trials, dask_frame, divisions, trial_rows
 
 INDEX = "sim_trial_index"
 _MOST_PARTITIONS, _ONE_EACH = 5000, 10000
@@ -56,7 +56,7 @@ def activations(snapshot: Snapshot, name: str) -> Any:
     size = 1 if len(trials) <= _ONE_EACH else -(-len(trials) // _MOST_PARTITIONS)
     blocks = [slice(start, start + size) for start in range(0, len(trials), size)]
     bounds = [entry.stats["columns"]["activation"][1] for entry in table.files if entry.stats["rows"]]
-    read = _ReadActivations(Source.of(snapshot), name, max(bounds, default=-1) + 1, table.digest)
+    read = _ReadActivations(PinnedCommit.of(snapshot), name, max(bounds, default=-1) + 1, table.digest)
     keys = [trials.index[block] for block in blocks]
     columns = [*_COLUMNS[name], *map(str, range(read.width))]
     return dask_frame(
@@ -74,7 +74,7 @@ def activations(snapshot: Snapshot, name: str) -> Any:
 class _ReadActivations:
     """Makes the partition of some trials; `width` is the number of columns of times."""
 
-    source: Source
+    source: PinnedCommit
     name: str
     width: int
     digest: str
@@ -139,7 +139,9 @@ def voltage_traces(snapshot: Snapshot, site: str) -> Any:
     starts = np.searchsorted(at[order], [block[0] for block in trials.by_run(at[order])])
     blocks = [slice(*ends) for ends in zip(starts, [*starts[1:], len(order)], strict=True)]
     keys = [tuple(trials.index[row] for row in at[order][block]) for block in blocks]
-    read = _ReadTraces(Source.of(snapshot), arrays, tuple(snapshot.arrays[name].digest for name in arrays))
+    read = _ReadTraces(
+        PinnedCommit.of(snapshot), arrays, tuple(snapshot.arrays[name].digest for name in arrays)
+    )
     return dask_frame(
         read,
         [tuple(zip(names[block].tolist(), rows[block].tolist(), strict=True)) for block in blocks],
@@ -154,7 +156,7 @@ def voltage_traces(snapshot: Snapshot, site: str) -> Any:
 class _ReadTraces:
     """Makes the partition of the trials at some rows of some of the `arrays`."""
 
-    source: Source
+    source: PinnedCommit
     arrays: tuple[str, ...]
     digests: tuple[str, ...]
 

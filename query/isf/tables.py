@@ -25,7 +25,7 @@ from ...lake.nodes.node import Tree
 from ...lake.objects.store import ObjectWriter
 from ...lake.storage.base import Storage
 from . import json as isf_json
-from .trials import Source, dask_frame
+from .trials import PinnedCommit, dask_frame
 
 NOTE = "isf"
 _MOST_COLUMNS = 200
@@ -108,7 +108,7 @@ def read_dask(snapshot: Snapshot, name: str, note: Mapping[str, Any]) -> Any:
     if ends[-1] != table.rows:
         raise CorruptObjectError(f"table {name!r} has {table.rows} rows, of a dask frame with {ends[-1]}")
     divisions = note["divisions"]
-    read = _ReadPartition(Source.of(snapshot), name, table.digest)
+    read = _ReadPartition(PinnedCommit.of(snapshot), name, table.digest)
     return dask_frame(
         read,
         list(pairwise([head, *ends])),
@@ -122,7 +122,7 @@ def read_dask(snapshot: Snapshot, name: str, note: Mapping[str, Any]) -> Any:
 class _ReadPartition:
     """Reads a range of rows of a stored dask frame, whatever files they lie in by now."""
 
-    source: Source
+    source: PinnedCommit
     name: str
     digest: str
 

@@ -29,7 +29,7 @@ _LOADING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Source:
+class PinnedCommit:
     """A commit of a lake, to be read anywhere."""
 
     address: Address
@@ -47,7 +47,7 @@ class Source:
 
 
 @lru_cache(maxsize=8)
-def _snapshot(source: Source) -> Snapshot:
+def _snapshot(source: PinnedCommit) -> Snapshot:
     return opened(source.address, Lake).at(source.commit)
 
 
@@ -124,7 +124,7 @@ def dask_frame(
         return dd.from_map(read, *parts, meta=meta, divisions=divisions, label=label, **wanted)
 
 
-def trial_rows(source: Source, table: str, trial_ids: Sequence[int]) -> pa.Table:
+def trial_rows(source: PinnedCommit, table: str, trial_ids: Sequence[int]) -> pa.Table:
     """Rows of these trials in the order of *trial_ids*, names as dictionaries.
 
     Parameters

@@ -239,7 +239,7 @@ def pooled_density(
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class KernelWeights:
     """Kernels of a model along one axis: *x* of shape (n,), *values* (n_groups, repetitions, n)."""
 
     name: str
@@ -247,15 +247,17 @@ class Weights:
     values: Floats
 
 
-def model_weights(model: Model) -> list[Weights]:
+def model_weights(model: Model) -> list[KernelWeights]:
     """Kernels over time, and over space if the model has these."""
     if isinstance(model, LdaModel):
         first, last = model.window
         before = np.arange(first - last, 0, dtype=float)
-        return [Weights("Time before the end of the window (ms)", before, np.moveaxis(model.kernels, 0, 1))]
+        return [
+            KernelWeights("Time before the end of the window (ms)", before, np.moveaxis(model.kernels, 0, 1))
+        ]
     before = np.arange(-model.width, 0, dtype=float)
     bins = np.arange(model.bins, dtype=float)
     return [
-        Weights("Soma distance (bin)", bins, model.spatial_kernels[:, None]),
-        Weights("Time before the end of the window (ms)", before, model.temporal_kernels[:, None]),
+        KernelWeights("Soma distance (bin)", bins, model.spatial_kernels[:, None]),
+        KernelWeights("Time before the end of the window (ms)", before, model.temporal_kernels[:, None]),
     ]

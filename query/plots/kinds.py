@@ -55,7 +55,7 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """A kind of figure: what reads the data, and the options that it heeds."""
 
     read: Callable[[Snapshot, View], Sketch]
@@ -262,14 +262,14 @@ def _check_groups(labels: Sequence[str]) -> None:
         )
 
 
-KINDS: dict[str, Kind] = {
-    "raster": Kind(_raster, frozenset({"trials", "by", "window"})),
-    "psth": Kind(_psth, frozenset({"trials", "by", "of", "window", "bin"})),
-    "traces": Kind(_traces, frozenset({"trials", "window", "site", "voltage"})),
-    "mean": Kind(_mean, frozenset({"trials", "by", "window", "site"})),
-    "density": Kind(_density, frozenset({"trials", "window", "site", "voltage"})),
-    "activations": Kind(_activations, frozenset({"trials", "window", "bin"})),
-    "bars": Kind(_bars, frozenset({"trials", "by", "of", "window"})),
-    "kernels": Kind(_kernels, frozenset({"model"})),
+KINDS: dict[str, FigureKind] = {
+    "raster": FigureKind(_raster, frozenset({"trials", "by", "window"})),
+    "psth": FigureKind(_psth, frozenset({"trials", "by", "of", "window", "bin"})),
+    "traces": FigureKind(_traces, frozenset({"trials", "window", "site", "voltage"})),
+    "mean": FigureKind(_mean, frozenset({"trials", "by", "window", "site"})),
+    "density": FigureKind(_density, frozenset({"trials", "window", "site", "voltage"})),
+    "activations": FigureKind(_activations, frozenset({"trials", "window", "bin"})),
+    "bars": FigureKind(_bars, frozenset({"trials", "by", "of", "window"})),
+    "kernels": FigureKind(_kernels, frozenset({"model"})),
 }
 """What can be drawn."""

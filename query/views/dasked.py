@@ -29,7 +29,7 @@ from ...lake.history.log import Reference
 from ...lake.nodes.entry import Entry
 from ...lake.objects.store import Address
 from ...lake.opened import opened
-from .pushdown import Rows
+from .pushdown import TableRows
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -86,7 +86,7 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     )
     chosen = [name for name in columns or table.columns if name != read.index]
     meta = read.finish(schema.empty_table(), chosen)
-    rows = Rows(read, [files], chosen, [], {}, True, meta, False, divisions, f"neurolake-{table.name}")
+    rows = TableRows(read, [files], chosen, [], {}, True, meta, False, divisions, f"neurolake-{table.name}")
     return new_collection(rows)
 
 

@@ -28,7 +28,7 @@ _INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint1
 _EXACT = 2**53
 
 
-class Rows(FromMapProjectable):  # type: ignore[misc]
+class TableRows(FromMapProjectable):  # type: ignore[misc]
     """Partitions read by a function with a ``schema``, which can be ``narrowed`` to rows of a condition."""
 
     _filter_passthrough = True
@@ -46,7 +46,7 @@ class Rows(FromMapProjectable):  # type: ignore[misc]
         return super()._simplify_up(parent, dependents)
 
 
-def condition(predicate: Any, rows: Rows) -> pds.Expression | None:
+def condition(predicate: Any, rows: TableRows) -> pds.Expression | None:
     """Arrow's form of a predicate on columns of *rows*; None if it has none that means the same."""
     if isinstance(predicate, And | Or):
         left, right = condition(predicate.left, rows), condition(predicate.right, rows)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from neurolake.lake.errors import StorageError
-from neurolake.lake.storage.base import Storage, Stored
+from neurolake.lake.storage.base import Storage, StoredObject
 
 _COUNTED = {"half": ("write",), "late": ("write", "create", "delete", "flush"), "lost": ("create",)}
 
@@ -78,7 +78,7 @@ class FailingStorage(Storage):
     def delete(self, key: str) -> None:
         self._do(lambda: self._inner.delete(key), "delete")
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         return iter(self._do(lambda: list(self._inner.list(prefix))))
 
     def last(self, folder: str) -> str | None:

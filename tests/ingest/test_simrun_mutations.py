@@ -13,7 +13,7 @@ from neurolake.ingest.simrun import traces as simrun_traces
 from neurolake.ingest.simrun.text import format_cells, format_synapses, parse_cells, parse_synapses
 from neurolake.ingest.simrun.traces import format_traces, parse_traces, trace_header
 from neurolake.ingest.text import delimited
-from neurolake.ingest.trials.rows import Traces
+from neurolake.ingest.trials.rows import SiteTraces
 from neurolake.lake.errors import IngestError
 
 MUTATIONS = 400
@@ -91,7 +91,7 @@ def cells() -> bytes:
 
 def traces() -> bytes:
     voltage = np.random.default_rng(0).normal(-70, 5, (3, 200))
-    return format_traces(Traces(np.cumsum(np.full(200, 0.025)), voltage, trace_header(3)))
+    return format_traces(SiteTraces(np.cumsum(np.full(200, 0.025)), voltage, trace_header(3)))
 
 
 def flip_bytes(data: bytes, rng: random.Random) -> bytes:

@@ -13,19 +13,19 @@ from hypothesis.extra import numpy as hnp
 
 from neurolake.ingest.simrun import traces as simrun_traces
 from neurolake.ingest.simrun.traces import format_traces, parse_traces, parse_traces_npz, trace_header
-from neurolake.ingest.trials.rows import Traces
+from neurolake.ingest.trials.rows import SiteTraces
 from neurolake.lake.errors import IngestError
 
 SMALL = b"t\tVm run 00\tVm run 01\n0.0\t-75.0\t-74.5\n0.025\t-75.1\tnan\n0.05\tinf\t-1e-05\n"
 
 
-def example(n_time: int = 300, n_trials: int = 3) -> Traces:
+def example(n_time: int = 300, n_trials: int = 3) -> SiteTraces:
     rng = np.random.default_rng(0)
     time = np.cumsum(np.full(n_time, 0.025))
-    return Traces(time, rng.normal(-70, 5, (n_trials, n_time)), trace_header(n_trials))
+    return SiteTraces(time, rng.normal(-70, 5, (n_trials, n_time)), trace_header(n_trials))
 
 
-def assert_same(left: Traces, right: Traces) -> None:
+def assert_same(left: SiteTraces, right: SiteTraces) -> None:
     assert left.header == right.header
     assert left.time.tobytes() == right.time.tobytes()
     assert left.voltage.shape == right.voltage.shape
@@ -102,12 +102,12 @@ def test_a_recording_may_begin_at_any_time() -> None:
 
 def test_irregular_times_are_accepted() -> None:
     time = np.cumsum(np.random.default_rng(1).exponential(1, 500))
-    traces = Traces(time, np.zeros((1, 500)), trace_header(1))
+    traces = SiteTraces(time, np.zeros((1, 500)), trace_header(1))
     assert_same(parse_traces(format_traces(traces), "a.csv"), traces)
 
 
 def test_times_may_be_as_large_as_float64() -> None:
-    traces = Traces(np.array([-1.7e308, 1.7e308]), np.zeros((1, 2)), trace_header(1))
+    traces = SiteTraces(np.array([-1.7e308, 1.7e308]), np.zeros((1, 2)), trace_header(1))
     assert_same(parse_traces(format_traces(traces), "a.csv"), traces)
 
 
@@ -139,7 +139,7 @@ def test_what_is_written_is_read_back(times: list[float], n_trials: int, data: s
             max_size=n_trials,
         )
     )
-    traces = Traces(time, voltage, ("t", *titles))
+    traces = SiteTraces(time, voltage, ("t", *titles))
     assert_same(parse_traces(format_traces(traces), "a.csv"), traces)
 
 
@@ -168,15 +168,15 @@ def test_both_readers_agree(rows: list[list[str]]) -> None:
 
 def test_traces_must_agree_with_their_header() -> None:
     with pytest.raises(ValueError, match="do not agree"):
-        Traces(np.zeros(3), np.zeros((2, 4)), trace_header(2))
+        SiteTraces(np.zeros(3), np.zeros((2, 4)), trace_header(2))
     with pytest.raises(ValueError, match="do not agree"):
-        Traces(np.zeros(3), np.zeros((2, 3)), trace_header(3))
+        SiteTraces(np.zeros(3), np.zeros((2, 3)), trace_header(3))
 
 
 @pytest.mark.parametrize("header", [("time", "a"), ("t", "a\tb"), ("t", "a\nb"), ("t", "a\r")])
 def test_titles_that_would_not_read_back_are_not_written(header: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="title"):
-        format_traces(Traces(np.zeros(1), np.zeros((1, 1)), header))
+        format_traces(SiteTraces(np.zeros(1), np.zeros((1, 1)), header))
 
 
 def archive(**arrays: np.ndarray) -> bytes:

@@ -13,7 +13,7 @@ from scipy import stats
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.input.activity import Activity
 from neurolake.mechanisms.input.connectivity import Embedding
-from neurolake.mechanisms.input.populations import SURE, Firing, Population, Source
+from neurolake.mechanisms.input.populations import SURE, Firing, Population, SpikeSource
 
 SIGNIFICANT = 1e-4
 
@@ -53,16 +53,16 @@ def spikes(*sources, cells=20_000, t_stop=1000.0, seed=1, trial=0):
 
 
 def train(interval, noise=1.0, start=0.0, count=-1.0):
-    return Source(Firing.TRAIN, "spiketrain", (interval, noise, start, count))
+    return SpikeSource(Firing.TRAIN, "spiketrain", (interval, noise, start, count))
 
 
 def psth(*bins):
     hazards = [(begin, width, SURE if p == 1 else -np.log1p(-p)) for begin, width, p in bins]
-    return Source(Firing.PSTH, "pointcell", bins=tuple(hazards))
+    return SpikeSource(Firing.PSTH, "pointcell", bins=tuple(hazards))
 
 
 def point(firing, *numbers, bins=()):
-    return Source(firing, "pointcell", numbers, bins)
+    return SpikeSource(firing, "pointcell", numbers, bins)
 
 
 def is_poisson(counts, mean):

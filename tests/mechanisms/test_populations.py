@@ -6,7 +6,7 @@ import pytest
 
 from neurolake.ingest.text.parameters import parse_parameters
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.input.populations import SURE, Firing, Receptor, Source, read_populations
+from neurolake.mechanisms.input.populations import SURE, Firing, Receptor, SpikeSource, read_populations
 
 RECEPTOR = {"threshold": 0.5, "delay": 1, "weight": [1.5, 2.5], "parameter": {"tau1": 26}}
 
@@ -32,7 +32,7 @@ def point_cell(distribution, **parameters):
 def test_a_population_is_read():
     population = read_populations(network())["L2_C2"]
     assert (population.name, population.cells, population.release) == ("L2_C2", 3, 0.6)
-    assert population.sources == (Source(Firing.TRAIN, "spiketrain", (100.0, 1.0, 0.0, -1.0)),)
+    assert population.sources == (SpikeSource(Firing.TRAIN, "spiketrain", (100.0, 1.0, 0.0, -1.0)),)
     assert population.receptors == (
         Receptor("glutamate_syn", (1.5, 2.5), delay=1.0, threshold=0.5, parameters={"tau1": 26.0}),
     )
