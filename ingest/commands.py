@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from ..lake.console import WRITE, Branch, Json, LakePath, Ref, err, out, print_json, progress
+from ..lake.console import SIMULATE, WRITE, Branch, Json, LakePath, Ref, err, out, print_json, progress
 from ..lake.errors import INCOMPLETE, InputError
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
@@ -48,7 +48,7 @@ app.add_typer(export_app, name="export", rich_help_panel=WRITE)
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
-app.add_typer(parameters_app, name="parameters")
+app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 
 
 @ingest_app.command(RECOGNISE)

@@ -157,7 +157,7 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, Iterable) else str(value)
 
 
-def _taken(context: typer.Context, lake: str) -> str:
+def taken_lake(context: typer.Context, lake: str) -> str:
     """Return the lake that a command is about; without a name, the one that the current folder is in."""
     if context.resilient_parsing:
         return lake
@@ -187,7 +187,7 @@ LakePath = Annotated[
         envvar="NEUROLAKE_LAKE",
         default_factory=str,
         show_default="the lake that the current folder is in",
-        callback=_taken,
+        callback=taken_lake,
     ),
 ]
 Ref = Annotated[

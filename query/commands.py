@@ -20,6 +20,7 @@ from ..lake.console import (
     out,
     print_json,
     size_text,
+    taken_lake,
 )
 from .lfp import commands as lfp_commands
 from .plots import commands as plot_commands
@@ -112,8 +113,11 @@ def _write(
 @app.command("attach", rich_help_panel=ASK)
 def attach_command(
     output: Annotated[Path, typer.Argument(help="The DuckDB file to write, such as lake.duckdb.")],
-    lake: LakePath,
+    context: typer.Context,
     formerly: Annotated[Path | None, typer.Argument(hidden=True)] = None,
+    lake: Annotated[
+        str | None, typer.Option("--lake", "-l", help="The lake's folder.", envvar="NEUROLAKE_LAKE")
+    ] = None,
     at: Ref = "main",
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
 ) -> None:
@@ -127,7 +131,7 @@ def attach_command(
         lake, output = str(output), formerly
     from ..catalog import attach
 
-    attach(_open(lake).at(at), output, replace=replace)
+    attach(_open(taken_lake(context, lake or "")).at(at), output, replace=replace)
     out.say(f"Wrote {output}: ask it with any DuckDB client, such as: duckdb -readonly {output}")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .derive.refreshing import Refreshed
     from .lfp.nouns import Lfp
     from .models.nouns import Models
-    from .trials.nouns import Activations, Spikes, Voltages
+    from .trials.nouns import ActivationAnalyses, SpikeAnalyses, VoltageAnalyses
 
 __all__ = ["Array", "Lake", "Snapshot", "Table"]
 
@@ -40,25 +40,25 @@ class _Nouns:
     # What is imported for an answer is imported when it is asked for.
 
     @property
-    def spikes(self) -> "Spikes":
-        """Spikes of trials: PSTHs, counts, intervals, bursts, rates."""
-        from .trials.nouns import Spikes
+    def spikes(self) -> "SpikeAnalyses":
+        """SpikeAnalyses of trials: PSTHs, counts, intervals, bursts, rates."""
+        from .trials.nouns import SpikeAnalyses
 
-        return Spikes(self._asked())
-
-    @property
-    def voltages(self) -> "Voltages":
-        """Voltages of trials: mean and SD, quantiles, density, averages around spikes."""
-        from .trials.nouns import Voltages
-
-        return Voltages(self._asked())
+        return SpikeAnalyses(self._asked())
 
     @property
-    def activations(self) -> "Activations":
+    def voltages(self) -> "VoltageAnalyses":
+        """VoltageAnalyses of trials: mean and SD, quantiles, density, averages around spikes."""
+        from .trials.nouns import VoltageAnalyses
+
+        return VoltageAnalyses(self._asked())
+
+    @property
+    def activations(self) -> "ActivationAnalyses":
         """Synapse activations of trials: counts by group, time and distance, and batches for machine learning."""
-        from .trials.nouns import Activations
+        from .trials.nouns import ActivationAnalyses
 
-        return Activations(self._asked())
+        return ActivationAnalyses(self._asked())
 
     @property
     def reports(self) -> "Reports":

@@ -27,7 +27,7 @@ def show_command(
         if not isinstance(value, dict) or key not in value:
             raise InputError(f"{file}: there is no parameter {name!r}")
         value = value[key]
-    out.print(repr(value), markup=False, highlight=False, soft_wrap=True)
+    out.print(repr(value))
 
 
 @app.command("evoked")
@@ -62,4 +62,4 @@ def evoked_command(
     to.mkdir(parents=True, exist_ok=True)
     for one, tree in made.items():
         path = tree.save(to / f"network_{one}.param")
-        out.print(f"{path}: {len(tree.network)} populations", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{path}: {len(tree.network)} populations")

@@ -18,7 +18,7 @@ from ...lake import Lake
 from ...lake.digest import plain_json
 from ...lake.errors import InputError
 from ...mechanisms.errors import ModelError
-from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals, Source
+from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals, SpikeOrigin
 from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
 from ..trials.names import checked_run
@@ -180,7 +180,9 @@ def _finished(number: int, live: LiveRecorder, frames: Mapping[str, StoredFrames
 
 def _spikes(live: LiveRecorder, threshold: float) -> pa.Table:
     """Rows of ``recorded_spikes`` without ``trial_id``."""
-    parts: list[tuple[Source, Reals, float | None]] = [(source, own, None) for source, own in live.spikes]
+    parts: list[tuple[SpikeOrigin, Reals, float | None]] = [
+        (source, own, None) for source, own in live.spikes
+    ]
     if live.somata:
         voltage = np.stack([own for _, own in live.somata])
         soma, _, times = threshold_crossings(voltage, live.time, threshold)

@@ -50,7 +50,7 @@ class LiveModel:
 
 
 @dataclass(frozen=True)
-class Source:
+class SpikeOrigin:
     """What fires.
 
     Attributes
@@ -129,14 +129,14 @@ class LiveRecorder:
         self._vectors = {name: self._columns(name) for name in self._variables}
         labels = labels_of(self._sections)
         numbers = {section: at for at, section in enumerate(self._sections)}
-        self._somata: list[tuple[Source, Any]] = []
+        self._somata: list[tuple[SpikeOrigin, Any]] = []
         for node, cell in enumerate(self._cells):
             for section in somata_of(cell, labels):
                 number = numbers[section]
-                source = Source(self._names[number], node, number, 0.5)
+                source = SpikeOrigin(self._names[number], node, number, 0.5)
                 self._somata.append((source, h.Vector().record(section(0.5)._ref_v)))
         node_of = {section: node for node, cell in enumerate(self._cells) for section in cell}
-        self._spiking: list[tuple[Source, list[float]]] = []
+        self._spiking: list[tuple[SpikeOrigin, list[float]]] = []
         self._watched: list[Any] = []
         known: set[str] = set()
         for netcon in netcons:
@@ -238,7 +238,7 @@ class LiveRecorder:
         return int(jumps[-1]) + 1 if len(jumps) and jumps[-1] + 1 < len(steps) + 1 else 0
 
     @property
-    def somata(self) -> list[tuple[Source, Reals]]:
+    def somata(self) -> list[tuple[SpikeOrigin, Reals]]:
         """Potential of each soma in mV, float64[n_time]."""
         first = self._first
         return [(source, np.array(vector)[first:]) for source, vector in self._somata]
@@ -249,7 +249,7 @@ class LiveRecorder:
         return len(self._cells)
 
     @property
-    def spikes(self) -> list[tuple[Source, Reals]]:
+    def spikes(self) -> list[tuple[SpikeOrigin, Reals]]:
         """Spike times in ms of the NetCons' sources."""
         return [(source, np.unique(np.array(times, np.float64))) for source, times in self._spiking]
 
@@ -339,17 +339,19 @@ class LiveRecorder:
             ),
         }
 
-    def _source(self, netcon: Any, numbers: dict[Any, int], node_of: dict[Any, int]) -> Source:
+    def _source(self, netcon: Any, numbers: dict[Any, int], node_of: dict[Any, int]) -> SpikeOrigin:
         segment = netcon.preseg()
         if segment is None:
             cell = netcon.pre()
-            return Source(
+            return SpikeOrigin(
                 stable_name(str(cell)) if cell is not None else f"source of {stable_name(str(netcon))}"
             )
         number = numbers.get(segment.sec)
         if number is None:
-            return Source(f"{stable_names([segment.sec])[0]}({segment.x:g})")
-        return Source(f"{self._names[number]}({segment.x:g})", node_of[segment.sec], number, float(segment.x))
+            return SpikeOrigin(f"{stable_names([segment.sec])[0]}({segment.x:g})")
+        return SpikeOrigin(
+            f"{self._names[number]}({segment.x:g})", node_of[segment.sec], number, float(segment.x)
+        )
 
 
 def _at_interval(frames: SegmentFrames, dt: float) -> SegmentFrames:

@@ -18,7 +18,7 @@ _SPREAD, _APART = 0.8, 100.0
 
 
 @dataclass(frozen=True)
-class Connection:
+class Attachment:
     """How a section is connected.
 
     Attributes
@@ -34,12 +34,12 @@ class Connection:
     end: int
 
 
-def connection(section: Any) -> Connection:
+def connection(section: Any) -> Attachment:
     """Return how a section is connected."""
     above = section.parentseg()
     if above is None:
-        return Connection(None, math.nan, 0)
-    return Connection(above.sec, float(above.x), int(section.orientation()))
+        return Attachment(None, math.nan, 0)
+    return Attachment(above.sec, float(above.x), int(section.orientation()))
 
 
 def root_of(section: Any) -> Any:
@@ -205,7 +205,7 @@ def _made_up(section: Any, lines: dict[Any, tuple[Reals, Reals]], z: float) -> t
     return np.array([0.0, 1.0]), points[::-1] if own.end else points
 
 
-def _spread(section: Any, own: Connection) -> float:
+def _spread(section: Any, own: Attachment) -> float:
     beside = [child for child in own.parent.children() if connection(child).parent_x == own.parent_x]
     angle = beside.index(section) / (len(beside) - 1) * _SPREAD - _SPREAD / 2 if len(beside) > 1 else 0.0
     return angle + math.pi / 2 if 1e-4 < own.parent_x < 0.9999 else angle

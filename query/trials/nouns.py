@@ -1,4 +1,4 @@
-"""Spikes, voltages and synapse activations of the trials of a snapshot, to be asked."""
+"""SpikeAnalyses, voltages and synapse activations of the trials of a snapshot, to be asked."""
 
 from ...catalog.traces import Traces
 from ..noun import Analysis, Noun
@@ -6,8 +6,8 @@ from . import activations, batching, spatial, spikes, voltages
 from .trains import SPIKES, trains
 
 
-class Spikes(Noun):
-    """Spikes of trials: ``snapshot.spikes.psth(by="stimulus")``. All times are in ms, all rates in Hz."""
+class SpikeAnalyses(Noun):
+    """SpikeAnalyses of trials: ``snapshot.spikes.psth(by="stimulus")``. All times are in ms, all rates in Hz."""
 
     trains = Analysis(trains)
     psth = Analysis(spikes.psth)
@@ -23,11 +23,11 @@ class Spikes(Noun):
     def __repr__(self) -> str:
         table = self.snapshot.tables.get(SPIKES)
         found = "none" if table is None else f"{table.rows:,}"
-        return f"<Spikes of commit {self.snapshot.commit.id[:8]}: {found} in {SPIKES}>"
+        return f"<SpikeAnalyses of commit {self.snapshot.commit.id[:8]}: {found} in {SPIKES}>"
 
 
-class Voltages(Noun):
-    """Voltages of trials at recording sites: ``snapshot.voltages.statistics("soma")``. In mV, over time in ms."""
+class VoltageAnalyses(Noun):
+    """VoltageAnalyses of trials at recording sites: ``snapshot.voltages.statistics("soma")``. In mV, over time in ms."""
 
     statistics = Analysis(voltages.voltage_statistics)
     quantiles = Analysis(voltages.voltage_quantiles)
@@ -41,10 +41,10 @@ class Voltages(Noun):
         return Traces(self.snapshot.store).sites
 
     def __repr__(self) -> str:
-        return f"<Voltages of commit {self.snapshot.commit.id[:8]}: {', '.join(self.sites) or 'none'}>"
+        return f"<VoltageAnalyses of commit {self.snapshot.commit.id[:8]}: {', '.join(self.sites) or 'none'}>"
 
 
-class Activations(Noun):
+class ActivationAnalyses(Noun):
     """Synapse activations of trials: ``snapshot.activations.bin("EI")``."""
 
     bin = Analysis(activations.bin_activations)
@@ -54,4 +54,4 @@ class Activations(Noun):
     def __repr__(self) -> str:
         table = self.snapshot.tables.get(activations.TABLE)
         found = "none" if table is None else f"{table.rows:,}"
-        return f"<Activations of commit {self.snapshot.commit.id[:8]}: {found} in {activations.TABLE}>"
+        return f"<ActivationAnalyses of commit {self.snapshot.commit.id[:8]}: {found} in {activations.TABLE}>"

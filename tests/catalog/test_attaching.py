@@ -128,7 +128,7 @@ def test_command(simrun_folder: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["attach", str(simrun_folder), str(file), "--at", "main~1"])
     assert done.exit_code == 0, done.output
     assert answers(file, "select count(*) from trials") == [(5,)]
-    again = CliRunner().invoke(app, ["attach", str(simrun_folder), str(file), "--replace"])
+    again = CliRunner().invoke(app, ["attach", str(file), "--lake", str(simrun_folder), "--replace"])
     assert again.exit_code == 0 and answers(file, "select count(*) from trials") == [(7,)]
 
 
