@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.dataset as pds
+import pyarrow.compute as pc
 
 from .data import tables
 from .data.arrays import Array, append_rows, create_array
@@ -181,7 +181,7 @@ class Transaction(Shown):
             fields = fields_of(table.schema)
             self.append_files(name, write_files(table, self.writer), fields)
 
-    def delete_rows(self, name: str, where: pds.Expression) -> int:
+    def delete_rows(self, name: str, where: pc.Expression) -> int:
         """Delete the rows of a table that match; how many these were.
 
         Parameters
@@ -202,7 +202,7 @@ class Transaction(Shown):
             self.drafts.put(name, "table", self.drafts[name].meta, dict(enumerate(files)))
         return deleted
 
-    def replace_rows(self, name: str, table: pa.Table, where: pds.Expression) -> int:
+    def replace_rows(self, name: str, table: pa.Table, where: pc.Expression) -> int:
         """Put rows, at the end of the table, in the place of those that match; how many these were.
 
         Raises

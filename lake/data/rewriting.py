@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pds
 
 from ..errors import InputError
 from ..nodes.entry import Entry
@@ -13,7 +12,7 @@ from .parquet import write_file
 from .tables import Table
 
 
-def without_rows(table: Table, where: pds.Expression, writer: ObjectWriter) -> tuple[list[Entry], int]:
+def without_rows(table: Table, where: pc.Expression, writer: ObjectWriter) -> tuple[list[Entry], int]:
     """The files of *table* without the rows that match, and how many these were.
 
     A row of which the condition is neither true nor false (it is null there) does not match.

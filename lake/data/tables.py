@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as pds
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
@@ -107,7 +107,7 @@ class Table(Shown):
         with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
             return [str(path) for path in pool.map(self._path, chosen)]
 
-    def matching(self, where: pds.Expression | None) -> tuple[Entry, ...]:
+    def matching(self, where: pc.Expression | None) -> tuple[Entry, ...]:
         """Files whose bounds do not rule out that rows of theirs match; none is read."""
         if where is None:
             return self.files
@@ -152,7 +152,7 @@ class Table(Shown):
             f"table {self.name!r} cannot be read, although its files are as they were written: {error}"
         )
 
-    def to_arrow(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> pa.Table:
+    def to_arrow(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
         """Rows as an Arrow table.
 
         Parameters
@@ -178,11 +178,13 @@ class Table(Shown):
         try:
             if not paths:
                 return schema.empty_table().select(columns or schema.names)
+            from pyarrow import dataset as pds  # brings pandas, which takes a while to import
+
             return pds.dataset(paths, schema, format="parquet").to_table(columns=columns, filter=where)
         except (pa.ArrowException, OSError, OverflowError) as error:
             raise self.unreadable(error, files, asked=where is not None) from error
 
-    def to_pandas(self, columns: Sequence[str] | None = None, where: pds.Expression | None = None) -> Any:
+    def to_pandas(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> Any:
         """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
         return self.to_arrow(columns, where).to_pandas()
 
@@ -197,7 +199,7 @@ class Table(Shown):
         parts = [_schema_of(self._path(entry)) for entry in (self.files if self.evolved else self.files[:1])]
         return pa.unify_schemas(parts, promote_options="permissive")
 
-    def _check_where(self, where: pds.Expression | None, schema: pa.Schema) -> None:
+    def _check_where(self, where: pc.Expression | None, schema: pa.Schema) -> None:
         try:
             if where is not None:
                 schema.empty_table().filter(where)
@@ -215,8 +217,10 @@ class Table(Shown):
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
 
 
-def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -> tuple[Entry, ...]:
+def matching(files: Sequence[Entry], schema: pa.Schema, where: pc.Expression) -> tuple[Entry, ...]:
     """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
+    from pyarrow import dataset as pds
+
     form, disk = pds.ParquetFileFormat(), LocalFileSystem()
     # Fragments are named by ordinal: a file may be in a table twice.
     fragments = [form.make_fragment(str(at), disk, _bounds(entry, schema)) for at, entry in enumerate(files)]
@@ -228,9 +232,9 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: pds.Expression) -
         return tuple(files)
 
 
-def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
+def _bounds(entry: Entry, schema: pa.Schema) -> pc.Expression:
     """What is true of every row of a file, as its statistics tell."""
-    known = pds.scalar(True)
+    known = pc.scalar(True)
     nested = {field.name for field in schema if pa.types.is_nested(field.type)}
     for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
         index = schema.get_field_index(column)
@@ -241,8 +245,8 @@ def _bounds(entry: Entry, schema: pa.Schema) -> pds.Expression:
             continue
         # Given their type, bounds may be above what an int64 holds.
         least, most = pa.scalar(low, kind), pa.scalar(high, kind)
-        within = (pds.field(column) >= least) & (pds.field(column) <= most)
-        known = known & (within | pds.field(column).is_null() if nulls else within)
+        within = (pc.field(column) >= least) & (pc.field(column) <= most)
+        known = known & (within | pc.field(column).is_null() if nulls else within)
     return known
 
 

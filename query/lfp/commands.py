@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES, WEIGHTS
 from ...lake.console import Branch, LakePath, Listing, Ref, out
 from ...lake.errors import InputError
 
@@ -51,6 +50,8 @@ def electrodes_command(
 
 def _is_probe(node: str) -> bool:
     # Beside weights that came with a simulation stand tables of their own.
+    from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES, WEIGHTS
+
     return node.startswith(WEIGHTS.folder) and not node.endswith((WEIGHT_RANGES.ending, ELECTRODES.ending))
 
 
