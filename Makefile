@@ -27,7 +27,7 @@ demo: install ## simulate into a lake, ask and plot: see demo/
 	$(BIN)/neurolake demo demo
 
 test: install ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadscope
 
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \

@@ -9,6 +9,7 @@ from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from ..lake.errors import InputError, StorageError
+from ..lake.extras import needed
 
 Result = TypeVar("Result")
 
@@ -51,7 +52,9 @@ def workers(
         return
     # distributed takes most of a second to import, and a small ingest does without it.
     import dask
-    from distributed import LocalCluster
+
+    with needed("several processes", "simulate"):
+        from distributed import LocalCluster
 
     with contextlib.ExitStack() as stack:
         # What goes wrong is raised here; what workers log of it would only hide that.

@@ -10,6 +10,7 @@
     ├── InputError (ValueError)       what was given cannot be used: mend the input
     │   ├── NodeNameError             a node name that is not allowed
     │   ├── IngestError               a source file, with file and line
+    │   ├── MissingPackageError (ImportError)  an optional package: install the extra
     │   └── QueryError                a query that DuckDB or the schema refuses
     │       └── QueryTimeoutError     a query that took longer than it was given
     ├── CorruptObjectError            stored bytes do not have their digest: restore the object
@@ -87,6 +88,10 @@ class IngestError(InputError):
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{place}: {self.reason}"
+
+
+class MissingPackageError(InputError, ImportError):
+    """A package that is not installed, because most users do not need it."""
 
 
 class QueryError(InputError):

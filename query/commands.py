@@ -22,6 +22,7 @@ from ..lake.console import (
     size_text,
     taken_lake,
 )
+from ..lake.extras import needed
 from .lfp import commands as lfp_commands
 from .plots import commands as plot_commands
 
@@ -69,7 +70,8 @@ def sql_command(
     """
     snapshot = _open(lake).at(at)
     if query is None and sys.stdin.isatty():
-        from .prompt import ask
+        with needed("prompts", "prompt"):
+            from .prompt import ask
 
         ask(snapshot)
         return

@@ -65,6 +65,9 @@ def shared_data() -> Path:
     """The folder of real data: ``NEUROLAKE_DATA``, or ``../shared/data`` beside the checkout."""
     folder = Path(os.environ.get("NEUROLAKE_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
+        # In CI the data are there, and a test that does not run would hide what it is for.
+        if os.environ.get("NEUROLAKE_REQUIRE_DATA"):
+            pytest.fail(f"no real data at {folder}, which NEUROLAKE_REQUIRE_DATA asks for")
         pytest.skip(f"no real data: set NEUROLAKE_DATA, or put it at {folder}")
     return folder
 

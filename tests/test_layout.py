@@ -15,7 +15,7 @@ FLOOR = {"lake": 1, "kernels": 1, "mechanisms": 1, "catalog": 2, "ingest": 3, "q
 WINGS: dict[str, list[tuple[str, ...]]] = {
     "lake": [
         ("checkout", "errors"),
-        ("console", "digest", "moved", "names", "provenance", "threads"),
+        ("console", "digest", "extras", "moved", "names", "provenance", "threads"),
         ("storage",),
         ("objects",),
         ("nodes",),

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...catalog.vocabulary.circuits import LAYOUT
-from ...lake.errors import InputError
+from ...lake.extras import needed
 
 LARGEST_VALUE = 64 * 2**20
 
@@ -50,13 +50,11 @@ def hdf5() -> ModuleType:
 
     Raises
     ------
-    InputError
+    MissingPackageError
         It is not installed.
     """
-    try:
+    with needed("SONATA files", "sonata"):
         import h5py
-    except ImportError:
-        raise InputError("SONATA files need h5py: pip install 'neurolake[sonata]'") from None
     module: ModuleType = h5py
     return module
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...lake.errors import IngestError, InputError
+from ...lake.errors import IngestError
+from ...lake.extras import needed
 from ...mechanisms.cell.morphology import read_morphology as read_swc
 from ...mechanisms.cell.morphology import read_text
 from ...mechanisms.cell.shapes import AXON, SOMA, Shape
@@ -227,10 +228,8 @@ def _refused(message: str, path: str | Path) -> IngestError:
 
 
 def _morphio() -> Any:
-    try:
+    with needed("morphologies in asc and h5", "sonata"):
         import morphio
-    except ImportError:
-        raise InputError("morphologies in asc and h5 need MorphIO: pip install 'neurolake[sonata]'") from None
     return morphio
 
 

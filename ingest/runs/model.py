@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, InputError
+from ...lake.extras import needed
 from ...mechanisms.input.populations import MODIFIERS
 from ..text.parameters import parse_parameters
 
@@ -288,3 +289,15 @@ class _Files:
         relative = name.format(digest_of(content)[:16])
         self.content[relative], self.origin[relative] = content, str(path)
         return relative
+
+
+def require_neuron() -> None:
+    """Make sure that NEURON is there before anything is read or written.
+
+    Raises
+    ------
+    MissingPackageError
+        It is not installed; says how to install it.
+    """
+    with needed("simulations", "simulate"):
+        import neuron  # noqa: F401

@@ -22,7 +22,7 @@ from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals, SpikeOri
 from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
 from ..trials.names import checked_run
-from .model import Model
+from .model import Model, require_neuron
 from .reports import FrameWriter, StoredFrames
 from .stage import Plan, land_recorded, next_number
 from .worker import Finished
@@ -101,6 +101,7 @@ def record(
         block that simulates nothing, or a run of that name that was another model; names the section. Nothing is stored,
         and what can be seen before is told before anything is simulated.
     """
+    require_neuron()
     checked_run(run)
     lake = Lake.of(lake, create=True)
     flat = None if parameters is None else Model(_plain(parameters), None, {})

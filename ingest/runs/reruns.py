@@ -11,7 +11,7 @@ from ...lake.errors import InputError
 from ...mechanisms.trial.simulation import Played, Recorded, Simulation
 from ..simrun.text import parse_synapses
 from ..trials.names import checked_run, sim_trial_index
-from .model import Given, read_model
+from .model import Given, read_model, require_neuron
 from .modify import Modifications, Modify
 from .runs import BATCH, Execution, Progress, RunReport, kept, planned, read_recorded, simulate_jobs
 from .stored import Row, StoredTrials, columns_of, no_cells, stored_trials
@@ -99,6 +99,7 @@ def rerun(
     IngestError, InputError
         See `runs.run`.
     """
+    require_neuron()
     chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     lake, changes = Lake.of(lake), Modifications.of(modify)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
@@ -184,6 +185,7 @@ def run_existing_activations(
     IngestError, InputError
         See `runs.run`.
     """
+    require_neuron()
     began, lake = clock.perf_counter(), Lake.of(lake, create=True)
     chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     model = read_model(
@@ -248,6 +250,7 @@ def cross_over(
     NotFoundError, IngestError, InputError
         See `rerun`.
     """
+    require_neuron()
     began, lake, changes = clock.perf_counter(), Lake.of(lake), Modifications.of(modify)
     chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}

@@ -16,7 +16,7 @@ from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.trial.simulation import Recorded, Simulation
 from ..trials.names import checked_run, file_node
 from ..workers import workers
-from .model import Given, Model, Tree, read_model
+from .model import Given, Model, Tree, read_model, require_neuron
 from .stage import Plan, begun, land, trial_numbers
 from .worker import Failure, Finished, Job, Setting, built, forget, simulate
 
@@ -145,6 +145,7 @@ def run(
     KeyboardInterrupt
         After the trials that are finished were committed.
     """
+    require_neuron()
     began = time.perf_counter()
     model = read_model(
         cell,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..errors import InputError, NotFoundError
+from ..extras import needed
 from .base import Storage
 from .local import LocalStorage, make_root
 
@@ -61,12 +62,8 @@ def _is_s3(place: str | Path) -> bool:
 
 
 def _s3(url: str) -> Storage:
-    try:
+    with needed("lakes on S3", "s3"):
         from .s3 import S3Storage
-    except ModuleNotFoundError as error:
-        if error.name != "obstore":
-            raise
-        raise InputError("lakes on S3 need another package: pip install 'neurolake[s3]'") from None
     return S3Storage(url)
 
 

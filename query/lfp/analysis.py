@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ...lake.errors import InputError
+from ...lake.extras import needed
 
 _SAME_DEPTH = 1e-3  # µm
 _CSD_UNITS = {"mV": "nA/µm³", "mV/nA": "1/µm³"}
@@ -215,8 +216,6 @@ def sampling_rate(signal: xr.DataArray) -> float:
 
 
 def _scipy_signal() -> Any:
-    try:
+    with needed("filters and spectra", "analysis"):
         from scipy import signal
-    except ImportError:
-        raise InputError("filters and spectra need scipy: pip install 'neurolake[analysis]'") from None
     return signal

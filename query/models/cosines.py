@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ...kernels.activity.cosines import projections, raised_cosines
 from ...lake.errors import InputError
+from ...lake.extras import needed
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -288,8 +289,6 @@ def _checked(counts: npt.ArrayLike, groups: Sequence[str]) -> Floats:
 
 
 def _minimize() -> Any:
-    try:
+    with needed("reduced models", "analysis"):
         from scipy.optimize import minimize
-    except ImportError as error:
-        raise InputError("reduced models need SciPy: pip install 'neurolake[analysis]'") from error
     return minimize

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ...kernels.activity.reduced import Lookup, causal_convolution, spike_lookup
 from ...lake.errors import InputError
+from ...lake.extras import needed
 
 # ISF scales every kernel to this Euclidean norm, so that kernels of different fits compare.
 NORM = 7.260991424242837
@@ -289,12 +290,10 @@ def _check_rank(x: Floats, y: npt.NDArray[np.bool_]) -> None:
 
 
 def _sklearn() -> Any:
-    try:
+    with needed("reduced models", "analysis"):
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise InputError("reduced models need scikit-learn: pip install 'neurolake[analysis]'") from error
     from types import SimpleNamespace
 
     return SimpleNamespace(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+from ...lake.extras import needed
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """The palette of Okabe & Ito (2008), told apart by all common kinds of colour vision; most contrast first."""
 
@@ -28,14 +30,12 @@ def page(width: float, height: float, *, title: str = "", footer: str = "", gap:
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
+    MissingPackageError
+        matplotlib is not installed.
     """
-    try:
+    with needed("figures", "plot"):
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise ImportError("figures need matplotlib: pip install 'neurolake[plot]'") from error
     foot = _FOOTER_INCH / height
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot), hspace=gap, wspace=gap)
     figure = Figure((width, height), dpi=DPI, layout=layout, facecolor="white")

@@ -13,6 +13,7 @@ import pandas as pd
 from ...catalog.traces import Recording, Traces
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError
+from ...lake.extras import needed
 from ..base import Snapshot
 from .trains import SPIKES, Trains, input_errors, trains
 from .voltages import blocks
@@ -181,10 +182,6 @@ def _is_plain(value: Any) -> bool:
 
 
 def _neo() -> Any:
-    try:
+    with needed("spike trains for other libraries", "interop"):
         import neo
-    except ImportError as error:
-        raise ImportError(
-            "spike trains for other libraries need neo: pip install 'neurolake[interop]'"
-        ) from error
     return neo

@@ -285,7 +285,7 @@ class TestErrors:
             "except neurolake.InputError as error: print(error)"
         )
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        assert told == "lakes on S3 need another package: pip install 'neurolake[s3]'\n"
+        assert told == "lakes on S3 need obstore: pip install 'neurolake[s3]'\n"
 
     def test_obstore_is_not_imported_for_folders(self, tmp_path: Path) -> None:
         code = f"import neurolake, sys; neurolake.create({str(tmp_path / 'lake')!r}); print('obstore' in sys.modules)"
