@@ -13,10 +13,10 @@ import pyarrow.dataset as pds
 from ...catalog.vocabulary import runs as runs_schema
 from ...catalog.vocabulary import trials as schema
 from ...lake import Lake, Snapshot, Transaction
-from ...lake.checkout import code_version
 from ...lake.data.parquet import add_file
 from ...lake.digest import digest_of
 from ...lake.errors import ConflictError, InputError
+from ...lake.provenance import code_version
 from ..simrun.traces import trace_header
 from ..text.parameters import flatten
 from ..trials.names import file_node, identity, parameter_file, prefix_of, sim_trial_index, stimulus

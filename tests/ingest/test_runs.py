@@ -16,7 +16,7 @@ from neurolake.ingest.demo import DemoModel, write_demo_model
 from neurolake.ingest.runs.runs import RunReport, read_recorded, run
 from neurolake.ingest.simrun.export import export_simrun
 from neurolake.ingest.simrun.ingest import ingest_simrun
-from neurolake.lake.checkout import code_version
+from neurolake.lake.provenance import code_version
 from neurolake.mechanisms.trial.simulation import Recorded, Simulation
 from neurolake.query.circuits.reports import report
 from neurolake.query.isf import database as isf

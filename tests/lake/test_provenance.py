@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neurolake.lake import Lake
-from neurolake.lake.checkout import code_version
+from neurolake.lake.provenance import code_version
 
 
 class Checkout:
@@ -107,5 +107,5 @@ def test_git_is_asked_only_where_something_changed(
     for path in (checkout.folder / ".git").rglob("*"):
         os.utime(path, (1, 1))
     code_version(checkout.folder)
-    monkeypatch.setattr("neurolake.lake.checkout.subprocess.run", lambda *_, **__: pytest.fail("asked git"))
+    monkeypatch.setattr("neurolake.lake.provenance.subprocess.run", lambda *_, **__: pytest.fail("asked git"))
     assert code_version(checkout.folder) is not None
