@@ -92,6 +92,7 @@ def step_response(
     v_init: float = -75.0,
     celsius: float = 34.0,
     variable_step: bool = False,
+    record: Mapping[str, Any] | None = None,
 ) -> ExperimentTraces:
     """Inject a step of current into the soma and record its potential (``soma``, mV).
 
@@ -105,12 +106,14 @@ def step_response(
         In ms: before, during and after the step.
     dt, v_init, celsius, variable_step
         As of `run`.
+    record
+        References to record besides.
     """
     with cell.restored():
         soma_current_injection(cell, amplitude, delay, duration)
         return run(
             delay + duration + after,
-            {"soma": cell.soma(0.5)._ref_v},
+            {"soma": cell.soma(0.5)._ref_v, **(record or {})},
             dt=dt,
             v_init=v_init,
             celsius=celsius,
@@ -128,6 +131,7 @@ def bac_response(
     v_init: float = -75.0,
     celsius: float = 34.0,
     variable_step: bool = False,
+    record: Mapping[str, Any] | None = None,
 ) -> ExperimentTraces:
     """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
 
@@ -141,6 +145,8 @@ def bac_response(
         In ms: before the somatic step, and from it to the end.
     dt, v_init, celsius, variable_step
         As of `run`.
+    record
+        References to record besides.
 
     Returns
     -------
@@ -148,7 +154,14 @@ def bac_response(
         Potentials in mV: ``soma``, and ``apical`` at the place of the EPSP.
     """
     section, x = apical_place(cell.branches, distance)
-    record = {"soma": cell.soma(0.5)._ref_v, "apical": cell.sections[section](x)._ref_v}
+    sites = {"soma": cell.soma(0.5)._ref_v, "apical": cell.sections[section](x)._ref_v}
     with cell.restored():
         BAC_injection(cell, distance, delay)
-        return run(delay + after, record, dt=dt, v_init=v_init, celsius=celsius, variable_step=variable_step)
+        return run(
+            delay + after,
+            {**sites, **(record or {})},
+            dt=dt,
+            v_init=v_init,
+            celsius=celsius,
+            variable_step=variable_step,
+        )
