@@ -5,6 +5,7 @@ from .ingest.runs.evoked import evoked_parameters as evoked_parameters
 from .ingest.runs.recordings import record as record
 from .ingest.runs.reruns import rerun as rerun
 from .ingest.runs.runs import run as run
+from .ingest.simrun.mapping import map_synapses as map_synapses
 from .ingest.text.tree import parameters as parameters
 from .lake.errors import ConflictError as ConflictError
 from .lake.errors import CorruptObjectError as CorruptObjectError

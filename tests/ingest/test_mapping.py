@@ -1,0 +1,66 @@
+"""Anatomical input from files to files, on densities of known number."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import neurolake as nl
+from neurolake.ingest.simrun.anatomy import format_section
+
+
+def field(path: Path, value: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "# AmiraMesh 3D ASCII 2.0\n\ndefine Lattice 2 2 2\n\nParameters {\n"
+        '    BoundingBox -50 50 -50 50 -50 50,\n    CoordType "uniform"\n}\n\n@1\n' + f"{value}\n" * 8
+    )
+    return path
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, Any]:
+    soma = np.array([[-5.0, 0, 0, 10], [0, 0, 0, 10], [5, 0, 0, 10]])
+    dendrite = np.column_stack([np.arange(5.0, 46), np.zeros(41), np.zeros(41), np.ones(41)])
+    hoc = tmp_path / "cell.hoc"
+    hoc.write_text(format_section("soma", soma) + format_section("dend_1", dendrite, parent="soma"))
+    numbers = tmp_path / "nrCells.csv"
+    numbers.write_text("CELL TYPE\tA\nL4\t40\nIN\t10\n")
+    table = tmp_path / "connections.csv"
+    rows = [f"{kind}\tL5\t0\t0\t1\t0\t0\t0\n" for kind in ("EXCITATORY", "INHIBITORY")]
+    table.write_text("pre\tpost\n" + "".join(rows))
+    for cell_type in ("L4", "IN"):
+        field(tmp_path / "boutons" / "A" / cell_type / "axon.am", 10.0)
+    targets = {kind: field(tmp_path / f"{kind}.am", 200.0) for kind in ("EXC", "INH")}
+    return {
+        "morphology": hoc,
+        "output": tmp_path / "out",
+        "cell_type": "L5",
+        "cell_numbers": numbers,
+        "affinities": table,
+        "boutons": tmp_path / "boutons",
+        "targets": targets,
+        "inhibitory": ["IN"],
+    }
+
+
+def test_synapses_are_as_many_as_the_densities_say(given: dict[str, Any]) -> None:
+    made = nl.map_synapses(**given, realisations=20)
+    rows = [line.split("\t") for line in made.synapses.read_text().splitlines() if line[:1] not in ("#", "")]
+    assert len(rows) == made.count and {row[1] for row in rows} == {"1"}
+    columns = pd.read_csv(made.summary).set_index("cell_type")
+    # 40 um of dendrite at one target per um are a fifth of 200: two of each cell's ten boutons.
+    assert columns.synapses_mean["L4"] == pytest.approx(80, abs=5 * np.sqrt(80 / 20))
+    assert columns.synapses_mean["IN"] == pytest.approx(20, abs=5 * np.sqrt(20 / 20))
+    marks = (made.landmarks / "L4_A.landmarkAscii").read_text()
+    assert f"define Markers {sum(row[0] == 'L4_A' for row in rows)}\n" in marks
+    first = made.synapses.read_bytes(), made.connections.read_bytes()
+    nl.map_synapses(**given, realisations=20)
+    assert (made.synapses.read_bytes(), made.connections.read_bytes()) == first
+
+
+def test_a_cell_type_without_affinities(given: dict[str, Any]) -> None:
+    with pytest.raises(nl.InputError, match="L6"):
+        nl.map_synapses(**given | {"cell_type": "L6"})
