@@ -12,6 +12,7 @@ from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
 from .runs.parameter_commands import app as parameters_app
+from .simrun.map_command import app as map_app
 
 if TYPE_CHECKING:
     from .source import Ingested, OnError
@@ -49,6 +50,7 @@ ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
+app.add_typer(map_app)
 
 
 @ingest_app.command(RECOGNISE)

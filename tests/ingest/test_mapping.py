@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import neurolake as nl
+from neurolake.cli import app
 from neurolake.ingest.simrun.anatomy import format_section
 
 
@@ -64,3 +66,22 @@ def test_synapses_are_as_many_as_the_densities_say(given: dict[str, Any]) -> Non
 def test_a_cell_type_without_affinities(given: dict[str, Any]) -> None:
     with pytest.raises(nl.InputError, match="L6"):
         nl.map_synapses(**given | {"cell_type": "L6"})
+
+
+def test_the_command_writes_the_same(given: dict[str, Any], tmp_path: Path) -> None:
+    made = nl.map_synapses(**given, realisations=2)
+    options = {
+        "output": tmp_path / "other",
+        "excitatory-targets": given["targets"]["EXC"],
+        "inhibitory-targets": given["targets"]["INH"],
+        "inhibitory": "IN",
+        "realisations": 2,
+        **{
+            name.replace("_", "-"): given[name]
+            for name in ("cell_type", "cell_numbers", "affinities", "boutons")
+        },
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    done = CliRunner().invoke(app, ["map", str(given["morphology"]), *words])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "other" / "cell.con").read_bytes() == made.connections.read_bytes()
