@@ -1,6 +1,6 @@
 """HDF5 files: opened and checked, with errors that name file and dataset."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,7 @@ class HDF5File:
         self.path = path
         self.file = file
         self.claims: dict[str, tuple[str, str]] = {}
+        self.used: set[str] = set()
         self.at = "/"
 
     def error(self, where: Any, reason: str) -> IngestError:
@@ -110,6 +111,7 @@ class HDF5File:
             raise self.error(where, f"its shape is {found.shape}, expected {wanted}")
         if found.dtype.kind not in kinds:
             raise self.error(where, f"its type is {found.dtype}, expected {_KINDS.get(kinds, kinds)}")
+        self.used.add(found.name)
         return found
 
     def ids(self, dataset: Any, below: int | None = None) -> Ids:
@@ -133,6 +135,22 @@ class HDF5File:
     def claim(self, dataset: Any, node: str, part: str = "") -> None:
         """Say where the values of a dataset are now."""
         self.claims[dataset.name] = node, part
+
+    def unclaimed(self, groups: Iterable[str]) -> list[str]:
+        """Return the datasets with values below some groups of the root that nothing was made of, sorted."""
+        found: list[str] = []
+
+        def look(path: str, item: Any) -> None:
+            if (
+                hasattr(item, "dtype")
+                and item.shape
+                and item.size
+                and f"/{path}" not in self.claims.keys() | self.used
+            ):
+                found.append(f"/{path}")
+
+        self.file.visititems(look)
+        return sorted(path for path in found if path.split("/")[1] in set(groups))
 
     def layout(self, name: str) -> list[Item]:
         """All groups and datasets; those that nobody claimed are kept as they are.

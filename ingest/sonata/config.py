@@ -171,8 +171,12 @@ class Config:
             told = entry if isinstance(entry, dict) else {}
             for key in ("spike_file", "input_file"):
                 if told.get("input_type") == "spikes" and told.get(key):
-                    where = f"inputs.{name}.{key}"
-                    yield Named("inputs", self.file(told[key], where), where, self.path, name)
+                    # bmtk takes a list of files, one for each session.
+                    files = told[key] if isinstance(told[key], list) else [told[key]]
+                    for number, file in enumerate(files):
+                        where = f"inputs.{name}.{key}" + (f"[{number}]" if len(files) > 1 else "")
+                        called = f"{name}_{number}" if len(files) > 1 else name
+                        yield Named("inputs", self.file(file, where), where, self.path, called)
         folder = self.file(output.get("output_dir", "output"), "output.output_dir")
         spikes = self.file(output.get("spikes_file", "out.h5"), "output.spikes_file", folder)
         if "spikes_file" in output or spikes.is_file():

@@ -287,21 +287,32 @@ def _ingest_hdf5(run: _Run, named: Named, source: HDF5File) -> None:
         raise IngestError(f"{named.key}: {named.path} has no population {missing[0]!r}", named.config or "")
     types = _types(run, named)
     for group in found:
-        for population, part in _populations(source, group):
+        for population, part in _populations(source, group, run.context):
             node = run.node(_node(run, named, group, population), named.path)
             if group == "nodes":
                 ingest_nodes(source, part, node, run.context, types)
             elif group == "edges":
                 ingest_edges(source, part, node, run.context, types)
             elif group == "spikes":
-                ingest_spikes(source, part, node, run.context)
+                ingest_spikes(source, part, node, run.context, population)
             elif group == "report":
                 ingest_report(source, part, node, run.context, named.settings)
             else:
                 ingest_weights(source, population, node, run.context, run.electrodes)
+    if lost := source.unclaimed(set(found) - {"electrodes"}):
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        run.context.notices.append(
+            f"{named.path}: no table or array was made of {', '.join(lost[:5])}{more}; they are kept for export only"
+        )
 
 
-def _populations(source: HDF5File, group: str) -> Iterator[tuple[str, Any]]:
+def _populations(source: HDF5File, group: str, context: IngestContext) -> Iterator[tuple[str, Any]]:
+    whole = source.file[group]
+    if group == "spikes" and "timestamps" in whole:
+        # Before SONATA had populations of spikes: they are of the circuit's only one, or nobody knows of which.
+        (population,) = context.sizes if len(context.sizes) == 1 else ("unknown",)
+        yield population, whole
+        return
     for name, part in source.groups(group).items():
         # Electrodes stand beside the weights of populations.
         if group != "electrodes" or "scaling_factors" in part:

@@ -26,17 +26,19 @@ SORTED_COLUMN = {"by_id": "node_id", "by_time": "time"}
 # Spikes
 
 
-def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContext) -> None:
+def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContext, population: str) -> None:
     """Make *node* the table of a population's spikes, in the order of the file.
+
+    Ids are in ``node_ids`` or, in files from before SONATA had populations of spikes, in ``gids``.
 
     Raises
     ------
     IngestError
         The two datasets differ in length, a node is not in its population, or a time is no number.
     """
-    population = group.name.rsplit("/", 1)[-1]
     times = source.dataset(group, "timestamps", "f", shape=(None,))
-    nodes = source.dataset(group, "node_ids", length=len(times))
+    ids = "gids" if "gids" in group and "node_ids" not in group else "node_ids"
+    nodes = source.dataset(group, ids, length=len(times))
     columns = {
         "node_id": source.ids(nodes, context.sizes.get(population)),
         "time": times[...].astype(np.float64),

@@ -608,3 +608,53 @@ def test_without_h5py(lake: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match=r"pip install 'neurolake\[sonata\]'"):
         ingest_sonata(lake, path)
+
+
+# What became nothing is told
+
+
+def test_spikes_from_before_populations(lake: Any, folder: Path, tmp_path: Path) -> None:
+    import h5py
+
+    path = folder / "spikes.h5"
+    with h5py.File(path, "w") as file:
+        file["spikes/gids"] = np.array([3, 1, 2], np.uint64)
+        file["spikes/timestamps"] = np.array([0.5, 1.5, 2.5])
+    done = ingest_sonata(lake, path, name="old")
+    assert not done.notices and lake["spikes/old/unknown"].to_arrow().to_pydict() == {
+        "node_id": [3, 1, 2],
+        "time": [0.5, 1.5, 2.5],
+    }
+    neurolake.export(lake, tmp_path / "out", format="sonata")
+    with h5py.File(tmp_path / "out" / "spikes.h5") as file:
+        assert file["spikes/gids"][:].tolist() == [3, 1, 2] and file["spikes/gids"].dtype == np.uint64
+
+
+def test_a_dataset_that_nothing_was_made_of_is_told(lake: Any, folder: Path) -> None:
+    import h5py
+
+    path = folder / "spikes.h5"
+    with h5py.File(path, "w") as file:
+        file["spikes/A/node_ids"] = np.array([1], np.uint64)
+        file["spikes/A/timestamps"] = np.array([0.5])
+        file["spikes/A/amplitudes"] = np.array([7.0])
+    (notice,) = ingest_sonata(lake, path, name="n").notices
+    assert "no table or array was made of /spikes/A/amplitudes" in notice
+
+
+def test_inputs_of_several_sessions(lake: Any, folder: Path) -> None:
+    import h5py
+
+    for number in (0, 1):
+        with h5py.File(folder / f"in{number}.h5", "w") as file:
+            file["spikes/A/node_ids"] = np.array([number], np.uint64)
+            file["spikes/A/timestamps"] = np.array([0.5])
+    inputs = {
+        "lgn": {"input_type": "spikes", "module": "h5", "input_file": ["in0.h5", "in1.h5"], "node_set": "all"}
+    }
+    write_json(folder / "simulation_config.json", {"inputs": inputs, "run": {"tstop": 1.0, "dt": 0.1}})
+    ingest_sonata(lake, folder / "simulation_config.json", name="s")
+    assert [lake[f"inputs/s/lgn_{number}/A"].to_arrow()["node_id"].to_pylist() for number in (0, 1)] == [
+        [0],
+        [1],
+    ]
