@@ -8,7 +8,6 @@ from types import ModuleType
 
 PACKAGE = __name__.split(".")[0]
 MOVED = {
-    "catalog.attach": "catalog.attaching",
     "ingest.runs_schema": "catalog.vocabulary.runs",
     "ingest.simrun_schema": "catalog.vocabulary.trials",
     "ingest.sonata_schema": "catalog.vocabulary.circuits",

@@ -102,6 +102,14 @@ def test_a_type_checker_sees_exact_types(tmp_path: Path) -> None:
     assert "Literal['pie']" in told[5] and 'Unexpected keyword argument "label"' in told[6]
 
 
+def test_no_old_import_path_takes_the_place_of_a_name() -> None:
+    """Python binds an imported module in its package: `neurolake.catalog.attach` would hide the function `attach`."""
+    faces = {old: importlib.import_module(f"neurolake.{old}".rpartition(".")[0]) for old in MOVED}
+    assert [
+        old for old, face in faces.items() if old.rpartition(".")[2] in getattr(face, "__all__", ())
+    ] == []
+
+
 def test_old_import_paths_warn_and_work() -> None:
     for old, new in MOVED.items():
         with pytest.warns(FutureWarning, match=f"neurolake.{old} has become neurolake.{new}"):
