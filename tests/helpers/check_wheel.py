@@ -28,17 +28,21 @@ def main(checkout: Path) -> None:
     }
     missing = sorted(name for name in wanted if not (where / name).is_file())
     assert not missing, f"the wheel lacks {', '.join(missing)}"
-    for module in pkgutil.walk_packages(neurolake.__path__, "neurolake."):
+    modules = (module for module in pkgutil.walk_packages(neurolake.__path__, "neurolake."))
+    for module in modules:
+        if module.name == "neurolake.__main__":
+            continue
         try:
             importlib.import_module(module.name)
         except ModuleNotFoundError as error:
             assert OPTIONAL.get(module.name) == (error.name or "").split(".")[0], f"{module.name}: {error}"
+    if not Path("lake").exists():
+        neurolake.create("lake")
     for arguments, extra in (
-        (["run", "--cell", "cell.param", "--lake", "lake"], "simulate"),
+        (["run", "--cell", "cell.param", "--trials", "1", "--lake", "lake"], "simulate"),
         (["sql", "--lake", "lake"], "prompt"),
         (["ls", "--lake", "s3://bucket/lake"], "s3"),
     ):
-        neurolake.create("lake") if not Path("lake").exists() else None
         done = subprocess.run(
             [str(Path(sys.executable).with_name("neurolake")), *arguments],
             capture_output=True,
