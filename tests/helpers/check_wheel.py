@@ -40,7 +40,6 @@ def main(checkout: Path) -> None:
         neurolake.create("lake")
     for arguments, extra in (
         (["run", "--cell", "cell.param", "--trials", "1", "--lake", "lake"], "simulate"),
-        (["sql", "--lake", "lake"], "prompt"),
         (["ls", "--lake", "s3://bucket/lake"], "s3"),
     ):
         done = subprocess.run(
