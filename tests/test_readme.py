@@ -1,4 +1,4 @@
-"""The README's commands and code run as they stand."""
+"""The commands and code of the README and the tour run as they are printed."""
 
 import re
 import shlex
@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+import neurolake as nl
+
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README, TOUR, PERFORMANCE = (
+    (ROOT / name).read_text() for name in ("README.md", "docs/tour.md", "docs/performance.md")
+)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def test_the_demo_draws_its_figure(demo_folder: Path) -> None:
 
 
 def test_the_commands_run(demo_folder: Path) -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line]
+    lines = [line for block in blocks(TOUR, "sh") for line in block.splitlines() if line]
     assert lines
     for line in lines:
         program, *arguments = shlex.split(line)
@@ -47,12 +51,27 @@ def test_the_commands_run(demo_folder: Path) -> None:
 def test_the_code_runs(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(demo_folder)
     names: dict[str, object] = {}
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), names)
+    for block in blocks(TOUR, "python"):
+        exec(compile(block, "docs/tour.md", "exec"), names)
     assert names["yesterday"]
+
+
+def test_the_ten_lines_of_use_run(demo_folder: Path) -> None:
+    code = "\n".join(blocks(README, "python"))
+    subprocess.run([sys.executable, "-c", code], cwd=demo_folder, check=True, capture_output=True)
+    lake = nl.open(demo_folder / "my-lake")
+    assert lake.sql("select count(*) from trials where run = 'mine'").df().iloc[0, 0] == 1
+    assert len(lake.derived()) == 1
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    assert len(README.splitlines()) <= 90
+    for page, folder in ((README, ROOT), (TOUR, ROOT / "docs"), (PERFORMANCE, ROOT / "docs")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page):
+            assert (folder / link).exists(), link
 
 
 def test_make_targets_named_there_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", README):
+    for target in re.findall(r"`?make ([a-z-]+)", README + TOUR + PERFORMANCE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
