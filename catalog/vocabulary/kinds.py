@@ -125,7 +125,7 @@ class ArrayKind(Kind):
     Parameters
     ----------
     axes
-        Names of its dimensions.
+        Names of its dimensions; ``{axis}`` stands for that part of the node's name.
     dtype
         NumPy's name of the type of its values; empty where that is the source's.
     unit

@@ -73,7 +73,7 @@ ELECTRIC = ArrayKind(
     attributes={"applied_current": "current that the contact applies, nA"},
 )
 PLACES = ArrayKind(
-    "fields/{contact}/{component}.{axis}", "places along one axis of the grid", ("x",), unit="µm"
+    "fields/{contact}/{component}.{axis}", "places along one axis of the grid", ("{axis}",), unit="µm"
 )
 
 KINDS: tuple[Kind, ...] = (SEGMENTS, ELECTRODES, FIELD, POTENTIAL, ELECTRIC, PLACES)

@@ -33,10 +33,11 @@ def difference(lake: Any, name: str, kind: Kind) -> str:
     if isinstance(kind, ArrayKind):
         array = lake[name]
         axes = tuple(array.metadata.dimension_names or ())
-        if len(axes) != len(kind.axes) or not all(
-            a == b or a == f"{b}_between" for a, b in zip(axes, kind.axes, strict=True)
+        expected = tuple(axis.format(**kind.parts(name) or {}) for axis in kind.axes)
+        if len(axes) != len(expected) or not all(
+            a == b or a == f"{b}_between" for a, b in zip(axes, expected, strict=True)
         ):
-            return f"axes {axes}, not {kind.axes}"
+            return f"axes {axes}, not {expected}"
         if kind.dtype and str(array.dtype) != kind.dtype:
             return f"{array.dtype}, not {kind.dtype}"
         if kind.unit and array.attrs.get("units") != kind.unit:

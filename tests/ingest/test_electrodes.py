@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from lake_vocabulary import strangers
 
 import neurolake
 from neurolake.ingest.lfp.electrodes import read_electrodes, store_electrodes, write_electrodes
@@ -155,6 +156,7 @@ def test_electrodes_become_a_documented_table(tmp_path):
     found = Electrodes.from_columns(table.to_pandas().to_dict("list"))
     np.testing.assert_array_equal(found.position, probe.position)
     assert found.type == probe.type
+    assert list(strangers(lake)) == []
 
 
 def test_real_files_of_bluerecording(shared_data):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lake_vocabulary import strangers
 
 import neurolake
 from neurolake.ingest.lfp.fields import read_sim4life, store_field
@@ -60,6 +61,7 @@ def test_a_field_in_a_lake_is_the_field(tmp_path, kinds):
     for ours, given in zip(found.electric or (), field.electric or (), strict=True):
         np.testing.assert_array_equal(ours, given)
     assert lake.head.xarray(node).sizes["y"] == 2
+    assert list(strangers(lake)) == []
 
 
 def test_files_that_are_none_or_cut_short(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from lake_vocabulary import strangers
 
 import neurolake
 from neurolake.catalog.vocabulary.space import SEGMENTS
@@ -180,6 +181,7 @@ def test_segments_of_a_population_are_one_documented_table(folder):
     assert all(field["doc"]["meaning"] for field in table.fields)
     assert place_segments(lake, "nodes/circuit/cells", folder, segment_length=10.0).nodes == [name]
     assert lake[name].rows == 40
+    assert list(strangers(lake, "nodes/")) == []
 
 
 def test_a_report_tells_cells_sections_and_counts(folder):
