@@ -15,7 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
 
-from ...catalog.vocabulary.trials import SPIKE_TIMES, TRACES, VOLTAGE_TIME
+from ...catalog.vocabulary.trials import (
+    CELL_ACTIVATION,
+    SPIKE_TIMES,
+    SYNAPSE_ACTIVATION,
+    TRACES,
+    VOLTAGE_TIME,
+)
 from ...lake import Array, Snapshot
 from .trials import TRIAL, PinnedCommit, Trials, dask_frame, divisions, trial_rows
 
@@ -23,7 +29,7 @@ INDEX = "sim_trial_index"
 _MOST_PARTITIONS, _ONE_EACH = 5000, 10000
 # Columns of the lake's tables under ISF's names, in ISF's order.
 _COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "synapse_activation": {
+    SYNAPSE_ACTIVATION.name: {
         "synapse_type": "synapse_type",
         "synapse_ID": "synapse_id",
         "soma_distance": "soma_distance",
@@ -31,7 +37,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "section_pt_ID": "section_pt_id",
         "dendrite_label": "dendrite_label",
     },
-    "cell_activation": {"presynaptic_cell_type": "presynaptic_cell_type", "cell_ID": "cell_id"},
+    CELL_ACTIVATION.name: {"presynaptic_cell_type": "presynaptic_cell_type", "cell_ID": "cell_id"},
 }
 
 

@@ -11,7 +11,15 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.dataset as pds
 
-from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, FILES, SPIKE_TIMES, TRACES, TRIALS
+from ...catalog.vocabulary.trials import (
+    CELL_ACTIVATION,
+    DENDRITIC_SPIKE_TIMES,
+    FILES,
+    SPIKE_TIMES,
+    SYNAPSE_ACTIVATION,
+    TRACES,
+    TRIALS,
+)
 from ...lake import Snapshot
 from .folders import checkout
 from .frames import INDEX, activations, index_of, spike_times, voltage_traces
@@ -47,35 +55,41 @@ class Results:
 
     def _tables(self) -> Iterator[tuple[Path, Result]]:
         snapshot, tables = self._snapshot, self._snapshot.tables
-        yield (INDEX,), Result("trials", lambda: index_of(Trials.of(snapshot).index))
-        yield ("metadata",), Result("trials", self._metadata)
-        for name in ("synapse_activation", "cell_activation"):
+        yield (INDEX,), Result(TRIALS.name, lambda: index_of(Trials.of(snapshot).index))
+        yield ("metadata",), Result(TRIALS.name, self._metadata)
+        for name in (SYNAPSE_ACTIVATION.name, CELL_ACTIVATION.name):
             if name in tables and tables[TRIALS.name].rows:
                 yield (name,), Result(name, partial(activations, snapshot, name))
         if SPIKE_TIMES.name in tables:
-            yield ("spike_times",), Result("spike_times", lambda: spike_times(snapshot))
+            yield ("spike_times",), Result(SPIKE_TIMES.name, lambda: spike_times(snapshot))
 
     def _voltages(self) -> Iterator[tuple[Path, Result]]:
         snapshot = self._snapshot
         for site in self._sites:
             path = ("voltage_traces",) if site == SOMA else ("dendritic_recordings", site)
-            yield path, Result("traces", partial(voltage_traces, snapshot, site))
+            yield path, Result(TRACES.name, partial(voltage_traces, snapshot, site))
         for site in self._sites - {SOMA}:
             for threshold in self._thresholds:
                 where = (pds.field("site") == site) & (pds.field("threshold") == threshold)
                 path = ("dendritic_spike_times", f"{site}_{threshold}")
-                yield path, Result(path[0], partial(spike_times, snapshot, path[0], where))
+                yield (
+                    path,
+                    Result(
+                        DENDRITIC_SPIKE_TIMES.name,
+                        partial(spike_times, snapshot, DENDRITIC_SPIKE_TIMES.name, where),
+                    ),
+                )
 
     def _files(self) -> Iterator[tuple[Path, Result]]:
         if self._listed is None:
             return
-        yield ("simresult_path",), Result("files", lambda: self._root)
-        yield ("filelist",), Result("files", self._filelist)
+        yield ("simresult_path",), Result(FILES.name, lambda: self._root)
+        yield ("filelist",), Result(FILES.name, self._filelist)
         if self._of_kind("neuron_parameters") or self._of_kind("network_parameters"):
-            yield ("parameterfiles",), Result("files", self._parameter_files)
+            yield ("parameterfiles",), Result(FILES.name, self._parameter_files)
         for key, files in self._folders.items():
             if files:
-                yield (key,), Result("files", partial(checkout, self._snapshot, files))
+                yield (key,), Result(FILES.name, partial(checkout, self._snapshot, files))
 
     @property
     def _sites(self) -> set[str]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import xarray as xr
 from dask.base import tokenize
 
-from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION
+from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION, TRIALS
 from ...kernels.activity.activations import activation_counts
 from ...kernels.bins import checked_edges
 from ...lake.errors import InputError, NotFoundError
@@ -166,7 +166,7 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
 
 def reads_activations(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     """What questions about synapse activations read: these, the trials, and what conditions name."""
-    return tables_read(snapshot, [TABLE, "trials"], given)
+    return tables_read(snapshot, [TABLE, TRIALS.name], given)
 
 
 @kernel(version="1", name="binned_activations", whole=True, reads=reads_activations)

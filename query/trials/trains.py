@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...catalog.vocabulary.trials import SPIKE_TIMES
+from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 
@@ -82,7 +82,7 @@ def trains(
     InputError
         No trial meets the condition.
     """
-    for name in ("trials", table):
+    for name in (TRIALS.name, table):
         if name not in snapshot.tables:
             raise NotFoundError(f"there is no table {name}; ingest some results first")
     ids, labels, group = grouped(snapshot, trials, by)
@@ -114,7 +114,7 @@ def grouped(
 
 def reads_trains(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     """What `trains` and all that stands on it read: the trials, a table of spikes, and what conditions name."""
-    return tables_read(snapshot, ["trials", given["table"]], given)
+    return tables_read(snapshot, [TRIALS.name, given["table"]], given)
 
 
 def tables_read(snapshot: Snapshot, tables: Sequence[str], given: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from ...catalog.traces import Recording, Traces
+from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS
 from ...kernels.traces.averages import TriggeredAverage
 from ...kernels.traces.density import VoltageDensity
 from ...kernels.traces.raster import trace_raster
@@ -53,7 +54,7 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
 
 def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     """What questions about a site read: its arrays and, where there is a condition on trials, these."""
-    trials = [] if given["trials"] == "true" else ["trials"]
+    trials = [] if given["trials"] == "true" else [TRIALS.name]
     return [*Traces(snapshot.store).arrays_of(given["site"]), *tables_read(snapshot, trials, given)]
 
 
@@ -234,7 +235,7 @@ def _density(
 
 
 def _reads_spikes_too(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
-    return [*dict.fromkeys([*reads_recordings(snapshot, given), "spike_times"])]
+    return [*dict.fromkeys([*reads_recordings(snapshot, given), SPIKE_TIMES.name])]
 
 
 @kernel(version="1", whole=True, reads=_reads_spikes_too)

@@ -14,6 +14,7 @@ from neurolake.catalog.vocabulary.kinds import Kind, TableKind
 from neurolake.catalog.vocabulary.known import SECTIONS, kinds_of
 from neurolake.catalog.vocabulary.page import page
 from neurolake.kernels.lfp.electrodes import TYPES
+from neurolake.query.isf import frames
 
 ROOT = Path(__file__).parents[2]
 KINDS = [kind for _, kinds in SECTIONS.values() for kind in kinds]
@@ -95,11 +96,48 @@ def literals(room: str) -> Iterator[tuple[str, str]]:
                 and node.func.attr == "get"
             ):
                 keys = node.args[:1] if _holds_nodes(node.func.value) else []
+            elif isinstance(node, ast.Call) and _called(node) in ("Result", "tables_read"):
+                keys = [key for given in node.args for key in (getattr(given, "elts", None) or [given])]
+            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple | ast.List):
+                keys = node.iter.elts if _mentions_nodes(node) else []
+            elif isinstance(node, ast.Dict):
+                # What maps columns of tables by the table's name.
+                maps = [isinstance(value, ast.Dict) for value in node.values]
+                keys = [key for key, is_map in zip(node.keys, maps, strict=True) if key and is_map]
             elif isinstance(node, ast.Constant) and node.value in parts:
                 yield str(path.relative_to(ROOT)), node.value
             for key in keys:
                 if isinstance(key, ast.Constant) and key.value in names:
                     yield str(path.relative_to(ROOT)), key.value
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _mentions_nodes(tree: ast.AST) -> bool:
+    return any(_holds_nodes(node) for node in ast.walk(tree) if isinstance(node, ast.expr))
+
+
+def columns_read() -> Iterator[tuple[str, str]]:
+    """Columns that conditions of query's code name, with their file."""
+    for path in sorted((ROOT / "query").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _called(node) == "field" and node.args:
+                name = node.args[0]
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    yield str(path.relative_to(ROOT)), name.value
+
+
+def test_columns_that_queries_name_are_described() -> None:
+    """Conditions of code name columns by literals, and so do the frames of ISF; a renamed column would read nothing."""
+    described = {name for kind in KINDS if isinstance(kind, TableKind) for name in kind.schema.names}
+    named = set(columns_read())
+    assert len(named) >= 4
+    assert {pair for pair in named if pair[1] not in described} == set()
+    tables = {kind.name: kind for kind in trials.TABLES}
+    for table, columns in frames._COLUMNS.items():
+        assert set(columns.values()) <= set(tables[table].schema.names), table
 
 
 def _holds_nodes(value: ast.expr) -> bool:
