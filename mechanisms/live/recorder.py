@@ -230,12 +230,15 @@ class LiveRecorder:
 
     @property
     def _first(self) -> int:
-        """The first step of what was simulated in one go: restoring a state makes the time jump."""
+        """The first step of what was simulated: where a state was restored after finitialize, that one's sample is not."""
         steps = np.diff(np.array(self._time))
-        if len(steps) == 0 or self._solver.active():
+        if len(steps) < 2 or self._solver.active():
             return 0
-        jumps = np.flatnonzero((steps <= 0) | (steps > 1.5 * max(np.median(steps), self._h.dt)))
-        return int(jumps[-1]) + 1 if len(jumps) and jumps[-1] + 1 < len(steps) + 1 else 0
+        back = np.flatnonzero(steps <= 0)
+        if len(back):
+            return int(back[-1]) + 1
+        # A script may make its steps larger or smaller: only the way from the first sample to the second tells.
+        return int(steps[0] > 1.5 * max(steps[1], self._h.dt))
 
     @property
     def somata(self) -> list[tuple[SpikeOrigin, Reals]]:

@@ -415,6 +415,23 @@ def test_a_restored_state(lake: Any, h: Any) -> None:
         h.continuerun(40)
 
 
+@pytest.mark.parametrize(("first", "then"), [(0.1, 0.025), (0.025, 0.1)])
+def test_steps_that_change_while_it_runs(lake: Any, h: Any, first: float, then: float) -> None:
+    soma = section(h, "soma", mechanism="hh")
+    clamp(soma(0.5))
+    time, voltage = h.Vector().record(h._ref_t), h.Vector().record(soma(0.5)._ref_v)
+    with record(lake, "r"):
+        h.dt = first
+        h.finitialize(-65)
+        while h.t < 2 - 1e-9:
+            h.fadvance()
+        h.dt = then
+        while h.t < 10 - 1e-9:
+            h.fadvance()
+    assert np.array_equal(lake.head.arrays["reports/r/000000/v.time"][...], np.array(time))
+    assert np.array_equal(lake["voltage/soma"][0], np.array(voltage))
+
+
 def test_what_the_block_changed_is_named(lake: Any, h: Any) -> None:
     soma, dend = section(h, "soma", mechanism="hh"), section(h, "dend", nseg=1)
     dend.connect(soma(1))
