@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 import neurolake
 from neurolake import InputError, QueryError
+from neurolake.lake.console import Terminal
 from neurolake.query.views import formats
 from neurolake.query.views.formats import write_relation
 
@@ -25,9 +25,25 @@ def lake(tmp_path: Path) -> Any:
     return neurolake.create(tmp_path / "lake", durable=False)
 
 
+class Screen(Terminal):
+    """Standard output that is a text, as if a person were looking or not."""
+
+    def __init__(self, text: io.StringIO | None = None, *, watched: bool = False) -> None:
+        super().__init__()
+        self._text, self._watched = text or io.StringIO(), watched
+
+    @property
+    def file(self) -> io.StringIO:
+        return self._text
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._watched
+
+
 def written(relation: Any, form: str, width: int = 10_000) -> str:
     text = io.StringIO()
-    write_relation(relation, form, None, Console(file=text, width=width, markup=False, soft_wrap=True))
+    write_relation(relation, form, None, Screen(text))
     return text.getvalue()
 
 
@@ -51,7 +67,7 @@ def reals(lake: Any) -> Any:
 def test_reals_come_back_bit_for_bit(reals: Any, form: str, tmp_path: Path) -> None:
     lake, values = reals
     output = tmp_path / "out"
-    write_relation(lake.sql("from reals"), form, output, Console(file=io.StringIO()))
+    write_relation(lake.sql("from reals"), form, output, Screen())
     if form == "csv":
         header, *rows = csv_rows(output.read_text())
         assert header == ["x", "n"]
@@ -109,7 +125,7 @@ def test_every_type_is_written(lake: Any, expression: str, tmp_path: Path) -> No
     if text is not None:
         assert row[1] == text
         assert found["v"] == pytest.approx(value, rel=1e-7) if "float" in expression else found["v"] == value
-    write_relation(lake.sql("select 1 as one"), "parquet", tmp_path / "p", Console())
+    write_relation(lake.sql("select 1 as one"), "parquet", tmp_path / "p", Screen())
     assert pq.read_table(tmp_path / "p").to_pydict() == {"one": [1]}
 
 
@@ -124,7 +140,7 @@ def test_columns_of_one_name_are_told_apart(lake: Any, tmp_path: Path) -> None:
     assert csv_rows(written(relation, "csv")) == [names, list("12345")]
     assert json.loads(written(relation, "json")) == [dict(zip(names, range(1, 6), strict=True))]
     assert written(relation, "table").split("\n")[0].split("  ") == [*names[:4], 'b "q"']
-    write_relation(relation, "parquet", tmp_path / "p", Console())
+    write_relation(relation, "parquet", tmp_path / "p", Screen())
     assert pq.read_table(tmp_path / "p").column_names == names
 
 
@@ -133,7 +149,7 @@ def test_no_rows(lake: Any, tmp_path: Path) -> None:
     assert written(relation, "csv") == '"a","b"\n'
     assert written(relation, "json") == "[]\n"
     assert written(relation, "table").split() == ["a", "b"]
-    write_relation(relation, "parquet", tmp_path / "p", Console())
+    write_relation(relation, "parquet", tmp_path / "p", Screen())
     assert pq.read_table(tmp_path / "p").column_names == ["a", "b"]
 
 
@@ -149,7 +165,7 @@ def test_a_table_is_for_the_eye(lake: Any, tmp_path: Path) -> None:
     header, row, end = written(relation, "table").split("\n")
     assert header == "number       [red]text              nothing"
     assert row.rstrip() == "3.141592654  [bold]x[/bold] :fire:" and end == ""
-    write_relation(relation, "table", tmp_path / "file", Console())
+    write_relation(relation, "table", tmp_path / "file", Screen())
     assert (tmp_path / "file").read_text().split("\n")[1].startswith("3.141592654  [bold]x[/bold] :fire:")
 
 
@@ -167,7 +183,7 @@ def test_a_long_value_is_whole(lake: Any) -> None:
 def test_a_row_that_fails_is_a_query_error(lake: Any, form: str, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="Could not convert string 'x' to INT"):
         write_relation(
-            lake.sql("select cast(v as int) from (values ('1'), ('x')) t(v)"), form, tmp_path / "o", Console()
+            lake.sql("select cast(v as int) from (values ('1'), ('x')) t(v)"), form, tmp_path / "o", Screen()
         )
 
 
@@ -175,7 +191,7 @@ def test_unknown_format(lake: Any) -> None:
     with pytest.raises(InputError, match="--format xml: choose table, csv, json, parquet"):
         written(lake.sql("select 1"), "xml")
     with pytest.raises(InputError, match="not for the screen"):
-        write_relation(lake.sql("select 1"), "parquet", None, Console(force_terminal=True))
+        write_relation(lake.sql("select 1"), "parquet", None, Screen(watched=True))
 
 
 def test_json_has_no_nan(lake: Any) -> None:
