@@ -32,8 +32,15 @@ def check_names(tree: Mapping[str, Node], before: Mapping[str, Node]) -> None:
     NodeNameError
         Naming both nodes and what to do.
     """
+    # Every commit comes here, and most make no node: those that stay are told by themselves.
+    new = [
+        (name, node.kind)
+        for name, node in tree.items()
+        if (old := before.get(name)) is not node and (old is None or old.kind != node.kind)
+    ]
+    if not new:
+        return
     kinds, known = _kinds(tree), _kinds(before)
-    new = kinds.items() - known.items()
     if any(kind == "array" or _looks_like_key(name) for name, kind in new) and (
         told := _below_arrays(kinds).keys() - _below_arrays(known).keys()
     ):
