@@ -2,7 +2,7 @@
 
 Layout, column names, dtypes and order are those of ISF's database: ``voltage_traces`` has a column for each
 time, labelled with the time as a float, ``synapse_activation`` and ``cell_activation`` have columns ``"0"`` to
-``"k"`` and ``spike_times`` integer columns, padded with NaN to the most that any trial has.
+``"k"`` for a row with k times at most, and ``spike_times`` integer columns 0 to k - 1; rows with fewer are padded with NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,13 +56,16 @@ def activations(snapshot: Snapshot, name: str) -> Any:
     -------
     dask.dataframe.DataFrame
         A row for each active synapse (cell) of a trial, in the source's order, indexed by ``sim_trial_index``;
-        its times (ms) in columns ``"0"``, ``"1"`` … A partition for each trial, or 5,000 for more than 10,000.
+        its times (ms) in columns ``"0"``, ``"1"`` …, one more than any row has times, and two at least. A partition
+        for each trial, or 5,000 for more than 10,000.
     """
     trials, table = Trials.of(snapshot), snapshot.tables[name]
     size = 1 if len(trials) <= _ONE_EACH else -(-len(trials) // _MOST_PARTITIONS)
     blocks = [slice(start, start + size) for start in range(0, len(trials), size)]
-    bounds = [entry.stats["columns"]["activation"][1] for entry in table.files if entry.stats["rows"]]
-    read = _ReadActivations(PinnedCommit.of(snapshot), name, max(bounds, default=-1) + 1, table.digest)
+    last = [entry.stats["columns"]["activation"][1] for entry in table.files if entry.stats["rows"]]
+    # ISF counts commas: the one that ends a line makes one column more, and a header alone counts for one time.
+    width = max(last, default=0) + 2
+    read = _ReadActivations(PinnedCommit.of(snapshot), name, width, table.digest)
     keys = [trials.index[block] for block in blocks]
     columns = [*_COLUMNS[name], *map(str, range(read.width))]
     return dask_frame(

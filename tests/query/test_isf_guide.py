@@ -26,7 +26,7 @@ def names(simrun_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def test_the_code_runs(names: dict[str, Any]) -> None:
     assert names["lake"] and names["total"] == names["st"].count().sum()
-    assert names["voltage"].shape == (1, 200) and len(names["times"]) == 3
+    assert names["voltage"].shape == (1, 200) and len(names["times"]) == 4
 
 
 def test_sql_sees_stored_frames(names: dict[str, Any]) -> None:

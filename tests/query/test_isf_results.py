@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,23 @@ class Tree:
         return found
 
     def wide(self, ending: str, columns: list[str], kinds: list[type]) -> pd.DataFrame:
-        """The activations of all trials: heads of the given types, then times padded with NaN."""
-        keys, heads, times = [], [], []
+        """The activations of all trials: heads of the given types, then times padded with NaN.
+
+        There are as many columns as ISF makes: one more than the most delimiters of a line, header included, if each
+        line ended with a comma.
+        """
+        keys, heads, times, delimiters = [], [], [], 0
         for key, path in self.trials:
             file = path.with_name(path.name.replace("synapses", ending))
-            for line in file.read_text().splitlines()[1:]:
+            lines = file.read_text().splitlines()
+            counts = [len(re.findall(r"[,\t]", line)) + (not line.endswith(",")) for line in lines]
+            delimiters = max(delimiters, *counts)
+            for line in lines[1:]:
                 *head, text = line.split("\t")
                 keys.append(key)
                 heads.append([kind(word) for kind, word in zip(kinds, head, strict=True)])
                 times.append([float(time) for time in text.rstrip(",").split(",")])
-        width = max(map(len, times))
+        width = delimiters + 1 - len(columns)
         data: dict[str, Any] = {
             name: pd.Series([head[at] for head in heads]) for at, name in enumerate(columns)
         }
@@ -282,6 +290,18 @@ def grown(tmp_path: Path) -> tuple[Any, Tree]:
 
 def test_ingests_in_any_order(grown: tuple[Any, Tree]) -> None:
     check_all(*grown, [SITE])
+
+
+def test_columns_of_times_are_as_many_as_isf_makes(tmp_path: Path) -> None:
+    """The run's synapses have three times at most; without any, ISF makes as many columns as for one."""
+    for name, empty in (("full", ()), ("bare", (0, 1))):
+        lake = Lake.create(tmp_path / f"{name} lake", durable=False)
+        write_run(tmp_path / name / "a", Run(seed=1, empty=empty))
+        ingest_simrun(lake, tmp_path / name, processes=1)
+        frame = isf.open(lake)["synapse_activation"]
+        times = [column for column in frame.columns if column.isdigit()]
+        assert times == (["0", "1"] if empty else ["0", "1", "2", "3"])
+        assert frame[times[-1]].compute().isna().all()
 
 
 def test_a_trial_without_activations(grown: tuple[Any, Tree]) -> None:
