@@ -1,7 +1,7 @@
 """What a node of a lake is: the names it may have, what it holds, and its columns or axes with units and meanings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -98,6 +98,8 @@ class TableKind(Kind):
         Columns of the schema that a table need not have.
     more
         What further columns there may be; empty where there are none.
+    single
+        Columns of reals that are float32 where the source has them so.
     """
 
     stored_as = "table"
@@ -106,6 +108,11 @@ class TableKind(Kind):
     sorted_by: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     more: str = ""
+    single: tuple[str, ...] = ()
+
+    def schema_of(self, names: Iterable[str]) -> pa.Schema:
+        """Return the columns of these names, in their order; KeyError where the kind has no such column."""
+        return pa.schema([self.schema.field(name) for name in names])
 
     @property
     def meanings(self) -> Mapping[str, str]:

@@ -45,6 +45,9 @@ def _kind(kind: Kind) -> Iterator[str]:
             yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
         if kind.optional:
             yield f"\nMay be missing: {', '.join(f'`{name}`' for name in kind.optional)}."
+        if kind.single:
+            names = ", ".join(f"`{name}`" for name in kind.single)
+            yield f"\nIn single precision where the source has them so: {names}."
         yield f"\nBesides: {kind.more}.\n" if kind.more else ""
     elif isinstance(kind, ArrayKind):
         axes, unit = ", ".join(kind.axes), f" in {kind.unit}" if kind.unit else ""

@@ -12,7 +12,7 @@ REPORT = ArrayKind(
         "population": "population of the nodes",
         "units": "unit of the values",
         "t_start": "first time, ms",
-        "dt": "step, ms",
+        "dt": "step, ms; absent where steps differ",
         "report": "what the simulation's configuration says of it",
     },
 )
@@ -87,4 +87,28 @@ WEIGHTS = ArrayKind(
 )
 WEIGHT_RANGES = TableKind(f"{WEIGHTS.name}{RANGES.ending}", RANGES.doc, RANGES.schema)
 
-KINDS: tuple[Kind, ...] = (REPORT, REPORT_TIME, ELEMENTS, RANGES, WEIGHTS, WEIGHT_RANGES, ELECTRODES)
+LFP = ArrayKind(
+    "lfp/{circuit}/{probe}",
+    "potential of all cells at electrodes over time, as a simulator computed it",
+    ("time", "electrode"),
+    attributes={"t_start": "first time, ms", "dt": "step, ms; absent where steps differ"},
+)
+LFP_TIME = ArrayKind(f"{LFP.name}.time", "times of the potentials", ("time",), "float64", "ms")
+LFP_ELECTRODES = TableKind(
+    f"{LFP.name}.electrodes",
+    "one column of the potentials, in order",
+    pa.schema([column("name", TEXT, "the electrode", "", "Local Field Potential <name>")]),
+)
+
+KINDS: tuple[Kind, ...] = (
+    REPORT,
+    REPORT_TIME,
+    ELEMENTS,
+    RANGES,
+    WEIGHTS,
+    WEIGHT_RANGES,
+    ELECTRODES,
+    LFP,
+    LFP_TIME,
+    LFP_ELECTRODES,
+)

@@ -53,7 +53,7 @@ def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContex
     kind = circuits.SPIKES
     context.transaction.write_table(
         node,
-        pa.table([*columns.values()], kind.schema),
+        pa.table(columns, kind.schema_of(columns)),
         doc=kind.doc,
         sorted_by=order[:1],
         attributes={"population": population, "sorting": claimed},

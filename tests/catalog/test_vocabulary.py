@@ -147,9 +147,10 @@ def _holds_nodes(value: ast.expr) -> bool:
 @pytest.mark.parametrize("room", ["ingest", "query"])
 def test_nodes_are_named_by_the_vocabulary(room: str) -> None:
     """What two rooms mean is written down once, below both."""
-    # HDF5 files of SONATA have groups of the same names; those are the format's.
+    # SONATA's files and configurations have parts of the same names; those are the format's.
     elsewhere = (
         "ingest/sonata/canonical.py",
+        "ingest/sonata/config.py",
         "ingest/sonata/electrodes.py",
         "ingest/lfp/weights.py",
     )

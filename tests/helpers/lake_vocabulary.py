@@ -27,7 +27,8 @@ def difference(lake: Any, name: str, kind: Kind) -> str:
                 return f"no column {column.name}"
             field = found.pop(column.name)
             told = {key.decode(): value.decode() for key, value in (column.metadata or {}).items()}
-            if field["type"] != str(column.type) or field.get("doc", {}) != told:
+            kinds = {str(column.type), *(["float"] if column.name in kind.single else [])}
+            if field["type"] not in kinds or field.get("doc", {}) != told:
                 return f"{column.name} is {field}, not {column.type} {told}"
         return f"further columns {', '.join(found)}" if found and not kind.more else ""
     if isinstance(kind, ArrayKind):
