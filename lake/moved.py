@@ -108,6 +108,7 @@ MOVED = {
     "mechanisms.lattice": "mechanisms.anatomy.lattice",
     "mechanisms.targets": "mechanisms.anatomy.targets",
     "mechanisms.axon": "mechanisms.cell.axon",
+    "mechanisms.draws": "kernels.draws",
     "mechanisms.biophysics": "mechanisms.cell.biophysics",
     "mechanisms.compartments": "mechanisms.cell.compartments",
     "mechanisms.geometry": "mechanisms.cell.geometry",

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.draws import exponential, key_word, stream, uniforms
+from ...kernels.jit import jit
 from ..cell.sites import Branches
-from ..draws import exponential, jit, key_word, stream, uniforms
 from ..errors import ModelError
 from .lattice import Lattice
 from .targets import Affinity, Candidates, candidates, densities, extent

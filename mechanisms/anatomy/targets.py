@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.jit import jit
 from ..cell.sites import SOMA, Branches
-from ..draws import jit
 from ..errors import ModelError
 from .lattice import Lattice
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import key_word, stream
+from ...kernels.draws import key_word, stream
 from ..errors import ModelError
 from .connectivity import Embedding
 from .firing import by_cell, draw, release

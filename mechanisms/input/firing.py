@@ -10,7 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import exponential, jit, normal, uniforms
+from ...kernels.draws import exponential, normal, uniforms
+from ...kernels.jit import jit
 from .populations import Firing
 
 Integers = NDArray[np.int64]

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.draws import key_word, normal, stream, uniforms
 from ..cell.sites import Branches
-from ..draws import key_word, normal, stream, uniforms
 from ..errors import ModelError
 from .populations import Population, Receptor
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from neuron import h
 
+from neurolake.kernels.draws import normal, stream, uniforms
 from neurolake.mechanisms import library
 from neurolake.mechanisms.cell.sites import branches
-from neurolake.mechanisms.draws import normal, stream, uniforms
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.input.network import Network, StoredSynapses, lognormal_weight, stored_synapses
 from neurolake.mechanisms.input.populations import Population, Receptor

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurolake.mechanisms.draws import exponential, key_word, normal, stream, threefry, uniforms
+from neurolake.kernels.draws import exponential, key_word, normal, stream, threefry, uniforms
 
 
 @pytest.mark.parametrize(

@@ -7,30 +7,15 @@ be had alone, in any order, in any process, and adding a population changes no o
 """
 
 import math
-from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, TypeVar
 
-import numba
 import numpy as np
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+from .jit import jit
 
 _PARITY = np.uint64(0x1BD11BDAA9FC1A22)
 _ROUNDS = (16, 42, 12, 31, 16, 32, 24, 21)
 _TO_UNIT = 2.0**-53
-
-
-def jit(kernel: Kernel) -> Kernel:
-    """Compile *kernel* on its first call, cached where a folder can hold the cache, without the GIL.
-
-    Numba compiles a cached kernel anew when its own file changes, not when one that it calls from another file
-    does: whoever edits this module touches `firing` too.
-    """
-    try:
-        return numba.njit(cache=True, nogil=True)(kernel)  # type: ignore[no-any-return]
-    except RuntimeError:  # no such folder: containers without a home
-        return numba.njit(nogil=True)(kernel)  # type: ignore[no-any-return]
 
 
 def stream(purpose: str, population: str) -> np.uint64:
