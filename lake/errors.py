@@ -11,6 +11,7 @@
     │   ├── NodeNameError             a node name that is not allowed
     │   ├── IngestError               a source file, with file and line
     │   ├── MissingPackageError (ImportError)  an optional package: install the extra
+    │   ├── UnstorableError (TypeError)  a value that would not come back as it is: convert it
     │   └── QueryError                a query that DuckDB or the schema refuses
     │       └── QueryTimeoutError     a query that took longer than it was given
     ├── CorruptObjectError            stored bytes do not have their digest: restore the object
@@ -92,6 +93,22 @@ class IngestError(InputError):
 
 class MissingPackageError(InputError, ImportError):
     """A package that is not installed, because most users do not need it."""
+
+
+class UnstorableError(InputError, TypeError):
+    """A value that no form of the lake gives back as it is.
+
+    Parameters
+    ----------
+    message
+        Why, and what to do.
+    value
+        The value, so that what took long to compute is not lost.
+    """
+
+    def __init__(self, message: str, value: object = None) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 class QueryError(InputError):

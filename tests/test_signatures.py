@@ -19,6 +19,7 @@ ALLOWED = {
     "mechanisms/cell/modify.py:scale_by_detailed_compartment": "names are labels of the user's cell",
     "query/base.py:Snapshot.sql": "names are the parameters of the query",
     "query/base.py:Snapshot.explain": "names are the parameters of the query",
+    "query/isf/database.py:Database.update": "names are keys, as of dict.update",
     "query/lake.py:Lake.sql": "names are the parameters of the query",
     "query/lake.py:Lake.derive": "names are the parameters of the function that is given",
     "query/lfp/forward.py:lfp_coefficients": "one input for each of the user's fields",

@@ -1,14 +1,15 @@
 """A lake as the database of the In Silico Framework (ISF): simulated results and anything stored, by key.
 
 ``open`` gives a `Database`. What simulations left is read from the lake's own tables and arrays under ISF's keys
-(`isf_results`); what is assigned becomes nodes below ``isf/``, each assignment one commit (`isf_values`). A stored
+(`results`); what is assigned becomes nodes below ``isf/``, each assignment one commit (`values`). A stored
 key hides a result of the same name until it is deleted.
 """
 
 import difflib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,15 +18,29 @@ from ...lake.errors import InputError, NotFoundError
 from ...lake.history.log import MAIN
 from ...lake.objects.identity import check_identity
 from ...lake.objects.store import Address
+from . import registry
 from . import values as isf_values
 from .folders import ManagedFolder, checkout, working_folder
-from .results import Path
-from .session import Session, below, clear, database, folder, holds_keys, is_folder, stored, written_by
-from .tables import note_of
+from .keys import Key, Path, decoded, encoded, path_of
+from .listing import print_tree
+from .metadata import Metadata
+from .session import (
+    DATABASE,
+    FOLDER,
+    Session,
+    below,
+    clear,
+    folder,
+    holds_keys,
+    is_folder,
+    make_group,
+    stored,
+    told,
+)
+from .tables import Put, note_of
 
-Key = str | tuple[str, ...]
-
-_PART = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+_NOTHING: Any = object()
+_LONGEST_MESSAGE = 200
 
 
 def open(
@@ -55,6 +70,13 @@ def open(
     allow_pickle
         Whether values that fit no other form are stored as pickles, and pickles are read. Reading one can run
         any code: only where everybody who writes to the lake is trusted.
+    nocreate
+        Whether a path without a lake is an error.
+
+    Returns
+    -------
+    Database
+        The lake's place is remembered, so that addresses ``mdb://…`` find it; see `resolve_db_path`.
 
     Raises
     ------
@@ -63,6 +85,9 @@ def open(
     """
     if not isinstance(lake, Lake):
         lake = _opened(lake, nocreate)
+    # Whoever cannot write to the cache can still read the lake.
+    with suppress(OSError):
+        registry.add(lake)
     pinned = None if at is None else lake.at(at).commit.id
     return Database(Session(lake, branch, pinned, prefix, readonly, nocreate, allow_pickle))
 
@@ -76,10 +101,10 @@ def _opened(path: str | FilePath, nocreate: bool) -> Lake:
         return Lake.create(path)
 
 
-class Database:
+class Database(MutableMapping[Key, Any]):
     """ISF's database dictionary on a lake; made by `open`.
 
-    Keys are 1 to 120 letters, digits, ``-``, ``_`` and ``.``, or tuples of these, which reach into sub-databases.
+    Keys are texts and numbers, or tuples of these, which reach into sub-databases.
     """
 
     def __init__(self, session: Session, path: Path = ()) -> None:
@@ -87,8 +112,20 @@ class Database:
         self._path = path
 
     def __repr__(self) -> str:
-        where = "/".join((self._session.lake.url, *self._path))
-        return f"<Database {where}: {', '.join(self.keys()) or 'empty'}>"
+        where = "/".join((self._session.lake.url, *map(str, self._path)))
+        return f"<Database {where}: {', '.join(map(str, self.keys())) or 'empty'}>"
+
+    def __eq__(self, other: object) -> bool:
+        # Comparing values would read them all, and arrays do not tell whether they are equal in one word.
+        return isinstance(other, Database) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+    @property
+    def _place(self) -> tuple[Any, ...]:
+        session = self._session
+        return session.lake, session.branch, session.pinned, session.prefix, self._path
 
     def __reduce__(self) -> tuple[Any, ...]:
         session = self._session
@@ -125,13 +162,22 @@ class Database:
             return session.results.by_path[path].read()
         if key in self:
             return Database(session, path)
-        close = difflib.get_close_matches(path[-1], self._children(path[:-1]), 3)
+        others = [other for other in self._children(path[:-1]) if isinstance(other, str)]
+        close = difflib.get_close_matches(str(path[-1]), others, 3)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise NotFoundError(f"there is no key {key!r}{hint}")
 
-    def get(self, key: Key) -> Any:
-        """``db[key]``; raises where there is no such key, as ISF's does."""
-        return self[key]
+    def get(self, key: Key, default: Any = _NOTHING) -> Any:
+        """The value of a key, or *default* where there is no such key.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key and no default, as in ISF; a `KeyError`.
+        InputError
+            It is a pickle, and these are not allowed.
+        """
+        return self[key] if default is _NOTHING or key in self else default
 
     def __contains__(self, key: object) -> bool:
         try:
@@ -140,70 +186,131 @@ class Database:
             return False
         return path[-1] in self._children(path[:-1])
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Key]:
         return iter(self.keys())
 
     def __len__(self) -> int:
         return len(self.keys())
 
-    def keys(self, recurse: bool = False) -> list[Any]:
+    def keys(self, recurse: bool = False) -> list[Any]:  # type: ignore[override]
         """Keys in order of name; with *recurse* those of sub-databases too, as tuples."""
         found: list[Any] = []
         for key in self._children(self._path):
             found.append(key)
-            if recurse and self._is_database((*self._path, key)):
-                rest = Database(self._session, (*self._path, key)).keys(recurse=True)
+            if recurse and (below := self.sub_database(key)) is not None:
+                rest = below.keys(recurse=True)
                 found += [(key, *(part if isinstance(part, tuple) else (part,))) for part in rest]
         return found
 
-    def ls(self) -> None:
-        """Print the keys as a tree."""
-        for key in self.keys(recurse=True):
-            depth, last = (0, key) if isinstance(key, str) else (len(key) - 1, key[-1])
-            print("    " * depth + last)
+    def sub_database(self, key: Key) -> "Database | None":
+        """The sub-database of a key; None where the key holds a value, which is not read."""
+        path = self._at(key)
+        return Database(self._session, path) if self._is_database(path) else None
+
+    def ls(
+        self, *, max_depth: int | None = 2, max_lines: int | None = 20, max_lines_per_key: int | None = 3
+    ) -> None:
+        """Print the keys as a tree.
+
+        Parameters
+        ----------
+        max_depth
+            How many levels of keys are printed.
+        max_lines
+            How many lines, but for the one that says how many keys are left out.
+        max_lines_per_key
+            How many keys of each sub-database.
+
+        None stands for all.
+        """
+        print_tree(self, max_depth, max_lines, max_lines_per_key)
 
     @property
-    def metadata(self) -> "Metadata":
+    def metadata(self) -> Metadata:
         """Who wrote each key, when and with what."""
         return Metadata(self)
 
     def get_id(self) -> str:
         """What tells this database from all others: the lake's id, and the path of a sub-database."""
-        return "/".join((self._session.lake.id, *self._path))
+        return "/".join((self._session.lake.id, *map(encoded, self._path)))
+
+    def address(self, key: Key, *parts: str) -> str:
+        """The address of a managed folder, or of a file in it, that `resolve_db_path` finds on any machine.
+
+        Parameters
+        ----------
+        key
+            The folder's.
+        parts
+            Names of what lies in it.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key.
+        """
+        if key not in self:
+            raise NotFoundError(f"there is no key {key!r}")
+        return "/".join(("mdb:/", self._session.lake.id, *map(encoded, self._at(key)), *parts))
 
     # Writing
 
     def __setitem__(self, key: Key, value: Any) -> None:
         self.set(key, value)
 
-    def set(self, key: Key, value: Any, dumper: Any = None, client: Any = None) -> None:
+    def set(
+        self, key: Key, value: Any, dumper: Any = None, client: Any = None, overwrite: bool = True
+    ) -> None:
         """Store a value under a key, in one commit, whatever the key held before.
 
         Assigning what is there already changes nothing and makes no commit.
 
         Parameters
         ----------
+        key
+            Text or number, or a tuple of these; sub-databases on the way are made.
+        value
+            What `isf_values.prepared` knows a form for.
         dumper
-            Form to store it in, by the name (or module) of ISF's dumper; by default what fits: Zarr for arrays,
-            Parquet for frames of pandas and dask, JSON for all else.
+            Form to store it in, by the name (or module) of ISF's dumper; by default what fits: Zarr for arrays of NumPy
+            and dask, Parquet for frames of pandas and dask, JSON for all else, with arrays and frames within it beside.
         client
             A ``distributed.Client`` (or name of a scheduler) that computes dask frames; dask's default otherwise.
+        overwrite
+            Whether the key may be there already.
 
         Raises
         ------
-        TypeError
-            No form holds it, and pickles are not allowed.
+        UnstorableError
+            No form holds it, and pickles are not allowed; a `TypeError`.
         InputError
-            The key breaks the rules, lies below a value, or the dumper is unknown or does not fit.
+            The key breaks the rules, lies below a value, is there and may not be; the dumper is unknown or does not fit.
         ReadOnlyError
             This database is for reading.
         """
-        path, session = self._at(key), self._session
-        form = isf_values.form_of(dumper)
-        storage, trusting = session.lake.storage, session.allow_pickle
-        put = isf_values.prepared(value, form, storage, allow_pickle=trusting, client=client)
-        session.replace(path, put, f"set {'/'.join(path)}")
-        self._forget(path)
+        if not overwrite and key in self:
+            raise InputError(f"there is a key {key!r} already")
+        self._assign({self._at(key): self._prepared(value, isf_values.form_of(dumper), client)})
+
+    setitem = set
+
+    def update(self, other: Any = (), /, **values: Any) -> None:
+        """Store several values, all in one commit.
+
+        Parameters
+        ----------
+        other
+            A mapping, or pairs of key and value.
+        values
+            More of them, by keyword.
+
+        Raises
+        ------
+        UnstorableError, InputError, ReadOnlyError
+            As of `set`; nothing is stored then.
+        """
+        pairs: dict[Any, Any] = dict(other, **values)
+        self._assign({self._at(key): self._prepared(value) for key, value in pairs.items()})
 
     def maybe_calculate(
         self,
@@ -213,10 +320,43 @@ class Database:
         dumper: Any = None,
         client: Any = None,
     ) -> Any:
-        """The value of a key; where there is none (or by force), what *fun* gives, stored as `set` stores it."""
-        if force_calculation or key not in self:
-            self.set(key, fun(), dumper, client)
+        """The value of a key; where there is none (or by force), what *fun* gives, stored as `set` stores it.
+
+        The function is not called where nothing could be stored.
+
+        Parameters
+        ----------
+        key, dumper, client
+            As of `set`.
+        fun
+            Computes the value; takes nothing.
+        force_calculation
+            Whether it is called although the key is there.
+
+        Raises
+        ------
+        UnstorableError
+            No form holds what the function gave; the error's ``value`` has it.
+        InputError, ReadOnlyError
+            As of `set`.
+        """
+        if not force_calculation and key in self:
+            return self[key]
+        path, form = self._at(key), isf_values.form_of(dumper)
+        isf_values.check_form(form, allow_pickle=self._session.allow_pickle)
+        self._session.check_place(path)
+        self._assign({path: self._prepared(fun(), form, client)})
         return self[key]
+
+    def _prepared(self, value: Any, form: str | None = None, client: Any = None) -> Put:
+        storage, trusting = self._session.lake.storage, self._session.allow_pickle
+        return isf_values.prepared(value, form, storage, allow_pickle=trusting, client=client)
+
+    def _assign(self, puts: Mapping[Path, Put]) -> None:
+        if puts:
+            self._session.replace(puts, f"set {', '.join(map(told, puts))}"[:_LONGEST_MESSAGE])
+        for path in puts:
+            self._forget(path)
 
     def __delitem__(self, key: Key) -> None:
         """Delete what is stored under a key, with all below it.
@@ -236,7 +376,7 @@ class Database:
                     f"{key!r} is read from the lake's own tables; there is nothing stored to delete"
                 )
             raise NotFoundError(f"there is no key {key!r}")
-        session.commit(f"delete {'/'.join(path)}", lambda transaction: clear(transaction, name))
+        session.commit(f"delete {told(path)}", lambda transaction: clear(transaction, name))
         self._forget(path)
 
     def rename(self, old: Key, new: Key) -> None:
@@ -255,11 +395,13 @@ class Database:
         self._session.move(source, target)
         self._forget(source)
 
-    def remove(self) -> None:
+    def clear(self) -> None:
         """Delete all that is stored here; results of simulations stay in the lake's tables."""
         name = self._session.name(self._path)
         self._session.commit(f"remove {name}", lambda transaction: clear(transaction, name))
         self._forget(self._path)
+
+    remove = clear
 
     def create_sub_db(self, key: Key, raise_: bool = True) -> "Database":
         """A new sub-database; without *raise_* also one that is there.
@@ -271,7 +413,8 @@ class Database:
         """
         path = self._at(key)
         if key not in self:
-            self._session.replace(path, database(), f"create sub-database {'/'.join(path)}")
+            put = partial(make_group, kind=DATABASE)
+            self._session.replace({path: put}, f"create sub-database {told(path)}")
         elif raise_ or not self._is_database(path):
             raise InputError(f"there is a key {key!r} already")
         return Database(self._session, path)
@@ -290,33 +433,40 @@ class Database:
         path, session = self._at(key), self._session
         snapshot, name = session.snapshot, session.name(path)
         if key not in self:
-            session.replace(path, folder(), f"create folder {'/'.join(path)}")
+            session.replace({path: partial(make_group, kind=FOLDER)}, f"create folder {told(path)}")
         elif raise_ or not is_folder(snapshot.tree, name):
             raise InputError(f"there is a key {key!r} already")
         files = {relative: snapshot.files[node] for relative, node in below(snapshot.tree, name).items()}
 
         def commit(working: ManagedFolder) -> Commit | None:
-            return session.replace(path, folder(working), f"write folder {'/'.join(path)}")
+            return session.replace({path: folder(working)}, f"write folder {told(path)}")
 
-        session.folders[name] = working_folder(session.lake.id, path[-1], files, commit)
+        session.folders[name] = working_folder(session.lake.id, encoded(path[-1]), files, commit)
         return session.folders[name]
+
+    def get_managed_folder(self, key: Key) -> ManagedFolder:
+        """A folder to put files into, made if it is not there: `create_managed_folder` without *raise_*.
+
+        Raises
+        ------
+        InputError
+            There is something else under that key.
+        """
+        return self.create_managed_folder(key, raise_=False)
 
     # Paths
 
     def _at(self, key: object) -> Path:
-        parts = key if isinstance(key, tuple) else (key,)
-        if not parts or not all(isinstance(part, str) and _PART.fullmatch(part) for part in parts):
-            raise InputError(
-                f"{key!r} is no key: 1 to 120 letters, digits, '-', '_' and '.', or a tuple of such texts"
-            )
-        return (*self._path, *parts)
+        return (*self._path, *path_of(key))
 
-    def _children(self, path: Path) -> list[str]:
+    def _children(self, path: Path) -> list[Any]:
         """Keys directly below a path, stored or results."""
         tree, name, depth = self._session.snapshot.tree, self._session.name(path), len(path)
-        found = {key.partition("/")[0] for key in below(tree, name)} if holds_keys(tree, name) else set()
+        nodes = below(tree, name) if holds_keys(tree, name) else {}
+        found = {decoded(node.partition("/")[0]) for node in nodes}
         results = self._session.results.by_path
-        return sorted(found | {key[depth] for key in results if key[:depth] == path and len(key) > depth})
+        found |= {key[depth] for key in results if key[:depth] == path and len(key) > depth}
+        return sorted(found, key=encoded)
 
     def _node(self, key: Key) -> tuple[str, str]:
         """The node that a key's value comes from, and the form it is stored in."""
@@ -337,50 +487,6 @@ class Database:
         """Let go of working folders of keys that hold something else now."""
         for name in stored(list(self._session.folders), self._session.name(path)):
             del self._session.folders[name]
-
-
-class Metadata(Mapping[Key, dict[str, Any]]):
-    """Who wrote each key of a database, when and with what, as its commit tells."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def __getitem__(self, key: Key) -> dict[str, Any]:
-        """Provenance of a key.
-
-        Returns
-        -------
-        dict
-            ``dumper`` (form it is stored in), ``time`` (UTC, as `time.gmtime` has it), ``hostname``, ``version``
-            (neurolake's), ``full-revisionid`` and ``dirty`` (of the writer's git checkout; None outside of one),
-            ``module_versions``, ``author``, ``commit`` and ``message``.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such key, or its history has expired.
-        """
-        node, form = self._database._node(key)
-        record = written_by(self._database._session.snapshot, node)
-        made, code = record.provenance, record.provenance.get("code") or {}
-        return {
-            "dumper": form,
-            "time": tuple(record.time.utctimetuple()),
-            "hostname": made.get("host"),
-            "version": made.get("neurolake"),
-            "full-revisionid": code.get("commit"),
-            "dirty": code.get("dirty"),
-            "module_versions": {name: made.get(name) for name in ("neurolake", "python")},
-            "author": record.author,
-            "commit": record.id,
-            "message": record.message,
-        }
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(self._database)
-
-    def __len__(self) -> int:
-        return len(self._database)
 
 
 def _reopened(address: Address, path: Path, *options: Any) -> Database:

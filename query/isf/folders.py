@@ -42,6 +42,10 @@ class ManagedFolder(str):
         """Path of what lies in the folder."""
         return ManagedFolder(os.path.join(self, *parts))  # noqa: PTH118
 
+    def exists(self) -> bool:
+        """Whether there is a file or folder here."""
+        return Path(self).exists()
+
     def listdir(self) -> list[str]:
         """Names of what lies in the folder, sorted."""
         return sorted(entry.name for entry in Path(self).iterdir())

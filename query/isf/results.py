@@ -23,12 +23,11 @@ from ...catalog.vocabulary.trials import (
 from ...lake import Snapshot
 from .folders import checkout
 from .frames import INDEX, activations, index_of, spike_times, voltage_traces
+from .keys import Path
 from .trials import Trials
 
 SOMA = "soma"
 _THRESHOLD = -30.0
-
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
 """The stored side of an ISF database: nodes below a prefix, edited one commit at a time."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from ...lake import Commit, Lake, Snapshot, Transaction
 from ...lake.errors import ConflictError, InputError, NotFoundError, ReadOnlyError
 from ...lake.nodes.node import Tree
 from .folders import ManagedFolder, files_of
-from .results import Path, Results
+from .keys import Path, encoded
+from .results import Results
 from .tables import NOTE, Put, note_of
 
 _ATTEMPTS = 20
-_DATABASE, _FOLDER = "database", "folder"
+DATABASE, FOLDER, MODEL, PARTS = "database", "folder", "model", "parts"
+"""What groups hold: keys, files, a reduced model, or a value of several nodes."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,31 @@ class Session:
 
     def name(self, path: Path) -> str:
         """The node of a path."""
-        return "/".join((self.prefix, *path))
+        return "/".join((self.prefix, *map(encoded, path)))
 
-    def replace(self, path: Path, put: Put, message: str) -> Commit | None:
-        """Make what is stored at a path, and below it, what *put* puts there; in one commit.
+    def replace(self, puts: Mapping[Path, Put], message: str) -> Commit | None:
+        """Make what is stored at paths, and below them, what is put there; all in one commit.
 
         Raises
         ------
         InputError
-            The path leads through a value.
+            A path leads through a value.
         ReadOnlyError
             The database is for reading.
         """
-        name = self.name(path)
 
         def edit(transaction: Transaction) -> None:
-            self._make_parents(transaction, path)
-            clear(transaction, name)
-            put(transaction, name)
+            for path, put in puts.items():
+                self._make_parents(transaction, path)
+                clear(transaction, self.name(path))
+                put(transaction, self.name(path))
 
         return self.commit(message, edit)
+
+    def check_place(self, path: Path) -> None:
+        """Make sure that something may be stored at a path; raises as `replace` does."""
+        self._check_writing()
+        self._check_parents(self.snapshot.tree, path)
 
     def move(self, source: Path, target: Path) -> None:
         """Give what is stored at a path, and below it, another one; in one commit."""
@@ -86,12 +92,11 @@ class Session:
             for name in stored(transaction.drafts, old):
                 transaction.drafts.apply({new + name[len(old) :]: transaction.drafts[name], name: None})
 
-        self.commit(f"rename {'/'.join(source)} to {'/'.join(target)}", edit)
+        self.commit(f"rename {told(source)} to {told(target)}", edit)
 
     def commit(self, message: str, edit: Callable[[Transaction], None]) -> Commit | None:
         """Commit an edit; where another writer changed the same key first, once more on what is there then."""
-        if self.pinned or self.readonly is True:
-            raise ReadOnlyError("this database was opened for reading: open the branch, without readonly")
+        self._check_writing()
         if self.readonly:
             warnings.warn(f"writing to a database opened with readonly={self.readonly!r}", stacklevel=4)
         for left in reversed(range(_ATTEMPTS)):
@@ -104,13 +109,26 @@ class Session:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
+    def _check_writing(self) -> None:
+        if self.pinned or self.readonly is True:
+            raise ReadOnlyError("this database was opened for reading: open the branch, without readonly")
+
+    def _check_parents(self, tree: Tree, path: Path) -> None:
+        for depth in range(1, len(path)):
+            if path[:depth] in self.results.by_path or not holds_keys(tree, self.name(path[:depth])):
+                raise InputError(f"{told(path[:depth])!r} holds a value, and is no sub-database")
+
     def _make_parents(self, transaction: Transaction, path: Path) -> None:
+        self._check_parents(transaction.drafts, path)
         for depth in range(1, len(path)):
             name = self.name(path[:depth])
-            if path[:depth] in self.results.by_path or not holds_keys(transaction.drafts, name):
-                raise InputError(f"{'/'.join(path[:depth])!r} holds a value, and is no sub-database")
             if name not in transaction.drafts:
-                database()(transaction, name)
+                make_group(transaction, name, DATABASE)
+
+
+def told(path: Path) -> str:
+    """A path in messages."""
+    return "/".join(map(str, path))
 
 
 def stored(tree: Iterable[str], name: str) -> list[str]:
@@ -131,44 +149,43 @@ def clear(transaction: Transaction, name: str) -> None:
 
 def is_folder(tree: Tree, name: str) -> bool:
     """Whether a managed folder is stored there."""
-    return note_of(tree, name).get("format") == _FOLDER
+    return note_of(tree, name).get("format") == FOLDER
 
 
 def holds_keys(tree: Tree, name: str) -> bool:
     """Whether a sub-database is stored there, or nothing that would be in the way of one."""
-    return name not in tree or (tree[name].kind == "group" and not is_folder(tree, name))
+    if name not in tree:
+        return True
+    return tree[name].kind == "group" and note_of(tree, name).get("format") in (None, DATABASE)
 
 
-def database() -> Put:
-    """What makes an empty sub-database."""
-    return partial(_put_group, kind=_DATABASE)
-
-
-def folder(files: ManagedFolder | None = None) -> Put:
+def folder(files: ManagedFolder) -> Put:
     """What makes a managed folder with these files."""
 
     def put(transaction: Transaction, name: str) -> None:
-        _put_group(transaction, name, kind=_FOLDER)
-        for relative, path in files_of(files).items() if files else ():
+        make_group(transaction, name, FOLDER)
+        for relative, path in files_of(files).items():
             transaction.put_file(f"{name}/{relative}", path)
 
     return put
 
 
-def _put_group(transaction: Transaction, name: str, *, kind: str) -> None:
-    meta = {"zarr_format": 3, "node_type": "group", "attributes": {NOTE: {"format": kind}}}
+def make_group(transaction: Transaction, name: str, kind: str, suffix: str = "") -> None:
+    """Make *name* a group that holds what *kind* says, with nodes below whose names end with *suffix*."""
+    attributes = {NOTE: {"format": kind, **({"suffix": suffix} if suffix else {})}}
+    meta = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     transaction.drafts.put(name, "group", meta, {})
 
 
 def written_by(snapshot: Snapshot, name: str) -> Commit:
-    """The commit that last wrote a node: one that says for what, rather than one that only moved its content.
+    """The commit that last wrote a node, or one below it: one that says for what, rather than one that only moved content.
 
     Raises
     ------
     NotFoundError
         That history has expired.
     """
-    touched = [record for record in snapshot.history() if name in record.fields["changes"]]
+    touched = [record for record in snapshot.history() if stored(record.fields["changes"], name)]
     if not touched:
         raise NotFoundError(f"no commit is left that wrote {name!r}: that history has expired")
     return next((record for record in touched if record.provenance.get("notes")), touched[0])

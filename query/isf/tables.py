@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -58,7 +59,7 @@ def of_pandas(value: Any) -> Put:
 
 
 def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
-    """What stores a dask DataFrame: every partition is computed and written now, by *client* or as dask would.
+    """What stores a dask DataFrame or Series: every partition is computed and written now, by *client* or as dask would.
 
     Raises
     ------
@@ -67,8 +68,12 @@ def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
     """
     import dask
 
+    shape = {"kind": "frame"}
+    if value.ndim == 1:
+        shape = {"kind": "series", "name": isf_json.dumps(value.name).decode()}
+        value = value.to_frame("value")
     rows = _arrow(value._meta_nonempty, index=True)
-    note = {"format": "dask", **_describe(rows)}
+    note = {"format": "dask", **shape, **_describe(rows)}
     # What tells the columns. A stream without rows would have no categories.
     head = _stored(rows if note["streams"] else rows.slice(0, 0))
     write = dask.delayed(_WritePartition(storage, rows.schema, note), pure=False)
@@ -109,13 +114,19 @@ def read_dask(snapshot: Snapshot, name: str, note: Mapping[str, Any]) -> Any:
         raise CorruptObjectError(f"table {name!r} has {table.rows} rows, of a dask frame with {ends[-1]}")
     divisions = note["divisions"]
     read = _ReadPartition(PinnedCommit.of(snapshot), name, table.digest)
-    return dask_frame(
+    frame = dask_frame(
         read,
         list(pairwise([head, *ends])),
         meta=read((0, head)).iloc[:0],
         divisions=None if divisions is None else tuple(divisions),
         label="isf-frame",
     )
+    if note.get("kind") == "series":
+        series = frame["value"]
+        renamed = partial(pd.Series.rename, index=isf_json.loads(note["name"].encode()))
+        # dask's own renaming forgets the divisions.
+        return series.map_partitions(renamed, meta=renamed(series._meta))
+    return frame
 
 
 @dataclass(frozen=True)

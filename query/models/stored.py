@@ -1,9 +1,11 @@
 """Reduced models as nodes of a lake: a group with what describes the model, arrays below."""
 
-from ...lake import Transaction
+from collections.abc import Mapping
+from typing import Any
+
+from ...lake import Snapshot, Transaction
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import attributes
-from ..base import Snapshot
 from ..derive.results import store
 from .cosines import CosineModel
 from .lda import LdaModel
@@ -12,15 +14,26 @@ Model = LdaModel | CosineModel
 _TYPES: dict[str, type[LdaModel] | type[CosineModel]] = {"lda": LdaModel, "raised cosines": CosineModel}
 
 
-def save_model(transaction: Transaction, name: str, model: Model) -> None:
+def save_model(
+    transaction: Transaction, name: str, model: Model, notes: Mapping[str, Any] | None = None
+) -> None:
     """Make *name* hold a fitted model; `open_model` gives it back.
+
+    Parameters
+    ----------
+    transaction, name
+        Where it is kept.
+    model
+        What a fit gave.
+    notes
+        Attributes of the node besides.
 
     Raises
     ------
     NodeNameError
         The name is not allowed.
     """
-    store(transaction, name, model.to_arrays(), model.to_attributes())
+    store(transaction, name, model.to_arrays(), {**model.to_attributes(), **(notes or {})})
 
 
 def open_model(snapshot: Snapshot, name: str) -> Model:

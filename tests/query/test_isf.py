@@ -1,5 +1,6 @@
 """The dictionary: keys, sub-databases, folders, metadata, time travel, other writers."""
 
+import math
 import pickle
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 from isf_tasks import assign_keys
 
 from neurolake.lake import Lake
-from neurolake.lake.errors import InputError, NotFoundError, ReadOnlyError
+from neurolake.lake.errors import InputError, NotFoundError, ReadOnlyError, UnstorableError
+from neurolake.query.isf import addresses
 from neurolake.query.isf import database as isf
 
 
@@ -32,7 +34,9 @@ def commits(db: Any) -> int:
 
 def test_a_dictionary(db: Any) -> None:
     db["one"], db["two"] = 1, "2"
-    assert (db["one"], db["two"], db.get("one")) == (1, "2", 1)
+    assert (db["one"], db["two"], db.get("one"), db.get("three", 3), db.get("one", 3)) == (1, "2", 1, 3, 1)
+    with pytest.raises(KeyError):
+        db.get("three")
     assert db.keys() == list(db) == ["one", "two"] and len(db) == 2
     assert "one" in db and "three" not in db and "no key!" not in db
     db["one"] = [3]
@@ -45,17 +49,65 @@ def test_a_dictionary(db: Any) -> None:
         del db["one"]
 
 
-@pytest.mark.parametrize("key", ["", "a b", "a/b", "ä", "x" * 121, ("a", "b c"), (), 1, None, "..", "."])
+@pytest.mark.parametrize(
+    "key", ["", "x" * 201, "/" * 70, ("a", ""), (), None, math.nan, b"a", ["a"], "\ud800"]
+)
 def test_rules_of_keys(db: Any, key: Any) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="no key"):
         db[key] = 1
-    assert db.keys() == []
+    assert db.keys() == [] and key not in db
 
 
-def test_keys_may_be_all_that_isf_allows(db: Any) -> None:
-    for key in ("x" * 120, "sec_038_x_0.929_-30.0", "-", "_", "a.trial"):
-        db[key] = key
-        assert db[key] == key
+KEYS = [
+    "x" * 120,
+    "sec_038_x_0.929_-30.0",
+    "-",
+    "_",
+    "a.trial",
+    "a b",
+    "a/b",
+    "ä",
+    "..",
+    ".",
+    "50 %",
+    "%2F",
+    "a\nb",
+]
+KEYS += ["\\", "zarr.json", "c", "0", "%n1", "Straße", "STRASSE"]
+
+
+def test_keys_may_be_any_texts_and_numbers(db: Any) -> None:
+    """All that the In Silico Framework allows, or once allowed, and the names that mean something to a lake."""
+    keys = [*KEYS, 1, 2.5, -3, 1e300]
+    for key in keys:
+        db[key] = pd.DataFrame({"key": [str(key)]})
+        db["sub", key] = str(key)
+    assert set(db) == {*keys, "sub"} and set(db["sub"]) == set(keys)
+    for key in keys:
+        assert db[key]["key"].tolist() == [str(key)] and db["sub"][key] == db["sub", key] == str(key)
+    db["0"], db[np.int64(0)] = "text", "number"
+    assert (db["0"], db[0], db[0.0], db[False]) == ("text", "number", "number", "number")
+
+
+def test_tables_whose_keys_differ_by_case(db: Any) -> None:
+    """SQL does not tell them apart, so the lake keeps but one by its plain name."""
+    keys = ["ab", "Ab", "aB", "AB"]
+    for key in keys:
+        db[key] = pd.DataFrame({"key": [key]})
+        db.set(("lazy", key), lazy(db[key]))
+        db["within", key] = {"frame": db[key]}
+    for key in keys:
+        assert db[key]["key"].tolist() == db["lazy", key].compute()["key"].tolist() == [key]
+        assert db["within", key]["frame"]["key"].tolist() == [key]
+    del db["ab"]
+    db.rename("Ab", "ab")
+    assert db["ab"]["key"].tolist() == ["Ab"] and set(db) == {"ab", "aB", "AB", "lazy", "within"}
+
+
+def lazy(frame: pd.DataFrame) -> Any:
+    import dask.dataframe as dd
+
+    return dd.from_pandas(frame, npartitions=1)
 
 
 def test_each_assignment_is_one_commit(db: Any) -> None:
@@ -109,6 +161,20 @@ def test_ls(db: Any, capsys: pytest.CaptureFixture[str]) -> None:
     db["a", "b"], db["c"] = 1, 2
     db.ls()
     assert capsys.readouterr().out == "a\n    b\nc\n"
+    db.update({("a", "x", str(number)): number for number in range(5)})
+    db.update({f"k{number:02}": number for number in range(30)})
+    for options, lines in (
+        ({"max_depth": 1, "max_lines": 3}, ["a", "c", "k00", "... (29 more)"]),
+        ({"max_lines": 4}, ["a", "    b", "    x", "c", "... (30 more)"]),
+        (
+            {"max_depth": 3, "max_lines": 7},
+            ["a", "    b", "    x", *(f"        {n}" for n in range(3)), "        ... (2 more)"],
+        ),
+    ):
+        db.ls(**options)
+        assert capsys.readouterr().out.splitlines()[: len(lines)] == lines
+    db.ls(max_depth=None, max_lines=None, max_lines_per_key=None)
+    assert len(capsys.readouterr().out.splitlines()) == len(db.keys(recurse=True))
 
 
 def test_maybe_calculate(db: Any) -> None:
@@ -122,6 +188,31 @@ def test_maybe_calculate(db: Any) -> None:
     assert db.maybe_calculate("x", fun, force_calculation=True) == 2
     assert db.maybe_calculate("y", lambda: np.arange(2), dumper="numpy_to_npy").tolist() == [0, 1]
     assert len(calls) == 2
+
+
+def test_maybe_calculate_asks_before_it_calculates(db: Any, tmp_path: Path) -> None:
+    def never() -> None:
+        raise AssertionError("this took hours")
+
+    db["x"], db["s", "t"] = 1, 2
+    assert db.maybe_calculate("x", never) == 1 and db.maybe_calculate(("s", "t"), never, dumper="json") == 2
+    closed, old = isf.open(tmp_path / "lake", readonly=True), isf.open(tmp_path / "lake", at="main")
+    assert closed.maybe_calculate("x", never) == 1
+    for asked, key, options, error in (
+        (closed, "y", {}, ReadOnlyError),
+        (old, "y", {}, ReadOnlyError),
+        (closed, "x", {"force_calculation": True}, ReadOnlyError),
+        (db, "", {}, InputError),
+        (db, ("x", "below"), {}, InputError),
+        (db, "y", {"dumper": "nothing"}, InputError),
+        (db, "y", {"dumper": "to_cloudpickle"}, InputError),
+    ):
+        with pytest.raises(error):
+            asked.maybe_calculate(key, never, **options)
+    result = object()
+    with pytest.raises(UnstorableError) as caught:
+        db.maybe_calculate("y", lambda: result)
+    assert caught.value.value is result and "y" not in db
 
 
 def test_rename(db: Any) -> None:
@@ -141,7 +232,7 @@ def test_remove(db: Any) -> None:
     db["a", "b"], db["c"] = 1, 2
     db["a"].remove()
     assert db.keys() == ["c"]
-    db.remove()
+    db.clear()
     assert db.keys() == []
 
 
@@ -282,6 +373,12 @@ def test_managed_folders(db: Any, tmp_path: Path) -> None:
     Path(folder + "/sub").mkdir()
     Path(folder.join("sub", "b.txt")).write_text("b")
     assert db["plots"] == folder and db["plots"].listdir() == ["a.png", "sub"]
+    assert folder.exists() and folder.join("a.png").exists() and not folder.join("b.png").exists()
+    assert db.get_managed_folder("plots").listdir() == []
+    folder = db["plots"]
+    Path(folder.join("a.png")).write_bytes(b"a")
+    Path(folder.join("sub")).mkdir()
+    Path(folder.join("sub", "b.txt")).write_text("b")
     other = isf.open(tmp_path / "lake")
     assert other["plots"].listdir() == []
     assert folder.commit() is not None and folder.commit() is None
@@ -316,6 +413,77 @@ def test_a_checkout_is_not_to_be_written(db: Any, tmp_path: Path) -> None:
         Path(folder.join("x")).write_text("1")
     path = Path(isf.open(tmp_path / "lake")["f"].join("x"))
     assert not path.stat().st_mode & 0o222
+
+
+# Addresses
+
+
+def test_addresses_of_files(db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROLAKE_CACHE", str(tmp_path / "cache"))
+    for key in ("anatomy", ("cells", "86 C2")):
+        with isf.open(tmp_path / "lake").create_managed_folder(key) as folder:
+            Path(folder.join("cell.hoc")).write_text("{create soma}")
+    address = db.address("anatomy", "cell.hoc")
+    assert address == f"mdb://{db.get_id()}/anatomy/cell.hoc"
+    for asked in (
+        address,
+        db.address(("cells", "86 C2"), "cell.hoc"),
+        db["cells"].address("86 C2", "cell.hoc"),
+    ):
+        assert Path(addresses.resolve_db_path(asked)).read_text() == "{create soma}"
+    assert Path(addresses.resolve_db_path("reldb://anatomy/cell.hoc", db)).read_text() == "{create soma}"
+    assert addresses.resolve_db_path("/a/plain/path") == "/a/plain/path"
+    assert addresses.get_db_by_unique_id(db.get_id()).keys() == ["anatomy", "cells"]
+
+
+def test_the_register_follows_lakes_and_knows_other_names(
+    db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROLAKE_CACHE", str(tmp_path / "cache"))
+    unique_id = db.get_id()
+    isf.open(tmp_path / "lake")["x"] = 1
+    (tmp_path / "lake").rename(tmp_path / "moved")
+    with pytest.raises(NotFoundError):
+        addresses.get_db_by_unique_id(unique_id)
+    isf.open(tmp_path / "moved")
+    assert addresses.get_db_by_unique_id(unique_id)["x"] == 1
+    addresses.register(tmp_path / "moved", "2019-02-15_1137_VHVcuAZ")
+    assert addresses.get_db_by_unique_id("2019-02-15_1137_VHVcuAZ")["x"] == 1
+    assert addresses.registered() == dict.fromkeys(
+        [unique_id, "2019-02-15_1137_VHVcuAZ"], str(tmp_path / "moved")
+    )
+    with pytest.raises(ReadOnlyError):
+        addresses.get_db_by_unique_id(unique_id, readonly=True)["x"] = 2
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "told"),
+    [
+        (
+            "mdb://nobody/anatomy/x",
+            NotFoundError,
+            r"no lake 'nobody' is registered.*register\(PATH, 'nobody'\)",
+        ),
+        ("mdb://known/nothing/x", NotFoundError, "there is no key 'nothing'"),
+        ("mdb://known/number/x", InputError, "does not lead to a managed folder"),
+        ("mdb://known/folder/../x", InputError, "does not lead to a managed folder"),
+        ("mdb://known", InputError, "does not lead to a managed folder"),
+        ("mdb://../known/x", NotFoundError, "no lake '..'"),
+        ("reldb://anatomy/x", InputError, "which database"),
+    ],
+)
+def test_addresses_that_lead_nowhere(db: Any, tmp_path: Path, address: str, error: Any, told: str) -> None:
+    db["number"] = 1
+    db.create_managed_folder("folder")
+    addresses.register(tmp_path / "lake", "known")
+    with pytest.raises(error, match=told):
+        addresses.resolve_db_path(address)
+
+
+def test_names_in_the_register_are_plain(db: Any, tmp_path: Path) -> None:
+    for name in ("", "a/b", "../x", ".hidden"):
+        with pytest.raises(InputError, match="no name of a database"):
+            addresses.register(tmp_path / "lake", name)
 
 
 # Other writers

@@ -4,22 +4,29 @@ import datetime
 import math
 import types
 from collections import OrderedDict, namedtuple
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurolake.lake import Lake
-from neurolake.lake.errors import CorruptObjectError, InputError
+from neurolake.lake import Lake, Transaction
+from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError, UnstorableError
 from neurolake.query.isf import database as isf
 from neurolake.query.isf import json as isf_json
 
 Point = namedtuple("Point", "x y")
+
+
+class Zone(datetime.tzinfo):
+    """A zone of somebody's own."""
 
 
 @pytest.fixture
@@ -76,6 +83,9 @@ def test_arrays_are_arrays_of_the_lake(db: Any) -> None:
 
 # JSON
 
+zones = st.none() | st.sampled_from(
+    [datetime.UTC, datetime.timezone(datetime.timedelta(hours=-3.5)), ZoneInfo("Europe/Berlin")]
+)
 scalars = (
     st.none()
     | st.booleans()
@@ -83,6 +93,24 @@ scalars = (
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs"]))
     | st.binary()
+    | st.complex_numbers(allow_nan=False)
+    | st.dates()
+    | st.datetimes(timezones=zones)
+    | st.times(timezones=zones)
+    | st.timedeltas()
+    | st.sampled_from([Path("a/b"), Path("/"), PurePosixPath("a"), PureWindowsPath("c:/x"), pd.NaT, pd.NA])
+    | st.datetimes(pd.Timestamp.min + pd.Timedelta(1, "D"), pd.Timestamp.max - pd.Timedelta(1, "D")).map(
+        pd.Timestamp
+    )
+    | st.sampled_from(
+        [
+            pd.Timestamp("2020-10-25 01:30:00.000000001", tz="UTC").tz_convert("Europe/Berlin"),
+            pd.Timedelta(1, "ns"),
+        ]
+    )
+    | st.sampled_from(
+        [np.float32(1.5), np.int8(3), np.bool_(True), np.complex64(1j), np.datetime64("2020-01", "M")]
+    )
 )
 hashable = st.recursive(scalars, lambda parts: st.lists(parts, max_size=3).map(tuple), max_leaves=5)
 values = st.recursive(
@@ -138,9 +166,9 @@ def test_python_values(db: Any, value: Any) -> None:
         object(),
         Point(1, 2),
         OrderedDict(a=1),
-        [{1: datetime.date(2020, 1, 1)}],
+        [{1: datetime.datetime(2020, 1, 1, tzinfo=Zone())}],
         print,
-        np.array([{}]),
+        np.array([print]),
         np.matrix([1]),
     ],
 )
@@ -184,8 +212,8 @@ def test_dumpers_of_isf(db: Any) -> None:
     db.set("y", pd.DataFrame({"a": [1]}), dumper="pandas_to_parquet")
     db.set("z", {"a": 1}, dumper="to_msgpack")
     assert [db.metadata[key]["dumper"] for key in "xyz"] == ["array", "pandas", "json"]
-    with pytest.raises(InputError, match=r"no dumper 'reduced_lda_model'; there are: .*numpy_to_npy"):
-        db.set("w", 1, dumper="reduced_lda_model")
+    with pytest.raises(InputError, match=r"no dumper 'to_hdf'; there are: .*numpy_to_npy"):
+        db.set("w", 1, dumper="to_hdf")
     with pytest.raises(InputError, match="a int is not stored as 'array' but as 'json'"):
         db.set("w", 1, dumper="numpy_to_npz")
 
@@ -340,6 +368,163 @@ def test_dask_frames_whose_partitions_differ(db: Any) -> None:
     with pytest.raises(TypeError):
         db["x"] = parts
     assert "x" not in db
+
+
+def test_dask_series(db: Any) -> None:
+    series = pd.Series(np.arange(5.0), name=("rate", 1))
+    db["x"] = dd.from_pandas(series, npartitions=2)
+    assert db["x"].npartitions == 2 and db["x"].divisions == (0, 3, 4)
+    pd.testing.assert_series_equal(db["x"].compute(), series)
+
+
+# dask arrays, labelled arrays, values within values
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i2", "c16", "M8[ms]", "?"])
+def test_dask_arrays(db: Any, dtype: str) -> None:
+    value = da.from_array(np.arange(24).reshape(6, 4).astype(dtype), chunks=(2, 4))
+    db["x"] = value
+    assert kind_of(db) == "array" and isinstance(db["x"], da.Array)
+    assert (db["x"].dtype, db["x"].chunks) == (value.dtype, value.chunks)
+    assert db["x"].compute().tobytes() == value.compute().tobytes()
+    before = len(db._session.lake.log())
+    db["x"] = value
+    assert len(db._session.lake.log()) == before
+
+
+def test_a_dask_array_is_computed_once_however_often_the_commit_is_tried(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    value = da.from_array(np.arange(4.0), chunks=4).map_blocks(
+        lambda part: calls.append(1) or part, dtype="f8", meta=np.empty(0)
+    )
+    commit, failures = Transaction.commit, [ConflictError("another came first")]
+
+    def failing(transaction: Transaction) -> Any:
+        if failures:
+            raise failures.pop()
+        return commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", failing)
+    db["x"] = value
+    assert len(calls) == 1 and db["x"].compute().tolist() == [0, 1, 2, 3]
+
+
+LABELLED = {
+    "array": xr.DataArray(
+        np.eye(2),
+        {"trial": ["a", "b"], "time": ("t", [0.0, 0.025], {"units": "ms"}), "site": "soma"},
+        ("trial", "t"),
+        "v",
+        {"units": "mV", "window": (0, 5), "made": datetime.date(2020, 1, 1)},
+    ),
+    "without labels": xr.DataArray(np.arange(3)),
+    "text of pandas": xr.DataArray([1], {"x": pd.Index(["a"])}, ["x"]),
+    "times": xr.DataArray([1, 2], {"x": pd.date_range("2020", periods=2, freq="D")}, ["x"]),
+    "objects": xr.DataArray(np.array([1, "a", None], object), dims="x"),
+    "dataset": xr.Dataset(
+        {"v": (("x", "y"), np.ones((2, 3)), {"units": "mV"}), 7: ("x", ["p", "q"])},
+        {"x": [1, 2], "lone": ("z", [3])},
+        {"source": {"commit": None}},
+    ),
+    "nothing": xr.Dataset(),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_labelled_arrays(db: Any, name: str) -> None:
+    value = LABELLED[name]
+    db["x"] = value
+    assert type(db["x"]) is type(value) and db["x"].identical(value)
+    for label, index in value.indexes.items():
+        assert db["x"].indexes[label].equals(index) and db["x"].indexes[label].dtype == index.dtype
+    assert db["x"].coords.dtypes == value.coords.dtypes
+
+
+def test_labelled_arrays_of_dask_stay_lazy(db: Any) -> None:
+    value = xr.DataArray(np.arange(6.0).reshape(3, 2), {"x": ["a", "b", "c"]}, ["x", "y"]).chunk({"x": 2})
+    db["x"], db["set"] = value, xr.Dataset({"v": value})
+    assert db["x"].chunks == db["set"]["v"].chunks == value.chunks
+    assert db["x"].identical(value) and db["set"]["v"].identical(value.rename("v"))
+
+
+def test_levels_of_labels_are_refused(db: Any) -> None:
+    levels = xr.DataArray(np.eye(2), dims=("x", "y")).stack(z=("x", "y"))
+    with pytest.raises(UnstorableError, match="several levels"):
+        db["x"] = levels
+
+
+def test_values_within_values(db: Any) -> None:
+    large, frame = np.arange(20_000), FRAMES["text"]
+    value = {
+        "small": np.arange(3),
+        ("L5tt", "C2"): [large, (frame, frame["a"], frame.index)],
+        "lazy": {"frame": lazy(frame), "array": da.from_array(large, chunks=10_000)},
+        "labels": LABELLED["array"],
+        "bytes": bytes(100_000),
+        "when": datetime.datetime(2020, 1, 1),
+    }
+    db["x"] = value
+    back = db["x"]
+    assert list(back) == list(value) and back["when"] == value["when"] and back["bytes"] == value["bytes"]
+    found, (table, column, index) = back["L5tt", "C2"]
+    assert np.array_equal(found, large) and table.equals(frame) and column.equals(frame["a"])
+    assert index.equals(frame.index) and back["labels"].identical(value["labels"])
+    assert back["lazy"]["frame"].npartitions == 2 and back["lazy"]["frame"].compute().equals(
+        lazy(frame).compute()
+    )
+    assert np.array_equal(back["lazy"]["array"].compute(), large)
+    # Large parts are nodes of the lake, and no keys of the dictionary.
+    tree = db._session.snapshot.tree
+    assert sorted(node.kind for name, node in tree.items() if name.startswith("isf/x/")) == sorted(
+        ["array", "array", "file", "file", "table", "table", "table", "table"]
+    )
+    assert db.keys(recurse=True) == ["x"] and db.metadata["x"]["dumper"] == "parts"
+    with pytest.raises(InputError, match="holds a value"):
+        db["x", "small"] = 1
+    before = len(db._session.lake.log())
+    db["x"] = value
+    assert len(db._session.lake.log()) == before
+    changed = {**value, "bytes": bytes(99_999)}
+    db["x"] = changed
+    assert db.metadata["x"]["commit"] == db._session.snapshot.commit.id
+    del db["x"]
+    assert not [name for name in db._session.snapshot.tree if name.startswith("isf/x")]
+
+
+def test_reduced_models(db: Any) -> None:
+    from neurolake.kernels.activity.reduced import Lookup
+    from neurolake.query.lake import Lake as AskedLake
+    from neurolake.query.models.lda import LdaModel, Scores
+
+    model = LdaModel(
+        ("EXC", "INH"),
+        (175, 255),
+        (255, 265),
+        np.ones((1, 2, 80)),
+        (Lookup(0, np.array([0.0, 0.5])),),
+        (Scores(0.5, 0.5, 0.5, 0.5, 0.5),),
+    )
+    db.set("model", model, dumper="reduced_lda_model")
+    db["several"] = [model, {"again": model}]
+    for back in (db["model"], db["several"][0], db["several"][1]["again"]):
+        assert back.to_attributes() == model.to_attributes()
+        assert np.array_equal(back.kernels, model.kernels)
+    asked = AskedLake.open(db._session.lake.url)
+    assert np.array_equal(asked.models["isf/model"].kernels, model.kernels)
+    assert db.keys(recurse=True) == ["model", "several"] and db.metadata["model"]["dumper"] == "model"
+
+
+def test_folders_and_databases_by_their_dumpers(db: Any) -> None:
+    db.set("folder", None, dumper="just_create_folder")
+    db.set("db", None, dumper="just_create_isf_db")
+    assert db["folder"].listdir() == [] and db["db"].keys() == []
+    db["db", "x"] = 1
+    with pytest.raises(InputError, match="a int is not stored as 'folder' but as 'json'"):
+        db.set("folder", 1, dumper="just_create_folder")
+    with pytest.raises(InputError, match="there is a key 'db' already"):
+        db.set("db", 1, overwrite=False)
 
 
 # What others wrote
