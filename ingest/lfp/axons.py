@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -11,8 +12,10 @@ Floats: TypeAlias = NDArray[np.float64]
 Piece: TypeAlias = tuple[str, float, float, Callable[[Floats], Floats]]
 
 RULES = ("keep", "stub", "bluerecording")
+LABELS = ("AIS", "AIS", "Myelin")
 BOUNDS = (0.0, 30.0, 60.0, 1060.0)
 """Path lengths in µm from the soma's centre at which initial segment, initial segment and myelin meet."""
+MYELIN_SEGMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,11 @@ def stub_axon(tree: AxonTree, rule: str, rotation: Floats | None = None) -> list
     ----------
     rule
         ``"stub"``: the pieces follow the branch. ``"bluerecording"``: each is interpolated between those points of
-        the branch that are within it (in the myelin: behind its start) and goes straight on beyond them; where
-        there are fewer than two it is on the line through those two points of the branch that have the lowest x
-        once the cell is placed. BlueRecording 0.2.1 computes so; neighbouring pieces may not meet then, and
-        cells of one shape differ.
+        the branch that are within it (in the myelin: behind its start) and goes straight on beyond them. Where
+        there are fewer than two it is on a line through two others, of the points as they are sorted by their x
+        once the cell is placed: the first two for the first piece, those whose path lengths are nearest to its ends
+        for the second, the only one and that before it for the myelin. BlueRecording 0.2.1 and 0.7 compute so;
+        neighbouring pieces may not meet then, and cells of one shape differ.
     rotation
         Of the cell, float64[3, 3]; only ``"bluerecording"`` looks at it.
 
@@ -84,23 +88,37 @@ def stub_axon(tree: AxonTree, rule: str, rotation: Floats | None = None) -> list
     # One point beyond the end is all that a piece needs, and all that BlueRecording looks at.
     reached = int(np.searchsorted(path, BOUNDS[-1], side="right")) + 1
     points, path = points[:reached], path[:reached]
+    if rule == "bluerecording" and path[-1] < BOUNDS[-1]:
+        # It adds the end as a point, which may be one of the two below.
+        points = np.concatenate([points, _line(points, path)(np.array(BOUNDS[-1:]))])
+        path = np.append(path, BOUNDS[-1])
     turned = points[:, :3] if rotation is None else points[:, :3] @ rotation.T
     pieces: list[Piece] = []
-    for label, first, last in zip(("AIS", "AIS", "Myelin"), BOUNDS[:-1], BOUNDS[1:], strict=True):
-        some = np.ones(len(path), np.bool_)
+    for number, (first, last) in enumerate(pairwise(BOUNDS)):
+        some = np.arange(len(path))
         if rule == "bluerecording":
-            some = _bluerecording(turned, path, first, np.inf if label == "Myelin" else last)
-        pieces.append((label, first, last, _line(points[some], path[some])))
+            some = _bluerecording(turned, path, number)
+        pieces.append((LABELS[number], first, last, _line(points[some], path[some])))
     return pieces
 
 
-def _bluerecording(points: Floats, path: Floats, first: float, last: float) -> NDArray[np.bool_]:
-    """Which points of the branch tell where a piece is."""
-    within: NDArray[np.bool_] = (path >= first) & (path <= last)
-    if np.count_nonzero(within) < 2:
-        within = np.zeros(len(path), np.bool_)
-        within[np.lexsort(points[:, ::-1].T)[:2]] = True
-    return within
+def _bluerecording(points: Floats, path: Floats, number: int) -> NDArray[np.intp]:
+    """Which points of the branch tell where a piece is, in the order of their path lengths."""
+    first, last = BOUNDS[number : number + 2]
+    within = np.flatnonzero((path >= first) & (path <= (np.inf if number == 2 else last)))
+    if len(within) >= 2:
+        return within
+    order = np.lexsort(points[:, ::-1].T)
+    low, high = 0, 1
+    if number == 1:
+        low, high = (int(np.abs(path[order] - end).argmin()) for end in (first, last))
+        if low == high:
+            low, high = (low, high + 1) if high + 1 < len(order) else (low - 1, high)
+    elif number == 2:
+        # Where it is the first of all, the one before it is the last.
+        high = int(np.flatnonzero(order == within[0])[0])
+        low = high - 1
+    return np.sort(order[[low, high]])
 
 
 def _line(points: Floats, path: Floats) -> Callable[[Floats], Floats]:

@@ -16,7 +16,7 @@ from ...mechanisms.cell.morphology import read_text
 from ...mechanisms.cell.shapes import AXON, SOMA, Shape
 from ...mechanisms.cell.sites import branches
 from ...mechanisms.errors import ModelError
-from .axons import AxonTree, stub_axon
+from .axons import BOUNDS, MYELIN_SEGMENTS, AxonTree, stub_axon
 
 Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
@@ -361,18 +361,40 @@ def _columns(label: str, ends: Floats, path: Floats, soma_distance: Floats) -> d
     }
 
 
-def default_counts(cell: Cell, length: float) -> tuple[Ids, Ids]:
-    """All sections of a cell, with an odd number of segments each, which are not longer than *length* µm.
+def default_counts(cell: Cell, length: float, axon: str = "keep") -> tuple[Ids, Ids]:
+    """The sections that a cell has without a report, with an odd number of segments each, not longer than *length* µm.
+
+    Parameters
+    ----------
+    length
+        In µm.
+    axon
+        See `cell_segments`. Where a stub replaces the axon, that is left out, and the myelin has five segments, as in
+        the cells of the Blue Brain Project.
 
     Raises
     ------
     ValueError
-        A section is so long that its unit is hardly µm.
+        A section is so long that its unit is hardly µm, or the axon has fewer than the two sections that a stub replaces.
     """
-    sections = np.arange(len(cell.sections) + 1)
-    lengths = np.array([_path(section.points)[-1] for section in cell.sections])
+    lengths = np.array([0.0, *(_path(section.points)[-1] for section in cell.sections)])
     if (long := np.flatnonzero(lengths > length * _MOST_SEGMENTS)).size:
         raise ValueError(
-            f"section {long[0] + 1} is {lengths[long[0]]:g} µm long, more than {_MOST_SEGMENTS} segments of {length:g} µm"
+            f"section {long[0]} is {lengths[long[0]]:g} µm long, more than {_MOST_SEGMENTS} segments of {length:g} µm"
         )
-    return sections, np.concatenate([[1], 1 + 2 * (lengths / (2 * length)).astype(np.int64)])
+    sections = np.arange(len(lengths))
+    if axon == "keep":
+        return sections, _odd(lengths, length)
+    is_axon = np.array([False, *(section.label == AXON for section in cell.sections)])
+    if not is_axon[1:3].sum() == 2:
+        raise ValueError("sections 1 and 2 are not of an axon, which the stub would replace")
+    rest = np.flatnonzero(~is_axon)
+    stub = _odd(np.diff(BOUNDS[:3]), length)
+    return (
+        np.concatenate([[0, 1, 2], rest[1:], [len(lengths)]]),
+        np.concatenate([[1], stub, _odd(lengths[rest[1:]], length), [MYELIN_SEGMENTS]]),
+    )
+
+
+def _odd(lengths: Floats, longest: float) -> Ids:
+    return 1 + 2 * (lengths / (2 * longest)).astype(np.int64)

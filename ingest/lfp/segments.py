@@ -129,8 +129,8 @@ def place_segments(
     axon
         See `morphologies.cell_segments`.
     segment_length
-        Without a report, a section of L µm has 1 + 2 floor(L / 2 segment_length) segments, as in neurodamus and bmtk.
-
+        Without a report, a section of L µm has 1 + 2 floor(L / 2 segment_length) segments, as in neurodamus and bmtk,
+        and the myelin of a stub five.
     branch, message
         The branch to commit to, and the commit's message.
 
@@ -275,7 +275,7 @@ class _Shapes:
             cell: Cell = self._cell(path)
             self.notices.update(f"{path.name}: {notice}" for notice in cell.notices)
             try:
-                sections, counts = default_counts(cell, self.length) if wanted is None else wanted
+                sections, counts = default_counts(cell, self.length, self.axon) if wanted is None else wanted
                 made = cell_segments(cell, sections, counts, self.axon, rotation)
                 self._known[key] = made, cell.center
             except ValueError as error:

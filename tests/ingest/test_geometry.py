@@ -139,6 +139,18 @@ def test_bluerecordings_pieces_use_their_own_points_alone():
     np.testing.assert_allclose(pieces[0][3](np.array([30.0]))[0, :3], [-10, -40, 0], atol=1e-9)
 
 
+def test_bluerecordings_sparse_pieces_lie_between_the_points_it_chooses():
+    # Path lengths 0, 45, 145; where x falls along the axon, its sorted points are 145, 45, 0 (and the end at 1060 first).
+    points = np.array([[0.0, 0, 0, 1], [-45, 0, 0, 1], [-145, 0, 0, 1]])
+    first, second, myelin = stub_axon(AxonTree.of([(points, -1)], [True]), "bluerecording")
+    ends = [piece[3](np.array(piece[1:3]))[:, 0].tolist() for piece in (first, second, myelin)]
+    np.testing.assert_allclose(ends, [[0, -30], [-30, -60], [-60, -1060]], atol=1e-9)
+    # Bent: the second piece is on the line through those points that are nearest to 30 and 60, here 0 and 50.
+    bent = np.array([[0.0, 0, 0, 1], [0, 10, 0, 1], [50, 10, 0, 1], [50, 1100, 0, 1]])
+    pieces = stub_axon(AxonTree.of([(bent, -1)], [True]), "bluerecording")
+    np.testing.assert_allclose(pieces[1][3](np.array([30.0, 60.0]))[:, :2], [[20, 10], [50, 10]], atol=1e-9)
+
+
 @pytest.mark.parametrize(("rule", "reason"), [("stub", "no axon"), ("none", "axon is 'none'")])
 def test_no_axon_to_follow(rule, reason):
     with pytest.raises(ValueError, match=reason):
@@ -191,6 +203,24 @@ def test_a_report_tells_cells_sections_and_counts(folder):
     frame = lake[name].to_pandas()
     assert frame[["node_id", "section_id", "segment_id"]].values.tolist() == [[4, 0, 0], [4, 5, 0], [4, 5, 1]]
     assert frame["end_y"].tolist() == [0, 55, 105]
+
+
+def test_a_stub_needs_no_report(folder):
+    swc = "1 1 0 0 0 5 -1\n2 2 0 -5 0 1 1\n3 2 0 -65 0 1 2\n4 2 50 -65 0 1 3\n5 2 -50 -65 0 1 3\n6 3 0 5 0 1 1\n7 3 0 105 0 1 6\n"
+    (folder / "cell.swc").write_text(swc)
+    lake = lake_of_nodes(folder, node_id=[0, 1])
+    for axon, sections in (("keep", [0, 1, 2, 3, 4]), ("stub", [0, 1, 2, 4, 5])):
+        name = place_segments(lake, "nodes/circuit/cells", folder, axon=axon, segment_length=20.0).nodes[0]
+        frame = lake[name].to_pandas()
+        own = frame[frame["node_id"] == 1]
+        assert own["section_id"].drop_duplicates().tolist() == sections
+    # 30 and 30 µm of initial segment, the dendrite of 100 µm, the myelin of 1,000 µm.
+    assert own.groupby("section_id").size().tolist() == [1, 1, 1, 5, 5]
+    assert own.groupby("section_id")["label"].first().tolist() == ["Soma", "AIS", "AIS", "Dendrite", "Myelin"]
+    np.testing.assert_allclose(own.groupby("section_id")["length"].sum(), [0, 30, 30, 100, 1000])
+    (folder / "cell.swc").write_text("1 1 0 0 0 5 -1\n2 2 0 -5 0 1 1\n3 2 0 -65 0 1 2\n")
+    with pytest.raises(neurolake.IngestError, match="sections 1 and 2 are not of an axon"):
+        place_segments(lake, "nodes/circuit/cells", folder, axon="stub")
 
 
 @pytest.mark.parametrize(
