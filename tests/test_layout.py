@@ -53,7 +53,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("attaching",),
     ],
     "ingest": [
-        ("source",),
+        ("outgoing", "source"),
         ("hdf5", "text", "workers"),
         ("trials",),
         ("lfp", "simrun", "sonata"),

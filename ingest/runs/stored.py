@@ -119,8 +119,11 @@ class StoredTrials:
         nodes = [node for _, node in self._listed(pds.field("digest") == digest, "digest")]
         if not nodes:
             return None
-        path = self._files / f"{kind}.param"
-        path.write_bytes(self._snapshot.files[nodes[0]])
+        path, content = self._files / f"{kind}.param", self._snapshot.files[nodes[0]]
+        if path.exists() and path.read_bytes() != content:
+            # A file beside the runs has that name, or another run's parameters.
+            path = self._files / f"{kind}-{digest}.param"
+        path.write_bytes(content)
         return path
 
     def _listed(self, where: pds.Expression, column: str) -> list[tuple[str, str]]:

@@ -13,7 +13,8 @@ import pyarrow.dataset as pds
 from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Snapshot
-from ...lake.errors import InputError, NotFoundError, StorageError
+from ...lake.errors import InputError, NotFoundError
+from ..outgoing import new_folder
 from ..source import Exported, Progress
 from ..trials.rows import SOMA, SiteTraces
 from .layout import ONE_TRIAL
@@ -35,7 +36,7 @@ def export_simrun(
     runs: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write ingested runs as a simrun tree whose numbers equal the source's, bit for bit.
+    """Write ingested runs as a simrun tree whose numbers equal the source's, bit for bit; all files or, on an error, none.
 
     Parameters
     ----------
@@ -58,19 +59,17 @@ def export_simrun(
     InputError
         The folder holds something already.
     """
-    target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target} exists and is not an empty folder; choose another")
     rows = _chosen(snapshot, runs)
     total, done = sum(row["size"] for row in rows), 0
-    for run, files in _by_run(rows).items():
-        reader = None if run is None else _Run(snapshot, run, files)
-        for row in files:
-            data = snapshot.files[row["node"]] if row["node"] or reader is None else reader.content(row)
-            _write(target, row["path"], data)
-            done += len(data)
-            if progress is not None:
-                progress(done, total)
+    with new_folder(Path(folder)) as outgoing:
+        for run, files in _by_run(rows).items():
+            reader = None if run is None else _Run(snapshot, run, files)
+            for row in files:
+                data = snapshot.files[row["node"]] if row["node"] or reader is None else reader.content(row)
+                outgoing.file(row["path"]).write_bytes(data)
+                done += len(data)
+                if progress is not None:
+                    progress(done, total)
     return Exported(len(rows), done)
 
 
@@ -95,19 +94,6 @@ def _by_run(rows: Sequence[Row]) -> dict[str | None, list[Row]]:
     for row in rows:
         grouped.setdefault(row["run"], []).append(row)
     return grouped
-
-
-def _write(target: Path, relative: str, data: bytes) -> None:
-    parts = PurePosixPath(relative).parts
-    # The path comes from a lake, which somebody else may have made.
-    if not parts or ".." in parts or PurePosixPath(relative).is_absolute():
-        raise InputError(f"the lake names a file {relative!r}, which lies outside the folder to write")
-    path = target.joinpath(*parts)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 class _Run:

@@ -14,6 +14,7 @@ from ...mechanisms.anatomy.mapping import InputMapper, representative, summary
 from ...mechanisms.cell.morphology import read_morphology
 from ...mechanisms.cell.sites import branches
 from ...mechanisms.errors import ModelError
+from ..outgoing import Outgoing, as_part
 from .anatomy import format_con, format_landmarks, format_syn
 
 
@@ -72,7 +73,8 @@ def map_synapses(
     Raises
     ------
     InputError
-        A file that does not read, or from which no input can be drawn; fewer than one realisation.
+        A file that does not read, or from which no input can be drawn; fewer than one realisation; a file that is
+        there already, or a population whose name is a path.
     """
     if realisations < 1:
         raise InputError(f"realisations must be at least 1, not {realisations}")
@@ -93,23 +95,24 @@ def map_synapses(
         )
     except ModelError as error:
         raise InputError(str(error)) from error
-    drawn = [mapper.realisation(seed, number) for number in range(realisations)]
-    one, name, folder = drawn[representative(drawn)], Path(morphology).stem, Path(output)
-    made = MappedSynapses(
-        folder / f"{name}.syn",
-        folder / f"{name}.con",
-        folder / f"{name}_summary.csv",
-        folder / "landmarks",
-        len(one.cell),
+    name, folder = Path(morphology).stem, Path(output)
+    outgoing = Outgoing(folder)
+    synapses, connections, table = (
+        outgoing.file(f"{name}{ending}") for ending in (".syn", ".con", "_summary.csv")
     )
-    made.landmarks.mkdir(parents=True, exist_ok=True)
+    drawn = [mapper.realisation(seed, number) for number in range(realisations)]
+    one = drawn[representative(drawn)]
+    landmarks = [
+        outgoing.file(f"landmarks/{as_part(population, 'population')}.landmarkAscii")
+        for population in one.populations
+    ]
+    made = MappedSynapses(synapses, connections, table, folder / "landmarks", len(one.cell))
     made.synapses.write_text(format_syn(name, one.synapse_rows()))
     made.connections.write_text(format_con(made.synapses.name, one.connection_rows()))
     columns = summary(drawn)
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     made.summary.write_text("".join(",".join(map(str, row)) + "\n" for row in (tuple(columns), *rows)))
     places = cell.points[cell.first[one.section] + one.point]
-    for code, population in enumerate(one.populations):
-        text = format_landmarks(places[one.population == code].tolist())
-        (made.landmarks / f"{population}.landmarkAscii").write_text(text)
+    for code, path in enumerate(landmarks):
+        path.write_text(format_landmarks(places[one.population == code].tolist()))
     return made

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.kinds import TableKind
+from ..outgoing import as_part
 from ..trials.names import prefix_of
 from .text import format_cells, format_synapses
 from .traces import trace_header
@@ -26,6 +27,11 @@ def with_written(rows: Sequence[Row], trials: pa.Table, traces: pa.Table) -> lis
         Of the table ``files``.
     trials, traces
         Those tables.
+
+    Raises
+    ------
+    InputError
+        A recording site or a host has a name that would be a path.
     """
     ingested = {row["run"] for row in rows if row["kind"] in _DATA}
     runs = [run for run in trials["run"].unique().to_pylist() if run is not None and run not in ingested]
@@ -45,12 +51,12 @@ def _written(run: str, trials: pa.Table, traces: pa.Table) -> Iterator[Row]:
     sites = traces.filter(pa.compute.is_in(traces["trial_id"], own["trial_id"].combine_chunks()))["site"]
     header, prefix = "\t".join(trace_header(own.num_rows)), f"{run}/{prefix_of(run)}"
     for site in sorted(set(sites.to_pylist())):
-        name = "vm_all_traces" if site == SOMA else f"{site}_vm_dend_traces"
+        name = "vm_all_traces" if site == SOMA else f"{as_part(site, 'recording site')}_vm_dend_traces"
         kind = "soma_traces" if site == SOMA else "site_traces"
         yield _row(run, f"{prefix}_{name}.csv", kind, header)
     hosts = set(own["hostname"].to_pylist())
     if len(hosts) == 1 and (host := hosts.pop()):
-        yield _row(run, f"{run}/hostname_{host}", "hostname", None)
+        yield _row(run, f"{run}/hostname_{as_part(host, 'host')}", "hostname", None)
 
 
 def _header(written: Any, kind: TableKind) -> str:

@@ -14,6 +14,7 @@ from ...catalog.vocabulary import reports as report_kinds
 from ...lake import Snapshot, Table
 from ...lake.errors import InputError
 from ..hdf5.layout import Item
+from ..outgoing import as_part
 from .populations import CODE, DYNAMICS, EDGES, INDICES, RANGES
 
 _SORTINGS = {"none": 0, "by_id": 1, "by_time": 2}
@@ -32,15 +33,30 @@ def canonical_files(snapshot: Snapshot, run: str) -> Files:
     Raises
     ------
     InputError
-        Ids of nodes are not 0, 1, 2 …, which this dialect cannot say.
+        Ids of nodes are not 0, 1, 2 …, which this dialect cannot say; or two names would be one in HDF5.
     """
     laid: dict[str, list[Item]] = {}
     for file, items in _laid_out(snapshot, run):
         laid.setdefault(file, [Item(file, "/")]).extend(items)
+    for file, items in laid.items():
+        _refuse_same(file, items)
     sets = _sets(snapshot, run)
     told = {_CIRCUIT: _circuit(snapshot, run, laid), _SIMULATION: _simulation(snapshot, run, laid, sets)}
     configurations = {name: json.dumps(content, indent=2).encode() for name, content in told.items()}
     return {**laid, **{f"{kind}.json": node for kind, node in sets.items()}, **configurations}
+
+
+def _refuse_same(file: str, items: list[Item]) -> None:
+    taken: dict[str, Item] = {}
+    for item in items:
+        other = taken.setdefault(item.path, item) if item.type is not None else item
+        if other is not item:
+            said = " and ".join(
+                repr((each.part or "").removeprefix("@rows.") or each.node) for each in (other, item)
+            )
+            raise InputError(
+                f"{said} would both be {item.path} in {file}; rename one, or use the dialect of the source"
+            )
 
 
 def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
@@ -195,11 +211,18 @@ def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
         _item(f"/{population}/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
         _item(f"/{population}/offsets", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
     ]
+    compartments = report_kinds.COMPARTMENTS.beside(name)
+    if compartments in snapshot.tables:
+        items.append(
+            _item(f"/{population}/neurite_types", "<i4", array.shape[:1], compartments, "neurite_type")
+        )
     rows = snapshot.tables[report_kinds.ELECTRODES.beside(name)].to_arrow().to_pylist()
     for row in rows:
         if row["name"] is None:
             continue
-        root = f"/electrodes/{row['name']}"
+        if row["name"] == population:
+            raise InputError(f"{name}: electrode {population!r} is called like the population")
+        root = f"/electrodes/{as_part(row['name'], 'electrode')}"
         items.append(_constant(f"{root}/{population}", np.uint64(row["column"])))
         items.append(_constant(f"{root}/position", np.array([row[axis] for axis in "xyz"], "<f4")))
         items += [
@@ -277,7 +300,9 @@ def _is_report(name: str, run: str) -> bool:
 def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
     told, start, step = array.attrs["report"], array.attrs["t_start"], array.attrs["dt"]
     kept = {key: told[key] for key in _REPORT_KEYS if isinstance(told.get(key), str)}
-    weights = f"electrodes/{PurePath(told.get('electrodes_file', '')).stem}.h5"
+    # Lakes from before names with folders do not say it: the name was that of the file.
+    called = array.attrs.get("weights", PurePath(told.get("electrodes_file", "")).stem)
+    weights = f"electrodes/{called}.h5"
     if kept.get("type") == "lfp":
         # It is always made of membrane currents; libsonata does not want to be told.
         kept.pop("variable_name", None)

@@ -38,6 +38,8 @@ class Named:
         What the configuration says of it.
     made_by_run
         Whether it is there only after the simulation ran, under a name that may be the default.
+    weights
+        The file of weights that a report was made with.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Named:
     populations: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     made_by_run: bool = False
+    weights: Path | None = None
 
     def missing(self) -> IngestError | None:
         """The error that it is not there; None if it is."""
@@ -187,16 +190,26 @@ class Config:
             yield from self._report(name, entry, folder)
 
     def _report(self, name: str, entry: dict[str, Any], folder: Path) -> Iterator[Named]:
-        where = f"reports.{name}"
+        where, weights = f"reports.{name}", None
         if entry.get("electrodes_file"):
             key = f"{where}.electrodes_file"
-            yield Named("electrodes", self.file(entry["electrodes_file"], key), key, self.path)
+            weights = self.file(entry["electrodes_file"], key)
+            yield Named("electrodes", weights, key, self.path)
         if not entry.get("enabled", True):
             return
         file = entry.get("file_name", name)
         path = self.file(file, f"{where}.file_name", folder)
         path = path if path.suffix in (".h5", ".hdf5") else path.with_name(f"{path.name}.h5")
-        yield Named("report", path, f"{where}.file_name", self.path, name, settings=entry, made_by_run=True)
+        yield Named(
+            "report",
+            path,
+            f"{where}.file_name",
+            self.path,
+            name,
+            settings=entry,
+            made_by_run=True,
+            weights=weights,
+        )
 
     def _object(self, content: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
         found = content.get(key)
@@ -243,12 +256,23 @@ def read_json(path: Path) -> dict[str, Any]:
     IngestError
         It cannot be read, or is something else; with the line.
     """
+    content = any_json(path)
+    if not isinstance(content, dict):
+        raise IngestError("expected a JSON object", path)
+    return content
+
+
+def any_json(path: Path) -> Any:
+    """The JSON in a file, an object or not.
+
+    Raises
+    ------
+    IngestError
+        It cannot be read; with the line.
+    """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except json.JSONDecodeError as error:
         raise IngestError(f"no JSON: {error.msg}", path, error.lineno) from error
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise IngestError(f"cannot be read as JSON: {error}", path) from error
-    if not isinstance(content, dict):
-        raise IngestError("expected a JSON object", path)
-    return content

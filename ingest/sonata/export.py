@@ -1,10 +1,8 @@
 """Export of SONATA: the files of an ingest, or what the lake holds in the dialect of libsonata."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,9 @@ from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
 from ...lake import Array, Snapshot, Table
-from ...lake.errors import InputError, NotFoundError, StorageError
+from ...lake.errors import InputError, NotFoundError
 from ..hdf5.layout import Item, hdf5, layout_items, make_dataset, type_of, write_attributes
+from ..outgoing import new_folder
 from ..source import Exported, Progress
 from .canonical import canonical_files
 from .populations import RANGES, made_index
@@ -63,9 +62,6 @@ def export_sonata(
     """
     if dialect not in DIALECTS:
         raise InputError(f"dialect is one of {', '.join(DIALECTS)}, not {dialect!r}")
-    target = Path(folder).expanduser().resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target} exists and is not an empty folder; choose another")
     chosen = _chosen(snapshot, runs, dialect)
     plans = {
         run: _files(snapshot, run) if dialect == "source" else canonical_files(snapshot, run)
@@ -80,19 +76,12 @@ def export_sonata(
         if progress is not None:
             progress(done, total)
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            made = Path(scratch) / "made"
-            made.mkdir()
-            for run, plan in plans.items():
-                _write(snapshot, made if len(plans) == 1 else made / run, plan, advance)
-            sizes = [path.stat().st_size for path in made.rglob("*") if path.is_file()]
-            if target.exists():
-                target.rmdir()
-            shutil.move(made, target)
-    except OSError as error:
-        raise StorageError(f"cannot write {target}: {error}") from error
+    with new_folder(Path(folder)) as outgoing:
+        sizes = [
+            _write(snapshot, outgoing.file(name if len(plans) == 1 else f"{run}/{name}"), content, advance)
+            for run, plan in plans.items()
+            for name, content in plan.items()
+        ]
     return Exported(len(sizes), sum(sizes))
 
 
@@ -132,21 +121,16 @@ def _dataset_size(item: Item) -> int:
     return int(np.prod(item.shape or ())) * type_of(json.loads(item.type or "null")).itemsize
 
 
-def _write(snapshot: Snapshot, folder: Path, plan: Mapping[str, Content], advance: Advance) -> None:
-    for relative, content in plan.items():
-        parts = PurePosixPath(relative).parts
-        # The path comes from a lake, which somebody else may have made.
-        if not parts or ".." in parts or PurePosixPath(relative).is_absolute():
-            raise InputError(f"the lake names a file {relative!r}, which lies outside the folder to write")
-        path = folder.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, list):
-            with hdf5().File(path, "w") as file:
-                _fill(snapshot, file, content, advance)
-        else:
-            data = snapshot.files[content] if isinstance(content, str) else content
-            path.write_bytes(data)
-            advance(len(data))
+def _write(snapshot: Snapshot, path: Path, content: Content, advance: Advance) -> int:
+    """Write one file; gives its size."""
+    if isinstance(content, list):
+        with hdf5().File(path, "w") as file:
+            _fill(snapshot, file, content, advance)
+    else:
+        data = snapshot.files[content] if isinstance(content, str) else content
+        path.write_bytes(data)
+        advance(len(data))
+    return path.stat().st_size
 
 
 def _fill(snapshot: Snapshot, file: Any, items: Sequence[Item], advance: Advance) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ from ...lake import Lake, Transaction
 from ...lake.digest import digest_of_file
 from ...lake.errors import IngestError, InputError
 from ...lake.history.log import MAIN
+from ...lake.nodes.naming import folded
 from ..hdf5.layout import Item, layout_table
 from ..hdf5.reading import SUFFIXES, HDF5File, IngestContext, opened
 from ..source import Ingested, OnError, Progress
@@ -91,6 +94,7 @@ def ingest_sonata(
         IngestContext(transaction, skip, lambda read: None),
         electrodes,
     )
+    run.name_weights(files)
     transaction.depends_on(run.table(circuits.FILES), run.table(circuits.LAYOUT))
     before = set(transaction.drafts)
     new = run.new(files, report)
@@ -161,6 +165,27 @@ class _Run:
     electrodes: str
     types: dict[Path, Types] = field(default_factory=dict)
     layout: list[Item] = field(default_factory=list)
+    weights: dict[Path, str] = field(default_factory=dict)
+
+    def name_weights(self, files: Sequence[Named]) -> None:
+        """Give each file of electrodes a name: its own without suffix or, where others have that too, with its folders."""
+        own = [named for named in files if named.kind == "electrodes"]
+        stems = Counter(folded(named.path.stem) for named in own)
+        taken: set[str] = set()
+        for named in own:
+            stem = _legible(named.path.stem)
+            name = stem if stems[folded(stem)] == 1 else self._with_folders(named, taken)
+            taken.add(folded(name))
+            self.weights[named.path] = name
+            if name != stem:
+                self.context.notices.append(
+                    f"{named.path}: it is called {name!r} in the lake, because other files of electrodes are called {stem!r}"
+                )
+
+    def _with_folders(self, named: Named, taken: Collection[str]) -> str:
+        name = "-".join(PurePosixPath(self.relative(named)).with_suffix("").parts)
+        numbered = (f"{name}-{number}" for number in count(2))
+        return next(each for each in chain([name], numbered) if folded(each) not in taken)
 
     def table(self, kind: TableKind) -> str:
         """Return the name of a table that describes the ingest."""
@@ -296,7 +321,8 @@ def _ingest_hdf5(run: _Run, named: Named, source: HDF5File) -> None:
             elif group == "spikes":
                 ingest_spikes(source, part, node, run.context, population)
             elif group == "report":
-                ingest_report(source, part, node, run.context, named.settings)
+                weights = None if named.weights is None else run.weights.get(named.weights)
+                ingest_report(source, part, node, run.context, named.settings, weights)
             else:
                 ingest_weights(source, population, node, run.context, run.electrodes)
     if lost := source.unclaimed(set(found) - {"electrodes"}):
@@ -337,5 +363,9 @@ def _node(run: _Run, named: Named, group: str, population: str) -> str:
     }.get(group, report_kinds.WEIGHTS)
     stem = named.path.stem
     return kind.of(
-        circuit=run.name, population=population, input=named.name, report=named.name or stem, file=stem
+        circuit=run.name,
+        population=population,
+        input=named.name,
+        report=named.name or stem,
+        file=run.weights.get(named.path, stem),
     )

@@ -74,7 +74,12 @@ def sorting(group: Any) -> str:
 
 
 def ingest_report(
-    source: HDF5File, group: Any, node: str, context: IngestContext, config: Mapping[str, Any]
+    source: HDF5File,
+    group: Any,
+    node: str,
+    context: IngestContext,
+    config: Mapping[str, Any],
+    weights: str | None = None,
 ) -> None:
     """Make *node* the array [time, element] of a population's report, ``.elements`` and ``.nodes`` beside it.
 
@@ -82,6 +87,8 @@ def ingest_report(
     ----------
     config
         What the simulation's configuration says of the report.
+    weights
+        How the lake calls the file of weights that an lfp report was made with.
 
     Raises
     ------
@@ -106,6 +113,7 @@ def ingest_report(
         "t_start": start,
         "dt": step,
         "report": dict(config),
+        **({} if weights is None else {"weights": weights}),
     }
     copy_array(source, data, node, report_kinds.REPORT.axes, attributes, context)
     times = start + np.arange(len(data)) * step

@@ -56,11 +56,15 @@ def test_synapses_are_as_many_as_the_densities_say(given: dict[str, Any]) -> Non
     # 40 um of dendrite at one target per um are a fifth of 200: two of each cell's ten boutons.
     assert columns.synapses_mean["L4"] == pytest.approx(80, abs=5 * np.sqrt(80 / 20))
     assert columns.synapses_mean["IN"] == pytest.approx(20, abs=5 * np.sqrt(20 / 20))
+    with pytest.raises(
+        nl.InputError, match=r"'cell.syn' would be written over another file: one that is there"
+    ):
+        nl.map_synapses(**given, realisations=20)
     marks = (made.landmarks / "L4_A.landmarkAscii").read_text()
     assert f"define Markers {sum(row[0] == 'L4_A' for row in rows)}\n" in marks
     first = made.synapses.read_bytes(), made.connections.read_bytes()
-    nl.map_synapses(**given, realisations=20)
-    assert (made.synapses.read_bytes(), made.connections.read_bytes()) == first
+    again = nl.map_synapses(**given | {"output": given["output"].with_name("again")}, realisations=20)
+    assert (again.synapses.read_bytes(), again.connections.read_bytes()) == first
 
 
 def test_a_cell_type_without_affinities(given: dict[str, Any]) -> None:
