@@ -113,9 +113,12 @@ def export(
     at: str | datetime = "main",
     runs: Sequence[str] | None = None,
     dialect: Literal["source", "libsonata"] = "source",
+    electrodes: str | None = None,
     coefficients: str | None = None,
     population: str | None = None,
     ones: bool = False,
+    units: Literal["mV/nA", "V/nA"] = "mV/nA",
+    segments: str | None = None,
     progress: "Progress | None" = None,
 ) -> "Exported":
     """Write what a lake holds as files of a format; all files or, on an error, none.
@@ -128,17 +131,24 @@ def export(
         Where to write: a folder that is empty or missing; for electrodes, a file that is missing.
     format
         ``"simrun"``: the tree of results that was ingested, number for number. ``"sonata"``: circuits, spikes,
-        reports and weights. ``"electrodes"``: coefficients as an electrodes file of SONATA.
+        reports and weights. ``"electrodes"``: contacts as CSV or JSON of BlueRecording, by the suffix of *path*, or
+        coefficients as an electrodes file of SONATA.
     at
         Branch, commit or time to write; not looked at for a snapshot.
     runs
         Which ingests or run directories; all by default (simrun, sonata).
     dialect
         ``"source"``: the files that came in. ``"libsonata"``: what libsonata and bluepysnap read (sonata).
+    electrodes
+        Table of the contacts (electrodes).
     coefficients, population
         Node of the coefficients, and population of their nodes (electrodes).
     ones
-        Whether to add a last column of ones, as BlueRecording does (electrodes).
+        Whether to add a last column of ones, as BlueRecording did before 0.7 (electrodes).
+    units
+        Of the coefficients in the file; BlueRecording writes V/nA (electrodes).
+    segments
+        Table of the segments, from which types of neurites are written beside coefficients (electrodes).
     progress
         Called with bytes done and bytes in all (simrun, sonata).
 

@@ -1,5 +1,7 @@
 """Reports: values of elements over time; and weights of electrodes, with the labels of both."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from .kinds import REAL, TEXT, WHOLE, ArrayKind, Kind, TableKind, column
@@ -14,6 +16,7 @@ REPORT = ArrayKind(
         "t_start": "first time, ms",
         "dt": "step, ms; absent where steps differ",
         "report": "what the simulation's configuration says of it",
+        "weights": "file of weights that an lfp report was made with, as in electrodes/{circuit}/{file}",
     },
 )
 REPORT_TIME = ArrayKind(f"{REPORT.name}.time", "times of the frames", ("time",), "float64", "ms")
@@ -86,6 +89,28 @@ WEIGHTS = ArrayKind(
     },
 )
 WEIGHT_RANGES = TableKind(f"{WEIGHTS.name}{RANGES.ending}", RANGES.doc, RANGES.schema)
+NEURITES: Mapping[str, tuple[str, ...]] = {
+    "soma": ("Soma",),
+    # The stub's initial segment stands where the axon was, and is called so by neurodamus.
+    "axon": ("Axon", "AIS"),
+    "dend": ("Dendrite",),
+    "apic": ("ApicalDendrite",),
+    "ais": (),
+    "node": (),
+    "myelin": ("Myelin",),
+}
+"""Neurites as neurodamus numbers them from 0, and the labels that segments of each have."""
+COMPARTMENTS = TableKind(
+    f"{WEIGHTS.name}.compartments",
+    "one row of the weights, in a file that tells of neurites",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "node that it belongs to"),
+            column("neurite_type", WHOLE, "code of its neurite", "", "neurite_types"),
+            column("neurite", TEXT, f"what that is: {', '.join(NEURITES)}; null for other codes"),
+        ]
+    ),
+)
 
 LFP = ArrayKind(
     "lfp/{circuit}/{probe}",
@@ -111,4 +136,5 @@ KINDS: tuple[Kind, ...] = (
     LFP,
     LFP_TIME,
     LFP_ELECTRODES,
+    COMPARTMENTS,
 )

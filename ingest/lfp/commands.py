@@ -18,7 +18,8 @@ Name = Annotated[str | None, typer.Option(help="What the node is called; by defa
 def ingest_electrodes_command(
     lake: LakePath,
     file: Annotated[
-        Path | None, typer.Argument(help="CSV of BlueRecording or bmtk, or JSON of probeinterface.")
+        Path | None,
+        typer.Argument(help="CSV of BlueRecording or bmtk, or JSON of BlueRecording or probeinterface."),
     ] = None,
     name: Name = None,
     format: Annotated[
@@ -129,21 +130,47 @@ def ingest_segments_command(
 
 @export_app.command("electrodes")
 def export_electrodes_command(
-    coefficients: Annotated[str, typer.Argument(help="Node of coefficients.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="File to write, which is not there yet.", show_default=False)],
-    population: Annotated[str, typer.Option(help="Of the nodes.", show_default=False)],
+    node: Annotated[
+        str, typer.Argument(help="Table of electrodes, or node of coefficients.", show_default=False)
+    ],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="File to write, which is not there yet: .csv or .json of electrodes, .h5 of coefficients.",
+            show_default=False,
+        ),
+    ],
     lake: LakePath,
+    population: Annotated[str | None, typer.Option(help="Of the nodes, for coefficients.")] = None,
     ones: Annotated[
-        bool, typer.Option("--ones", help="Add a last column of ones, as BlueRecording does.")
+        bool, typer.Option("--ones", help="Add a last column of ones, as BlueRecording did before 0.7.")
     ] = False,
+    units: Annotated[str, typer.Option(help="mV/nA, or V/nA as BlueRecording writes them.")] = "mV/nA",
+    segments: Annotated[
+        str | None, typer.Option(help="Table of segments, from which the types of neurites are written.")
+    ] = None,
     at: Ref = "main",
 ) -> None:
-    """Write coefficients as an electrodes file of SONATA, which CoreNEURON and libsonata read.
+    """Write contacts as BlueRecording reads them, or coefficients as an electrodes file of SONATA.
+
+    The latter is what CoreNEURON and libsonata read.
 
     Example: neurolake export electrodes NODE weights.h5 --population cells --lake my-lake
     """
     from ...lake import Lake
-    from .weights import stored_coefficients, write_weights
+    from .sources import export_electrodes
 
-    write_weights(file, stored_coefficients(Lake.open(lake).at(at), coefficients), population, ones=ones)
+    snapshot = Lake.open(lake).at(at)
+    if node in snapshot.tables:
+        export_electrodes(snapshot, file, electrodes=node)
+    else:
+        export_electrodes(
+            snapshot,
+            file,
+            coefficients=node,
+            population=population,
+            ones=ones,
+            units=units,
+            segments=segments,
+        )
     out.say(f"Wrote {file}")

@@ -1,4 +1,4 @@
-"""Electrodes from files: BlueRecording's CSV, bmtk's CSV, probeinterface's JSON; and as a table of a lake."""
+"""Electrodes from files: BlueRecording's CSV and JSON, bmtk's CSV, probeinterface's JSON; and as a table of a lake."""
 
 import csv
 import json
@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from ...catalog.vocabulary.space import ELECTRODES
 from ...kernels.lfp.electrodes import DISK, LINE, PLANE, POINT, SPHERE, TYPES, Electrodes
-from ...lake import Lake, Transaction
-from ...lake.errors import IngestError
+from ...lake import Lake, Snapshot, Transaction
+from ...lake.errors import IngestError, InputError
+from ..outgoing import new_file
 
 FORMATS = ("bluerecording", "bmtk", "probeinterface")
 
@@ -26,6 +27,8 @@ _SIZES: Mapping[str, tuple[str, ...]] = {
     DISK: ("radius", "thickness"),
     PLANE: ("thickness",),
 }
+_ALL_SIZES = ("radius", "thickness")
+_KEYS = ("name", *"xyz", "type", "layer", "region", "probe", *_ALL_SIZES)
 
 
 def electrodes_table(electrodes: Electrodes) -> pa.Table:
@@ -51,6 +54,26 @@ def put_electrodes(transaction: Transaction, name: str, electrodes: Electrodes) 
     return node
 
 
+def stored_electrodes(snapshot: Snapshot, name: str) -> Electrodes:
+    """The contacts in a table of a lake; texts that are null are empty.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such table.
+    InputError
+        It is no table of contacts.
+    """
+    columns = snapshot.tables[name].to_arrow().to_pydict()
+    for key in ("name", "type", "layer", "region", "probe"):
+        if key in columns:
+            columns[key] = ["" if value is None else value for value in columns[key]]
+    try:
+        return Electrodes.from_columns(columns)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"table {name!r} cannot be read as contacts: {error}") from error
+
+
 def read_electrodes(path: str | Path, format: str | None = None) -> Electrodes:
     """Read contacts from a file.
 
@@ -60,8 +83,9 @@ def read_electrodes(path: str | Path, format: str | None = None) -> Electrodes:
         The file.
     format
         ``"bluerecording"``: CSV with a header ``name,x,y,z`` and perhaps ``layer``, ``region``, ``type`` (and ours:
-        ``probe``); the first column is the name, whatever it is called. A number after ``ObjectiveCSD_Plane`` or the
-        second after ``ObjectiveCSD_Disk`` is half of the thickness there, and is doubled here.
+        ``probe``); the first column is the name, whatever it is called; or, since 0.7, JSON: a list of objects with
+        these keys, and ``radius`` and ``thickness``. A thickness, in CSV the number after ``ObjectiveCSD_Plane`` or the
+        second after ``ObjectiveCSD_Disk``, is half of the thickness there, and is doubled here.
         ``"bmtk"``: columns ``channel x_pos y_pos z_pos`` with blanks between; all are LineSource, as bmtk computes.
         ``"probeinterface"``: JSON; the y axis of probes of two dimensions is our z, contacts are PointSource.
         By default what the file looks like.
@@ -70,7 +94,7 @@ def read_electrodes(path: str | Path, format: str | None = None) -> Electrodes:
     ------
     IngestError
         The file cannot be read or is none of these, a row has too few cells, a number is none, a type or a
-        parameter of it is unknown, or a name is there twice; with the line.
+        parameter of it is unknown, or a name is there twice; with the line, or the entry of JSON.
     """
     file = Path(path)
     try:
@@ -94,6 +118,8 @@ def dialect_of(text: str) -> str | None:
     start = text.lstrip()
     if start.startswith("{"):
         return "probeinterface" if '"probeinterface"' in start else None
+    if start.startswith("["):
+        return "bluerecording" if all(f'"{key}"' in start for key in ("name", *"xyz")) else None
     header = next(iter(start.split("\n")), "")
     if "," not in header:
         return "bmtk" if {"x_pos", "y_pos", "z_pos"} <= set(header.split()) else None
@@ -171,7 +197,7 @@ def _place(row: Mapping[str, str], titles: Sequence[str], path: Path, line: int)
     return found
 
 
-def _number(token: str, what: str, path: Path, line: int) -> float:
+def _number(token: str, what: str, path: Path, line: int | None) -> float:
     try:
         value = float(token)
     except ValueError:
@@ -182,6 +208,8 @@ def _number(token: str, what: str, path: Path, line: int) -> float:
 
 
 def _bluerecording(text: str, path: Path) -> Electrodes:
+    if text.lstrip().startswith(("[", "{")):
+        return _bluerecording_json(text, path)
     rows = _Rows(path)
     for line, row in _cells(text, path, ",", "xyz"):
         texts = {key: row.get(key, "") for key in ("layer", "region", "probe")}
@@ -200,13 +228,54 @@ def _type(text: str, path: Path, line: int) -> dict[str, Any]:
     if len(tokens) > len(names):
         expected = " and ".join(names) or "no number"
         raise IngestError(f"type {text!r}: {len(tokens)} numbers; expected {expected}", path, line)
-    found: dict[str, Any] = {"type": kind, "radius": np.nan, "thickness": np.nan}
-    for name, token in zip(names, tokens, strict=False):
-        size = _number(token, f"{name} of {text!r}", path, line)
+    return {"type": kind, **_sizes(dict(zip(names, tokens, strict=False)), repr(text), path, line)}
+
+
+def _sizes(tokens: Mapping[str, str], of: str, path: Path, line: int | None) -> dict[str, float]:
+    """Radius and thickness of ObjectiveCSD, NaN where they are not told; BlueRecording tells half of the thickness."""
+    found = {"radius": np.nan, "thickness": np.nan}
+    for name, token in tokens.items():
+        size = _number(token, f"{name} of {of}", path, line)
         if size <= 0:
-            raise IngestError(f"{name} of {text!r}; expected a number above 0", path, line)
+            raise IngestError(f"{name} of {of} is {token}; expected a number above 0", path, line)
         found[name] = 2 * size if name == "thickness" else size
     return found
+
+
+def _bluerecording_json(text: str, path: Path) -> Electrodes:
+    content = _json(text, path)
+    if not isinstance(content, list):
+        raise IngestError("expected a list of objects with name, x, y and z", path)
+    rows = _Rows(path)
+    for number, entry in enumerate(content):
+        of = f"entry {number}"
+        if not isinstance(entry, dict) or not {"name", *"xyz"} <= entry.keys():
+            raise IngestError(f"{of} is no object with name, x, y and z", path)
+        if unknown := sorted(entry.keys() - _KEYS):
+            raise IngestError(f"{of} has {unknown[0]!r}; expected {', '.join(_KEYS)}", path)
+        kind = str(entry.get("type", LINE))
+        if kind not in TYPES:
+            raise IngestError(f"{of}: type {kind!r}; expected one of {', '.join(TYPES)}", path)
+        told = {size: str(entry[size]) for size in _ALL_SIZES if entry.get(size) is not None}
+        if strange := [size for size in told if size not in _SIZES.get(kind, ())]:
+            raise IngestError(f"{of}: a {kind} has no {strange[0]}", path)
+        place = {axis: _number(str(entry[axis]), f"{of}: {axis}", path, None) for axis in "xyz"}
+        texts = {
+            key: "" if entry.get(key) is None else str(entry[key]) for key in ("layer", "region", "probe")
+        }
+        known = {key: "" if value in _UNKNOWN else value for key, value in texts.items()}
+        rows.add(
+            None,
+            {"name": str(entry["name"]), **place, **known, "type": kind, **_sizes(told, of, path, None)},
+        )
+    return rows.electrodes()
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise IngestError(f"it is no JSON: {error}", path, getattr(error, "lineno", None)) from error
 
 
 def _bmtk(text: str, path: Path) -> Electrodes:
@@ -218,13 +287,24 @@ def _bmtk(text: str, path: Path) -> Electrodes:
 
 
 def write_electrodes(path: str | Path, electrodes: Electrodes) -> None:
-    """Write the contacts as BlueRecording's CSV, with the column ``probe`` where one is known.
+    """Write the contacts as BlueRecording's CSV or, for the suffix ``.json``, as the JSON that it reads since 0.7.
 
-    A thickness is halved, as `read_electrodes` doubles it. A disk with a thickness but no radius gets
-    BlueRecording's radius of 500 µm.
+    Both have ``probe`` where one is known, which BlueRecording does not look at. A thickness is halved, as
+    `read_electrodes` doubles it. In CSV a disk with a thickness but no radius gets BlueRecording's radius of 500 µm.
+
+    Raises
+    ------
+    InputError
+        There is something at *path* already.
     """
+    write = _write_json if Path(path).suffix == ".json" else _write_csv
+    with new_file(path) as partial:
+        write(partial, electrodes)
+
+
+def _write_csv(path: Path, electrodes: Electrodes) -> None:
     probes = ["probe"] if any(electrodes.probe) else []
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["name", "x", "y", "z", "layer", "region", "type", *probes])
         for i, name in enumerate(electrodes.name):
@@ -241,14 +321,23 @@ def _type_text(electrodes: Electrodes, i: int) -> str:
     return "_".join([kind, *(f"{size!r}" for size in map(float, sizes) if np.isfinite(size))])
 
 
+def _write_json(path: Path, electrodes: Electrodes) -> None:
+    entries: list[dict[str, Any]] = []
+    for i, name in enumerate(electrodes.name):
+        place: dict[str, Any] = dict(zip("xyz", electrodes.position[i].tolist(), strict=True))
+        texts = {key: getattr(electrodes, key)[i] or "NA" for key in ("region", "layer")}
+        sizes = {"radius": float(electrodes.radius[i]), "thickness": float(electrodes.thickness[i]) / 2}
+        told = {size: value for size, value in sizes.items() if np.isfinite(value)}
+        probe = {"probe": electrodes.probe[i]} if electrodes.probe[i] else {}
+        entries.append({"name": name} | place | {"type": electrodes.type[i]} | texts | told | probe)
+    path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
 # probeinterface
 
 
 def _probeinterface(text: str, path: Path) -> Electrodes:
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise IngestError(f"it is no JSON: {error}", path, getattr(error, "lineno", None)) from error
+    content = _json(text, path)
     probes = content.get("probes") if isinstance(content, dict) else None
     if not isinstance(probes, list) or not probes or content.get("specification") != "probeinterface":
         raise IngestError("expected a specification 'probeinterface' and a list of probes", path)

@@ -9,17 +9,13 @@ from ...lake.errors import InputError
 from ...lake.history.log import MAIN
 from ..hdf5.reading import root_of
 from ..source import Exported, Ingested, Source
-from .electrodes import dialect_of, put_electrodes, read_electrodes
+from .electrodes import dialect_of, put_electrodes, read_electrodes, stored_electrodes, write_electrodes
 from .fields import put_field, read_sim4life
 from .segments import SUFFIXES, place_segments
 from .weights import stored_coefficients, write_weights
 
 _HEAD = 2**16
-_TITLES = {
-    "bluerecording": "electrodes in BlueRecording's CSV",
-    "bmtk": "electrodes in bmtk's CSV",
-    "probeinterface": "electrodes in probeinterface's JSON",
-}
+_OWNERS = {"bluerecording": "BlueRecording", "bmtk": "bmtk", "probeinterface": "probeinterface"}
 
 
 def ingest_electrodes(
@@ -36,7 +32,7 @@ def ingest_electrodes(
     Parameters
     ----------
     path
-        CSV of BlueRecording or bmtk, or JSON of probeinterface; see `read_electrodes`.
+        CSV of BlueRecording or bmtk, or JSON of BlueRecording or probeinterface; see `read_electrodes`.
     name
         By default the file's, without its suffix.
     dialect
@@ -136,20 +132,47 @@ def _ingest_segments(
     )
 
 
-def _export_electrodes(
+def export_electrodes(
     snapshot: Snapshot,
     path: str | Path,
     *,
+    electrodes: str | None = None,
     coefficients: str | None = None,
     population: str | None = None,
     ones: bool = False,
+    units: str = "mV/nA",
+    segments: str | None = None,
 ) -> Exported:
-    """Write coefficients as an electrodes file of SONATA; see `write_weights`."""
-    if coefficients is None or population is None:
+    """Write contacts as BlueRecording reads them, or coefficients as an electrodes file of SONATA.
+
+    Parameters
+    ----------
+    path
+        The file, which is not there yet.
+    electrodes
+        Table of the contacts; see `write_electrodes`.
+    coefficients, population, ones, units, segments
+        Node of the coefficients, and what `write_weights` asks; *segments* is the name of a table.
+
+    Raises
+    ------
+    NotFoundError
+        The snapshot has no such node.
+    InputError
+        Neither or both were given, or the file is there, or cannot say what the lake holds.
+    """
+    if (electrodes is None) == (coefficients is None):
         raise InputError(
-            "an electrodes file needs coefficients, the name of a node, and a population of nodes"
+            "an export of electrodes needs coefficients, the name of a node, or electrodes, the name of a table"
         )
-    write_weights(path, stored_coefficients(snapshot, coefficients), population, ones=ones)
+    if electrodes is not None:
+        write_electrodes(path, stored_electrodes(snapshot, electrodes))
+    else:
+        if population is None:
+            raise InputError("an electrodes file needs population, that of the nodes")
+        table = None if segments is None else snapshot.tables[segments]
+        found = stored_coefficients(snapshot, str(coefficients))
+        write_weights(path, found, population, ones=ones, units=units, segments=table)
     return Exported(1, Path(path).stat().st_size)
 
 
@@ -160,8 +183,9 @@ def _are_electrodes(path: Path) -> str | None:
     if path.suffix not in (".csv", ".json", ".txt") or not path.is_file():
         return None
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        dialect = dialect_of(file.read(_HEAD))
-    return None if dialect is None else _TITLES[dialect]
+        head = file.read(_HEAD)
+    dialect, kind = dialect_of(head), "JSON" if head.lstrip().startswith(("[", "{")) else "CSV"
+    return None if dialect is None else f"electrodes in {_OWNERS[dialect]}'s {kind}"
 
 
 def _is_field(path: Path) -> str | None:
@@ -181,11 +205,11 @@ def _is_morphology(path: Path) -> bool:
 
 ELECTRODES = Source(
     name="electrodes",
-    needs="a CSV file of BlueRecording (name, x, y, z) or bmtk (channel x_pos y_pos z_pos), or a JSON file of "
-    "probeinterface",
+    needs="a CSV or JSON file of BlueRecording (name, x, y, z), a CSV file of bmtk (channel x_pos y_pos z_pos), or a "
+    "JSON file of probeinterface",
     matches=_are_electrodes,
     ingest=ingest_electrodes,
-    export=_export_electrodes,
+    export=export_electrodes,
 )
 FIELD = Source(
     name="field",

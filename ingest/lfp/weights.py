@@ -7,16 +7,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary.reports import NEURITES
 from ...lake import Snapshot
 from ...lake.errors import InputError
 from ...lake.nodes.content import coordinates
 from ..hdf5.layout import hdf5
+from ..outgoing import as_part, new_file
 
 BLOCK_ROWS = 2**14
+FACTORS = {"mV/nA": 1.0, "V/nA": 1e-3}
+"""Units of weights, and what coefficients in mV/nA are multiplied by."""
+CODES = {name: code for code, names in enumerate(NEURITES.values()) for name in names}
+KEYS = ("node_id", "section_id", "segment_id")
 _UNITS = ("mV/nA", "1", "mV/nA or 1", "1 or mV/nA")
 
 
-def write_weights(path: str | Path, coefficients: Any, population: str, *, ones: bool = False) -> None:
+def write_weights(
+    path: str | Path,
+    coefficients: Any,
+    population: str,
+    *,
+    ones: bool = False,
+    units: str = "mV/nA",
+    segments: Any = None,
+) -> None:
     """Write an electrodes file as SONATA's extension for simulations specifies it: float64, mV/nA.
 
     Parameters
@@ -29,40 +43,45 @@ def write_weights(path: str | Path, coefficients: Any, population: str, *, ones:
     population
         Of the nodes.
     ones
-        Whether to add a last column of ones, as BlueRecording does: its signal is the sum of all currents.
+        Whether to add a last column of ones, as BlueRecording did before 0.7: its signal is the sum of all currents.
+    units
+        ``"mV/nA"``, as SONATA says, or ``"V/nA"``, as BlueRecording writes. Coefficients of ObjectiveCSD, which have
+        no unit, stay as they are.
+    segments
+        Table of the segments with ``node_id``, ``section_id``, ``segment_id`` and ``label``, from which the file gets
+        the types of neurites that BlueRecording writes since 0.7; None for a file without them.
 
     Raises
     ------
     InputError
-        They are no coefficients in mV/nA, nodes are not in order, an electrode is called like the population (the
-        file has one name for both), or the file is there.
+        They are no coefficients in mV/nA, nodes are not in order, an electrode has a name that HDF5 takes for a path,
+        or is called like the population (the file has one name for both), a segment is not in the table, or the
+        file is there.
     """
     array = coefficients.xarray() if hasattr(coefficients, "xarray") else coefficients
-    target = Path(path)
     if array.attrs.get("units") not in _UNITS:
         raise InputError(f"coefficients are in {array.attrs.get('units')!r}; expected mV/nA")
-    names = [str(name) for name in array["electrode"].values]
+    if units not in FACTORS:
+        raise InputError(f"units of weights are {' or '.join(FACTORS)}, not {units!r}")
+    names = [as_part(str(name), "electrode") for name in array["electrode"].values]
+    as_part(population, "population")
     if population in names:
         raise InputError(
             f"electrode {population!r} is called like the population; the file has one name for both"
         )
     nodes, offsets = _ranges(array["node_id"].values)
-    if target.exists():
-        raise InputError(f"{target} is there already")
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        with hdf5().File(partial, "w") as file:
-            file[f"{population}/node_ids"] = nodes
-            file[f"{population}/offsets"] = offsets
-            file[f"{population}/node_ids"].attrs["date"] = datetime.now(UTC).date().isoformat()
-            _write_factors(file, population, array, ones)
-            for column, name in enumerate(names):
-                _describe(
-                    file.create_group(f"electrodes/{name}"), array.isel(electrode=column), column, population
-                )
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    types = None if segments is None else _types(array, segments)
+    with new_file(path) as partial, hdf5().File(partial, "w") as file:
+        file[f"{population}/node_ids"] = nodes
+        file[f"{population}/offsets"] = offsets
+        file[f"{population}/node_ids"].attrs["date"] = datetime.now(UTC).date().isoformat()
+        if types is not None:
+            file[f"{population}/neurite_types"] = types
+        _write_factors(file, population, array, ones, _factors(array, FACTORS[units]))
+        for column, name in enumerate(names):
+            _describe(
+                file.create_group(f"electrodes/{name}"), array.isel(electrode=column), column, population
+            )
 
 
 def stored_coefficients(snapshot: Snapshot, name: str) -> Any:
@@ -103,13 +122,33 @@ def _ranges(node_id: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.
     return nodes.astype(np.uint64), np.append(first, len(node_id)).astype(np.uint64)
 
 
-def _write_factors(file: Any, population: str, array: Any, ones: bool) -> None:
+def _types(array: Any, segments: Any) -> NDArray[np.int32]:
+    """Codes of the neurites of the columns, by what a table says of their segments."""
+    columns = [*KEYS, "label"]
+    table = segments.to_arrow(columns) if hasattr(segments, "to_arrow") else segments
+    keys = zip(*(np.asarray(table[key]).tolist() for key in KEYS), strict=True)
+    codes = {key: CODES.get(label) for key, label in zip(keys, np.asarray(table["label"]), strict=True)}
+    wanted = list(zip(*(array[key].values.tolist() for key in KEYS), strict=True))
+    lost = next((key for key in wanted if codes.get(key) is None), None)
+    if lost is not None:
+        told = ", ".join(f"{name} {value}" for name, value in zip(KEYS, lost, strict=True))
+        raise InputError(f"the table of segments does not tell the neurite of {told}")
+    return np.array([codes[key] for key in wanted], np.int32)
+
+
+def _factors(array: Any, factor: float) -> NDArray[np.float64]:
+    """What the coefficients of each electrode are multiplied by."""
+    kinds = array["type"].values if "type" in array.coords else np.full(array.sizes["electrode"], "")
+    return np.array([1.0 if str(kind).startswith("ObjectiveCSD") else factor for kind in kinds])
+
+
+def _write_factors(file: Any, population: str, array: Any, ones: bool, factors: NDArray[np.float64]) -> None:
     n_electrodes, n_segments = array.shape
     shape = (n_segments, n_electrodes + ones)
     made = file.create_dataset(f"electrodes/{population}/scaling_factors", shape, np.float64)
     for begin in range(0, n_segments, BLOCK_ROWS):
         block = np.ones((min(BLOCK_ROWS, n_segments - begin), shape[1]))
-        block[:, :n_electrodes] = array[:, begin : begin + BLOCK_ROWS].values.T
+        block[:, :n_electrodes] = array[:, begin : begin + BLOCK_ROWS].values.T * factors
         made[begin : begin + len(block)] = block
 
 

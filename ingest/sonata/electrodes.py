@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...catalog.vocabulary import reports as report_kinds
-from ..hdf5.reading import HDF5File, IngestContext
+from ..hdf5.reading import HDF5File, Ids, IngestContext
 from .reports import copy_array, node_ranges, write_kind
 
 ORIGINS = ("sonata", "bluerecording")
@@ -25,8 +25,8 @@ def ingest_weights(source: HDF5File, population: str, node: str, context: Ingest
     Parameters
     ----------
     origin
-        ``"sonata"``: mV/nA, columns as the file says. ``"bluerecording"``: V/nA, and columns in the order of
-        the sorted names, which is what BlueRecording 0.2.1 writes, whatever it says in its file.
+        ``"sonata"``: mV/nA, columns as the file says. ``"bluerecording"``: V/nA; and in a file with a column more than
+        electrodes, which BlueRecording wrote before 0.7, columns in the order of the sorted names, whatever it says.
 
     Raises
     ------
@@ -35,7 +35,9 @@ def ingest_weights(source: HDF5File, population: str, node: str, context: Ingest
     """
     group, weights = source.file[population], source.file[f"electrodes/{population}"]
     factors = source.dataset(weights, "scaling_factors", "f", shape=(None, None))
-    node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), context, population)
+    ranges = node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), context, population)
+    if "neurite_types" in group:
+        _compartments(source, group, node, ranges, context)
     rows = _electrodes(source, population, factors.shape[1], origin)
     attributes = {"population": population, "units": UNITS[origin], "origin": origin}
     copy_array(source, factors, node, report_kinds.WEIGHTS.axes, attributes, context)
@@ -51,6 +53,22 @@ def ingest_weights(source: HDF5File, population: str, node: str, context: Ingest
     table = pa.Table.from_pylist(rows, kind.schema)
     write_kind(context, kind.beside(node), kind, table.columns)
     _judge(source, rows, strongest, origin, context)
+
+
+def _compartments(
+    source: HDF5File, group: Any, node: str, ranges: Mapping[str, Ids], context: IngestContext
+) -> None:
+    """The table of the rows of weights, with their neurites."""
+    kind, counts = report_kinds.COMPARTMENTS, ranges["stop"] - ranges["start"]
+    dataset = source.dataset(group, "neurite_types", length=int(counts.sum()))
+    codes, names = source.ids(dataset), [*report_kinds.NEURITES, None]
+    if (unknown := np.unique(codes[codes >= len(names) - 1])).size:
+        context.notices.append(
+            f"{source.path}: {dataset.name} has codes that neurodamus does not name: {', '.join(map(str, unknown))}"
+        )
+    words = pa.array([names[code] for code in np.minimum(codes, len(names) - 1).tolist()], pa.string())
+    write_kind(context, kind.beside(node), kind, [np.repeat(ranges["node_id"], counts), codes, words])
+    source.claim(dataset, kind.beside(node), "neurite_type")
 
 
 def _judge(
@@ -88,9 +106,10 @@ def _electrodes(source: HDF5File, population: str, columns: int, origin: str) ->
         if population in group and hasattr(group[population], "dtype")
     }
     order = {name: at for at, name in enumerate(_sorted_names([*named]))}
+    by_name = origin == "bluerecording" and columns > len(named)
     for name, group in named.items():
         told = source.dataset(group, population, shape=())
-        column = order[name] if origin == "bluerecording" else int(told[()])
+        column = order[name] if by_name else int(told[()])
         if not 0 <= column < columns or rows[column]["name"] is not None:
             raise source.error(told, f"column {column} of {columns}, or another electrode's")
         rows[column] |= {"name": name, **_described(source, group)}
@@ -98,7 +117,7 @@ def _electrodes(source: HDF5File, population: str, columns: int, origin: str) ->
 
 
 def _sorted_names(names: list[str]) -> list[str]:
-    """As BlueRecording stacks its weights: by number where all names are numbers, by text otherwise."""
+    """As BlueRecording stacked its weights before 0.7: by number where all names are numbers, by text otherwise."""
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..hdf5.reading import root_of
 from ..source import Source
-from .config import configuration_in, kind_of, read_json
+from .config import any_json, configuration_in, kind_of
 from .export import export_sonata
 from .ingest import ingest_sonata
 
@@ -16,7 +16,8 @@ def _matches(path: Path) -> str | None:
         config = configuration_in(path)
         return None if config is None else f"a folder with {config.name}, {_matches(config)}"
     if path.suffix == ".json":
-        kind = kind_of(read_json(path))
+        content = any_json(path)
+        kind = kind_of(content) if isinstance(content, dict) else None
         return None if kind is None else f"a SONATA {kind} configuration"
     found = root_of(path)
     held = [group for group in _GROUPS if group in found]

@@ -31,11 +31,12 @@ def electrodes_command(
     Example: neurolake lfp electrodes electrodes/probe --lake my-lake
     """
     from .inputs import electrodes_of
+    from .nouns import Lfp
 
     snapshot = _open(lake).at(at)
     if name is None:
         table = Listing("table", "contacts")
-        for node in (node for node in snapshot.tables if _is_probe(node)):
+        for node in Lfp(snapshot).electrodes:
             table.add_row(node, f"{snapshot.tables[node].rows:,}")
         out.print(table)
         return
@@ -46,13 +47,6 @@ def electrodes_command(
         texts = (contacts.type[i], contacts.layer[i], contacts.region[i], contacts.probe[i])
         table.add_row(own, *place, *texts)
     out.print(table)
-
-
-def _is_probe(node: str) -> bool:
-    # Beside weights that came with a simulation stand tables of their own.
-    from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES, WEIGHTS
-
-    return node.startswith(WEIGHTS.folder) and not node.endswith((WEIGHT_RANGES.ending, ELECTRODES.ending))
 
 
 @app.command("coefficients")

@@ -144,6 +144,75 @@ def test_csv_round_trip(tmp_path):
     }
 
 
+BLUERECORDING_JSON = [
+    {"name": "a", "x": 1, "y": 2.5, "z": -3e1},
+    {"name": 7, "x": 0, "y": 0, "z": 0, "type": "PointSource", "layer": "L5", "region": "NA"},
+    {"name": "d", "x": 0, "y": 1, "z": 0, "type": "ObjectiveCSD_Disk", "radius": 200, "thickness": 15},
+    {"name": "s", "x": 0, "y": 2, "z": 0, "type": "ObjectiveCSD_Sphere", "radius": 60, "thickness": None},
+]
+
+
+def test_bluerecording_json_is_read_with_its_sizes_made_whole(written):
+    found = read_electrodes(written(json.dumps(BLUERECORDING_JSON), "probe.json"))
+    assert found.name == ("a", "7", "d", "s")
+    assert found.type == ("LineSource", "PointSource", "ObjectiveCSD_Disk", "ObjectiveCSD_Sphere")
+    np.testing.assert_array_equal(found.position[0], [1, 2.5, -30])
+    assert (found.layer, found.region) == (("", "L5", "", ""), ("", "", "", ""))
+    np.testing.assert_array_equal(found.radius, [np.nan, np.nan, 200, 60])
+    np.testing.assert_array_equal(found.thickness, [np.nan, np.nan, 30, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"z": None}, "entry 1: z is 'None'; expected a number of µm"),
+        ({"x": True}, "entry 1: x is 'True'"),
+        ({"y": float("inf")}, "entry 1: y is 'inf'"),
+        ({"type": "ObjectiveCSD_Disk_5"}, "entry 1: type 'ObjectiveCSD_Disk_5'; expected one of LineSource"),
+        ({"radius": 5}, "entry 1: a LineSource has no radius"),
+        (
+            {"type": "ObjectiveCSD_Plane", "thickness": -1},
+            "thickness of entry 1 is -1; expected a number above 0",
+        ),
+        ({"name": "a"}, "'a' is there already"),
+        ({"colour": "red"}, "entry 1 has 'colour'; expected name, x"),
+    ],
+)
+def test_bad_entries_of_bluerecording_json_are_told(written, change, reason):
+    entries = [BLUERECORDING_JSON[0], {"name": "b", "x": 1, "y": 2, "z": 3} | change]
+    path = written(json.dumps(entries), "probe.json")
+    with pytest.raises(neurolake.IngestError, match=reason):
+        read_electrodes(path, "bluerecording")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("[1]", "entry 0 is no object"), ("{}", "a list"), ("[", "no JSON")]
+)
+def test_other_json_is_no_list_of_electrodes(written, text, reason):
+    with pytest.raises(neurolake.IngestError, match=reason):
+        read_electrodes(written(text, "probe.json"), "bluerecording")
+
+
+def test_json_goes_through_a_lake_and_out_again(written, tmp_path):
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    neurolake.ingest(lake, written(json.dumps(BLUERECORDING_JSON), "probe.json"))
+    neurolake.export(lake, tmp_path / "out.json", format="electrodes", electrodes="electrodes/probe")
+    defaults = {"type": "LineSource", "layer": "NA", "region": "NA"}
+    assert json.loads((tmp_path / "out.json").read_text()) == [
+        {key: value for key, value in (defaults | entry).items() if value is not None}
+        | {"name": str(entry["name"])}
+        for entry in BLUERECORDING_JSON
+    ]
+    neurolake.export(lake, tmp_path / "out.csv", format="electrodes", electrodes="electrodes/probe")
+    assert (tmp_path / "out.csv").read_text().splitlines()[
+        3
+    ] == "d,0.0,1.0,0.0,NA,NA,ObjectiveCSD_Disk_200.0_15.0"
+    with pytest.raises(neurolake.InputError, match="is there already"):
+        neurolake.export(lake, tmp_path / "out.csv", format="electrodes", electrodes="electrodes/probe")
+    with pytest.raises(neurolake.InputError, match="needs coefficients"):
+        neurolake.export(lake, tmp_path / "both.csv", format="electrodes", electrodes="a", coefficients="b")
+
+
 def test_electrodes_become_a_documented_table(tmp_path):
     lake = neurolake.create(tmp_path / "lake", durable=False)
     probe = laminar_probe(3, 100, name="array", type="ObjectiveCSD_Plane")

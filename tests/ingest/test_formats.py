@@ -44,6 +44,7 @@ def sources(tmp_path: Path) -> dict[str, Path]:
     (folder / "probe.csv").write_text("name,x,y,z\na,50,0,0\nb,50,100,0\n")
     (folder / "bmtk.csv").write_text("channel x_pos y_pos z_pos\n0 50 0 0\n")
     (folder / "probe.json").write_text(json.dumps(PROBE))
+    (folder / "contacts.json").write_text(json.dumps([{"name": "a", "x": 50, "y": 0, "z": 0}]))
     with h5py.File(folder / "field.h5", "w") as file:
         file["CurrentApplied"] = 1.0
         for axis in "xyz":
@@ -58,6 +59,7 @@ def sources(tmp_path: Path) -> dict[str, Path]:
         "a folder with simulation_config.json, a SONATA simulation configuration": circuit,
         "a SONATA file of nodes": circuit / "nodes.h5",
         "electrodes in BlueRecording's CSV": folder / "probe.csv",
+        "electrodes in BlueRecording's JSON": folder / "contacts.json",
         "electrodes in bmtk's CSV": folder / "bmtk.csv",
         "electrodes in probeinterface's JSON": folder / "probe.json",
         "a field that Sim4Life exported": folder / "field.h5",

@@ -13,9 +13,10 @@ import h5py
 import numpy as np
 import pyarrow.dataset as pds
 import pytest
-from sonata_files import write_edges, write_nodes, write_report, write_spikes
+from sonata_files import contents, write_edges, write_nodes, write_report, write_spikes
 
 import neurolake
+from neurolake.ingest.sonata.export import export_sonata
 from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import IngestError, InputError
 
@@ -244,6 +245,36 @@ def test_units_and_columns_of_weights(lake: Any, folder: Path) -> None:
     assert "are these mV/nA" in ingest_sonata(lake, path, name="v", electrodes="bluerecording").notices[0]
     path = write_weights(folder / "far.h5", weights, {"B": 0, "A": 1}, "Reciprocity")
     assert not ingest_sonata(lake, path, name="far").notices
+
+
+def test_weights_of_bluerecording_since_0_7(lake: Any, folder: Path) -> None:
+    """No column of ones, columns as the file says, nodes in the order of processes, neurites of each row."""
+    weights = np.array([[1e-6, 2e-6], [3e-6, 4e-6], [5e-6, 6e-6]])
+    path = write_weights(folder / "w.h5", weights, {"B": 0, "A": 1})
+    with h5py.File(path, "a") as file:
+        file["cells/neurite_types"] = np.array([0, 6, 9], "i4")
+        del file["electrodes/B/position"]
+        file["electrodes/B/position"] = np.array([0.1, 2, 3])
+    done = ingest_sonata(lake, path, name="new", electrodes="bluerecording")
+    assert [notice.split(": ", 1)[1] for notice in done.notices] == [
+        "/cells/neurite_types has codes that neurodamus does not name: 9"
+    ]
+    name = "electrodes/new/w/cells"
+    found = columns(lake, f"{name}.electrodes")
+    assert (found["name"], found["x"]) == (["B", "A"], [0.1, 0])
+    assert lake.head.arrays[name].attrs["units"] == "V/nA"
+    assert columns(lake, f"{name}.compartments") == {
+        "node_id": [3, 1, 1],
+        "neurite_type": [0, 6, 9],
+        "neurite": ["soma", "myelin", None],
+    }
+    assert "electrodes/new/w/cells.compartments" not in neurolake.open(lake.url).lfp.electrodes
+    export_sonata(lake.head, folder / "copy")
+    assert contents(folder / "copy" / "w.h5") == contents(path)
+    with h5py.File(path, "a") as file:
+        del file["cells/neurite_types"]
+        file["cells/neurite_types"] = np.array([0, 1], "i4")
+    refused(lake, path, r"cells/neurite_types: its shape is \(2,\), expected \(3,\)")
 
 
 def test_weights_that_do_not_agree(lake: Any, folder: Path) -> None:
