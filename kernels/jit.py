@@ -56,7 +56,8 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         parts = hashlib.sha256(self._options.encode())
         for part in _compiled_in(self._py_func, set()):
             parts.update(part)
-        return (*super()._index_key(signature, codegen), parts.hexdigest())
+        # In place of numba's own hash, which for a closure over a kernel is another one in each process.
+        return (signature, codegen.magic_tuple(), parts.hexdigest())
 
 
 def _compiled_in(value: Any, seen: set[int]) -> Iterator[bytes]:
