@@ -1,4 +1,4 @@
-from .connections import SourcelessError as SourcelessError
+from .arguments import SourcelessError as SourcelessError
 from .connections import Sources as Sources
 from .connections import population_rows as population_rows
 from .connections import synapse_populations as synapse_populations
@@ -33,6 +33,7 @@ from .rules import fixed_outdegree as fixed_outdegree
 from .rules import one_to_one as one_to_one
 from .segments import CellTree as CellTree
 from .segments import Density as Density
+from .segments import SegmentDensities as SegmentDensities
 from .segments import SegmentTable as SegmentTable
 from .segments import section_lengths as section_lengths
 from .segments import segment_densities as segment_densities

@@ -6,32 +6,22 @@ Everything is keyed by (seed, projection, target cell), so that a cell's connect
 asked for, on their order, or on the number of threads.
 """
 
-from typing import Literal, NamedTuple
+from functools import cache, partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .ordering import Ordered
+from ..checks import codes
+from ..draws import key_word, stream, uniforms
+from ..jit import jit, over_rows
+from .arguments import SourcelessError, cell_ids, coordinates, row_offsets
+from .arranging import CLUSTERED, PLAIN, SHUFFLED, Scratch, arranged, cable_order, guide_of, rows_by_layer
+from .ordering import Ordered, rows_by_node
 from .weighting import Weighting, gaussian
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
-
-
-class SourcelessError(ValueError):
-    """A synapse that no source can have.
-
-    Attributes
-    ----------
-    cell
-        Position of the target cell among those given.
-    row
-        Row of the synapse.
-    """
-
-    def __init__(self, message: str, cell: int, row: int) -> None:
-        super().__init__(message)
-        self.cell, self.row = cell, row
 
 
 class Sources(NamedTuple):
@@ -89,7 +79,28 @@ def synapse_populations(
     ValueError
         Shapes differ, or a share is negative or not finite.
     """
-    raise NotImplementedError
+    table = np.ascontiguousarray(shares, np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"shares have shape {table.shape}; expected (n_kinds, n_populations)")
+    bad = np.argwhere(~((table >= 0) & (table < np.inf)))
+    if len(bad):
+        raise ValueError(
+            f"shares{bad[0].tolist()} is {table[tuple(bad[0])]}; expected 0 or a positive number"
+        )
+    ids = cell_ids(cells)
+    kinds = codes("kind", kind, len(table), np.shape(kind)[0])
+    bounds = row_offsets(offsets, len(ids), len(kinds))
+    key = np.array([key_word(seed, "seed"), stream("populations", population)], np.uint64)
+    chosen = np.empty(len(kinds), np.int16)
+    kernel = partial(_choose, kinds, np.cumsum(table, axis=1), table > 0, bounds, ids, key, attempts, chosen)
+    for cell, row in over_rows(kernel, len(ids)):
+        if row >= 0:
+            raise SourcelessError(
+                f"synapse {row} of cell {ids[cell]} is of kind {kinds[row]}, which no population has a share in",
+                cell,
+                row,
+            )
+    return chosen
 
 
 def population_rows(populations: ArrayLike, offsets: ArrayLike, n_populations: int) -> list[Ordered]:
@@ -100,7 +111,11 @@ def population_rows(populations: ArrayLike, offsets: ArrayLike, n_populations: i
     ValueError
         A population is not in ``[-1, n_populations)`` or offsets are not those of the rows.
     """
-    raise NotImplementedError
+    chosen = codes("populations", np.asarray(populations) + 1, n_populations + 1, np.shape(populations)[0])
+    bounds = row_offsets(offsets, len(np.asarray(offsets)) - 1, len(chosen))
+    order = rows_by_node(chosen, n_populations + 1)
+    groups = [order.rows[order.offsets[k] : order.offsets[k + 1]] for k in range(1, n_populations + 1)]
+    return [Ordered(rows, np.searchsorted(rows, bounds)) for rows in groups]
 
 
 def synapse_sources(
@@ -175,4 +190,270 @@ def synapse_sources(
     With `gaussian`, the probability of a candidate is proportional to ``N(|du| - offset_u; 0, sigma_u)
     N(|dv| - offset_v; 0, sigma_v)``, ``sigma = (width / 2 - offset) / 3``.
     """
-    raise NotImplementedError
+    if arrangement not in _ARRANGEMENTS:
+        raise ValueError(
+            f"arrangement is {arrangement!r}; expected one of {', '.join(map(repr, _ARRANGEMENTS))}"
+        )
+    if out_of_reach not in ("error", "drop"):
+        raise ValueError(f"out_of_reach is {out_of_reach!r}; expected 'error' or 'drop'")
+    if contacts < 1:
+        raise ValueError(f"contacts is {contacts}; expected 1 or more")
+    if not 0 <= spread < np.inf:
+        raise ValueError(f"spread is {spread}; expected 0 or a positive number")
+    ids = cell_ids(cells)
+    u, v = coordinates("target", target, len(ids))
+    source_u, source_v = coordinates("source", source)
+    reach, numbers = _reaches(extents, parameters)
+    layers = codes("layer", layer, len(reach), np.shape(layer)[0])
+    bounds = row_offsets(offsets, len(ids), len(layers))
+    away = np.ascontiguousarray(soma_distance, np.float32)
+    if away.shape != layers.shape:
+        raise ValueError(f"soma_distance has shape {away.shape}, layer {layers.shape}; expected the same")
+    order = np.argsort(source_u, kind="stable")
+    key = np.array([key_word(seed, "seed"), stream("sources", projection)], np.uint64)
+    found = Sources(np.empty(len(layers), np.int32), np.empty(len(layers), np.float32))
+    kernel = partial(
+        _sources_by(weighting),
+        _Synapses(layers.astype(np.int16, copy=False), away, bounds),
+        _Targets(ids, u, v),
+        _Candidates(order.astype(np.int32), source_u[order], source_v[order]),
+        reach,
+        numbers,
+        key,
+        _Manner(int(contacts), _ARRANGEMENTS[arrangement], float(spread), bool(autapses)),
+        found.source_node_id,
+        found.distance,
+    )
+    for cell, row in over_rows(kernel, len(ids)):
+        if row >= 0 and out_of_reach == "error":
+            raise SourcelessError(
+                f"no cell is in reach of synapse {row} of cell {ids[cell]}, in layer {layers[row]}", cell, row
+            )
+        if row == _NEGATIVE:
+            raise ValueError(f"the weighting is negative or not finite for a source of cell {ids[cell]}")
+    return found
+
+
+_ARRANGEMENTS = {"shuffled": SHUFFLED, "clustered": CLUSTERED, "plain": PLAIN}
+_NEGATIVE = -2
+
+
+class _Synapses(NamedTuple):
+    layer: NDArray[np.int16]
+    soma_distance: NDArray[np.float32]
+    offsets: Integers
+
+
+class _Targets(NamedTuple):
+    ids: Integers
+    u: Reals
+    v: Reals
+
+
+class _Candidates(NamedTuple):
+    """Source cells in the order of u."""
+
+    node: NDArray[np.int32]
+    u: Reals
+    v: Reals
+
+
+class _Manner(NamedTuple):
+    contacts: int
+    arrangement: int
+    spread: float
+    autapses: bool
+
+
+def _reaches(extents: ArrayLike, parameters: ArrayLike | None) -> tuple[Reals, Reals]:
+    """Half of the widths along u and v, and the parameters, of each layer."""
+    reach = np.ascontiguousarray(extents, np.float64)
+    if reach.ndim != 2 or reach.shape[1] != 4:
+        raise ValueError(f"extents have shape {reach.shape}; expected (n_layers, 4)")
+    good = (reach[:, 2:] >= 0) & (reach[:, :2] / 2 > reach[:, 2:]) & (reach[:, 2:] < np.inf)
+    bad = np.flatnonzero(~good.all(axis=1))
+    if bad.size:
+        raise ValueError(
+            f"the extent of layer {bad[0]} is {reach[bad[0]].tolist()}; expected widths above twice their offsets"
+        )
+    numbers = reach if parameters is None else np.ascontiguousarray(parameters, np.float64)
+    if numbers.ndim != 2 or len(numbers) != len(reach):
+        raise ValueError(
+            f"parameters have shape {numbers.shape}; expected ({len(reach)}, k), a row per layer"
+        )
+    return reach[:, :2] / 2, numbers
+
+
+@jit
+def _choose(
+    kind: NDArray[Any],
+    sums: Reals,
+    has: NDArray[np.bool_],
+    offsets: Integers,
+    cells: Integers,
+    key: NDArray[np.uint64],
+    attempts: int,
+    chosen: NDArray[np.int16],
+    begin: int,
+    end: int,
+) -> tuple[int, int]:
+    """Choose populations for the synapses of cells; the first synapse that none can have, and its cell."""
+    n = sums.shape[1]
+    present = np.empty(len(sums), np.bool_)
+    wanted, got = np.empty(n, np.bool_), np.empty(n, np.int64)
+    for k in range(begin, end):
+        first, last, drawn = offsets[k], offsets[k + 1], 0
+        present[:] = False
+        for row in range(first, last):
+            if sums[kind[row], n - 1] <= 0.0:
+                return k, row
+            present[kind[row]] = True
+        wanted[:] = False
+        for code in range(len(sums)):
+            if present[code]:
+                wanted |= has[code]
+        for _ in range(max(attempts, 1)):
+            got[:] = 0
+            spare = -1.0
+            for row in range(first, last):
+                if spare >= 0.0:
+                    number, spare = spare, -1.0
+                else:
+                    number, spare = uniforms(key[0], np.uint64(0), key[1], cells[k], drawn)
+                    drawn += 1
+                part = sums[kind[row]]
+                number *= part[n - 1]
+                p = 0
+                # A number is in (0, 1]: a population without a share has an empty range.
+                while part[p] < number:
+                    p += 1
+                chosen[row] = p
+                got[p] += 1
+            if ((got > 0) | ~wanted).all():
+                break
+    return -1, -1
+
+
+@cache
+def _sources_by(weighting: Weighting) -> Any:
+    """The kernel that chooses sources, with a weighting compiled into it."""
+
+    @jit
+    def candidates(
+        sources: _Candidates,
+        u: float,
+        v: float,
+        half_u: float,
+        half_v: float,
+        numbers: Reals,
+        excluded: int,
+        place: NDArray[np.int32],
+        sums: Reals,
+    ) -> int:
+        """Sources in reach and running sums of their weights; how many, or a negative number for a bad weight."""
+        n, total = 0, 0.0
+        i = np.searchsorted(sources.u, u - half_u, side="right")
+        while i < len(sources.u) and u - sources.u[i] > -half_u:
+            du, dv = u - sources.u[i], v - sources.v[i]
+            if abs(du) < half_u and abs(dv) < half_v and sources.node[i] != excluded:
+                weight = weighting(du, dv, numbers)
+                if not (weight >= 0.0 and weight < np.inf):
+                    return _NEGATIVE
+                total += weight
+                place[n], sums[n] = i, total
+                n += 1
+            i += 1
+        return n if total > 0.0 else 0
+
+    @jit
+    def chosen_sources(
+        synapses: _Synapses,
+        targets: _Targets,
+        sources: _Candidates,
+        reach: Reals,
+        numbers: Reals,
+        key: NDArray[np.uint64],
+        manner: _Manner,
+        node: NDArray[np.int32],
+        distance: NDArray[np.float32],
+        begin: int,
+        end: int,
+    ) -> tuple[int, int]:
+        """Choose sources for the synapses of cells; the first synapse that none can have, and its cell."""
+        n_layers, n_sources = len(reach), len(sources.u)
+        place, sums = np.empty(n_sources, np.int32), np.empty(n_sources)
+        guide = np.empty(n_sources, np.int32)
+        most = 0
+        for k in range(begin, end):
+            most = max(most, synapses.offsets[k + 1] - synapses.offsets[k])
+        rows, taken = np.empty(most, np.int32), np.empty(most + manner.contacts, np.int32)
+        scratch = Scratch(
+            np.empty(most + manner.contacts, np.uint32),
+            np.empty(most + manner.contacts, np.uint32),
+            np.empty(most + manner.contacts, np.int32),
+            np.empty(most + manner.contacts),
+            np.zeros(n_sources, np.int32),
+        )
+        starts = np.empty(n_layers + 1, np.int64)
+        missing_cell, missing_row = -1, -1
+        for k in range(begin, end):
+            first = synapses.offsets[k]
+            layer = synapses.layer[first : synapses.offsets[k + 1]]
+            rows_by_layer(layer, starts, rows)
+            excluded = -1 if manner.autapses else targets.ids[k]
+            drawn, known, n_candidates = 0, -1, 0
+            for code in range(n_layers):
+                chosen = rows[starts[code] : starts[code + 1]]
+                if len(chosen) == 0:
+                    continue
+                if (
+                    known < 0
+                    or (reach[code] != reach[known]).any()
+                    or (numbers[code] != numbers[known]).any()
+                ):
+                    n_candidates = candidates(
+                        sources,
+                        targets.u[k],
+                        targets.v[k],
+                        reach[code, 0],
+                        reach[code, 1],
+                        numbers[code],
+                        excluded,
+                        place,
+                        sums,
+                    )
+                    guide_of(sums[: max(n_candidates, 0)], guide)
+                    known = code
+                if n_candidates < 0:
+                    return k, _NEGATIVE
+                if n_candidates == 0:
+                    for row in chosen:
+                        node[first + row], distance[first + row] = -1, np.nan
+                    if missing_row < 0:
+                        missing_cell, missing_row = k, first + chosen[0]
+                    continue
+                if manner.arrangement != PLAIN:
+                    cable_order(synapses.soma_distance[first:], chosen, scratch)
+                drawn = arranged(
+                    sums[:n_candidates],
+                    guide,
+                    key,
+                    targets.ids[k],
+                    drawn,
+                    manner.contacts,
+                    manner.arrangement,
+                    manner.spread,
+                    len(chosen),
+                    taken,
+                    scratch,
+                )
+                for i in range(len(chosen)):
+                    source = place[taken[i]]
+                    row = first + chosen[i]
+                    node[row] = sources.node[source]
+                    distance[row] = abs(targets.u[k] - sources.u[source]) + abs(
+                        targets.v[k] - sources.v[source]
+                    )
+        return missing_cell, missing_row
+
+    return chosen_sources

@@ -1,11 +1,16 @@
 """Places of synapses on the trees of cells."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .segments import CellTree, SegmentTable
+from ..draws import exponential, key_word, normal, stream, uniforms
+from ..jit import jit, over_rows
+from .arguments import cell_ids
+from .segments import CellTree, SegmentDensities, SegmentTable, checked_tree, point_paths, soma_paths
 
 Reals = NDArray[np.float64]
 
@@ -46,7 +51,7 @@ class SynapseTable(NamedTuple):
 def placed_synapses(
     tree: CellTree,
     segments: SegmentTable,
-    densities: list[tuple[int, int, Reals]],
+    densities: Sequence[SegmentDensities],
     cells: ArrayLike,
     *,
     seed: int,
@@ -68,11 +73,11 @@ def placed_synapses(
         Key of the random numbers.
     method
         ``"poisson"``: a Poisson process of each segment's density. ``"uniform"``: in each segment
-        ``floor(density * length)`` synapses at equal distances. ``"poisson_miv"``: MiV-Simulator's process, which
+        ``floor(density * length)`` synapses, in the middles of as many equal parts. ``"poisson_miv"``: MiV-Simulator's process, which
         differs from a Poisson process in two ways: the first gap of a section is drawn again until it ends within
         the first segment, so that this is never empty; and at each later segment one gap is skipped.
     soma_distance
-        ``"path"``: along the tree, from the 0 end of the root. ``"radial"``: as the crow flies from the origin of
+        ``"path"``: along the tree, from the middle of the root. ``"radial"``: as the crow flies from the origin of
         the tree's coordinates, which is MiV's ``syn_cdists``.
 
     Returns
@@ -83,6 +88,290 @@ def placed_synapses(
     Raises
     ------
     ValueError
-        Arrays do not belong together, or a density is too low for ``"poisson_miv"``.
+        Arrays do not belong together, a cell's number is not in ``[0, 2**32)``, or an argument is none of those listed.
     """
-    raise NotImplementedError
+    if method not in _METHODS:
+        raise ValueError(f"method is {method!r}; expected one of {', '.join(map(repr, _METHODS))}")
+    if soma_distance not in ("path", "radial"):
+        raise ValueError(f"soma_distance is {soma_distance!r}; expected 'path' or 'radial'")
+    tree = checked_tree(tree)
+    ids = cell_ids(cells)
+    values = _checked_densities(segments, densities)
+    starts = soma_paths(tree) if soma_distance == "path" else np.empty(0)
+    shape = _Shape(tree.offsets, tree.points, point_paths(tree), starts)
+    pieces = _Pieces(segments.section, segments.begin, segments.end)
+    keys = np.array(
+        [key_word(seed, "seed"), stream("densities", population), stream("synapses", population)], np.uint64
+    )
+    kernel = partial(
+        _slice, ids, pieces, shape, values, keys, _METHODS.index(method), _expected(pieces, values)
+    )
+    parts = over_rows(kernel, len(ids))
+    group, segment, position, away, counts = (np.concatenate([part[k] for part in parts]) for k in range(5))
+    synapse_type = np.array([each.synapse_type for each in densities], np.int8)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return SynapseTable(
+        offsets=offsets,
+        synapse_id=_within(offsets),
+        section_id=segments.section[segment],
+        section_pos=position,
+        layer=segments.layer[segment],
+        type=synapse_type[group],
+        section_type=segments.type.astype(np.int8)[segment],
+        soma_distance=away,
+    )
+
+
+_METHODS = ("poisson", "poisson_miv", "uniform")
+
+
+class _Shape(NamedTuple):
+    """A tree: points and paths of each section, and its distance from the soma, if that is along the tree."""
+
+    offsets: NDArray[np.int64]
+    points: Reals
+    paths: Reals
+    starts: Reals
+
+
+class _Pieces(NamedTuple):
+    section: NDArray[np.int32]
+    begin: Reals
+    end: Reals
+
+
+def _checked_densities(segments: SegmentTable, densities: Sequence[SegmentDensities]) -> Reals:
+    n = len(segments.section)
+    for each in densities:
+        if each.values.shape != (n, 2):
+            raise ValueError(f"densities have shape {each.values.shape}, segments are {n}; expected ({n}, 2)")
+        bad = np.flatnonzero(
+            ~np.isnan(each.values[:, 0]) & ~((each.values >= 0) & (each.values < np.inf)).all(axis=1)
+        )
+        if bad.size:
+            raise ValueError(
+                f"the density of segment {bad[0]} is {each.values[bad[0]].tolist()}; expected mean and sd"
+            )
+    return np.array([each.values for each in densities], np.float64).reshape(-1, n, 2)
+
+
+def _expected(pieces: _Pieces, values: Reals) -> float:
+    """More synapses than a cell has on average."""
+    per_segment = np.nan_to_num(values.sum(axis=2)) * (pieces.end - pieces.begin) + 1
+    return float((per_segment * ~np.isnan(values[:, :, 0])).sum())
+
+
+def _within(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    """0, 1, … within each range."""
+    place = np.arange(offsets[-1], dtype=np.int32)
+    place -= np.repeat(offsets[:-1].astype(np.int32), np.diff(offsets))
+    return place
+
+
+def _slice(
+    cells: NDArray[np.int64],
+    pieces: _Pieces,
+    shape: _Shape,
+    values: Reals,
+    keys: NDArray[np.uint64],
+    method: int,
+    expected: float,
+    begin: int,
+    end: int,
+) -> tuple[NDArray[np.int16], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    size = int((end - begin) * expected + 10 * np.sqrt((end - begin) * expected)) + 16
+    while True:
+        group, segment = np.empty(size, np.int16), np.empty(size, np.int32)
+        position, away = np.empty(size, np.float32), np.empty(size, np.float32)
+        counts = np.empty(end - begin, np.int64)
+        n = _place(
+            cells[begin:end], pieces, shape, values, keys, method, group, segment, position, away, counts
+        )
+        if n <= size:
+            return group[:n], segment[:n], position[:n], away[:n], counts
+        size = n
+
+
+@jit
+def _place(
+    cells: NDArray[np.int64],
+    pieces: _Pieces,
+    shape: _Shape,
+    values: Reals,
+    keys: NDArray[np.uint64],
+    method: int,
+    group: NDArray[np.int16],
+    segment: NDArray[np.int32],
+    position: NDArray[np.float32],
+    away: NDArray[np.float32],
+    counts: NDArray[np.int64],
+) -> int:
+    """Place the synapses of cells; more than fit are counted and not stored."""
+    n_segments = len(pieces.section)
+    density, n = np.empty(n_segments), 0
+    for k in range(len(cells)):
+        first, drawn, used = n, 0, 0
+        for g in range(len(values)):
+            drawn = _draw_densities(values[g], keys, cells[k], drawn, density)
+            if method == 0:
+                n, used = _poisson(pieces, density, keys, cells[k], used, g, n, group, segment, position)
+            elif method == 1:
+                n, used = _poisson_miv(pieces, density, keys, cells[k], used, g, n, group, segment, position)
+            else:
+                n = _evenly(pieces, density, g, n, group, segment, position)
+        counts[k] = n - first
+    _locate(pieces, shape, segment, position, away, min(n, len(segment)))
+    return n
+
+
+@jit
+def _draw_densities(values: Reals, keys: NDArray[np.uint64], cell: int, drawn: int, density: Reals) -> int:
+    """Draw each segment's density, again until it is positive; 0 where there is none."""
+    for i in range(len(values)):
+        mean, sd = values[i, 0], values[i, 1]
+        density[i] = max(0.0, mean)  # NaN is none
+        if sd > 0.0:
+            density[i] = 0.0
+            while density[i] <= 0.0:
+                first, second = uniforms(keys[0], np.uint64(0), keys[1], cell, drawn)
+                density[i] = mean + sd * normal(first, second)
+                drawn += 1
+    return drawn
+
+
+@jit
+def _poisson(
+    pieces: _Pieces,
+    density: Reals,
+    keys: NDArray[np.uint64],
+    cell: int,
+    used: int,
+    g: int,
+    n: int,
+    group: NDArray[np.int16],
+    segment: NDArray[np.int32],
+    position: NDArray[np.float32],
+) -> tuple[int, int]:
+    """A process of rate 1 along the integral of the density over all segments."""
+    first, second = uniforms(keys[0], np.uint64(0), keys[2], cell, used)
+    used += 1
+    left, spare = exponential(first), exponential(second)
+    for i in range(len(density)):
+        rate, at = density[i], pieces.begin[i]
+        if rate <= 0.0:
+            continue
+        mass = (pieces.end[i] - at) * rate
+        done = 0.0
+        while left < mass - done:
+            done += left
+            if n < len(group):
+                group[n], segment[n], position[n] = g, i, at + done / rate
+            n += 1
+            if spare >= 0.0:
+                left, spare = spare, -1.0
+            else:
+                first, second = uniforms(keys[0], np.uint64(0), keys[2], cell, used)
+                used += 1
+                left, spare = exponential(first), exponential(second)
+        left -= mass - done
+    return n, used
+
+
+@jit
+def _poisson_miv(
+    pieces: _Pieces,
+    density: Reals,
+    keys: NDArray[np.uint64],
+    cell: int,
+    used: int,
+    g: int,
+    n: int,
+    group: NDArray[np.int16],
+    segment: NDArray[np.int32],
+    position: NDArray[np.float32],
+) -> tuple[int, int]:
+    """Gaps as MiV-Simulator draws them, see `placed_synapses`."""
+    at = 0.0
+    for i in range(len(density)):
+        begin, end, rate = pieces.begin[i], pieces.end[i], density[i]
+        if begin == 0.0:
+            at = 0.0
+        if rate <= 0.0:
+            at = end
+            continue
+        first, second = uniforms(keys[0], np.uint64(0), keys[2], cell, used)
+        used += 1
+        if at > 0.0:
+            at += exponential(first) / rate
+        else:
+            # An exponential number that is known to be below the segment's length: no draws are thrown away.
+            at = -np.log1p(first * np.expm1(-rate * end)) / rate
+            at = min(at, np.nextafter(end, 0.0))
+        while at < end:
+            if at >= begin:
+                if n < len(group):
+                    group[n], segment[n], position[n] = g, i, at
+                n += 1
+            if second >= 0.0:
+                at, second = at + exponential(second) / rate, -1.0
+            else:
+                first, second = uniforms(keys[0], np.uint64(0), keys[2], cell, used)
+                used += 1
+                at += exponential(first) / rate
+    return n, used
+
+
+@jit
+def _evenly(
+    pieces: _Pieces,
+    density: Reals,
+    g: int,
+    n: int,
+    group: NDArray[np.int16],
+    segment: NDArray[np.int32],
+    position: NDArray[np.float32],
+) -> int:
+    for i in range(len(density)):
+        length = pieces.end[i] - pieces.begin[i]
+        count = int(density[i] * length)
+        for k in range(count):
+            if n < len(group):
+                group[n], segment[n], position[n] = g, i, pieces.begin[i] + (k + 0.5) / count * length
+            n += 1
+    return n
+
+
+@jit
+def _locate(
+    pieces: _Pieces,
+    shape: _Shape,
+    segment: NDArray[np.int32],
+    position: NDArray[np.float32],
+    away: NDArray[np.float32],
+    n: int,
+) -> None:
+    """Make paths along sections relative to their length, and find how far from the soma they are."""
+    section, point, last, length = -1, 0, 0, 0.0
+    for k in range(n):
+        at = float(position[k])
+        now = pieces.section[segment[k]]
+        if now != section or at < shape.paths[point - 1]:
+            section, point, last = now, shape.offsets[now] + 1, shape.offsets[now + 1] - 1
+            length = shape.paths[last]
+        if len(shape.starts):
+            away[k] = abs(shape.starts[section] + at)
+        else:
+            while point < last and shape.paths[point] < at:
+                point += 1
+            step = shape.paths[point] - shape.paths[point - 1]
+            part = (at - shape.paths[point - 1]) / step if step > 0.0 else 0.0
+            square = 0.0
+            for axis in range(3):
+                x = shape.points[point - 1, axis]
+                x += part * (shape.points[point, axis] - x)
+                square += x * x
+            away[k] = np.sqrt(square)
+        position[k] = min(np.float32(at / length), _LAST)
+
+
+_LAST = np.float32(1.0) - np.finfo(np.float32).epsneg

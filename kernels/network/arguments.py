@@ -1,0 +1,92 @@
+"""What the kernels of networks ask of their arguments, and the error of a synapse without a source."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..checks import whole_numbers
+
+Integers = NDArray[np.int64]
+Reals = NDArray[np.float64]
+
+
+class SourcelessError(ValueError):
+    """A synapse that no source can have.
+
+    Attributes
+    ----------
+    cell
+        Position of the target cell among those given.
+    row
+        Row of the synapse.
+    """
+
+    def __init__(self, message: str, cell: int, row: int) -> None:
+        super().__init__(message)
+        self.cell, self.row = cell, row
+
+
+def cell_ids(cells: ArrayLike) -> Integers:
+    """Numbers of cells as parts of a key.
+
+    Raises
+    ------
+    ValueError
+        Not whole numbers in ``[0, 2**32)``.
+    """
+    ids = whole_numbers("cells", cells).astype(np.int64)
+    bad = np.flatnonzero((ids < 0) | (ids >= 2**32))
+    if bad.size:
+        raise ValueError(f"cells[{bad[0]}] is {ids[bad[0]]}; expected a number from 0 to 2**32 - 1")
+    return ids
+
+
+def coordinates(name: str, pair: tuple[ArrayLike, ArrayLike], n: int | None = None) -> tuple[Reals, Reals]:
+    """Finite u and v of cells, of one length, *n* if it is given.
+
+    Raises
+    ------
+    ValueError
+        Otherwise; the message names the cell.
+    """
+    u, v = (np.ascontiguousarray(each, np.float64) for each in pair)
+    expected = (len(u) if u.ndim and n is None else n,)
+    for axis, values in (("u", u), ("v", v)):
+        if values.shape != expected:
+            raise ValueError(f"{name} {axis} has shape {values.shape}; expected {expected}")
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise ValueError(f"{name} {axis}[{bad[0]}] is {values[bad[0]]}; expected a finite distance in um")
+    return u, v
+
+
+def in_space(name: str, points: ArrayLike) -> Reals:
+    """Finite points, float64[n, 3].
+
+    Raises
+    ------
+    ValueError
+        Otherwise; the message names the point.
+    """
+    rows = np.ascontiguousarray(points, np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 3:
+        raise ValueError(f"{name} has shape {rows.shape}; expected (n, 3)")
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if bad.size:
+        raise ValueError(f"{name}[{bad[0]}] is {rows[bad[0]].tolist()}; expected finite coordinates")
+    return rows
+
+
+def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
+    """Offsets of the rows of each cell, checked.
+
+    Raises
+    ------
+    ValueError
+        They are not one more than the cells, decrease, or do not run from 0 to the number of rows.
+    """
+    bounds = whole_numbers("offsets", offsets).astype(np.int64)
+    if len(bounds) != n_cells + 1:
+        raise ValueError(f"offsets has shape {bounds.shape}; expected ({n_cells + 1},) for {n_cells} cells")
+    if bounds[0] != 0 or bounds[-1] != n_rows or (np.diff(bounds) < 0).any():
+        raise ValueError(f"offsets run from {bounds[0]} to {bounds[-1]}; expected to rise from 0 to {n_rows}")
+    return bounds
