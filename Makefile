@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install docs demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
-	bench-lfp-scale bench-runs test-s3 clean
+	bench-lfp-scale bench-runs bench-start test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench-lfp-scale: $(VENV)/.bench ## how LFP signals grow with segments
 
 bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
 	$(BIN)/python benchmarks/bench_runs.py
+
+bench-start: $(VENV)/.bench ## how long a new process takes to its first answer
+	$(BIN)/python benchmarks/bench_start.py
 
 test-s3: install ## S3 tests on Ceph's radosgw: apt-get install ceph-mon ceph-mgr ceph-osd radosgw
 	NEUROLAKE_RADOSGW=1 $(BIN)/pytest tests/test_radosgw.py

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..lake.nodes.entry import SHARD_SIZE
 from ..lake.nodes.grid import Grid
@@ -106,7 +105,7 @@ class _Batch:
         if node.kind == "array":
             shard = entries if isinstance(entries, Shard) else Shard.of(entries)
             self._chunks.append(chunk_columns(piece.node, node.meta, shard))
-            self._extents.append({**extent, "bytes": pc.sum(shard.columns["size"]).as_py()})
+            self._extents.append({**extent, "bytes": int(shard.columns["size"].to_numpy().sum())})
             return
         size = sum(entry.size for entry in entries.values())
         rows = sum(entry.stats.get("rows", 0) for entry in entries.values())

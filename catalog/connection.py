@@ -11,13 +11,16 @@ import uuid
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-from fsspec import AbstractFileSystem
 
 from ..lake.errors import InputError
 from .httpfs import Httpfs
 from .schema import literal
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 MEMORY = "NEUROLAKE_MEMORY"
 _SIZE = re.compile(r"[0-9]+(\.[0-9]+)? ?[kKMGT]i?B")
@@ -28,7 +31,7 @@ _open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 def locked_connection(
     folders: Sequence[str],
     files: Sequence[str],
-    filesystem: AbstractFileSystem | None = None,
+    filesystem: "AbstractFileSystem | None" = None,
     httpfs: Httpfs | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database whose queries read below *folders*, *files* and *filesystem*, and nothing else.

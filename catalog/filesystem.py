@@ -220,11 +220,6 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         self._blocks = Blocks(objects.storage, memory=MEMORY, size=BLOCK)
         self._files: dict[str, RemoteFile] = {}
 
-    @classmethod
-    def of(cls, objects: ObjectStore) -> "RemoteFiles | None":
-        """The remote files of a lake; None where it is local."""
-        return None if objects.storage.local_path("objects") is not None else cls(objects)
-
     def paths(self, table: Table) -> list[str]:
         """What DuckDB is to read for each file of a table: a verified copy, or a URL of this file system."""
         whole = [entry for entry in table.files if self._is_copied_first(entry)]

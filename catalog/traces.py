@@ -13,17 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..lake import Array
-from ..lake.data.zarrstore import ZarrStore
 from ..lake.errors import QueryError
 from .vocabulary.trials import VOLTAGE
+
+# Zarr takes longer to import than most questions; those to tables do without it.
+if TYPE_CHECKING:
+    from ..lake.data.arrays import Array
+    from ..lake.data.zarrstore import ZarrStore
 
 FOLDER = VOLTAGE.folder
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
@@ -57,7 +60,7 @@ _MACRO = """create macro trace(site, trials := null, t0 := null, t1 := null) as 
 class Recording:
     """A two-dimensional array with labels: trials along the first axis, times along the second."""
 
-    array: Array
+    array: "Array"
     trials: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
 
@@ -86,7 +89,7 @@ class Traces:
         The snapshot's arrays.
     """
 
-    def __init__(self, store: ZarrStore) -> None:
+    def __init__(self, store: "ZarrStore") -> None:
         self._store = store
         self._tree = store.tree
         self._mistake = threading.local()
@@ -233,6 +236,8 @@ class Traces:
         return sorted({*names, *(name.removeprefix(FOLDER).split("@")[0] for name in names)})
 
     def _recording(self, name: str) -> Recording:
+        from ..lake.data.arrays import Array
+
         array = Array.of(self._store, name)
         trial, time = self._tree[name].meta["dimension_names"]
         times = np.asarray(Array.of(self._store, f"{name}.{time}")[:], np.float64)

@@ -5,16 +5,17 @@ import re
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ..lake import Snapshot, Table
 from ..lake.errors import CorruptObjectError, QueryError
+from ..lake.objects.store import ObjectStore
 from .build import SCHEMA, fill
 from .cache import CatalogCache
 from .connection import locked_connection
-from .filesystem import RemoteFiles
 from .nearest import with_nearest
 from .schema import (
     CONTENT,
@@ -31,6 +32,9 @@ from .schema import (
 from .tables import commits, refs
 from .traces import Traces
 from .vocabulary.trials import TRIALS
+
+if TYPE_CHECKING:
+    from .filesystem import RemoteFiles
 
 # The descriptions of a snapshot of so many entries are kept in a file; those of fewer are made at once.
 KEPT_FROM = 5_000
@@ -76,8 +80,7 @@ class Catalog:
         taken = {name.lower() for name in self._tables}
         self._described = [name for name in CONTENT if name not in taken]
         self._logged = [name for name in LOG if name not in taken]
-        self._traces = Traces(snapshot.store)
-        self._files = RemoteFiles.of(snapshot.objects)
+        self._files = _remote_files(snapshot.objects)
         self._unverified = set(self._tables)
         self._unmade = {*self._tables, *self._described, *self._logged}
         self._unfilled = self._untraced = True
@@ -92,6 +95,11 @@ class Catalog:
         files = [*file, *(f"{path}.wal" for path in file)]
         httpfs = None if self._files is None else self._files.httpfs
         self._connection = locked_connection([f"{snapshot.objects.folder}/"], files, self._files, httpfs)
+
+    @cached_property
+    def _traces(self) -> Traces:
+        """The labelled arrays. Questions that name none do without Zarr, which takes longer to import than they do."""
+        return Traces(self._snapshot.store)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """The relation that one SELECT statement describes; nothing is read before it is asked for.
@@ -114,7 +122,8 @@ class Catalog:
             relation = cursor.sql(sql, params=dict(parameters)) if parameters else cursor.sql(sql)
         assert relation is not None, "a SELECT has a result"
         # The rows of trace() come from it when they are asked for, and that may be after this catalog went.
-        weakref.finalize(relation, _let_go, self._traces, cursor).atexit = False
+        traces = None if self._untraced else self._traces
+        weakref.finalize(relation, _let_go, traces, cursor).atexit = False
         return relation
 
     def interrupt(self) -> None:
@@ -251,7 +260,17 @@ class Catalog:
         self._uncommented = False
 
 
-def _let_go(traces: Traces, cursor: duckdb.DuckDBPyConnection) -> None:
+def _remote_files(objects: ObjectStore) -> "RemoteFiles | None":
+    """The remote files of a lake; None where it is local."""
+    if objects.storage.local_path("objects") is not None:
+        return None
+    # Local lakes do without fsspec, which takes a while to import.
+    from .filesystem import RemoteFiles
+
+    return RemoteFiles(objects)
+
+
+def _let_go(traces: Traces | None, cursor: duckdb.DuckDBPyConnection) -> None:
     """What holds these holds them until here."""
 
 

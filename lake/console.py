@@ -242,9 +242,16 @@ class Commands(TyperGroup):
         super().__init__(*arguments, **named)
         self.params += _shared_options()
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options of all commands together."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            _take_as_it_is(parameter)
+        return parameters
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, with the options that all commands share."""
-        return _with_shared_options(super().get_command(ctx, cmd_name))
+        return _prepared(super().get_command(ctx, cmd_name), ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under the heads of their groups."""
@@ -289,15 +296,36 @@ def leave_now(error: BaseException | None) -> NoReturn:
     os._exit(code)
 
 
-def _with_shared_options(command: Any) -> Any:
+def _prepared(command: Any, ctx: Any) -> Any:
+    """Return a command with the options that all commands share, or a group whose commands have them."""
     if command is None or any(parameter.name == "quiet" for parameter in command.params):
         return command
-    if hasattr(command, "commands"):
-        for inner in command.commands.values():
-            _with_shared_options(inner)
-    else:
+    for inner in getattr(command, "commands", {}).values():
+        _prepared(inner, ctx)
+    if not hasattr(command, "commands"):
         command.params += _shared_options()
+    for parameter in command.get_params(ctx):
+        _take_as_it_is(parameter)
     return command
+
+
+def _take_as_it_is(parameter: Any) -> None:
+    """Let a parameter take text that is to be text, and what was not given, without a conversion.
+
+    Typer converts these too, by pydantic, whose import takes longer than most answers.
+    """
+    if "process_value" in vars(parameter):
+        return
+    wanted = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    convert = parameter.process_value
+
+    def process_value(context: typer.Context, value: Any) -> Any:
+        absent = value is None and not (parameter.required or parameter.multiple or parameter.nargs != 1)
+        if not absent and type(value) is not wanted:
+            return convert(context, value)
+        return value if parameter.callback is None else parameter.callback(context, parameter, value)
+
+    parameter.process_value = process_value
 
 
 @contextmanager

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from . import versions
 from .data.parquet import ROW_GROUP
 from .digest import HASH_NAME, canonical_json
 from .errors import CorruptObjectError, InputError, NotFoundError
@@ -15,22 +14,25 @@ from .history.ancestry import ancestors
 from .history.diff import Changes, diff
 from .history.log import MAIN, Commit, Commits, Log, Reference, new_uuid
 from .history.refs import Refs
-from .history.trees import History
-from .nodes.node import tree_digest, tree_json
+from .history.trees import History, store_tree
+from .nodes.node import tree_digest
 from .nodes.shown import About, Shown
+from .objects.condemned import GRACE
 from .objects.identity import FORMAT_VERSION, MARKER, check_identity, identity_at
 from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
 from .snapshot import Snapshot
 from .storage.base import Storage
 from .storage.locations import new_storage_at, storage_at
-from .transaction import Transaction
-from .upkeep.compaction import Compaction, compact
-from .upkeep.expiry import Expiry, expire
-from .upkeep.garbage import GRACE, Garbage, collect
-from .upkeep.status import Status, status
-from .upkeep.transfer import copy_everything, push, send
-from .upkeep.verification import Findings, Progress, verify
+
+# Most of those who open a lake read it: what writes and looks after it is imported when it is asked for.
+if TYPE_CHECKING:
+    from .transaction import Transaction
+    from .upkeep.compaction import Compaction
+    from .upkeep.expiry import Expiry
+    from .upkeep.garbage import Garbage
+    from .upkeep.status import Status
+    from .upkeep.verification import Findings, Progress
 
 
 class Lake(Shown, Mapping[str, Any]):
@@ -121,8 +123,10 @@ class Lake(Shown, Mapping[str, Any]):
         line = f"<Lake {self.storage.url}: {len(tree)} nodes at commit {tip.id[:8]}>"
         return About(line, self.status().facts, ("node", "kind"), [(n, tree[n].kind) for n in tree])
 
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """Return where the lake stands: its branches and tags, what it holds, and what is condemned."""
+        from .upkeep.status import status
+
         return status(self._history)
 
     def __eq__(self, other: object) -> bool:
@@ -212,11 +216,13 @@ class Lake(Shown, Mapping[str, Any]):
         self,
         ref: str | datetime | None = None,
         *,
-        progress: Progress | None = None,
+        progress: "Progress | None" = None,
         threads: int | None = None,
         repair_from: "Lake | None" = None,
-    ) -> Findings:
+    ) -> "Findings":
         """Read again all that commits, or one of them, stand on; see `verification.verify`."""
+        from .upkeep.verification import verify
+
         other = None if repair_from is None else repair_from._history
         return verify(self._history, ref=ref, progress=progress, threads=threads, repair_from=other)
 
@@ -227,8 +233,10 @@ class Lake(Shown, Mapping[str, Any]):
         tables: Sequence[str] | None = None,
         target_rows: int = ROW_GROUP,
         author: str | None = None,
-    ) -> Compaction:
+    ) -> "Compaction":
         """Join small Parquet files, and move what lies in mostly dead or small packs; see `compaction.compact`."""
+        from .upkeep.compaction import compact
+
         return compact(
             self._history,
             branch=branch,
@@ -237,12 +245,16 @@ class Lake(Shown, Mapping[str, Any]):
             author=author or default_author(),
         )
 
-    def expire(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> Expiry:
+    def expire(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> "Expiry":
         """Drop history that is older than a time, or than so long ago; see `expiry.expire`."""
+        from .upkeep.expiry import expire
+
         return expire(self._history, older_than, dry_run=dry_run)
 
-    def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> Garbage:
+    def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> "Garbage":
         """Delete, in two phases, what no commit stands on any more; see `garbage.collect`."""
+        from .upkeep.garbage import collect
+
         return collect(self._history, grace=grace, dry_run=dry_run, author=default_author())
 
     def merge(
@@ -266,6 +278,8 @@ class Lake(Shown, Mapping[str, Any]):
         ConflictError
             Both changed the same nodes in ways that do not commute; names them.
         """
+        from . import versions
+
         message = message or f"Merge {source} into {into}"
         theirs = self._history.resolve(source)
         return versions.merge(self._history, theirs, into, message, author or default_author())
@@ -282,6 +296,8 @@ class Lake(Shown, Mapping[str, Any]):
         ConflictError
             Later commits changed the same nodes.
         """
+        from . import versions
+
         record = self._history.resolve(commit)
         message = f"Revert {record.id[:12]}: {record.message}"
         begin = partial(self.transaction, message, branch=branch, author=author, attempts=1)
@@ -299,6 +315,8 @@ class Lake(Shown, Mapping[str, Any]):
         ConflictError
             The branch changed the same nodes.
         """
+        from . import versions
+
         record = self._history.resolve(commit)
         notes, author = {versions.PICKED: versions.origin(record)}, author or record.author
         begin = partial(
@@ -306,7 +324,7 @@ class Lake(Shown, Mapping[str, Any]):
         )
         return versions.cherry_pick(self._history, record, begin)
 
-    def copy_to(self, path: str | Path, *, progress: Progress | None = None) -> Self:
+    def copy_to(self, path: str | Path, *, progress: "Progress | None" = None) -> Self:
         """Make a new lake with all commits, branches and tags of this one.
 
         Run again after it was interrupted, it sends the rest.
@@ -325,13 +343,15 @@ class Lake(Shown, Mapping[str, Any]):
         CorruptObjectError
             An object of this lake is damaged.
         """
+        from .upkeep.transfer import copy_everything
+
         storage = new_storage_at(path)
         copy_everything(self._history, History(ObjectStore(storage), Log(storage)), progress)
         _mark(storage)
         return type(self)(storage)
 
     def push(
-        self, other: "Lake", branch: str = MAIN, *, to: str | None = None, progress: Progress | None = None
+        self, other: "Lake", branch: str = MAIN, *, to: str | None = None, progress: "Progress | None" = None
     ) -> int:
         """Send the commits of a branch to another lake and let its branch go forward to them.
 
@@ -349,12 +369,19 @@ class Lake(Shown, Mapping[str, Any]):
         ConflictError
             The other branch has commits that are not here: pull, then push.
         """
+        from .upkeep.transfer import push
+
         there = branch if to is None else to
         author = default_author()
         return push(self._history, other._history, branch, there, author=author, progress=progress)[1]
 
     def pull(
-        self, other: "Lake", branch: str = MAIN, *, into: str | None = None, progress: Progress | None = None
+        self,
+        other: "Lake",
+        branch: str = MAIN,
+        *,
+        into: str | None = None,
+        progress: "Progress | None" = None,
     ) -> Commit | None:
         """Fetch the commits of another lake's branch and merge them.
 
@@ -372,6 +399,8 @@ class Lake(Shown, Mapping[str, Any]):
         ConflictError
             Both lakes changed the same nodes in ways that do not commute.
         """
+        from .upkeep.transfer import send
+
         here, author = branch if into is None else into, default_author()
         tip = other._history.log.tip(branch)
         send(other._history, self._history, tip, author=author, progress=progress)
@@ -391,7 +420,7 @@ class Lake(Shown, Mapping[str, Any]):
         author: str | None = None,
         notes: Mapping[str, Any] | None = None,
         attempts: int = 100,
-    ) -> Transaction:
+    ) -> "Transaction":
         """Begin a transaction; use it in a ``with`` statement.
 
         Parameters
@@ -407,6 +436,8 @@ class Lake(Shown, Mapping[str, Any]):
         attempts
             How often to try when other writers commit first.
         """
+        from .transaction import Transaction
+
         return Transaction(
             self._history,
             branch,
@@ -432,8 +463,7 @@ def _mark(storage: Storage) -> None:
 
 
 def _write_first_commit(storage: Storage) -> None:
-    data = canonical_json(tree_json({}))
-    digest, place = ObjectWriter(storage).add_alone(data, ".tree")
+    tree = store_tree({}, ObjectWriter(storage))
     storage.flush()
     fields = {
         "uuid": new_uuid(),
@@ -444,7 +474,7 @@ def _write_first_commit(storage: Storage) -> None:
         "provenance": provenance({}),
         "snapshot": tree_digest({}),
         "depth": 0,
-        "tree": {"object": digest, "size": len(data), **place.to_json()},
+        "tree": tree,
         "changes": {},
     }
     Log(storage).append(MAIN, 0, fields)

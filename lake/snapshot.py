@@ -2,11 +2,9 @@
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .data.arrays import Array
 from .data.tables import Table
-from .data.zarrstore import ZarrStore
 from .errors import CorruptObjectError, NotFoundError
 from .history.ancestry import ancestors
 from .history.log import Commit, Commits, Log
@@ -14,6 +12,11 @@ from .history.trees import History
 from .nodes.node import Kind, Node, Tree
 from .nodes.shown import About, Shown
 from .objects.store import ObjectStore
+
+# Zarr takes longer to import than most questions; those to tables and files do without it.
+if TYPE_CHECKING:
+    from .data.arrays import Array
+    from .data.zarrstore import ZarrStore
 
 Opened = TypeVar("Opened")
 
@@ -59,7 +62,6 @@ class Snapshot(Shown, Mapping[str, Any]):
         Which commit of which lake.
     """
 
-    array_type: type[Array] = Array
     table_type: type[Table] = Table
 
     def __init__(self, history: History, record: Commit) -> None:
@@ -115,7 +117,7 @@ class Snapshot(Shown, Mapping[str, Any]):
         return self._history.log
 
     @property
-    def arrays(self) -> Nodes[Array]:
+    def arrays(self) -> "Nodes[Array]":
         """Arrays by name."""
         return Nodes(self.tree, "array", self._array)
 
@@ -130,16 +132,20 @@ class Snapshot(Shown, Mapping[str, Any]):
         return Nodes(self.tree, "file", self._file)
 
     @property
-    def store(self) -> ZarrStore:
+    def store(self) -> "ZarrStore":
         """The snapshot as a read-only Zarr store, for zarr, xarray and dask."""
+        from .data.zarrstore import ZarrStore
+
         return ZarrStore.of(self._history, self.commit)
 
     def history(self) -> Commits:
         """This commit and those before it, newest first."""
         return Commits(ancestors(self._history.log, self.commit))
 
-    def _array(self, name: str) -> Array:
-        return self.array_type.of(self.store, name)
+    def _array(self, name: str) -> "Array":
+        from .data.arrays import Array
+
+        return Array.of(self.store, name)
 
     def _table(self, name: str) -> Table:
         return self.table_type(name, self.tree[name], self.objects)

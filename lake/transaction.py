@@ -6,37 +6,40 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .data import tables
-from .data.arrays import Array, append_rows, create_array
-from .data.codecs import BLOSC_LZ4
 from .data.parquet import write_files
 from .data.rewriting import renamed, without_rows
-from .data.types import as_array, as_arrow
+from .data.types import BLOSC_LZ4, as_array, as_arrow
 from .data.types import plain as plain_table
-from .data.zarrstore import ZarrStore
 from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
 from .errors import ConflictError, InputError, NotFoundError
 from .history.log import FOLD_AFTER, Commit, Reference, new_uuid
 from .history.merge import merged
-from .history.trees import History
+from .history.trees import History, store_tree
 from .names import checked_name
 from .nodes.entries import OVERLAY_SIZE
 from .nodes.entry import Entry
 from .nodes.fields import fields_of, merged_fields
 from .nodes.naming import check_names
-from .nodes.node import Node, Tree, tree_digest, tree_json
+from .nodes.node import Node, Tree, tree_digest
 from .nodes.placement import rescued
 from .nodes.shown import About, Shown
 from .objects.store import ObjectWriter
 from .provenance import provenance
 from .threads import pause
+
+# Zarr takes longer to import than most transactions; those of tables and files do without it.
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+    from .data.arrays import Array
+    from .data.zarrstore import ZarrStore
 
 INLINE_CHANGES = 64 * 1024
 
@@ -114,8 +117,10 @@ class Transaction(Shown):
         return self._tip
 
     @property
-    def store(self) -> ZarrStore:
+    def store(self) -> "ZarrStore":
         """The tree as a Zarr store that writes into this transaction."""
+        from .data.zarrstore import ZarrStore
+
         return ZarrStore(self._history.objects, self.drafts, self.writer)
 
     def write_table(
@@ -181,7 +186,7 @@ class Transaction(Shown):
             fields = fields_of(table.schema)
             self.append_files(name, write_files(table, self.writer), fields)
 
-    def delete_rows(self, name: str, where: pc.Expression) -> int:
+    def delete_rows(self, name: str, where: "pc.Expression") -> int:
         """Delete the rows of a table that match; how many these were.
 
         Parameters
@@ -202,7 +207,7 @@ class Transaction(Shown):
             self.drafts.put(name, "table", self.drafts[name].meta, dict(enumerate(files)))
         return deleted
 
-    def replace_rows(self, name: str, table: pa.Table, where: pc.Expression) -> int:
+    def replace_rows(self, name: str, table: pa.Table, where: "pc.Expression") -> int:
         """Put rows, at the end of the table, in the place of those that match; how many these were.
 
         Raises
@@ -283,7 +288,7 @@ class Transaction(Shown):
         dimension_names: Sequence[str] | None = None,
         attributes: Mapping[str, Any] | None = None,
         codec: Mapping[str, Any] = BLOSC_LZ4,
-    ) -> Array:
+    ) -> "Array":
         """Make *name* a Zarr v3 array with these values, whatever it was before.
 
         Parameters
@@ -298,6 +303,8 @@ class Transaction(Shown):
         InputError
             The values are no array that Zarr can hold (`data.types`); says what to use instead.
         """
+        from .data.arrays import create_array
+
         data = as_array(values, name)
         array = create_array(
             self.store,
@@ -312,7 +319,7 @@ class Transaction(Shown):
         array.write_rows(data)
         return array
 
-    def append_array(self, name: str, values: npt.ArrayLike) -> Array:
+    def append_array(self, name: str, values: npt.ArrayLike) -> "Array":
         """Add *values* at the end of the first axis.
 
         Raises
@@ -324,11 +331,13 @@ class Transaction(Shown):
         """
         self.drafts.check_open()
         array = self.array(name)
-        append_rows(array, as_array(values, name))
+        array.append_rows(as_array(values, name))
         return array
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str) -> "Array":
         """An array of this transaction, to be read and written in place."""
+        from .data.arrays import Array
+
         return Array.of(self.store, name)
 
     def put_file(
@@ -464,7 +473,7 @@ class Transaction(Shown):
             or fields["depth"] >= FOLD_AFTER
             or len(canonical_json(fields["changes"])) > INLINE_CHANGES
         ):
-            fields |= {"depth": 0, "tree": self._stored(tree)}
+            fields |= {"depth": 0, "tree": store_tree(tree, self.writer)}
             fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
         # Everything the record names is on the disk before the record is.
         self._history.objects.storage.flush()
@@ -489,8 +498,3 @@ class Transaction(Shown):
         if len(node.entries.overlay) <= OVERLAY_SIZE:
             return node
         return Node(node.kind, node.meta, node.entries.folded(self.writer, self._history.keep_shard))
-
-    def _stored(self, tree: Mapping[str, Node]) -> dict[str, Any]:
-        data = canonical_json(tree_json(tree))
-        digest, place = self.writer.add_alone(data, ".tree")
-        return {"object": digest, "size": len(data), **place.to_json()}

@@ -10,17 +10,19 @@ import duckdb
 
 from ..catalog import Catalog
 from ..lake.core import Lake as StoredLake
-from ..lake.data.arrays import Array as StoredArray
 from ..lake.data.tables import Table as StoredTable
-from ..lake.data.zarrstore import ZarrStore
 from ..lake.errors import NotFoundError
 from ..lake.history.log import MAIN, Reference
 from ..lake.nodes.content import parts
 from ..lake.nodes.derived import Derived, derived
 from ..lake.snapshot import Snapshot as StoredSnapshot
 
+# Zarr takes longer to import than most questions; those to tables do without it.
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..lake.data.zarrstore import ZarrStore
+    from .arrays import Array
 
 
 class Table(StoredTable):
@@ -33,30 +35,12 @@ class Table(StoredTable):
         return dasked.frame(self, columns, where)
 
 
-class Array(StoredArray):
-    """A Zarr array of a snapshot."""
-
-    def dask(self, chunks: Any = None) -> Any:
-        """The array as a dask array; see `dasked.array`."""
-        # dask takes a while to import, and most questions do without it.
-        from .views import dasked
-
-        return dasked.array(self, chunks)
-
-    def xarray(self, chunks: Any = None) -> "xr.DataArray":
-        """The array with its coordinates, dimensions and units; see `labelled.data_array`."""
-        from .views import labelled
-
-        return labelled.data_array(self, chunks)
-
-
 class Snapshot(StoredSnapshot):
     """One commit, to be asked.
 
     As a mapping it holds tables, arrays and file contents by name.
     """
 
-    array_type = Array
     table_type = Table
 
     def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
@@ -119,6 +103,11 @@ class Snapshot(StoredSnapshot):
         """Derived results, each after those it was made of."""
         return derived(self.tree)
 
+    def _array(self, name: str) -> "Array":
+        from .arrays import Array
+
+        return Array.of(self.store, name)
+
     @cached_property
     def _catalog(self) -> Catalog:
         return Catalog(self)
@@ -149,12 +138,6 @@ class Selection(Snapshot):
             for part in parts(everything, name)
         }
         self.tree = {alias: everything[name] for alias, name in self._names.items()}
-        # Other processes know arrays by their names in the commit.
-        self._home = ZarrStore(
-            self.objects,
-            {name: everything[name] for name in self._names.values()},
-            origin=(self._history, self.commit),
-        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Selection) and super().__eq__(other) and self._names == other._names
@@ -163,11 +146,23 @@ class Selection(Snapshot):
         return hash((self.commit.id, *sorted(self._names.items())))
 
     @property
-    def store(self) -> ZarrStore:
+    def store(self) -> "ZarrStore":
         """The selection as a read-only Zarr store."""
+        from ..lake.data.zarrstore import ZarrStore
+
         return ZarrStore(self.objects, self.tree)
 
-    def _array(self, name: str) -> Array:
+    @cached_property
+    def _home(self) -> "ZarrStore":
+        """The nodes by their names in the commit, by which other processes know them."""
+        from ..lake.data.zarrstore import ZarrStore
+
+        nodes = {self._names[alias]: node for alias, node in self.tree.items()}
+        return ZarrStore(self.objects, nodes, origin=(self._history, self.commit))
+
+    def _array(self, name: str) -> "Array":
+        from .arrays import Array
+
         return Array.of(self._home, self._names[name])
 
 

@@ -10,7 +10,7 @@ import duckdb
 from ..lake.history.log import MAIN
 from ..lake.nodes.derived import Arguments
 from . import base
-from .base import Array, Table
+from .base import Table
 
 if TYPE_CHECKING:
     from .circuits.nouns import Circuits, Reports
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .models.nouns import Models
     from .trials.nouns import ActivationAnalyses, SpikeAnalyses, VoltageAnalyses
 
-__all__ = ["Array", "Lake", "Snapshot", "Table"]
+__all__ = ["Lake", "Snapshot", "Table"]
 
 _ANALYSES = {
     "batches": "activations.batches",

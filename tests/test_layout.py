@@ -64,6 +64,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "query": [
         ("finding", "plain", "prefetch", "waiting"),
         ("views",),
+        ("arrays",),
         ("base",),
         ("located", "noun"),
         ("derive",),

@@ -12,7 +12,8 @@ from ...catalog.vocabulary import reports as report_kinds
 from ...catalog.vocabulary.runs import REPORT as RUN_REPORT
 from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
-from ...lake.data.codecs import BLOSC_LZ4, Codec
+from ...lake.data.codecs import Codec
+from ...lake.data.types import BLOSC_LZ4
 from ...lake.nodes.entry import Entry
 from ...lake.objects.store import ObjectWriter
 from ...lake.storage.base import Storage

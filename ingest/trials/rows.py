@@ -13,8 +13,9 @@ from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.kinds import TableKind
 from ...kernels.trains.spikes import threshold_crossings
 from ...lake.data.arrays import encode_chunks
-from ...lake.data.codecs import BLOSC_LZ4, Codec
+from ...lake.data.codecs import Codec
 from ...lake.data.parquet import ROW_GROUP, ParquetBuffer
+from ...lake.data.types import BLOSC_LZ4
 from ...lake.digest import Digest, digest_of
 from ...lake.errors import IngestError
 from ...lake.nodes.entry import Entry

@@ -25,8 +25,8 @@ from ..nodes.node import Node
 from ..nodes.shown import About, Shown
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
-from .codecs import BLOSC_LZ4, Codec, chunk_statistics
-from .types import stored_dtype
+from .codecs import Codec, chunk_statistics
+from .types import BLOSC_LZ4, stored_dtype
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
@@ -144,6 +144,23 @@ class Array(Shown, zarr.Array[Any]):
         if tail:
             self[first + whole : first + len(values)] = values[whole:]
 
+    def append_rows(self, values: npt.NDArray[Any]) -> None:
+        """Add rows at the end of the first axis.
+
+        Raises
+        ------
+        InputError
+            The other axes or the type differ.
+        """
+        if values.shape[1:] != self.shape[1:] or not np.can_cast(values.dtype, self.dtype, "safe"):
+            raise InputError(
+                f"array {self.path!r} has rows of shape {self.shape[1:]} and type {self.dtype}, "
+                f"not {values.shape[1:]} and {values.dtype}"
+            )
+        first = self.shape[0]
+        self.grow(len(values))
+        self.write_rows(values.astype(self.dtype, copy=False), first)
+
     def grow(self, rows: int) -> None:
         """Make the first axis longer; the new rows hold the fill value."""
         draft = self._store.drafts.edit(self.path)
@@ -217,24 +234,6 @@ def create_array(
     )
     store.drafts.put(checked_name(name), "array", metadata_document(scratch), {})
     return Array.of(store, name)
-
-
-def append_rows(array: Array, values: npt.NDArray[Any]) -> None:
-    """Add rows at the end of the first axis.
-
-    Raises
-    ------
-    InputError
-        The other axes or the type differ.
-    """
-    if values.shape[1:] != array.shape[1:] or not np.can_cast(values.dtype, array.dtype, "safe"):
-        raise InputError(
-            f"array {array.path!r} has rows of shape {array.shape[1:]} and type {array.dtype}, "
-            f"not {values.shape[1:]} and {values.dtype}"
-        )
-    first = array.shape[0]
-    array.grow(len(values))
-    array.write_rows(values.astype(array.dtype, copy=False), first)
 
 
 def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:

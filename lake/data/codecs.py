@@ -18,10 +18,6 @@ import numpy.typing as npt
 
 from ..errors import CorruptObjectError
 
-BLOSC_LZ4: Mapping[str, Any] = {
-    "name": "blosc",
-    "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0},
-}
 _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 # Blosc's own threads encode the same bytes differently each time; our threads work on different chunks.

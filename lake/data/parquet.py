@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..nodes.entry import Entry
@@ -85,12 +84,17 @@ class ParquetBuffer:
 
 
 def _has_nan(column: pa.ChunkedArray) -> bool:
+    # Who only reads does without Arrow's functions, which take a while to import.
+    import pyarrow.compute as pc
+
     return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
 
 
 def _rarely_repeats(column: pa.ChunkedArray) -> bool:
     if not pa.types.is_floating(column.type) or pa.types.is_float16(column.type):
         return False
+    import pyarrow.compute as pc
+
     sample = column.slice(0, _SAMPLED_ROWS)
     return bool(pc.count_distinct(sample).as_py() > len(sample) / 2)
 

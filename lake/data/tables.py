@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
@@ -17,6 +16,9 @@ from ..nodes.node import Node
 from ..nodes.shown import About, Shown
 from ..objects.store import Address, ObjectStore
 from .types import BY_NAME, plain
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
 
 # What a file's bounds can be trusted for: NaN lies outside the bounds of real numbers.
 _BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
@@ -107,7 +109,7 @@ class Table(Shown):
         with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
             return [str(path) for path in pool.map(self._path, chosen)]
 
-    def matching(self, where: pc.Expression | None) -> tuple[Entry, ...]:
+    def matching(self, where: "pc.Expression | None") -> tuple[Entry, ...]:
         """Files whose bounds do not rule out that rows of theirs match; none is read."""
         if where is None:
             return self.files
@@ -152,7 +154,9 @@ class Table(Shown):
             f"table {self.name!r} cannot be read, although its files are as they were written: {error}"
         )
 
-    def to_arrow(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table:
+    def to_arrow(
+        self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None
+    ) -> pa.Table:
         """Rows as an Arrow table.
 
         Parameters
@@ -184,7 +188,7 @@ class Table(Shown):
         except (pa.ArrowException, OSError, OverflowError) as error:
             raise self.unreadable(error, files, asked=where is not None) from error
 
-    def to_pandas(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> Any:
+    def to_pandas(self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None) -> Any:
         """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
         return self.to_arrow(columns, where).to_pandas()
 
@@ -199,7 +203,7 @@ class Table(Shown):
         parts = [_schema_of(self._path(entry)) for entry in (self.files if self.evolved else self.files[:1])]
         return pa.unify_schemas(parts, promote_options="permissive")
 
-    def _check_where(self, where: pc.Expression | None, schema: pa.Schema) -> None:
+    def _check_where(self, where: "pc.Expression | None", schema: pa.Schema) -> None:
         try:
             if where is not None:
                 schema.empty_table().filter(where)
@@ -217,7 +221,7 @@ class Table(Shown):
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
 
 
-def matching(files: Sequence[Entry], schema: pa.Schema, where: pc.Expression) -> tuple[Entry, ...]:
+def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") -> tuple[Entry, ...]:
     """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
     from pyarrow import dataset as pds
 
@@ -232,9 +236,11 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: pc.Expression) ->
         return tuple(files)
 
 
-def _bounds(entry: Entry, schema: pa.Schema) -> pc.Expression:
+def _bounds(entry: Entry, schema: pa.Schema) -> "pc.Expression":
     """What is true of every row of a file, as its statistics tell."""
-    known = pc.scalar(True)
+    from pyarrow import dataset as pds
+
+    known = pds.scalar(True)
     nested = {field.name for field in schema if pa.types.is_nested(field.type)}
     for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
         index = schema.get_field_index(column)
@@ -245,8 +251,8 @@ def _bounds(entry: Entry, schema: pa.Schema) -> pc.Expression:
             continue
         # Given their type, bounds may be above what an int64 holds.
         least, most = pa.scalar(low, kind), pa.scalar(high, kind)
-        within = (pc.field(column) >= least) & (pc.field(column) <= most)
-        known = known & (within | pc.field(column).is_null() if nulls else within)
+        within = (pds.field(column) >= least) & (pds.field(column) <= most)
+        known = known & (within | pds.field(column).is_null() if nulls else within)
     return known
 
 

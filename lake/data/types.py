@@ -1,13 +1,19 @@
 """Types of columns and arrays: the one stored form of each, and those that are refused with what to use instead."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import InputError
+
+BLOSC_LZ4: Mapping[str, Any] = {
+    "name": "blosc",
+    "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0},
+}
+"""How chunks are compressed unless somebody says otherwise, as Zarr v3 has it."""
 
 _UNITS = ("s", "ms", "us", "ns")
 _SCALARS = [
@@ -81,10 +87,11 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         chunks = [chunk.storage for chunk in column.chunks]
         return _cast(pa.chunked_array(chunks, column.type.storage_type), kind)
     if pa.types.is_run_end_encoded(column.type):
-        return _cast(
-            pa.chunked_array([pc.run_end_decode(chunk) for chunk in column.chunks], column.type.value_type),
-            kind,
-        )
+        # Arrow's functions take a while to import, and few columns need this one.
+        from pyarrow.compute import run_end_decode
+
+        chunks = [run_end_decode(chunk) for chunk in column.chunks]
+        return _cast(pa.chunked_array(chunks, column.type.value_type), kind)
     if pa.types.is_list_view(column.type):
         # Arrow's cast of these to lists makes offsets of a wrong length (pyarrow 22).
         return pa.chunked_array([pa.array(chunk.to_pylist(), kind) for chunk in column.chunks], kind)

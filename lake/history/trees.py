@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ..digest import Digest, digest_of
+from ..digest import Digest, canonical_json, digest_of
 from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
 from ..names import ROOT, checked_name
 from ..nodes.entry import ShardRef
-from ..nodes.node import Node, Tree, changed_node, tree_digest
+from ..nodes.node import Node, Tree, changed_node, tree_digest, tree_json
 from ..nodes.shards import Shard, parse_shard
-from ..objects.store import ObjectStore, Place
+from ..objects.store import ObjectStore, ObjectWriter, Place
 from ..threads import Recent
 from .log import MAIN, Commit, Log, Pointer, checked_ref_name
 
@@ -20,6 +20,13 @@ _CACHED_SHARDS = 64
 _CACHED_TREES = 8
 _EMPTY_TREE = digest_of(b"{}")
 _NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
+
+
+def store_tree(tree: Tree, writer: ObjectWriter) -> dict[str, Any]:
+    """Store a tree whole; return what a record says of its place."""
+    data = canonical_json(tree_json(tree))
+    digest, place = writer.add_alone(data, ".tree")
+    return {"object": digest, "size": len(data), **place.to_json()}
 
 
 class History:

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
@@ -113,8 +112,8 @@ class Shard(Mapping[int, Entry]):
     def keys_stored(self) -> set[str]:
         """Keys of the storage that the entries stand in: packs, and objects that are files of their own."""
         packs = {pack_key(pack) for pack in self._table["pack"].unique().to_pylist() if pack is not None}
-        alone = pc.and_(pc.is_null(self._table["pack"]), pc.is_null(self._table["inline"]))
-        rows = self._table.select(["digest", "suffix"]).filter(alone)
+        unpacked = self._table.filter(self._table["pack"].is_null())
+        rows = unpacked.filter(unpacked["inline"].is_null())
         pairs = zip(rows["digest"].to_pylist(), rows["suffix"].to_pylist(), strict=True)
         return packs | {object_key(digest.hex(), suffix or "") for digest, suffix in pairs}
 
@@ -124,7 +123,7 @@ class Shard(Mapping[int, Entry]):
         rows = np.stack([table[name].to_numpy() for name in ("offset", "size")], axis=1)
         packs = table["pack"].combine_chunks()
         encoded = packs if isinstance(packs, pa.DictionaryArray) else packs.chunk(0)
-        codes = pc.fill_null(encoded.indices, -1).to_numpy()
+        codes = encoded.indices.fill_null(-1).to_numpy()
         return {
             pack: rows[codes == code]
             for code, pack in enumerate(encoded.dictionary.to_pylist())

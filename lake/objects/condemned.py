@@ -6,13 +6,15 @@ grow: the newest set stays for ever, older ones go when nothing of them is left.
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..digest import canonical_json
 from ..errors import CorruptObjectError, NotFoundError
 from ..storage.base import Storage
 
 FOLDER = "gc/"
+GRACE = timedelta(days=7)
+"""How long what is condemned stays, unless somebody says otherwise."""
 _SET = re.compile(r"gc/([0-9]{12})")
 
 

@@ -23,13 +23,12 @@ from datetime import datetime, timedelta
 from ..errors import CorruptObjectError, InputError
 from ..history.log import Log
 from ..history.trees import History
-from ..objects.condemned import publish, read_set, set_key, sets
+from ..objects.condemned import GRACE, publish, read_set, set_key, sets
 from ..objects.store import ObjectStore
 from ..storage.base import Storage, StoredObject
 from ..storage.local import TEMPORARY
 from .reachable import Reachable
 
-GRACE = timedelta(days=7)
 KEPT = timedelta(days=7)
 LONGEST_WRITE = timedelta(days=1)
 

@@ -14,7 +14,8 @@ from ..derive.kernels import kernel
 from .inputs import columns_of
 
 if TYPE_CHECKING:
-    from ..base import Array, Lake
+    from ..arrays import Array
+    from ..base import Lake
 
 _MV_PER_NA = {"mV/nA": 1.0, "V/nA": 1e3}
 

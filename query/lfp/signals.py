@@ -18,7 +18,7 @@ from .matching import Groups, Keys, grouped, matched
 from .products import Product
 
 if TYPE_CHECKING:
-    from ..base import Array
+    from ..arrays import Array
 
 NANO = {"nA": 1.0, "pA": 1e-3, "uA": 1e3, "µA": 1e3, "mA": 1e6, "A": 1e9}
 _OF_UNITS = {"mV/nA": "mV", "1": "nA", "1/µm³": "nA/µm³", "µm": "nA µm"}

@@ -21,7 +21,7 @@ import pytest
 import neurolake
 from neurolake import CorruptObjectError, QueryError, StorageError
 from neurolake.catalog import filesystem
-from neurolake.catalog.filesystem import Blocks, Handle, RemoteFile, RemoteFiles
+from neurolake.catalog.filesystem import Blocks, Handle, RemoteFile
 from neurolake.lake.storage.base import Storage
 from neurolake.lake.storage.local import LocalStorage
 
@@ -336,10 +336,6 @@ class TestHandle:
         assert opened.readable() and opened.seekable() and not opened.closed
         opened.close()
         assert opened.closed
-
-
-def test_a_local_lake_needs_none(folder: Path) -> None:
-    assert RemoteFiles.of(neurolake.open(folder).objects) is None
 
 
 def test_on_s3(s3: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

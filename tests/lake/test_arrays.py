@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 from neurolake.lake import Lake
 from neurolake.lake.data import arrays as arrays_module
-from neurolake.lake.data.codecs import BLOSC_LZ4, Codec, chunk_statistics
+from neurolake.lake.data.codecs import Codec, chunk_statistics
+from neurolake.lake.data.types import BLOSC_LZ4
 from neurolake.lake.digest import digest_of
 from neurolake.lake.errors import CorruptObjectError, InputError, NotFoundError
 from neurolake.lake.nodes.entry import Entry

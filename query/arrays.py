@@ -1,0 +1,25 @@
+"""An array of a snapshot that can be asked: the store's, with dask and xarray."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..lake.data.arrays import Array as StoredArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Array(StoredArray):
+    """A Zarr array of a snapshot."""
+
+    def dask(self, chunks: Any = None) -> Any:
+        """The array as a dask array; see `dasked.array`."""
+        # dask takes a while to import, and most questions do without it.
+        from .views import dasked
+
+        return dasked.array(self, chunks)
+
+    def xarray(self, chunks: Any = None) -> "xr.DataArray":
+        """The array with its coordinates, dimensions and units; see `labelled.data_array`."""
+        from .views import labelled
+
+        return labelled.data_array(self, chunks)
