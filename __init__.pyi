@@ -1,5 +1,6 @@
 from .ingest.door import export as export
 from .ingest.door import ingest as ingest
+from .ingest.lfp.comparing import compare_weights as compare_weights
 from .ingest.runs.cell import cell as cell
 from .ingest.runs.evoked import evoked_parameters as evoked_parameters
 from .ingest.runs.recordings import record as record

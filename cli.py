@@ -9,10 +9,12 @@ import typer
 
 from . import __version__
 from .ingest import commands as ingest_commands
+from .ingest.lfp.commands import lfp_app
 from .lake import commands as lake_commands
 from .lake.console import SIMULATE, Commands, Terminal, out, tell
 from .lake.errors import NeurolakeError
 from .query import commands as query_commands
+from .query.lfp import commands as lfp_commands
 
 app = typer.Typer(
     name="neurolake",
@@ -24,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# What compares files is below what asks lakes, and a group has one app.
+lfp_commands.app.add_typer(lfp_app)
 for room in (lake_commands, ingest_commands, query_commands):
     app.add_typer(room.app)
 

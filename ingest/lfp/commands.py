@@ -1,15 +1,16 @@
 """Commands that bring in what extracellular potentials are made of, and write weights of electrodes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ...lake.console import Branch, LakePath, Ref, err, out
+from ...lake.console import Branch, Json, LakePath, Listing, Ref, err, out, print_json
 from ...lake.errors import InputError
 
 ingest_app = typer.Typer()
 export_app = typer.Typer()
+lfp_app = typer.Typer()
 
 Name = Annotated[str | None, typer.Option(help="What the node is called; by default as the file is.")]
 
@@ -174,3 +175,49 @@ def export_electrodes_command(
             segments=segments,
         )
     out.say(f"Wrote {file}")
+
+
+@lfp_app.command("compare")
+def compare_command(
+    a: Annotated[str, typer.Argument(help="Electrodes file, or node of weights or coefficients.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", "-l", help="The lake that has the nodes.", envvar="NEUROLAKE_LAKE"),
+    ] = None,
+    rtol: Annotated[float, typer.Option(help="Tolerated difference as a part of the larger weight.")] = 1e-6,
+    atol: Annotated[float, typer.Option(help="Tolerated difference in mV/nA.")] = 1e-9,
+    population: Annotated[str | None, typer.Option(help="Of the nodes; default: the only one.")] = None,
+    electrodes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Files have weights as sonata (mV/nA) or bluerecording (V/nA) has them; twice: of A and of B."
+        ),
+    ] = None,
+    json: Json = False,
+    at: Ref = "main",
+) -> None:
+    """Compare the weights of two electrodes files, or nodes, whatever their order; exit code 1 where they differ.
+
+    Example: neurolake lfp compare weights.h5 theirs.h5 --electrodes sonata --electrodes bluerecording
+    """
+    from .comparing import compare_weights
+
+    given = electrodes or ["sonata"]
+    if len(given) > 2:
+        raise InputError("--electrodes may be given twice at most: of A, and of B")
+    origins: Any = (given[0], given[-1])
+    found = compare_weights(
+        a, b, lake=lake, at=at, population=population, rtol=rtol, atol=atol, origins=origins
+    )
+    if json:
+        print_json(found.to_dict())
+    else:
+        table = Listing("electrode", "absolute (mV/nA)", "relative", "beyond", "node", "compartment")
+        for one in found.electrodes:
+            place = ["" if value is None else str(value) for value in (one.node_id, one.compartment)]
+            table.add_row(one.name, f"{one.absolute:.3g}", f"{one.relative:.3g}", f"{one.beyond:,}", *place)
+        out.print(table)
+        out.print(str(found))
+    if not found.equal:
+        raise typer.Exit(1)

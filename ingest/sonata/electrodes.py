@@ -38,7 +38,7 @@ def ingest_weights(source: HDF5File, population: str, node: str, context: Ingest
     ranges = node_ranges(source, group, ("node_ids", "offsets"), node, len(factors), context, population)
     if "neurite_types" in group:
         _compartments(source, group, node, ranges, context)
-    rows = _electrodes(source, population, factors.shape[1], origin)
+    rows = weight_columns(source, population, factors.shape[1], origin)
     attributes = {"population": population, "units": UNITS[origin], "origin": origin}
     copy_array(source, factors, node, report_kinds.WEIGHTS.axes, attributes, context)
     source.at = factors.name
@@ -94,8 +94,21 @@ def _judge(
         )
 
 
-def _electrodes(source: HDF5File, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
-    """A row for every column of the weights; columns that no electrode claims have no name."""
+def weight_columns(source: HDF5File, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
+    """A row for every column of the weights; columns that no electrode claims have no name.
+
+    Parameters
+    ----------
+    columns
+        How many there are.
+    origin
+        As for `ingest_weights`.
+
+    Raises
+    ------
+    IngestError
+        An electrode's column is not there, or another electrode's.
+    """
     rows: list[dict[str, Any]] = [
         {"column": number, **dict.fromkeys(report_kinds.ELECTRODES.schema.names[1:])}
         for number in range(columns)

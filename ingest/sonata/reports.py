@@ -191,6 +191,31 @@ def node_ranges(
     Raises
     ------
     IngestError
+        As `read_ranges` says.
+    """
+    found = read_ranges(source, group, names, size, context.sizes.get(population))
+    table = report_kinds.RANGES.beside(node)
+    write_kind(context, table, report_kinds.RANGES, [*found.values()])
+    for name, part in zip(names, ("node_id", "@pointers"), strict=True):
+        source.claim(group[name], table, part)
+    return found
+
+
+def read_ranges(
+    source: HDF5File, group: Any, names: tuple[str, str], size: int, below: int | None = None
+) -> dict[str, Ids]:
+    """Which columns, or rows, of *size* belong to which node: ``node_id``, ``start`` and ``stop``.
+
+    Parameters
+    ----------
+    names
+        Datasets of the ids and of the pointers.
+    below
+        What ids must be below.
+
+    Raises
+    ------
+    IngestError
         Pointers do not ascend from 0 to *size*, or a node is there twice or not in its population.
     """
     nodes = source.dataset(group, names[0], shape=(None,))
@@ -200,14 +225,10 @@ def node_ranges(
         raise source.error(
             bounds, f"pointers must ascend from 0 to {size}, these go from {at[0]} to {at[-1]}"
         )
-    ids = source.ids(nodes, context.sizes.get(population))
+    ids = source.ids(nodes, below)
     if len(np.unique(ids)) < len(ids):
         raise source.error(nodes, "a node is there twice")
-    found = {"node_id": ids, "start": at[:-1], "stop": at[1:]}
-    write_kind(context, report_kinds.RANGES.beside(node), report_kinds.RANGES, [*found.values()])
-    source.claim(nodes, report_kinds.RANGES.beside(node), "node_id")
-    source.claim(bounds, report_kinds.RANGES.beside(node), "@pointers")
-    return found
+    return {"node_id": ids, "start": at[:-1], "stop": at[1:]}
 
 
 def write_kind(context: IngestContext, node: str, kind: TableKind, columns: Sequence[Any]) -> None:
