@@ -167,8 +167,8 @@ class Array(Shown, zarr.Array[Any]):
         assert draft is not None, "opened for writing"
         shape = (self.shape[0] + rows, *self.shape[1:])
         draft.meta = {**draft.meta, "shape": list(shape)}
-        # As zarr's own resize does, which takes an event loop for it.
-        object.__setattr__(self.async_array, "metadata", self.metadata.update_shape(shape))
+        # zarr's own resize takes an event loop. What it keeps besides the metadata differs by version: so begin anew.
+        zarr.Array.__init__(self, zarr.AsyncArray(self.metadata.update_shape(shape), self.store_path))
 
     def entries(self) -> Mapping[int, Entry]:
         """Stored chunks by their C-order number, with the statistics known of them."""
