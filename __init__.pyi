@@ -6,6 +6,7 @@ from .ingest.runs.evoked import evoked_parameters as evoked_parameters
 from .ingest.runs.recordings import record as record
 from .ingest.runs.reruns import rerun as rerun
 from .ingest.runs.runs import run as run
+from .ingest.runs.trial_cell import trial_cell as trial_cell
 from .ingest.simrun.mapping import map_synapses as map_synapses
 from .ingest.text.tree import parameters as parameters
 from .lake.errors import ConflictError as ConflictError

@@ -5,3 +5,4 @@ from .reruns import cross_over as cross_over
 from .reruns import rerun as rerun
 from .reruns import run_existing_activations as run_existing_activations
 from .runs import run as run
+from .trial_cell import TrialCell as TrialCell

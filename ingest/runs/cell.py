@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from ...lake.errors import InputError
 from ...mechanisms.cell.create import Cell, create_cell
 from ...mechanisms.cell.geometry import section_table, segment_table
@@ -64,11 +66,34 @@ class LiveCell:
         return pd.DataFrame(section_table(self.model))
 
     @property
+    def points(self) -> "pd.DataFrame":
+        """One row per 3-D point: ``section_id``, ``x``, ``y``, ``z`` and ``diameter`` in um."""
+        import pandas as pd
+
+        shape = self.model.branches
+        section = np.repeat(np.arange(len(shape)), np.diff(shape.first))
+        columns = dict(zip("xyz", shape.points.T, strict=True))
+        return pd.DataFrame({"section_id": section, **columns, "diameter": self.model.diameters})
+
+    @property
     def segments(self) -> "pd.DataFrame":
         """One row per segment: places, diameters and lengths (um), areas (um2); see `segment_table`."""
         import pandas as pd
 
         return pd.DataFrame(segment_table(self.model))
+
+    def places(self, variable: str = "v") -> list[str]:
+        """A range variable of all segments, in the order of `segments`, as experiments take them to record."""
+        names = [shape.name for shape in self.model.shapes]
+        frame = self.segments
+        return [
+            f"{names[section]}({x!r}).{variable}"
+            for section, x in zip(frame["section_id"], frame["x"].tolist(), strict=True)
+        ]
+
+    def state(self) -> "dict[str, pd.DataFrame]":
+        """The cell as tables, without NEURON: `sections`, `segments` and `points`, by these names."""
+        return {"sections": self.sections, "segments": self.segments, "points": self.points}
 
     def step(
         self,
@@ -207,6 +232,7 @@ class LiveCell:
         return pd.DataFrame(dict(done.traces), index=pd.Index(done.time, name="time"))
 
     def _reference(self, name: str) -> Any:
+        """NEURON's reference to what a name means."""
         found = _PLACE.fullmatch(name)
         try:
             x = float(found["x"]) if found else -1.0
@@ -266,16 +292,21 @@ def cell(
 
     found = read_model(parameters, morphology=morphology, paths=paths, change=whole)
     path = parameters if isinstance(parameters, str | Path) else None
-    forget()
-    gc.collect()
     with _input_errors():
         load(*mechanisms)
-        from neuron import h
-
-        if any(True for _ in h.allsec()):
-            raise InputError("another cell is in this process; close it, or use a new process")
+        check_alone()
         shape = read_morphology(found.origin[found.cell["neuron"]["filename"]])
         return LiveCell(create_cell(found.cell, shape, path=path))
+
+
+def check_alone() -> None:
+    """Let go of the model of earlier trials; InputError where there are other sections in this process."""
+    from neuron import h
+
+    forget()
+    gc.collect()
+    if any(True for _ in h.allsec()):
+        raise InputError("another cell is in this process; close it, or use a new process")
 
 
 @contextmanager

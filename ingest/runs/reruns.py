@@ -103,7 +103,7 @@ def rerun(
     chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     lake, changes = Lake.of(lake), Modifications.of(modify)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
-    with stored_trials(lake) as stored:
+    with stored_trials(lake.head) as stored:
         return [
             _rerun(lake, stored, rows, f"{name}/{run}", changes, t_stop, chosen, files)
             for run, rows in stored.chosen(trials).items()
@@ -254,7 +254,7 @@ def cross_over(
     began, lake, changes = clock.perf_counter(), Lake.of(lake), Modifications.of(modify)
     chosen = Options(record, dt_record, scheduler, processes, batch, progress)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
-    with stored_trials(lake) as stored:
+    with stored_trials(lake.head) as stored:
         [(run, [row])] = stored.chosen([trial]).items()
         index = sim_trial_index(run, row["trial_number"])
         report = RunReport(checked_run(f"{name}/{index}/seed{seed}"), seed)

@@ -14,7 +14,7 @@ import pyarrow.dataset as pds
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import trials as schema
-from ...lake import Lake, Snapshot
+from ...lake import Snapshot
 from ...lake.errors import InputError, NotFoundError
 from ...mechanisms.trial.simulation import SYNAPSE_KEYS, Played, in_order
 from .model import Model, read_model
@@ -26,10 +26,10 @@ Columns = dict[str, NDArray[Any]]
 
 
 @contextmanager
-def stored_trials(lake: Lake) -> Iterator["StoredTrials"]:
-    """The trials of the newest commit, for as long as the block lasts."""
+def stored_trials(snapshot: Snapshot) -> Iterator["StoredTrials"]:
+    """The trials of a commit, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="neurolake-") as folder:
-        yield StoredTrials(lake.head, Path(folder))
+        yield StoredTrials(snapshot, Path(folder))
 
 
 class StoredTrials:

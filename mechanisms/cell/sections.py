@@ -77,6 +77,11 @@ class Cell:
         return np.array([section.nseg for section in self.sections], np.int64)
 
     @property
+    def diameters(self) -> Reals:
+        """Diameter of each 3-D point in um, in the order of `branches`, float64[n_points]."""
+        return np.concatenate(self._diameters)
+
+    @property
     def lengths(self) -> Reals:
         """Length of each section in um, float64[n_sections]."""
         return np.array([section.L for section in self.sections])

@@ -118,6 +118,8 @@ class Simulation:
     ----------
     notices
         What the morphology's file says and the cell does not have, with file and line; see `Morphology`.
+    timing
+        ``tStop`` and ``dt`` in ms, ``Vinit`` in mV, ``T`` in degC, as the cell's parameters have them.
 
     Raises
     ------
@@ -138,7 +140,7 @@ class Simulation:
         self.folder = Path(folder)
         self.library: Library = load(*mechanisms)
         top = ParameterEntry(cell, path=sources[0])
-        self._timing = _timing(top.entry("sim"))
+        self.timing = _timing(top.entry("sim"))
         filename = top.entry("neuron").value("filename")
         morphology = read_morphology(self.folder / str(filename))
         self.cell: Cell = create_cell(cell, morphology, path=sources[0])
@@ -147,14 +149,14 @@ class Simulation:
         self._network = None if network is None else ParameterEntry(network, path=sources[1])
         self.populations = {} if network is None else read_populations(network, sources[1])
         self._modifiers = () if network is None else read_modifiers(network, sources[1])
-        self._every = _every(recorded.dt, self._timing["dt"])
+        self._every = _every(recorded.dt, self.timing["dt"])
         variables = recorded.segments
         self._recorder = SegmentRecorder(self.cell.sections, variables) if variables else None
 
     @property
     def t_stop(self) -> float:
         """The end of a trial in ms, as the cell's parameters have it."""
-        return self._timing["tStop"]
+        return self.timing["tStop"]
 
     @cached_property
     def embedding(self) -> Embedding | None:
@@ -223,7 +225,7 @@ class Simulation:
         end = self.t_stop if t_stop is None else t_stop
         synapses, cells = self._input(seed, number, end, played)
         # What is connected lives as long as this list.
-        connected = self._connected(synapses, seed, number)
+        connected = self.connected(synapses, seed, number)
         collected = Collected()
         time, voltage = self._simulated(end, sink or collected)
         del connected
@@ -257,7 +259,26 @@ class Simulation:
             _joined(played.cells, cells, played.until, CELL_KEYS),
         )
 
-    def _connected(self, synapses: Table, seed: int, number: int) -> list[Connection]:
+    def connected(self, synapses: Table, seed: int, number: int) -> list[Connection]:
+        """Put synapses into the cell that are activated as a table of a `Trial` says, for as long as the result lives.
+
+        Parameters
+        ----------
+        synapses
+            Of which the columns that `stored_synapses` takes are needed.
+        seed, number
+            Key of weights that are drawn.
+
+        Returns
+        -------
+        list of Connection
+            One for each synapse, in the order of `stored_synapses`.
+
+        Raises
+        ------
+        ModelError
+            A synapse that does not fit the cell or the populations.
+        """
         if not len(synapses["time"]):
             return []
         placed, rows, times = stored_synapses(synapses)
@@ -273,8 +294,8 @@ class Simulation:
         vectors = [h.Vector().record(h._ref_t)]
         vectors += [h.Vector().record(place._ref_v) for place in places.values()]
         h.CVode().active(False)
-        h.celsius, h.dt = self._timing["T"], self._timing["dt"]
-        h.finitialize(self._timing["Vinit"])
+        h.celsius, h.dt = self.timing["T"], self.timing["dt"]
+        h.finitialize(self.timing["Vinit"])
         _advance(h, t_stop, self._recorder, self._every, sink)
         time, *voltages = [vector.as_numpy().copy() for vector in vectors]
         for label, voltage in zip(places, voltages, strict=True):
