@@ -1,6 +1,6 @@
 """Trials for the libraries of spike train analysis: as blocks of neo, and as spike trains for elephant.
 
-Needs the extra ``neurolake[interop]`` (neo, elephant).
+Needs the extra ``neurolake[interop]`` (neo); elephant is for whoever calls its functions.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,7 +2,7 @@
 
 from ...catalog.traces import Traces
 from ..noun import Analysis, Noun
-from . import activations, batching, spatial, spikes, voltages
+from . import activations, batching, interop, spatial, spikes, voltages
 from .trains import SPIKES, trains
 
 
@@ -19,6 +19,8 @@ class SpikeAnalyses(Noun):
     rates = Analysis(spikes.spike_rates)
     firing_rates = Analysis(spikes.firing_rates)
     features = Analysis(spikes.rate_features)
+    to_neo = Analysis(interop.to_neo)
+    to_elephant = Analysis(interop.to_elephant)
 
     def __repr__(self) -> str:
         table = self.snapshot.tables.get(SPIKES)

@@ -20,6 +20,7 @@ from neurolake.query.trials import (
     spatiotemporal_activations,
     spike_counts,
     spike_triggered_average,
+    to_neo,
     voltage_bursts,
     voltage_statistics,
 )
@@ -55,6 +56,16 @@ def test_same_answers(simrun_lake: Any) -> None:
         snapshot.spikes == simrun_lake.spikes != old.spikes
         and len({snapshot.spikes, simrun_lake.spikes}) == 1
     )
+
+
+def test_trials_for_other_libraries(simrun_lake: Any) -> None:
+    window = (0.0, 5.0)
+    block, trains = simrun_lake.spikes.to_neo(window=window), simrun_lake.spikes.to_elephant(window=window)
+    made = to_neo(simrun_lake.head, window=window)
+    assert [segment.name for segment in block.segments] == [segment.name for segment in made.segments]
+    for segment, train, other in zip(block.segments, trains, made.segments, strict=True):
+        assert segment.spiketrains[0].times.tolist() == train.times.tolist()
+        assert np.array_equal(segment.analogsignals[0], other.analogsignals[0])
 
 
 def test_old_spellings_warn(simrun_lake: Any) -> None:
