@@ -59,7 +59,7 @@ def ingest_command(
     lake: LakePath,
     format: Annotated[
         str | None,
-        typer.Option(help="simrun, sonata, electrodes, field or segments; by default what PATH is."),
+        typer.Option(help="simrun, sonata, neuroh5, electrodes, field or segments; by default what PATH is."),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="What the names of nodes contain; by default as the file or folder is.")
@@ -188,6 +188,49 @@ def ingest_sonata_command(
     _tell(report, json)
 
 
+@ingest_app.command("neuroh5")
+def ingest_neuroh5_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="HDF5 files of one network together, or the folder that has them.")
+    ],
+    lake: LakePath,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the circuit; default: the file, or the folder of several."),
+    ] = None,
+    repeated: Annotated[
+        str,
+        typer.Option(
+            help="Cells that a step wrote several times, because it ran twice: error, or take the first or last."
+        ),
+    ] = "error",
+    branch: Branch = "main",
+    message: Message = None,
+    json: Json = False,
+) -> None:
+    """Ingest files of NeuroH5, which MiV-Simulator writes and reads, as one circuit, in one commit.
+
+    The lake is made if it is not there. Run again, it adds what is new and nothing else.
+
+    Example: neurolake ingest neuroh5 cells.h5 connections.h5 --lake my-lake --name net
+    """
+    from ..lake import Lake
+    from .neuroh5.ingest import ingest_neuroh5
+
+    target = Lake.of(lake, create=True)
+    with progress("Ingesting") as advance:
+        report = ingest_neuroh5(
+            target,
+            files,
+            name=name,
+            repeated=repeated,
+            branch=branch,
+            message=message,
+            progress=advance,
+        )
+    _tell(report, json)
+
+
 def _on_error(text: str) -> "OnError":
     if text not in ("stop", "skip"):
         raise InputError(f"--on-error is 'stop' or 'skip', not {text!r}")
@@ -254,5 +297,32 @@ def export_sonata_command(
     with progress("Exporting") as advance:
         files, size = export_sonata(
             Lake.open(lake).at(at), folder, runs=run, dialect=dialect, progress=advance
+        )
+    out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+
+
+@export_app.command("neuroh5")
+def export_neuroh5_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there yet.")],
+    lake: LakePath,
+    at: Ref = "main",
+    name: Annotated[str | None, typer.Option(help="The circuit; may be left out if there is one.")] = None,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="source: the files that came in; collapsed: files of Cells, Connections, inputs, results."
+        ),
+    ] = "source",
+) -> None:
+    """Write a circuit as files of NeuroH5, which MiV-Simulator reads.
+
+    Example: neurolake export neuroh5 copy/ --lake my-lake --name net --dialect collapsed
+    """
+    from ..lake import Lake
+    from .neuroh5.export import export_neuroh5
+
+    with progress("Exporting") as advance:
+        files, size = export_neuroh5(
+            Lake.open(lake).at(at), folder, name=name, dialect=dialect, progress=advance
         )
     out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")

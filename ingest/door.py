@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def ingest(
     lake: "Lake | str | Path",
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     format: str | None = None,
     name: str | None = None,
@@ -27,6 +27,7 @@ def ingest(
     soma_threshold: float = 0.0,
     dendrite_threshold: float = -30.0,
     electrodes: Literal["sonata", "bluerecording"] = "sonata",
+    repeated: Literal["error", "first", "last"] = "error",
     dialect: Literal["bluerecording", "bmtk", "probeinterface"] | None = None,
     current_unit: Literal["nA", "uA", "mA", "A"] = "nA",
     nodes: str | None = None,
@@ -44,10 +45,10 @@ def ingest(
     lake
         An open lake, or the path or URL of one, which is made if it is missing.
     path
-        A folder of simrun results; a SONATA configuration, the folder that holds it, or a SONATA file; a file of electrodes;
-        a field that Sim4Life exported; a folder of morphologies.
+        A folder of simrun results; a SONATA configuration, the folder that holds it, or a SONATA file; a file of NeuroH5, several
+        of one network, or a folder of them; a file of electrodes; a field that Sim4Life exported; a folder of morphologies.
     format
-        ``"simrun"``, ``"sonata"``, ``"electrodes"``, ``"field"`` or ``"segments"``; by default what *path* is.
+        ``"simrun"``, ``"sonata"``, ``"neuroh5"``, ``"electrodes"``, ``"field"`` or ``"segments"``; by default what *path* is.
     name
         What the names of the nodes contain; by default the name of the file or of its folder (not simrun).
     branch, message
@@ -56,7 +57,7 @@ def ingest(
         ``"stop"``: the first bad file ends the ingest and nothing is stored. ``"skip"``: what is bad is left
         out and listed in the report (simrun, sonata).
     progress
-        Called with bytes done and bytes in all (simrun, sonata).
+        Called with bytes done and bytes in all (simrun, sonata, neuroh5).
     scheduler, processes
         Address of a dask scheduler, or how many processes of this machine to use; by default all cores, and
         one for less than 100 MB (simrun).
@@ -66,6 +67,8 @@ def ingest(
         Voltages in mV whose upward crossing is a spike (simrun).
     electrodes
         Weights are mV/nA, as SONATA says, or V/nA, as BlueRecording writes them (sonata).
+    repeated
+        What becomes of cells that a step of construction wrote several times: an error, or which of them is taken (neuroh5).
     dialect
         How a file of electrodes is written; by default what it looks like (electrodes).
     current_unit
@@ -96,23 +99,29 @@ def ingest(
     options = {key: value for key, value in locals().items() if key not in ("lake", "path", "format")}
     # Arrow, Zarr and numba take a while to import; whoever only looks at the door does not wait.
     from ..lake import Lake
+    from ..lake.errors import InputError
     from .formats import named, recognised
     from .source import heeded
 
-    place = Path(path).expanduser()
-    source = recognised(place)[0] if format is None else named(format)
+    places = [Path(each).expanduser() for each in ([path] if isinstance(path, str | Path) else path)]
+    if not places:
+        raise InputError("give at least one path")
+    source = recognised(places[0])[0] if format is None else named(format)
+    if len(places) > 1 and not source.several:
+        raise InputError(f"the format {source.name} is ingested one path at a time, not {len(places)}")
     chosen = heeded(source.name, source.ingest, options, _defaults(ingest))
-    return source.ingest(Lake.of(lake, create=True), place, **chosen)
+    return source.ingest(Lake.of(lake, create=True), places if len(places) > 1 else places[0], **chosen)
 
 
 def export(
     lake: "Lake | Snapshot | str | Path",
     path: str | Path,
     *,
-    format: Literal["simrun", "sonata", "electrodes"],
+    format: Literal["simrun", "sonata", "neuroh5", "electrodes"],
     at: str | datetime = "main",
+    name: str | None = None,
     runs: Sequence[str] | None = None,
-    dialect: Literal["source", "libsonata"] = "source",
+    dialect: Literal["source", "libsonata", "collapsed"] = "source",
     electrodes: str | None = None,
     coefficients: str | None = None,
     population: str | None = None,
@@ -131,14 +140,17 @@ def export(
         Where to write: a folder that is empty or missing; for electrodes, a file that is missing.
     format
         ``"simrun"``: the tree of results that was ingested, number for number. ``"sonata"``: circuits, spikes,
-        reports and weights. ``"electrodes"``: contacts as CSV or JSON of BlueRecording, by the suffix of *path*, or
-        coefficients as an electrodes file of SONATA.
+        reports and weights. ``"neuroh5"``: cells and connections, input spikes and results. ``"electrodes"``: contacts
+        as CSV or JSON of BlueRecording, by the suffix of *path*, or coefficients as an electrodes file of SONATA.
     at
         Branch, commit or time to write; not looked at for a snapshot.
+    name
+        Which circuit; may be left out if the lake has one (neuroh5).
     runs
         Which ingests or run directories; all by default (simrun, sonata).
     dialect
-        ``"source"``: the files that came in. ``"libsonata"``: what libsonata and bluepysnap read (sonata).
+        ``"source"``: the files that came in. ``"libsonata"``: what libsonata and bluepysnap read (sonata). ``"collapsed"``:
+        files of Cells and Connections, whatever files came in (neuroh5).
     electrodes
         Table of the contacts (electrodes).
     coefficients, population
@@ -150,7 +162,7 @@ def export(
     segments
         Table of the segments, from which types of neurites are written beside coefficients (electrodes).
     progress
-        Called with bytes done and bytes in all (simrun, sonata).
+        Called with bytes done and bytes in all (simrun, sonata, neuroh5).
 
     Returns
     -------

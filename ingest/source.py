@@ -136,6 +136,8 @@ class Source:
         Called with a lake, a path and keywords of `neurolake.ingest`, those that it has; gives an `Ingested`.
     export
         Called with a snapshot, a path and keywords of `neurolake.export`, those that it has; gives an `Exported`.
+    several
+        Whether *ingest* takes several paths together.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Source:
     matches: Callable[[Path], str | None]
     ingest: Callable[..., Ingested]
     export: Callable[..., Exported] | None = None
+    several: bool = False
 
 
 def heeded(

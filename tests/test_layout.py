@@ -55,9 +55,9 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "ingest": [
         ("outgoing", "source"),
         ("hdf5", "text", "workers"),
-        ("trials",),
+        ("circuits", "trials"),
         ("simrun", "sonata"),
-        ("lfp",),
+        ("lfp", "neuroh5"),
         ("formats", "runs"),
         ("demo", "door"),
         ("commands",),

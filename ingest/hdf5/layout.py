@@ -53,7 +53,7 @@ def hdf5() -> ModuleType:
     MissingPackageError
         It is not installed.
     """
-    with needed("SONATA files", "sonata"):
+    with needed("HDF5 files", "sonata"):
         import h5py
     module: ModuleType = h5py
     return module
@@ -62,8 +62,13 @@ def hdf5() -> ModuleType:
 # Types
 
 
-def type_json(kind: np.dtype[Any]) -> Any:
+def type_json(kind: np.dtype[Any], *, compounds: bool = False) -> Any:
     """A type of HDF5 as JSON: NumPy's name, ``{"text", "length"}`` or ``{"enum", "base"}``.
+
+    Parameters
+    ----------
+    compounds
+        Whether it may be made of several such types: ``{"compound", "size"}``.
 
     Raises
     ------
@@ -76,6 +81,9 @@ def type_json(kind: np.dtype[Any]) -> Any:
         return {"text": text.encoding, "length": text.length}
     if names is not None:
         return {"enum": {name: int(value) for name, value in names.items()}, "base": kind.str}
+    if compounds and kind.names is not None and kind.fields is not None:
+        parts = [[name, kind.fields[name][1], type_json(kind.fields[name][0])] for name in kind.names]
+        return {"compound": parts, "size": kind.itemsize}
     if kind.kind not in "biuf" or kind.shape:
         raise ValueError(f"values of type {kind}, expected numbers, text or an enumeration")
     return kind.str
@@ -86,6 +94,16 @@ def type_of(value: Any) -> np.dtype[Any]:
     h5py = hdf5()
     if isinstance(value, str):
         return np.dtype(value)
+    if "compound" in value:
+        parts = value["compound"]
+        return np.dtype(
+            {
+                "names": [name for name, _, _ in parts],
+                "formats": [type_of(part) for _, _, part in parts],
+                "offsets": [offset for _, offset, _ in parts],
+                "itemsize": value["size"],
+            }
+        )
     if "text" in value:
         made: np.dtype[Any] = h5py.string_dtype(value["text"], value["length"])
     else:
@@ -158,13 +176,15 @@ def value_of(item: Item) -> Any:
 # Items
 
 
-def described(file: str, path: str, found: Any, claim: tuple[str, str] | None) -> Item:
+def described(
+    file: str, path: str, found: Any, claim: tuple[str, str] | None, *, compounds: bool = False
+) -> Item:
     """What there is to know of a group or dataset; *claim* is the node and part that hold its values.
 
     Raises
     ------
     ValueError
-        It is of a type that SONATA does not have.
+        It is of a type that `type_json` does not know.
     """
     attributes = attributes_json(found.attrs)
     if not hasattr(found, "dtype"):
@@ -172,11 +192,12 @@ def described(file: str, path: str, found: Any, claim: tuple[str, str] | None) -
     filters = {"compression": found.compression, "compression_opts": found.compression_opts}
     kept = {name: value for name, value in filters.items() if value is not None}
     kept |= {"shuffle": True} if found.shuffle else {}
+    kept |= {"maxshape": list(found.maxshape)} if found.maxshape != found.shape else {}
     node, part = claim or (None, None)
     return Item(
         file,
         path,
-        type=json.dumps(type_json(found.dtype), sort_keys=True),
+        type=json.dumps(type_json(found.dtype, compounds=compounds), sort_keys=True),
         shape=None if found.shape is None else list(found.shape),
         chunks=None if found.chunks is None else list(found.chunks),
         filters=json.dumps(kept) if kept else None,
@@ -187,14 +208,17 @@ def described(file: str, path: str, found: Any, claim: tuple[str, str] | None) -
     )
 
 
-def make_dataset(file: Any, item: Item) -> Any:
-    """The dataset that *item* describes, without values if a node has them."""
+def make_dataset(file: Any, item: Item, named: Any = None) -> Any:
+    """The dataset that *item* describes, without values if a node has them; *named* is its type where that has a name."""
     h5py = hdf5()
     kind = type_of(json.loads(item.type or "null"))
     if item.node is None:
         value = value_of(item)
         made = file.create_dataset(
-            item.path, data=value, dtype=None if isinstance(value, h5py.Empty) else kind, **_storage(item)
+            item.path,
+            data=value,
+            dtype=None if isinstance(value, h5py.Empty) else named or kind,
+            **_storage(item),
         )
     else:
         made = file.create_dataset(item.path, tuple(item.shape or ()), kind, **_storage(item))
@@ -205,4 +229,13 @@ def make_dataset(file: Any, item: Item) -> Any:
 def _storage(item: Item) -> Mapping[str, Any]:
     if item.chunks is None:
         return {}
-    return {"chunks": tuple(item.chunks), **json.loads(item.filters or "{}")}
+    told = json.loads(item.filters or "{}")
+    if "maxshape" in told:
+        told["maxshape"] = tuple(told["maxshape"])
+    most = told.get("maxshape", item.shape or ())
+    # Other libraries have written chunks that are larger than a dataset that cannot grow; HDF5 does not any more.
+    chunks = [
+        chunk if limit is None else max(1, min(chunk, limit))
+        for chunk, limit in zip(item.chunks, most, strict=True)
+    ]
+    return {"chunks": tuple(chunks), **told}

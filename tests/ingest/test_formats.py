@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from neuroh5_files import write_types
 from simrun_trees import Run, digests, read_lake, read_tree, write_run
 
 import neurolake as nl
@@ -52,12 +53,16 @@ def sources(tmp_path: Path) -> dict[str, Path]:
         file["FieldGroups/g/AllFields/EM Potential(x,y,z,f0)/_Object/Snapshots/0/comp0"] = np.ones(
             (2, 2, 2, 2)
         )
+    with h5py.File(folder / "net.h5", "w") as file:
+        write_types(file)
+        file.create_group("Projections")
     return {
         "a folder of simrun results of the In Silico Framework": folder / "tree",
         "a SONATA simulation configuration": circuit / "simulation_config.json",
         "a SONATA circuit configuration": circuit / "circuit_config.json",
         "a folder with simulation_config.json, a SONATA simulation configuration": circuit,
         "a SONATA file of nodes": circuit / "nodes.h5",
+        "a NeuroH5 file of projections": folder / "net.h5",
         "electrodes in BlueRecording's CSV": folder / "probe.csv",
         "electrodes in BlueRecording's JSON": folder / "contacts.json",
         "electrodes in bmtk's CSV": folder / "bmtk.csv",

@@ -1,0 +1,1 @@
+"""What circuits of all formats have in common: trees, edges by source, and the table of circuits."""

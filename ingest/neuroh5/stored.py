@@ -1,0 +1,145 @@
+"""Values of a NeuroH5 file's datasets as a lake has them: parts of tables, trees and recordings, in the order of an index."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import reports as report_kinds
+from ...lake import Snapshot, Table
+from ...lake.errors import InputError
+from ..circuits.trees import Forest, expanded, starts_of
+from ..hdf5.reading import Ids
+from .cells import Index
+
+Values = NDArray[Any]
+
+
+class StoredValues:
+    """Parts of the nodes of a circuit, as the layout of a file names them.
+
+    Parameters
+    ----------
+    snapshot, circuit
+        Which circuit of which snapshot.
+    indices
+        Indexes by number.
+    """
+
+    def __init__(self, snapshot: Snapshot, circuit: str, indices: Mapping[int, Index]) -> None:
+        self.snapshot, self.circuit, self.indices = snapshot, circuit, indices
+        self._forest = lru_cache(1)(self._trees)
+        self._flat = lru_cache(1)(self._column)
+
+    def part(self, node: str, part: str) -> Values:
+        """The values of a dataset.
+
+        Parameters
+        ----------
+        node
+            The node that holds them.
+        part
+            Which part of it: a column, or ``@`` and how it is derived.
+        """
+        if not part.startswith("@"):
+            found: Values = self.snapshot.tables[node].to_arrow([part])[part].to_numpy()
+            return found
+        what, _, rest = part[1:].partition(".")
+        if what == "axis":
+            return np.asarray(self.snapshot.arrays[node][:])
+        if what == "column":
+            return np.asarray(self.snapshot.arrays[node][:, int(rest)])
+        number, _, column = rest.partition(".")
+        index = self.indices[int(number)]
+        if what == "cells":
+            return index.node_id
+        if what == "pointers":
+            return np.concatenate([[0], np.cumsum(index.size)])
+        if what == "times":
+            axis = np.asarray(self.snapshot.arrays[node][:])
+            return axis[expanded(_before(index), index.size)]
+        if what == "frames":
+            return self._frames(node, index)
+        if what == "rows":
+            return self._rows(node, column, index)
+        return self._tree(node, what.removeprefix("tree:"), index)
+
+    def _rows(self, node: str, column: str, index: Index) -> Values:
+        cells, values = self._flat(node, column)
+        start = np.searchsorted(cells, index.node_id) + _before(index)
+        return values[expanded(start, index.size)]
+
+    def _column(self, node: str, column: str) -> tuple[Ids, Values]:
+        """The cell of each value of a column, and the values, without gaps; a list counts as its values."""
+        table = self.snapshot.tables[node]
+        key = key_of(table)
+        rows = table.to_arrow([*dict.fromkeys([key, column])])
+        cells = rows[key].to_numpy()
+        values = rows[column].combine_chunks()
+        if values.null_count:
+            cells, values = cells[values.is_valid().to_numpy(zero_copy_only=False)], values.drop_null()
+        if pa.types.is_list(values.type):
+            return np.repeat(cells, values.value_lengths().to_numpy()), values.flatten().to_numpy()
+        return cells, values.to_numpy(zero_copy_only=False)
+
+    def _frames(self, node: str, index: Index) -> Values:
+        ranges = self.snapshot.tables[report_kinds.RANGES.beside(node)].to_arrow(["node_id", "start"])
+        array = self.snapshot.arrays[node]
+        # One column after another, as rows of a cell follow each other in time.
+        flat = np.ascontiguousarray(np.asarray(array[:, :]).T).reshape(-1)
+        column = ranges["start"].to_numpy()[np.searchsorted(ranges["node_id"].to_numpy(), index.node_id)]
+        return flat[expanded(column * array.shape[0] + _before(index), index.size)]
+
+    def _tree(self, node: str, part: str, index: Index) -> Values:
+        forest, places = self._forest()
+        names = self.snapshot.tables[node].to_arrow(["node_id", "morphology"])
+        at = np.searchsorted(names["node_id"].to_numpy(), index.node_id)
+        trees = np.array(
+            [places[name] for name in names["morphology"].take(pa.array(at)).to_pylist()], np.int64
+        )
+        sizes = forest.size_of(part)
+        values: Values = getattr(forest, part)[expanded(starts_of(sizes)[trees], sizes[trees])]
+        return values / np.float32(2) if part == "diameter" else values
+
+    def _trees(self) -> tuple[Forest, dict[str, int]]:
+        kinds = (circuits.POINTS, circuits.SECTIONS)
+        points, sections = (self.snapshot.tables[kind.of(circuit=self.circuit)].to_arrow() for kind in kinds)
+        forest, names = Forest.of_tables(points, sections)
+        return forest, {name: at for at, name in enumerate(names)}
+
+
+def key_of(table: Table) -> str:
+    """The column of a table that tells which cell a row is of."""
+    return "target_node_id" if "target_node_id" in table.columns else "node_id"
+
+
+def fitted(values: Values, kind: np.dtype[Any], what: str) -> Values:
+    """Values as another type, of which they must be.
+
+    Raises
+    ------
+    InputError
+        A whole number has no place in the type, or a real number is too large for single precision.
+    """
+    found = values.astype(kind)
+    if kind.kind in "iu" and not np.array_equal(found.astype(values.dtype), values):
+        wrong = values[found.astype(values.dtype) != values][0]
+        limits = np.iinfo(kind)
+        raise InputError(f"{what} is {wrong}, and NeuroH5 has {limits.min} to {limits.max} for it")
+    if kind.kind == "f" and not np.array_equal(np.isfinite(found), np.isfinite(values)):
+        raise InputError(f"{what} is too large for single precision, which NeuroH5 has")
+    return found
+
+
+def _before(index: Index) -> Ids:
+    """How many values of its cell come before those of each row."""
+    sizes = index.size[index.order]
+    total = starts_of(sizes)
+    first = index.occurrence[index.order] == 0
+    before = np.empty(len(sizes), np.int64)
+    before[index.order] = total - np.maximum.accumulate(np.where(first, total, 0))
+    return before
