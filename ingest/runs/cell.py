@@ -17,7 +17,7 @@ from ...mechanisms.cell.morphology import read_morphology
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import load
 from ...mechanisms.trial.experiments import ExperimentTraces, bac_response, run, step_response
-from ...mechanisms.trial.recording import ask_for_currents, reference
+from ...mechanisms.trial.recording import MembraneCurrents, reference
 from .model import Given, Tree, read_model
 from .worker import forget
 
@@ -221,14 +221,9 @@ class LiveCell:
 
     def _recorded(self, record: Sequence[str], experiment: Callable[..., ExperimentTraces]) -> "pd.DataFrame":
         import pandas as pd
-        from neuron import h
 
-        before = ask_for_currents([name.rpartition(".")[2] for name in record])
-        try:
-            with _input_errors():
-                done = experiment(record={name: self._reference(name) for name in record})
-        finally:
-            h.CVode().use_fast_imem(before)
+        with MembraneCurrents([name.rpartition(".")[2] for name in record]), _input_errors():
+            done = experiment(record={name: self._reference(name) for name in record})
         return pd.DataFrame(dict(done.traces), index=pd.Index(done.time, name="time"))
 
     def _reference(self, name: str) -> Any:

@@ -18,7 +18,8 @@ from ...lake import Lake
 from ...lake.digest import plain_json
 from ...lake.errors import InputError
 from ...mechanisms.errors import ModelError
-from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals, SpikeOrigin
+from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals
+from ...mechanisms.live.spikes import SpikeOrigin
 from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
 from ..trials.names import checked_run
@@ -64,10 +65,10 @@ def record(
     potential and spikes as those of simrun results. Each block is a trial of the run. If the block raises, nothing
     is stored.
 
-    The model stays as it is: no diameter, point, switch or Vector of the script's is changed. NEURON computes membrane
+    The model stays as it is: no diameter, point, switch, Vector or callback of the script's is changed. NEURON computes membrane
     currents from the start of the block on if they are asked for, and no longer than that. Sections without 3-D points are
     placed by us. Sources of spikes are told apart by ``node_id``, ``section_id`` and ``x``; their names have no addresses of
-    Python objects, so that equal models give equal content.
+    Python objects and no numbers of objects that are gone, so that equal models give equal content.
 
     Parameters
     ----------
@@ -77,29 +78,31 @@ def record(
         Name of the run; another trial of it if it is there.
     sections
         NEURON's sections, or one; all by default. The block may not make or delete any, nor change ``nseg``, before it
-        simulates.
+        simulates; nor connections, mechanisms, lengths and diameters while it does.
     variables
         Range variables of all segments, such as ``v``, ``i_membrane`` (nA), ``m_hh`` or, of an array, ``vext[0]``; NaN in
         segments without.
     dt
         Interval of frames in ms; every step by default, whether NEURON's steps are fixed or vary. Between steps that vary,
-        frames are linear, because to stop at intervals would change the solution. Steps that vary
-        from cell to cell (``use_local_dt``) cannot be recorded.
+        frames are linear, because to stop at intervals would change the solution; of fixed steps they are the nearest. Steps
+        that vary from cell to cell (``use_local_dt``) cannot be recorded.
     netcons
-        NetCons whose sources' spikes are kept.
+        NetCons whose sources' spikes are kept, also those that the script records with ``NetCon.record`` or ``spike_record``. A
+        source that has both a Vector and a hoc statement of the script's loses the statement, which NEURON does not show.
     threshold
         In mV: what a spike of a soma crosses upwards. The somata of a cell are the sections whose names begin with ``soma``, in
         any case, or else its root.
     parameters
         What the model was made with: numbers, text, lists and dictionaries by name, NumPy's included. Without them, another
-        trial of the run must have the same values of all mechanisms' parameters.
+        trial of the run must have the same temperature, ions and values of all mechanisms' parameters.
 
     Raises
     ------
     InputError
         No sections, a variable that no segment has, steps that vary from cell to cell, a model that the block changed, a
-        block that simulates nothing, or a run of that name that was another model; names the section. Nothing is stored,
-        and what can be seen before is told before anything is simulated.
+        block that simulates nothing, or a run of that name that was another model; names the section. With several threads
+        (``pc.nthread``): membrane currents, and spikes that go into a Vector of the script's. Nothing is stored, and what can
+        be seen before is told before anything is simulated.
     """
     require_neuron()
     checked_run(run)
@@ -147,6 +150,8 @@ def _plan(run: str, model: LiveModel, variables: Sequence[str], dt: float | None
     geometry = hashlib.sha256()
     for name in ("section_id", "start_x", "start_y", "start_z", "diameter", "length"):
         geometry.update(np.ascontiguousarray(model.segments[name]).tobytes())
+    for name in ("parent_id", "parent_x"):
+        geometry.update(np.ascontiguousarray(model.sections[name]).tobytes())
     settings = {"segments": list(variables), "dt": dt, "geometry": geometry.hexdigest()}
     if not given:
         # Where a script names the parameters of its trials, they may differ from trial to trial.

@@ -1,6 +1,5 @@
 """What a script's NEURON model is and does, seen from outside; nothing of the model is changed by looking."""
 
-import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,16 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from ..trial.recording import CURRENT, SegmentFrames, ask_for_currents
+from ..trial.recording import CURRENT, Frames, MembraneCurrents, SegmentFrames
+from .identity import mechanisms_digest, parameters_digest
 from .loaded import checked_sections, labels_of, loaded_segments, somata_of
+from .spikes import SpikeListener, SpikeOrigin, listeners
+from .structure import Structure
 from .tree import SomaDistances, cells_of, connection, stable_names
 
 Reals = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
+Values = dict[str, Frames]
 
 _ELEMENT = re.compile(r"(?P<name>\w+)\[(?P<element>[0-9]+)\]")
 # NEURON calls handlers of these kinds at the beginning and at the end of finitialize.
 _BEGIN, _END = 3, 2
+# An event at an interval that falls on the end of a step must not come after it by rounding: NEURON would leave it out at the end.
+_EARLY = 1 - 1e-10
+_DEAD_REFERENCE = "attempt to dereference"
+_NO_THREAD = "unable to associate a PlayRecord item with a thread"
+_SWITCHED_OFF = (
+    f"{CURRENT} cannot be recorded, because the script switched membrane currents off in the block "
+    "(CVode.use_fast_imem(False)): leave them on, or record other variables"
+)
 # Vectors that are recorded at an interval have events in NEURON's queue until the next finitialize.
 _IN_QUEUE: list[Any] = []
 _CLEANER: list[Any] = []
@@ -49,24 +60,6 @@ class LiveModel:
     parameters: str
 
 
-@dataclass(frozen=True)
-class SpikeOrigin:
-    """What fires.
-
-    Attributes
-    ----------
-    name
-        The same in every process, and no other source's.
-    node_id, section_id, x
-        Where it is on the model; None for what is not on a recorded section.
-    """
-
-    name: str
-    node_id: int | None = None
-    section_id: int | None = None
-    x: float | None = None
-
-
 class LiveRecorder:
     """Records variables of all segments, potentials of somata and spikes of NetCons, until its block ends.
 
@@ -86,7 +79,8 @@ class LiveRecorder:
     ModelError
         No sections, a variable that no segment has, or steps that differ from cell to cell. In the block, such of
         these as only a ``finitialize`` shows, and a section that was deleted, made or divided anew after the block
-        began: NEURON then refuses to initialise, and what the block raises of it becomes this error.
+        began: NEURON then refuses to initialise, and what the block raises of it becomes this error. At the end of the
+        block, whatever of the model changed after ``finitialize`` and was simulated so.
     """
 
     def __init__(
@@ -99,34 +93,48 @@ class LiveRecorder:
         from neuron import h
 
         self._h, self._solver = h, h.CVode()
-        self._all = sections is None
         self._sections = checked_sections(sections)
         self._names = stable_names(self._sections)
-        self._counts = [section.nseg for section in self._sections]
-        self._cells = cells_of(self._sections)
+        self._complete = sections is None
+        self._before = self._structure()
         self._variables, self._dt = tuple(variables), dt
         # An interval would make CVODE take other steps, and so change what is computed: its own steps are recorded.
         self._varying = bool(self._solver.active())
-        self._every = () if dt is None or self._varying else (dt,)
         self._check_steps()
-        self._asked = CURRENT in self._variables and not ask_for_currents(self._variables)
-        try:
-            self._record(list(netcons))
-        except BaseException:
-            self._leave()
-            raise
         self._model: LiveModel | None = None
+        self._simulated = self._before
         self._refusal: ModelError | None = None
+        self._end: tuple[float, Values] | None = None
+        self._listeners: list[SpikeListener] = []
+        self._currents = MembraneCurrents(self._variables)
+        try:
+            self._record()
+            node_of = {section: node for node, cell in enumerate(self._cells) for section in cell}
+            self._listeners = listeners(netcons, self._sections, node_of)
+        except BaseException:
+            self._currents.release()
+            raise
         self._handlers = [
             h.FInitializeHandler(_BEGIN, self._begin),
             h.FInitializeHandler(_END, self._look),
         ]
 
-    def _record(self, netcons: Sequence[Any]) -> None:
+    def _structure(self) -> Structure:
+        return Structure(self._sections, self._names, complete=self._complete)
+
+    def _record(self) -> None:
         h = self._h
+        # Nor are frames at an interval right with several threads, where NEURON takes some in the middle of a step.
+        whole = self._dt is None or self._varying or self._threads() > 1
+        self._every = () if whole or self._dt is None else (self._dt * _EARLY,)
+        self._cells = cells_of(self._sections)
+        self._section_of = [at for at, section in enumerate(self._sections) for _ in range(section.nseg)]
         self._time = h.Vector().record(h._ref_t)
-        self._frame_time = h.Vector().record(h._ref_t, *self._every)
-        self._vectors = {name: self._columns(name) for name in self._variables}
+        self._references = {name: self._found(name) for name in self._variables}
+        self._vectors = {
+            name: [None if own is None else h.Vector().record(own, *self._every) for own in found]
+            for name, found in self._references.items()
+        }
         labels = labels_of(self._sections)
         numbers = {section: at for at, section in enumerate(self._sections)}
         self._somata: list[tuple[SpikeOrigin, Any]] = []
@@ -135,20 +143,6 @@ class LiveRecorder:
                 number = numbers[section]
                 source = SpikeOrigin(self._names[number], node, number, 0.5)
                 self._somata.append((source, h.Vector().record(section(0.5)._ref_v)))
-        node_of = {section: node for node, cell in enumerate(self._cells) for section in cell}
-        self._spiking: list[tuple[SpikeOrigin, list[float]]] = []
-        self._watched: list[Any] = []
-        known: set[str] = set()
-        for netcon in netcons:
-            source = self._source(netcon, numbers, node_of)
-            if source.name in known:
-                continue
-            known.add(source.name)
-            times: list[float] = []
-            # A source writes into one Vector only, which may be the script's; a call is beside that.
-            netcon.record(lambda times=times: times.append(h.t))
-            self._spiking.append((source, times))
-            self._watched.append(netcon)
 
     def __enter__(self) -> Self:
         return self
@@ -157,33 +151,67 @@ class LiveRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._handlers.clear()
-        for netcon in self._watched:
-            with suppress(RuntimeError, ReferenceError):
-                netcon.record("")
-        self._leave()
-        if self._every:
-            _keep_until_initialised(self._h, [self._frame_time, *_all(self._vectors)])
-        if error is not None and self._refusal is not None:
-            raise self._refusal from error
+        taken = [listener.origin.name for listener in self._listeners if not listener.leave()]
+        try:
+            if error is None and len(self._time):
+                self._finish(taken)
+            elif isinstance(error, Exception):
+                self._explain(error)
+        finally:
+            if self._every:
+                _keep_until_initialised(self._h, _all(self._vectors))
+            self._currents.release()
 
-    def _leave(self) -> None:
-        if self._asked:
-            self._solver.use_fast_imem(False)
+    def _finish(self, taken: Sequence[str]) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self._check_steps()
+        if self._every and self._threads() > 1:
+            raise ModelError("pc.nthread was called after finitialize: choose the number of threads before")
+        self._simulated.check_simulated()
+        if taken:
+            raise ModelError(
+                f"spikes of {taken[0]} were taken by the script after finitialize (NetCon.record): do so before, and they are "
+                "recorded here as well"
+            )
+        if self._dt is not None and self._varying and self._h.t > self._time[-1]:
+            # The last of the variable steps goes beyond the end, where NEURON interpolates but does not record.
+            self._end = (
+                self._h.t,
+                {
+                    name: np.array([np.nan if own is None else own[0] for own in found], np.float32)
+                    for name, found in self._references.items()
+                },
+            )
+
+    def _explain(self, error: Exception) -> None:
+        """Raise what is behind an error of NEURON's, if it is known."""
+        if self._refusal is not None:
+            raise self._refusal from error
+        if CURRENT in self._variables and (not self._solver.use_fast_imem() or _DEAD_REFERENCE in str(error)):
+            raise ModelError(_SWITCHED_OFF) from error
+        if _NO_THREAD in str(error):
+            told = ", ".join(self._variables)
+            raise ModelError(
+                f"NEURON records one of the variables {told} with one thread only: use pc.nthread(1)"
+            ) from error
 
     # What NEURON calls
 
     def _begin(self) -> None:
-        for _, times in self._spiking:
-            times.clear()
         self._refusal = None
         try:
             self._check()
+            # What the block did meanwhile may have made references invalid, or others possible.
+            self._record()
+            for listener in self._listeners:
+                listener.listen()
         except ModelError as error:
             self._refusal = error
             raise
 
     def _look(self) -> None:
-        self._model = self._looked()
+        self._model, self._simulated = self._looked(), self._structure()
 
     def _check_steps(self) -> None:
         if self._solver.active() and self._solver.use_local_dt():
@@ -196,30 +224,17 @@ class LiveRecorder:
         coreneuron = sys.modules.get("neuron.coreneuron")
         if self._dt is not None and coreneuron is not None and coreneuron.enable:
             raise ModelError("CoreNEURON gives no frames at an interval: record every step, without dt")
+        if CURRENT in self._variables and self._threads() > 1:
+            raise ModelError(f"NEURON records {CURRENT} with one thread only: use pc.nthread(1)")
+
+    def _threads(self) -> int:
+        return int(self._h.ParallelContext().nthread())
 
     def _check(self) -> None:
         self._check_steps()
         if CURRENT in self._variables and not self._solver.use_fast_imem():
-            raise ModelError(
-                f"{CURRENT} cannot be recorded, because the script switched membrane currents off in the block "
-                "(CVode.use_fast_imem(False)): leave them on, or record other variables"
-            )
-        for section, name, count in zip(self._sections, self._names, self._counts, strict=True):
-            try:
-                now = section.nseg
-            except ReferenceError:
-                raise ModelError(f"section {name} was deleted in the block: record what is left") from None
-            if now != count:
-                raise ModelError(
-                    f"section {name} has {now} segments and had {count} when the block began: set nseg before"
-                )
-        if self._all:
-            known = set(self._sections)
-            new = [section for section in self._h.allsec() if section not in known]
-            if new:
-                raise ModelError(
-                    f"section {stable_names(new)[0]} was made in the block: make the model before it"
-                )
+            raise ModelError(_SWITCHED_OFF)
+        self._before.check()
 
     # What was recorded
 
@@ -254,7 +269,7 @@ class LiveRecorder:
     @property
     def spikes(self) -> list[tuple[SpikeOrigin, Reals]]:
         """Spike times in ms of the NetCons' sources."""
-        return [(source, np.unique(np.array(times, np.float64))) for source, times in self._spiking]
+        return [(listener.origin, listener.times) for listener in self._listeners]
 
     def frames(self) -> SegmentFrames:
         """Variables of all segments.
@@ -264,16 +279,16 @@ class LiveRecorder:
         ModelError
             Frames at an interval stopped, because a state was restored; or a section changed while it was simulated.
         """
-        first = 0 if self._every else self._first
-        time = np.array(self._frame_time)
-        if self._every and self._dt is not None and len(self._time):
-            steps = self.time
-            expected = int((steps[-1] - time[0]) / self._dt + 1e-6) + 1 if len(time) else 1
-            if self._first or len(time) < expected:
+        first, time = self._first, np.array(self._time)
+        if self._every and self._dt is not None and len(time) and self._vectors:
+            count = max((len(vector) for vector in _all(self._vectors)), default=0)
+            expected = int((time[-1] - time[0]) / self._dt + 1e-6) + 1
+            if first or count < expected:
                 raise ModelError(
-                    f"of {expected} frames every {self._dt} ms NEURON gave {len(time)}; after SaveState.restore "
+                    f"of {expected} frames every {self._dt} ms NEURON gave {count}; after SaveState.restore "
                     "call h.frecord_init(), or record every step, without dt"
                 )
+            time = time[0] + self._dt * np.arange(count)
         values = {}
         for name, vectors in self._vectors.items():
             values[name] = np.full((len(time), len(vectors)), np.nan, np.float32)
@@ -282,12 +297,20 @@ class LiveRecorder:
                     continue
                 if len(vector) != len(time):
                     raise ModelError(
-                        f"section {self._name_of(column)} changed while it was simulated: {name} has {len(vector)} of "
-                        f"{len(time)} frames"
+                        f"section {self._name_of(column)} or its time steps changed while it was simulated: {name} has "
+                        f"{len(vector)} of {len(time)} frames"
                     )
                 values[name][:, column] = vector.as_numpy()
         kept = SegmentFrames(time[first:], {name: own[first:] for name, own in values.items()})
-        return kept if self._dt is None or not self._varying else _at_interval(kept, self._dt)
+        if self._end is not None:
+            end, last = self._end
+            kept = SegmentFrames(
+                np.append(kept.time, end),
+                {name: np.vstack([own, last[name]]) for name, own in kept.values.items()},
+            )
+        if self._dt is None or self._every:
+            return kept
+        return _at_interval(kept, self._dt) if self._varying else _nearest(kept, self._dt)
 
     def model(self) -> LiveModel:
         """The model as it was at the last ``finitialize``; as it is now where there was none.
@@ -307,18 +330,18 @@ class LiveRecorder:
         return LiveModel(
             self._section_columns(segments),
             segments,
-            _digest(self._h, self._sections),
-            _parameters(self._h, self._sections),
+            mechanisms_digest(self._sections),
+            parameters_digest(self._sections),
         )
 
     def _name_of(self, column: int) -> str:
-        return self._names[int(np.searchsorted(np.cumsum(self._counts), column, side="right"))]
+        return self._names[self._section_of[column]]
 
-    def _columns(self, variable: str) -> list[Any]:
+    def _found(self, variable: str) -> list[Any]:
         references = [reference(segment, variable) for section in self._sections for segment in section]
         if not any(own is not None for own in references):
             raise ModelError(f"no segment has a variable {variable!r}")
-        return [None if own is None else self._h.Vector().record(own, *self._every) for own in references]
+        return references
 
     def _section_columns(self, segments: Columns) -> Columns:
         number = {section: at for at, section in enumerate(self._sections)}
@@ -342,19 +365,19 @@ class LiveRecorder:
             ),
         }
 
-    def _source(self, netcon: Any, numbers: dict[Any, int], node_of: dict[Any, int]) -> SpikeOrigin:
-        segment = netcon.preseg()
-        if segment is None:
-            cell = netcon.pre()
-            return SpikeOrigin(
-                stable_name(str(cell)) if cell is not None else f"source of {stable_name(str(netcon))}"
-            )
-        number = numbers.get(segment.sec)
-        if number is None:
-            return SpikeOrigin(f"{stable_names([segment.sec])[0]}({segment.x:g})")
-        return SpikeOrigin(
-            f"{self._names[number]}({segment.x:g})", node_of[segment.sec], number, float(segment.x)
-        )
+
+def _nearest(frames: SegmentFrames, dt: float) -> SegmentFrames:
+    """Frames of equal steps at equal intervals, each of the nearest step, as NEURON has them."""
+    time = frames.time
+    at = _interval(time, dt)
+    after = np.clip(np.searchsorted(time, at), 1, len(time) - 1)
+    step = after - (at - time[after - 1] <= time[after] - at)
+    return SegmentFrames(at, {name: own[step] for name, own in frames.values.items()})
+
+
+def _interval(time: Reals, dt: float) -> Reals:
+    at: Reals = time[0] + dt * np.arange(int((time[-1] - time[0]) / dt + 1e-6) + 1)
+    return at
 
 
 def _at_interval(frames: SegmentFrames, dt: float) -> SegmentFrames:
@@ -362,18 +385,13 @@ def _at_interval(frames: SegmentFrames, dt: float) -> SegmentFrames:
     # At one time there may be two steps: before and after an event. The later counts.
     time = frames.time
     last = np.append(time[1:] > time[:-1], True)
-    at = time[0] + dt * np.arange(int((time[-1] - time[0]) / dt + 1e-6) + 1)
+    at = _interval(time, dt)
     values = {}
     for name, own in frames.values.items():
         values[name] = np.empty((len(at), own.shape[1]), np.float32)
         for column in range(own.shape[1]):
             values[name][:, column] = np.interp(at, time[last], own[last, column])
     return SegmentFrames(at, values)
-
-
-def stable_name(text: str) -> str:
-    """Return the text without addresses of Python objects."""
-    return re.sub(r" object at 0x[0-9a-f]+", "", text)
 
 
 def reference(segment: Any, variable: str) -> Any:
@@ -408,55 +426,3 @@ def _keep_until_initialised(h: Any, vectors: Iterable[Any]) -> None:
     if not _CLEANER:
         _CLEANER.append(h.FInitializeHandler(_BEGIN, _IN_QUEUE.clear))
     _IN_QUEUE.extend(vectors)
-
-
-def _digest(h: Any, sections: Sequence[Any]) -> str:
-    segments = [segment for section in sections for segment in section]
-    names = {mechanism.name() for segment in segments for mechanism in segment}
-    names |= {own.hname().split("[")[0] for segment in segments for own in segment.point_processes()}
-    texts = _texts(h)
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        for part in (name, texts.get(name, "")):
-            digest.update(len(part.encode()).to_bytes(8, "little") + part.encode())
-    return digest.hexdigest()
-
-
-def _texts(h: Any) -> dict[str, str]:
-    """The NMODL text of every mechanism in this process, as NEURON keeps it."""
-    found, name = {}, h.ref("")
-    for kind in (0, 1):
-        mechanisms = h.MechanismType(kind)
-        for number in range(int(mechanisms.count())):
-            mechanisms.select(number)
-            mechanisms.selected(name)
-            found[name[0]] = mechanisms.code() or ""
-    return found
-
-
-def _parameters(h: Any, sections: Sequence[Any]) -> str:
-    """A digest of what the density mechanisms, axial resistance and capacitance were set to, segment by segment."""
-    names: dict[str, list[str]] = {}
-    digest = hashlib.sha256()
-    for section in sections:
-        digest.update(np.float64(section.Ra).tobytes())
-        for segment in section:
-            values = [segment.cm]
-            for mechanism in segment:
-                kind = mechanism.name()
-                if kind not in names:
-                    names[kind] = list(_parameter_names(h, kind))
-                    digest.update(kind.encode())
-                for name in names[kind]:
-                    own = getattr(segment, name)
-                    values += list(own) if type(own).__name__ == "RangeVar" else [own]
-            digest.update(np.array(values, np.float64).tobytes())
-    return digest.hexdigest()
-
-
-def _parameter_names(h: Any, mechanism: str) -> Iterator[str]:
-    """Range variables of a mechanism that are parameters, not states."""
-    standard, name = h.MechanismStandard(mechanism, 1), h.ref("")
-    for number in range(int(standard.count())):
-        standard.name(name, number)
-        yield name[0]

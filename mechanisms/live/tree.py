@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 
 Reals = NDArray[np.float64]
 
-_ADDRESS = re.compile(r"<(?:[\w.]*\.)?(?P<kind>\w+) object at (?P<at>0x[0-9a-f]+)>|(?P<other>0x[0-9a-f]{6,})")
+# Of a class that a function makes: <module.function.<locals>.Cell object at 0x7f…>.
+_ADDRESS = re.compile(
+    r"<(?:[\w.<>]*\.)?(?P<kind>\w+) object at (?P<at>0x[0-9a-fA-F]+)>|(?P<other>0x[0-9a-fA-F]{6,})"
+)
 # How NEURON's define_shape spreads children of one place, in rad, and puts roots apart along z, in um.
 _SPREAD, _APART = 0.8, 100.0
 
@@ -61,31 +65,64 @@ def cells_of(sections: Sequence[Any]) -> list[list[Any]]:
 
 
 def stable_names(sections: Sequence[Any]) -> list[str]:
-    """Return a name for each section that is the same whenever the same model is made, and that no two share.
+    """Return a name for each section that is the same whenever the same model is made, and that no section of NEURON's shares.
 
     Addresses in memory, which Python gives objects without a ``__repr__``, become numbers in order of appearance:
-    ``<__main__.Cell object at 0x7f…>.soma`` is ``Cell[0].soma``. Of several sections of one name each is told by the number of its
-    cell: ``cell[2].soma``; and, within a cell, by its own number: ``dend[1]``.
+    ``<__main__.Cell object at 0x7f…>.soma`` is ``Cell[0].soma``. Objects of hoc's templates are numbered among those that live. Of
+    several sections of one name each is told by the number of its cell: ``cell[2].soma``; and, within a cell, by its own
+    number: ``dend[1]``.
     """
+    from neuron import h
+
+    every = list(h.allsec())
+    named = dict(zip(every, _distinct(every, _without_addresses(every)), strict=True))
+    return [named[section] for section in sections]
+
+
+def object_name(made: Any) -> str:
+    """Return the name of an object of NEURON's, such as ``NetStim[0]``, numbered among those of its kind that live."""
+    from neuron import h
+
+    kind = made.hname().split("[")[0]
+    return f"{kind}[{int(h.List(kind).index(made))}]"
+
+
+def _without_addresses(sections: Sequence[Any]) -> list[str]:
+    from neuron import hoc
+
     numbers: dict[str, dict[str, int]] = {}
+    owners: dict[str, str] = {}
 
     def numbered(match: re.Match[str]) -> str:
         kind, at = match["kind"] or "object", match["at"] or match["other"]
         known = numbers.setdefault(kind, {})
         return f"{kind}[{known.setdefault(at, len(known))}]"
 
-    names = [_ADDRESS.sub(numbered, section.name()) for section in sections]
+    names = []
+    for section in sections:
+        name, owner = section.name(), section.cell()
+        if isinstance(owner, hoc.HocObject) and name.startswith(prefix := f"{owner}."):
+            if prefix not in owners:
+                owners[prefix] = object_name(owner)
+            name = f"{owners[prefix]}.{name.removeprefix(prefix)}"
+        names.append(_ADDRESS.sub(numbered, name))
+    return names
+
+
+def _distinct(sections: Sequence[Any], names: list[str]) -> list[str]:
     roots: dict[Any, int] = {}
     cells = [roots.setdefault(root_of(section), len(roots)) for section in sections]
     often = Counter(names)
     names = [
         f"cell[{cell}].{name}" if often[name] > 1 else name for name, cell in zip(names, cells, strict=True)
     ]
-    often, seen = Counter(names), Counter[str]()
+    often, taken = Counter(names), set(names)
     found = []
     for name in names:
-        found.append(f"{name}[{seen[name]}]" if often[name] > 1 else name)
-        seen[name] += 1
+        if often[name] > 1:
+            name = next(own for at in count() if (own := f"{name}[{at}]") not in taken)
+            taken.add(name)
+        found.append(name)
     return found
 
 

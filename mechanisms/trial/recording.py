@@ -1,10 +1,11 @@
 """What is recorded of sections while they are simulated: potentials at sites, variables of all segments."""
 
 import math
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +135,8 @@ class SegmentRecorder:
     def __init__(self, sections: Sequence[Any], variables: Sequence[str]) -> None:
         from neuron import h
 
-        ask_for_currents(variables)
+        # Whoever drops a recorder wants its currents no longer.
+        weakref.finalize(self, MembraneCurrents(variables).release).atexit = False
         segments = [segment for section in sections for segment in section]
         self.n_segments, self._h = len(segments), h
         self.block = max(1, BLOCK_BYTES // (np.float32().itemsize * self.n_segments))
@@ -204,15 +206,49 @@ class Collected:
         return SegmentFrames(np.concatenate([block.time for block in self._blocks]), values)
 
 
-def ask_for_currents(variables: Sequence[str]) -> bool:
-    """Let NEURON compute membrane currents if they are among *variables*; whether it did before."""
+class MembraneCurrents:
+    """Lets NEURON compute membrane currents while anybody wants them, and then leaves the switch as it was.
+
+    Parameters
+    ----------
+    variables
+        What is recorded; currents are wanted if `CURRENT` is among it.
+    """
+
+    _wanted: ClassVar[int] = 0
+    _off_before: ClassVar[bool] = False
+
+    def __init__(self, variables: Iterable[str]) -> None:
+        self._wants = CURRENT in variables
+        if not self._wants:
+            return
+        solver = _solver()
+        if not MembraneCurrents._wanted:
+            MembraneCurrents._off_before = not solver.use_fast_imem()
+        MembraneCurrents._wanted += 1
+        # To switch on what is on would take away what others refer to.
+        if not solver.use_fast_imem():
+            solver.use_fast_imem(True)
+
+    def release(self) -> None:
+        """Want them no longer."""
+        if self._wants:
+            self._wants = False
+            MembraneCurrents._wanted -= 1
+            if not MembraneCurrents._wanted and MembraneCurrents._off_before:
+                _solver().use_fast_imem(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _solver() -> Any:
     from neuron import h
 
-    solver = h.CVode()
-    before = bool(solver.use_fast_imem())
-    if CURRENT in variables and not before:
-        solver.use_fast_imem(True)
-    return before
+    return h.CVode()
 
 
 def reference(segment: Any, variable: str) -> Any:

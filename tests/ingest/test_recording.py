@@ -132,7 +132,7 @@ def test_frames_at_an_interval(lake: Any, h: Any) -> None:
     assert asked.times.tolist() == [1.0, 1.5, 2.0]
     # The soma is kept at every step.
     assert (
-        lake.head.arrays["voltage/soma"].shape[1] > 20 == lake.head.arrays["reports/mine/000000/v"].shape[0]
+        lake.head.arrays["voltage/soma"].shape[1] > 21 == lake.head.arrays["reports/mine/000000/v"].shape[0]
     )
 
 

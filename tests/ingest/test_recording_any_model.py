@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from lake_vocabulary import strangers
+from scripts import KEEP, Cell, clamp, neuron_alone, run, section
 
 import neurolake as nl
 from neurolake.ingest.runs.recordings import record
 from neurolake.lake.errors import InputError
+from neurolake.mechanisms.library import load
 from neurolake.mechanisms.live.tree import SomaDistances, borders, cells_of, connection, root_of, stable_names
 
 MODELS = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 300
 BATCH = 25
-KEEP: list[Any] = []
 
 
 @pytest.fixture
@@ -29,61 +30,8 @@ def lake(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def h() -> Iterator[Any]:
-    from neuron import h
-
-    KEEP.clear()
-    for section in list(h.allsec()):
-        h.delete_section(sec=section)
-    h.load_file("stdrun.hoc")
-    solver = h.CVode()
-    solver.active(False)
-    solver.use_local_dt(False)
-    solver.use_fast_imem(False)
-    h.celsius, h.dt, h.t, h.steps_per_ms = 6.3, 0.025, 0, 40
-    yield h
-    solver.active(False)
-    solver.use_local_dt(False)
-    solver.use_fast_imem(False)
-    KEEP.clear()
-    for section in list(h.allsec()):
-        h.delete_section(sec=section)
-
-
-class Cell:
-    """A cell of a script's own, which has no name."""
-
-
-def section(
-    h: Any,
-    name: str,
-    parent: Any = None,
-    end: int = 0,
-    *,
-    cell: Any = None,
-    mechanism: str = "pas",
-    **more: Any,
-) -> Any:
-    made = h.Section(name=name) if cell is None else h.Section(name=name, cell=cell)
-    made.L, made.diam, made.nseg = more.get("L", 20.0), more.get("diam", 20.0), more.get("nseg", 1)
-    made.insert(mechanism)
-    if parent is not None:
-        made.connect(parent, end)
-    KEEP.append(made)
-    return made
-
-
-def clamp(segment: Any, delay: float = 1.0, duration: float = 1.0, amplitude: float = 0.5) -> Any:
-    from neuron import h
-
-    made = h.IClamp(segment)
-    made.delay, made.dur, made.amp = delay, duration, amplitude
-    KEEP.append(made)
-    return made
-
-
-def run(h: Any, t_stop: float = 10.0) -> None:
-    h.finitialize(-65)
-    h.continuerun(t_stop)
+    with neuron_alone() as h:
+        yield h
 
 
 def state(h: Any) -> list[Any]:
@@ -137,47 +85,116 @@ def random_model(h: Any, rng: random.Random) -> list[Any]:
     return made
 
 
+GAP = """NEURON { THREADSAFE POINT_PROCESS RandomGap NONSPECIFIC_CURRENT i RANGE g, i, vgap }
+PARAMETER { g = 0.0005 (uS) }
+ASSIGNED { v (mV) vgap (mV) i (nA) }
+BREAKPOINT { i = g * (v - vgap) }
+"""
+
+
+def joined(h: Any, rng: random.Random, made: list[Any]) -> None:
+    """Put gap junctions between sections, half of each on either side."""
+    context = h.ParallelContext()
+    for number in range(rng.randint(1, 2)):
+        places = [rng.choice(made)(0.5) for _ in range(2)]
+        for side in (0, 1):
+            own, other = places[side], places[1 - side]
+            context.source_var(own._ref_v, 2 * number + side, sec=own.sec)
+            gap = h.RandomGap(own)
+            context.target_var(gap, gap._ref_vgap, 2 * number + 1 - side)
+            KEEP.extend((gap, other))
+    context.setup_transfer()
+
+
+def settled(h: Any, rng: random.Random) -> bool:
+    """Choose a solver: fixed steps with one or two threads, or CVODE with settings of its own; whether it is that."""
+    solver = h.CVode()
+    h.dt = rng.choice([0.025, 0.025, 0.0125, 0.05])
+    h.steps_per_ms = 1 / h.dt
+    solver.active(rng.random() < 0.3)
+    solver.atol(rng.choice([1e-2, 1e-3, 1e-5]))
+    solver.condition_order(rng.choice([1, 2]))
+    solver.use_fast_imem(rng.random() < 0.3)
+    varying = bool(solver.active())
+    h.ParallelContext().nthread(1 if varying else rng.choice([1, 1, 2]))
+    return varying
+
+
+class Script:
+    """What a script does itself: potentials of all segments at every step, and spikes of one source, in one of several ways."""
+
+    def __init__(self, h: Any, rng: random.Random, made: list[Any], t_stop: float) -> None:
+        self.h, self.t_stop = h, t_stop
+        self.segments = [segment for one in h.allsec() for segment in one]
+        self.vectors = [h.Vector().record(h._ref_t)]
+        self.vectors += [h.Vector().record(segment._ref_v) for segment in self.segments]
+        source = rng.choice(made)(0.5)
+        self.netcon = h.NetCon(source._ref_v, None, sec=source.sec)
+        self.netcon.threshold = -20
+        self.spikes, self.called = h.Vector(), []
+        # With several threads a source has one way only to tell what it does.
+        alone = h.ParallelContext().nthread() > 1
+        self.ways = () if alone else rng.choice([(), ("vector",), ("callback",), ("vector", "callback")])
+
+    def listen(self) -> None:
+        if "vector" in self.ways:
+            self.netcon.record(self.spikes)
+        if "callback" in self.ways:
+            self.netcon.record((lambda self: self.called.append(self.h.t), self))
+
+    def run(self) -> None:
+        self.called.clear()
+        run(self.h, self.t_stop)
+
+    @property
+    def traces(self) -> list[Any]:
+        return [*map(np.array, self.vectors)]
+
+    @property
+    def heard(self) -> list[Any]:
+        found = {"vector": np.array(self.spikes), "callback": np.array(self.called)}
+        return [found[way].tolist() for way in self.ways]
+
+
 def check_model(h: Any, lake: Any, seed: int) -> None:
     rng = random.Random(seed)
     made = random_model(h, rng)
-    solver = h.CVode()
-    imem = rng.random() < 0.5
-    solver.active(rng.random() < 0.3)
-    solver.use_fast_imem(rng.random() < 0.3)
-    segments = [segment for one in h.allsec() for segment in one]
-    theirs = {"t": h.Vector().record(h._ref_t)}
-    voltages = [h.Vector().record(segment._ref_v) for segment in segments]
-    source = rng.choice(made)(0.5)
-    netcon = h.NetCon(source._ref_v, None, sec=source.sec)
-    netcon.threshold = -20
-    events = h.Vector()
-    netcon.record(events)
-    t_stop = rng.uniform(1, 6)
-    run(h, t_stop)
-    before = state(h)
-    alone = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
-    dt = rng.choice([None, None, 0.1])
-    name = f"run{seed}"
-    with record(
-        lake, name, variables=["v", "i_membrane"] if imem else ["v"], dt=dt, netcons=[netcon]
-    ) as recording:
-        run(h, t_stop)
-    beside = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
-    now = state(h)
-    assert now == before, (
-        f"the model was changed: {[pair for pair in zip(now, before, strict=True) if pair[0] != pair[1]][:3]}"
+    varying = settled(h, rng)
+    if rng.random() < 0.3:
+        joined(h, rng, made)
+    # Ends of steps and of intervals, which are rounded, too.
+    script = Script(h, rng, made, rng.choice([rng.uniform(1, 6), 3.0, 4.7]))
+    script.netcon.record(script.spikes)
+    script.run()
+    script.netcon.record()
+    spikes, before, alone = list(script.spikes), state(h), script.traces
+    script.listen()
+    name, dt = f"run{seed}", rng.choice([None, None, 0.1])
+    several = h.ParallelContext().nthread() > 1
+    variables = ["v", "i_membrane"] if rng.random() < 0.5 and not several else ["v"]
+    with record(lake, name, variables=variables, dt=dt, netcons=[script.netcon] * 2) as recording:
+        if rng.random() < 0.3 and not varying:
+            run(h, 1.0)
+        late = h.Vector().record(script.segments[-1]._ref_v)
+        script.run()
+        end = h.t
+    beside, heard = script.traces, script.heard
+    assert np.array_equal(np.array(late), beside[-1])
+    after = state(h)
+    assert after == before, (
+        f"the model was changed: {[pair for pair in zip(after, before, strict=True) if pair[0] != pair[1]][:3]}"
     )
-    if solver.active():
+    if varying:
         # CVODE's steps depend on what it did before: the same script twice does not take the same ones.
-        alone = beside
-    assert all(map(np.array_equal, alone, beside)), (
-        "recorded, it ran otherwise, or the script's Vectors were taken"
-    )
-    if not solver.active():
-        run(h, t_stop)
-        again = [np.array(theirs["t"]), *map(np.array, voltages), np.array(events)]
-        assert all(map(np.array_equal, alone, again)), "after the block it runs otherwise"
-    check_lake(h, lake.head, f"reports/{name}/{recording.trial_number:06d}", name, segments, alone, dt, imem)
+        alone, spikes = beside, next(iter(heard), None)
+    assert all(map(np.array_equal, alone, beside)), "recorded, it ran otherwise, or its Vectors were taken"
+    assert all(own == spikes for own in heard), "spikes were taken"
+    if not varying:
+        script.run()
+        assert all(map(np.array_equal, alone, script.traces)), "after the block it runs otherwise"
+        assert all(own == spikes for own in script.heard), "after the block spikes are taken"
+    node = f"reports/{name}/{recording.trial_number:06d}"
+    check_lake(h, lake.head, node, name, script.segments, alone, spikes, dt, end)
 
 
 def check_lake(
@@ -187,21 +204,22 @@ def check_lake(
     name: str,
     segments: list[Any],
     alone: list[Any],
+    spikes: list[float] | None,
     dt: float | None,
-    imem: bool,
+    end: float,
 ) -> None:
-    time, *rest = alone
-    events, voltage = rest[-1], np.stack(rest[:-1], axis=1).astype(np.float32)
+    time, voltage = alone[0], np.stack(alone[1:], axis=1).astype(np.float32)
     report, frames = head.arrays[f"{node}/v"][...], head.arrays[f"{node}/v.time"][...]
     if dt is None:
         assert np.array_equal(frames, time) and np.array_equal(report, voltage)
     else:
-        assert np.allclose(frames, dt * np.arange(len(frames))) and abs(frames[-1] - time[-1]) <= dt + 1e-9
+        assert np.allclose(frames, dt * np.arange(len(frames)))
+        assert len(frames) == int(max(end, time[-1]) / dt + 1e-6) + 1
         nearest = np.abs(time[:, None] - frames).argmin(axis=0)
         on_step = np.abs(time[nearest] - frames) < 1e-6
         assert np.allclose(report[on_step], voltage[nearest[on_step]], atol=1e-3)
         assert report.shape == (len(frames), len(segments))
-    if imem:
+    if f"{node}/i_membrane" in head.arrays:
         assert np.isfinite(head.arrays[f"{node}/i_membrane"][...]).all()
     geometry = head.tables[f"segments/{name}"].to_pandas()
     sections = head.tables[f"sections/{name}"].to_pandas()
@@ -216,9 +234,18 @@ def check_lake(
     found = head.tables["recorded_spikes"].to_pandas()
     trial = head.tables["trials"].to_pandas().set_index("run").trial_id[name]
     own = found[(found.trial_id == trial) & found.threshold.isna()]
-    assert own.time.tolist() == events.tolist() and own.source.nunique() <= 1
+    assert own.source.nunique() <= 1 and (spikes is None or own.time.tolist() == spikes)
     roots = [one for one in h.allsec() if one.parentseg() is None]
     assert sorted(set(geometry.node_id)) == list(range(len(roots)))
+
+
+def clear(h: Any) -> None:
+    """Take a random model away."""
+    KEEP.clear()
+    h.ParallelContext().gid_clear()
+    for one in list(h.allsec()):
+        h.delete_section(sec=one)
+    h.ParallelContext().nthread(1)
 
 
 def batch(first: int, count: int) -> None:
@@ -229,6 +256,9 @@ def batch(first: int, count: int) -> None:
 
     h.load_file("stdrun.hoc")
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "RandomGap.mod").write_text(GAP)
+        load(folder, own=False)
+    with tempfile.TemporaryDirectory() as folder:
         lake = nl.create(Path(folder) / "lake", durable=False)
         for seed in range(first, first + count):
             h.CVode().active(False)
@@ -237,9 +267,7 @@ def batch(first: int, count: int) -> None:
                 check_model(h, lake, seed)
             except BaseException as error:
                 raise AssertionError(f"model {seed}: {error!r}") from error
-            KEEP.clear()
-            for one in list(h.allsec()):
-                h.delete_section(sec=one)
+            clear(h)
         assert list(strangers(lake)) == []
 
 
