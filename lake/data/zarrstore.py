@@ -3,6 +3,9 @@
 ``<name>/zarr.json`` is the metadata of an array or group, ``<name>/c/…`` a chunk of an array; what describes
 the root is the node ``/``. Any other key is a file node of that name. A folder that only holds arrays reads as
 a group. Tables are no part of Zarr's view.
+
+Consolidated metadata is a copy of what stands below a group, which goes stale as soon as something else writes there:
+of it we keep only that the group has it, and put it together from the tree whenever it is read.
 """
 
 import json
@@ -22,7 +25,7 @@ from zarr.abc.store import (
 )
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from ..digest import canonical_json, digest_of
+from ..digest import canonical_json, digest_of, plain_json
 from ..drafts import Draft, Drafts
 from ..errors import InputError, ReadOnlyError
 from ..history.log import Commit
@@ -35,7 +38,9 @@ from ..objects.store import ObjectStore, ObjectWriter
 
 METADATA = "zarr.json"
 _A: Mapping[Kind, str] = {"array": "an array", "table": "a table", "file": "a file", "group": "a group"}
-_IMPLICIT_GROUP = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+_IMPLICIT_GROUP: Mapping[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+_CONSOLIDATED = "consolidated_metadata"
+_NOTHING_BELOW: Mapping[str, Any] = {"kind": "inline", "must_understand": False, "metadata": {}}
 
 
 class ZarrStore(Store):
@@ -81,8 +86,11 @@ class ZarrStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.origin is None:
-            # What is written into a copy would be lost, silently.
-            raise TypeError("a transaction's store cannot be sent to another process; commit, then send")
+            raise TypeError(
+                "a transaction's store cannot be sent to another process, where what is written would be lost: commit, "
+                "and send the store of a snapshot (lake.head.store); or write by threads of this process "
+                "(dask.config.set(scheduler='threads'))"
+            )
         return type(self).of, self.origin
 
     def __eq__(self, other: object) -> bool:
@@ -122,7 +130,7 @@ class ZarrStore(Store):
         """The bytes of *key*, verified; None if there are none."""
         described = self._described(key)
         if described is not None:
-            return canonical_json(described.meta)
+            return canonical_json(self._whole(_owner(key), described.meta))
         entry = self.entry(key)
         if entry is not None:
             return self.objects.read(entry.digest, entry.size, entry.place)
@@ -136,9 +144,7 @@ class ZarrStore(Store):
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
         """Zarr's read of one key, whole or in part."""
-        data = self.value(key)
-        buffer = (prototype or default_buffer_prototype()).buffer
-        return None if data is None else buffer.from_bytes(_part(data, byte_range))
+        return self._read(key, prototype or default_buffer_prototype(), byte_range)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -146,7 +152,11 @@ class ZarrStore(Store):
         """Zarr's read of one key, whole or in part."""
         if not self._is_open:
             await self._open()
-        return self.get_sync(key, prototype=prototype, byte_range=byte_range)
+        return self._read(key, prototype, byte_range)
+
+    def _read(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None) -> Buffer | None:
+        data = self.value(key)
+        return None if data is None else prototype.buffer.from_bytes(_part(data, byte_range))
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -182,7 +192,7 @@ class ZarrStore(Store):
         self._check_writable()
         if not self._is_open:
             await self._open()
-        self.set_sync(key, value)
+        self._write(key, value)
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Zarr's write of one key.
@@ -193,6 +203,9 @@ class ZarrStore(Store):
             The key is the name of a table, which Zarr does not see.
         """
         self._check_writable()
+        self._write(key, value)
+
+    def _write(self, key: str, value: Buffer) -> None:
         if not isinstance(value, Buffer):
             raise TypeError(f"a value is a zarr Buffer, not {type(value).__name__}")
         self._put(key, value.to_bytes())
@@ -271,6 +284,22 @@ class ZarrStore(Store):
         draft = self._look(owner) if owner else None
         return draft if draft is not None and draft.kind in ("array", "group") else None
 
+    def _whole(self, name: str, meta: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The metadata of a node as it is read: of a group that has it consolidated, with what stands below now."""
+        if meta["node_type"] != "group" or not isinstance(meta.get(_CONSOLIDATED), Mapping):
+            return meta
+        found = {other: node.meta for other, node in self.tree.items() if node.kind in ("array", "group")}
+        start = "" if name == ROOT else f"{name}/"
+        below = {
+            other[len(start) :]: {**part, _CONSOLIDATED: _NOTHING_BELOW}
+            if part["node_type"] == "group"
+            else part
+            for other, part in (dict.fromkeys(self._implicit_groups(), _IMPLICIT_GROUP) | found).items()
+            # Zarr looks for nothing below an array.
+            if other != ROOT and other.startswith(start) and self._array_above(other) is None
+        }
+        return {**meta, _CONSOLIDATED: {**_NOTHING_BELOW, "metadata": below}}
+
     def _holds_arrays(self, folder: str) -> bool:
         return bool(folder) and any(
             node.kind == "array" and (folder == ROOT or _within(name, folder))
@@ -307,7 +336,8 @@ class ZarrStore(Store):
         meta = _zarr_document(data) if _owner(key) else None
         if meta is not None:
             owner = _owner(key)
-            self._describe(owner if owner == ROOT else checked_name(owner), meta)
+            plain = plain_json(meta, f"{key}: metadata")
+            self._describe(owner if owner == ROOT else checked_name(owner), plain)
             return
         if self._described(key) is not None:
             raise InputError(
@@ -329,6 +359,8 @@ class ZarrStore(Store):
 
     def _describe(self, name: str, meta: Mapping[str, Any]) -> None:
         kind: Kind = meta["node_type"]
+        if kind == "group" and isinstance(meta.get(_CONSOLIDATED), Mapping):
+            meta = {**meta, _CONSOLIDATED: dict(_NOTHING_BELOW)}
         self._make_room(name, kind)
         draft = self.drafts.edit(name)
         if draft is None or draft.kind != kind:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import zarr
 from zarr.core.buffer import Buffer, cpu, default_buffer_prototype
@@ -55,7 +56,9 @@ class TestZarrsOwnSuite(StoreTests[ZarrStore, cpu.Buffer]):
 
     async def test_serializable_store(self, store: ZarrStore) -> None:
         # Writes into a copy would be lost, silently; only snapshots travel (TestPickle).
-        with pytest.raises(TypeError, match="another process"):
+        with pytest.raises(
+            TypeError, match=r"another process.*send the store of a snapshot .lake\.head\.store"
+        ):
             pickle.dumps(store)
 
 
@@ -342,13 +345,76 @@ class TestGroups:
         assert list(lake) == ["a"]
         assert lake["a"][:].tolist() == [1, 2, 3, 4]
 
-    def test_consolidated_metadata(self, lake: Lake) -> None:
+
+def as_consolidated(store: Any, path: str = "") -> Any:
+    """What a store has in one document of all that stands below a group."""
+    metadata = zarr.open_group(store, path=path, mode="r").metadata
+    return metadata.consolidated_metadata and metadata.consolidated_metadata.to_dict()
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+class TestConsolidatedMetadata:
+    """A copy that goes stale elsewhere; here it is put together from what there is."""
+
+    def consolidated(self, lake: Lake) -> None:
         with lake.transaction("write") as tx:
-            group = zarr.create_group(tx.store)
-            group.create_array("v", shape=(2,), dtype="i4")[:] = [4, 5]
-            with pytest.warns(zarr.errors.ZarrUserWarning):
-                zarr.consolidate_metadata(tx.store)
-        assert zarr.open_consolidated(lake.head.store, mode="r")["v"][:].tolist() == [4, 5]
+            tx.write_array("v", [4, 5])
+            tx.write_array("deep/down/w", [[1.0, 2.0]])
+            zarr.open_group(tx.store, mode="a").create_group("g", attributes={"b": 1, "a": 2})
+            zarr.consolidate_metadata(tx.store)
+
+    def test_as_zarr_makes_it(self, lake: Lake) -> None:
+        self.consolidated(lake)
+        with lake.transaction("inner") as tx:
+            zarr.consolidate_metadata(tx.store, path="deep")
+        memory = MemoryStore()
+        for key, value in content(lake.head.store).items():
+            sync(memory.set(key, cpu.Buffer.from_bytes(value)))
+        for path in ("", "deep"):
+            # Each group keeps that it has it; one below another one is told with nothing below, as Zarr does.
+            ours = as_consolidated(lake.head.store, path)
+            zarr.consolidate_metadata(memory, path=path)
+            assert ours == as_consolidated(memory, path) and ours["metadata"]
+        assert as_consolidated(lake.head.store, "deep/down") is None
+        assert zarr.open_consolidated(lake.head.store, mode="r")["deep/down/w"][0, 1] == 2.0
+
+    def test_never_stale(self, lake: Lake) -> None:
+        self.consolidated(lake)
+        with lake.transaction("append, add and delete") as tx:
+            tx.append_array("v", [6])
+            tx.write_array("new/x", [7])
+            tx.write_array("v/below", [8])
+            tx.write_table("t", pa.table({"x": [1]}))
+            tx.delete("deep/down/w")
+        group = zarr.open_consolidated(lake.head.store, mode="r")
+        assert group["v"][:].tolist() == [4, 5, 6] and group["new/x"][0] == 7
+        assert {name for name, _ in group.members(max_depth=None)} == {"v", "g", "new", "new/x"}
+        assert as_consolidated(lake.at("main~1").store)["metadata"].keys() == {
+            *("v", "g", "deep", "deep/down", "deep/down/w")
+        }
+
+    def test_in_lakes_from_before(self, lake: Lake) -> None:
+        self.consolidated(lake)
+        with lake.transaction("as it was stored") as tx:
+            root = tx.drafts.edit("/")
+            assert root is not None
+            stale = {"gone": {"node_type": "group", "zarr_format": 3, "attributes": {}}}
+            root.meta = {
+                **root.meta,
+                "consolidated_metadata": {**dict(root.meta["consolidated_metadata"]), "metadata": stale},
+            }
+        assert "gone" not in as_consolidated(lake.head.store)["metadata"]
+
+    def test_two_writers_do_not_meet_in_it(self, lake: Lake) -> None:
+        self.consolidated(lake)
+        with lake.transaction("one") as tx:
+            tx.append_array("v", [6])
+            zarr.consolidate_metadata(tx.store)
+            with lake.transaction("other") as other:
+                other.write_array("new", [7])
+                zarr.consolidate_metadata(other.store)
+        assert {"v", "new"} < as_consolidated(lake.head.store)["metadata"].keys()
+        assert zarr.open_consolidated(lake.head.store, mode="r")["v"].shape == (3,)
 
 
 class TestFiles:
@@ -365,8 +431,6 @@ class TestFiles:
         assert zarr.open_array(lake.head.store, path="old", mode="r", zarr_format=2)[:].tolist() == [3.0] * 5
 
     def test_tables_are_not_of_zarr(self, lake: Lake) -> None:
-        import pyarrow as pa
-
         with lake.transaction("write") as tx:
             tx.write_table("t", pa.table({"x": [1]}))
             tx.write_array("g/v", [1])
@@ -393,6 +457,15 @@ class TestFiles:
                 zarr.create_group(tx.store, path="f")
             with pytest.raises(InputError, match=r"a/zarr\.json: not the metadata"):
                 sync(tx.store.set("a/zarr.json", cpu.Buffer.from_bytes(b"x")))
+
+    def test_half_characters_in_metadata(self, lake: Lake) -> None:
+        """JSON can write them, UTF-8 cannot."""
+        with (
+            lake.transaction("none") as tx,
+            pytest.raises(InputError, match=r"g/zarr\.json: metadata must be JSON in UTF-8"),
+        ):
+            zarr.create_group(tx.store, path="g", attributes={"key": "\ud800"})
+        assert "g" not in lake
 
     def test_errors(self, lake: Lake) -> None:
         store = lake.head.store
