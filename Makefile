@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs demo test test-deep lint bench-ingest bench-queries bench-store bench-scale bench-kernels bench-lfp \
-	bench-lfp-scale bench-runs bench-start test-s3 clean
+.PHONY: help install docs demo test test-deep conformance lint bench-ingest bench-queries bench-store bench-scale bench-kernels \
+	bench-lfp bench-lfp-scale bench-runs bench-start test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -32,6 +32,9 @@ test: install ## all tests
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
 		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py tests/ingest/test_recording_any_model.py
+
+conformance: install ## zarr-python's and xarray's own tests on stores of lakes: minutes
+	$(BIN)/python tests/conformance/run.py
 
 docs: install ## write docs/data.md and docs/types.md
 	$(BIN)/python -m neurolake.catalog.vocabulary.page docs/data.md
@@ -73,4 +76,4 @@ test-s3: install ## S3 tests on Ceph's radosgw: apt-get install ceph-mon ceph-mg
 	NEUROLAKE_RADOSGW=1 $(BIN)/pytest tests/test_radosgw.py
 
 clean: ## remove the environment and everything made
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo build .conformance *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

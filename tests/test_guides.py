@@ -24,3 +24,16 @@ def test_a_kernel_of_yours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     voltage = lake["voltage/soma"][...]  # type: ignore[index]
     highest = voltage.max(axis=1)
     np.testing.assert_array_equal(result[...], np.where(highest >= -30, highest, np.nan))  # type: ignore[index]
+
+
+def test_zarr_and_xarray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/zarr.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    names: dict[str, object] = {}
+    exec(compile(block, "docs/zarr.md", "exec"), names)
+    now, before, array = (names[name] for name in ("now", "before", "array"))
+    assert now.trial.values.tolist() == [0, 1, 2, 3, 4, 5]  # type: ignore[attr-defined]
+    assert now.voltage.sum("time").values.tolist() == [0, 0, 0, 0, 0, 100]  # type: ignore[attr-defined]
+    assert before.sizes["trial"] == 4 and array.shape == (6, 100)  # type: ignore[attr-defined]
