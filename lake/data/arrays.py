@@ -4,6 +4,9 @@ zarr-python spends more on each chunk than on its bytes; here threads read, veri
 into the result (and encode, hash and pack them) wherever the codecs are the usual ones.
 """
 
+from .plugins import check_codecs, checked_compressor  # before zarr
+
+# isort: split
 import copy
 import math
 from collections import deque
@@ -49,6 +52,8 @@ class Array(Shown, zarr.Array[Any]):
         node = store.tree.get(name)
         if node is None or node.kind != "array":
             raise NotFoundError(f"there is no array {name!r} in {store}")
+        if Codec.of(node.meta) is None:
+            check_codecs(name, node.meta["codecs"])
         # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
         metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
         return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
@@ -226,7 +231,7 @@ def create_array(
         shape=tuple(shape),
         dtype=kind,
         chunks=tuple(chunks or _default_chunks(shape, kind.itemsize)),
-        compressors=[dict(codec)],
+        compressors=[checked_compressor(name, codec)],
         filters=[],
         fill_value=np.nan if kind.kind == "f" else None,
         dimension_names=described["dimensions"],

@@ -5,6 +5,9 @@ Encoding is deterministic: equal values have equal bytes, hence equal digests.
 
 import math
 
+from . import plugins  # noqa: F401  # before numcodecs
+
+# isort: split
 # numcodecs imports this when it decodes its first chunk, which somebody waits for.
 import multiprocessing.synchronize  # noqa: F401
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ import numcodecs.zstd
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CorruptObjectError
+from ..errors import CorruptObjectError, InputError
 
 _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
@@ -45,22 +48,31 @@ class Codec:
         return cls(name, configuration) if known else None
 
     def encode(self, chunk: npt.NDArray[Any]) -> bytes:
-        """Stored bytes of a C-contiguous chunk."""
-        if self.name == "blosc":
-            settings = self.configuration
-            return bytes(
-                numcodecs.blosc.compress(
-                    chunk.reshape(-1).view(np.uint8),
-                    settings["cname"].encode(),
-                    settings["clevel"],
-                    _SHUFFLES[settings["shuffle"]],
-                    settings.get("blocksize", 0),
-                    typesize=settings.get("typesize", chunk.itemsize),
+        """Stored bytes of a C-contiguous chunk.
+
+        Raises
+        ------
+        InputError
+            The codec is configured in a way that this build of it does not have.
+        """
+        settings = self.configuration
+        try:
+            if self.name == "blosc":
+                return bytes(
+                    numcodecs.blosc.compress(
+                        chunk.reshape(-1).view(np.uint8),
+                        settings["cname"].encode(),
+                        settings["clevel"],
+                        _SHUFFLES[settings["shuffle"]],
+                        settings.get("blocksize", 0),
+                        typesize=settings.get("typesize", chunk.itemsize),
+                    )
                 )
-            )
-        if self.name == "zstd":
-            level = self.configuration.get("level", 0)
-            return bytes(numcodecs.zstd.compress(chunk, level, bool(self.configuration.get("checksum"))))
+            if self.name == "zstd":
+                level = settings.get("level", 0)
+                return bytes(numcodecs.zstd.compress(chunk, level, bool(settings.get("checksum"))))
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"codec {self.name!r} cannot encode: {error}") from error
         return chunk.tobytes()
 
     def decode_into(self, data: bytes | memoryview, chunk: npt.NDArray[Any]) -> None:

@@ -8,6 +8,9 @@ Consolidated metadata is a copy of what stands below a group, which goes stale a
 of it we keep only that the group has it, and put it together from the tree whenever it is read.
 """
 
+from . import plugins  # noqa: F401  # before zarr
+
+# isort: split
 import json
 import math
 import operator
