@@ -6,44 +6,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from small_cortex import write_small_cortex
 from typer.testing import CliRunner
 
 import neurolake as nl
 from neurolake.cli import app
-from neurolake.ingest.simrun.anatomy import format_section
-
-
-def field(path: Path, value: float) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "# AmiraMesh 3D ASCII 2.0\n\ndefine Lattice 2 2 2\n\nParameters {\n"
-        '    BoundingBox -50 50 -50 50 -50 50,\n    CoordType "uniform"\n}\n\n@1\n' + f"{value}\n" * 8
-    )
-    return path
 
 
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, Any]:
-    soma = np.array([[-5.0, 0, 0, 10], [0, 0, 0, 10], [5, 0, 0, 10]])
-    dendrite = np.column_stack([np.arange(5.0, 46), np.zeros(41), np.zeros(41), np.ones(41)])
-    hoc = tmp_path / "cell.hoc"
-    hoc.write_text(format_section("soma", soma) + format_section("dend_1", dendrite, parent="soma"))
-    numbers = tmp_path / "nrCells.csv"
-    numbers.write_text("CELL TYPE\tA\nL4\t40\nIN\t10\n")
-    table = tmp_path / "connections.csv"
-    rows = [f"{kind}\tL5\t0\t0\t1\t0\t0\t0\n" for kind in ("EXCITATORY", "INHIBITORY")]
-    table.write_text("pre\tpost\n" + "".join(rows))
-    for cell_type in ("L4", "IN"):
-        field(tmp_path / "boutons" / "A" / cell_type / "axon.am", 10.0)
-    targets = {kind: field(tmp_path / f"{kind}.am", 200.0) for kind in ("EXC", "INH")}
+    write_small_cortex(tmp_path, excitatory="L4", inhibitory="IN", postsynaptic="L5")
     return {
-        "morphology": hoc,
+        "morphology": tmp_path / "cell.hoc",
         "output": tmp_path / "out",
         "cell_type": "L5",
-        "cell_numbers": numbers,
-        "affinities": table,
+        "cell_numbers": tmp_path / "nrCells.csv",
+        "affinities": tmp_path / "ConnectionsV8.csv",
         "boutons": tmp_path / "boutons",
-        "targets": targets,
+        "targets": {
+            kind: tmp_path / f"{name}NormalizationPSTs.am" for kind, name in (("EXC", "EX"), ("INH", "INH"))
+        },
         "inhibitory": ["IN"],
     }
 
