@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_the_code_runs(names: dict[str, Any]) -> None:
 
 def test_each_of_isfs_cells_has_one_of_ours_beside_it() -> None:
     fences = re.findall(r"^```(\w+)$", GUIDE, re.MULTILINE)
-    for theirs, ours in zip(fences, fences[1:], strict=False):
+    for theirs, ours in pairwise(fences):
         assert theirs != "py" or ours == "python"
     assert fences.count("py") >= 15
 
