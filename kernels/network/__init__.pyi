@@ -3,8 +3,6 @@ from .connections import Sources as Sources
 from .connections import population_rows as population_rows
 from .connections import synapse_populations as synapse_populations
 from .connections import synapse_sources as synapse_sources
-from .distances import ArcDistances as ArcDistances
-from .distances import arc_distances as arc_distances
 from .features import Trajectory as Trajectory
 from .features import chosen_features as chosen_features
 from .features import constant_rates as constant_rates
@@ -45,13 +43,18 @@ from .surfaces import alpha_shape as alpha_shape
 from .surfaces import closed_surface as closed_surface
 from .surfaces import convex_hull as convex_hull
 from .surfaces import inside as inside
+from .volumes import ArcDistances as ArcDistances
 from .volumes import Box as Box
 from .volumes import Volume as Volume
+from .volumes import arc_distances as arc_distances
 from .volumes import box_volume as box_volume
 from .volumes import rotation as rotation
 from .volumes import sampled_volume as sampled_volume
 from .volumes import volume_coordinates as volume_coordinates
 from .volumes import volume_points as volume_points
+from .weighting import Candidates as Candidates
+from .weighting import Targets as Targets
+from .weighting import candidates_by as candidates_by
 from .weighting import exponential_decay as exponential_decay
 from .weighting import gaussian as gaussian
 from .weighting import uniform as uniform

@@ -18,7 +18,7 @@ from ..jit import jit, over_rows
 from .arguments import SourcelessError, cell_ids, coordinates, row_offsets
 from .arranging import CLUSTERED, PLAIN, SHUFFLED, Scratch, arranged, cable_order, guide_of, rows_by_layer
 from .ordering import Ordered, rows_by_node
-from .weighting import Weighting, gaussian
+from .weighting import BAD_WEIGHT, Candidates, Targets, Weighting, candidates_by, gaussian
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -215,8 +215,8 @@ def synapse_sources(
     kernel = partial(
         _sources_by(weighting),
         _Synapses(layers.astype(np.int16, copy=False), away, bounds),
-        _Targets(ids, u, v),
-        _Candidates(order.astype(np.int32), source_u[order], source_v[order]),
+        Targets(ids, u, v),
+        Candidates(order.astype(np.int32), source_u[order], source_v[order]),
         reach,
         numbers,
         key,
@@ -229,33 +229,18 @@ def synapse_sources(
             raise SourcelessError(
                 f"no cell is in reach of synapse {row} of cell {ids[cell]}, in layer {layers[row]}", cell, row
             )
-        if row == _NEGATIVE:
+        if row == BAD_WEIGHT:
             raise ValueError(f"the weighting is negative or not finite for a source of cell {ids[cell]}")
     return found
 
 
 _ARRANGEMENTS = {"shuffled": SHUFFLED, "clustered": CLUSTERED, "plain": PLAIN}
-_NEGATIVE = -2
 
 
 class _Synapses(NamedTuple):
     layer: NDArray[np.int16]
     soma_distance: NDArray[np.float32]
     offsets: Integers
-
-
-class _Targets(NamedTuple):
-    ids: Integers
-    u: Reals
-    v: Reals
-
-
-class _Candidates(NamedTuple):
-    """Source cells in the order of u."""
-
-    node: NDArray[np.int32]
-    u: Reals
-    v: Reals
 
 
 class _Manner(NamedTuple):
@@ -338,38 +323,13 @@ def _choose(
 def _sources_by(weighting: Weighting) -> Any:
     """The kernel that chooses sources, with a weighting compiled into it."""
 
-    @jit
-    def candidates(
-        sources: _Candidates,
-        u: float,
-        v: float,
-        half_u: float,
-        half_v: float,
-        numbers: Reals,
-        excluded: int,
-        place: NDArray[np.int32],
-        sums: Reals,
-    ) -> int:
-        """Sources in reach and running sums of their weights; how many, or a negative number for a bad weight."""
-        n, total = 0, 0.0
-        i = np.searchsorted(sources.u, u - half_u, side="right")
-        while i < len(sources.u) and u - sources.u[i] > -half_u:
-            du, dv = u - sources.u[i], v - sources.v[i]
-            if abs(du) < half_u and abs(dv) < half_v and sources.node[i] != excluded:
-                weight = weighting(du, dv, numbers)
-                if not (weight >= 0.0 and weight < np.inf):
-                    return _NEGATIVE
-                total += weight
-                place[n], sums[n] = i, total
-                n += 1
-            i += 1
-        return n if total > 0.0 else 0
+    candidates = candidates_by(weighting)
 
     @jit
     def chosen_sources(
         synapses: _Synapses,
-        targets: _Targets,
-        sources: _Candidates,
+        targets: Targets,
+        sources: Candidates,
         reach: Reals,
         numbers: Reals,
         key: NDArray[np.uint64],
@@ -425,7 +385,7 @@ def _sources_by(weighting: Weighting) -> Any:
                     guide_of(sums[: max(n_candidates, 0)], guide)
                     known = code
                 if n_candidates < 0:
-                    return k, _NEGATIVE
+                    return k, BAD_WEIGHT
                 if n_candidates == 0:
                     for row in chosen:
                         node[first + row], distance[first + row] = -1, np.nan

@@ -5,6 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..checks import line, rising
+from ..draws import key_word, stream, uniforms
+from ..jit import jit
+from .arguments import cell_ids
+
 Reals = NDArray[np.float64]
 
 
@@ -50,7 +55,25 @@ def chosen_features(
     ValueError
         Probabilities are negative or do not sum to 1.
     """
-    raise NotImplementedError
+    parts = np.ascontiguousarray(probabilities, np.float64)
+    if parts.ndim != 1 or not (parts >= 0).all() or not np.isclose(parts.sum(), 1.0, rtol=0, atol=1e-9):
+        raise ValueError(
+            f"probabilities are {parts.tolist()}; expected numbers that are not negative, of sum 1"
+        )
+    number = _numbers(cell_ids(cells), key_word(seed, "seed"), stream("features", population))[0]
+    # A number is in (0, 1]: a type without a probability has an empty range.
+    sums = np.cumsum(parts)
+    chosen: NDArray[np.int16] = np.searchsorted(sums, number * sums[-1], side="left").astype(np.int16)
+    return chosen
+
+
+@jit
+def _numbers(cells: NDArray[np.int64], seed: np.uint64, purpose: np.uint64) -> Reals:
+    """Two uniform numbers for each cell, float64[2, n_cells]."""
+    numbers = np.empty((2, len(cells)))
+    for k in range(len(cells)):
+        numbers[0, k], numbers[1, k] = uniforms(seed, np.uint64(0), purpose, cells[k], 0)
+    return numbers
 
 
 def trajectory(path: ArrayLike, velocity: float, dt: float, equilibration: float = 0.0) -> Trajectory:
@@ -72,12 +95,47 @@ def trajectory(path: ArrayLike, velocity: float, dt: float, equilibration: float
     ValueError
         Fewer than two points, successive points that are equal, or numbers that are not positive.
     """
-    raise NotImplementedError
+    points = np.ascontiguousarray(path, np.float64)
+    if points.ndim != 2 or len(points) < 2 or not np.isfinite(points).all():
+        raise ValueError(
+            f"path has shape {points.shape}; expected at least two finite points (n, n_dimensions)"
+        )
+    if not (0 < velocity < np.inf and 0 < dt < np.inf and 0 <= equilibration < np.inf):
+        raise ValueError(
+            f"velocity is {velocity}, dt {dt}, equilibration {equilibration}; expected positive numbers"
+        )
+    lengths = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1))
+    same = np.flatnonzero(lengths == 0)
+    if same.size:
+        raise ValueError(
+            f"points {same[0]} and {same[0] + 1} of the path are equal; expected a way between them"
+        )
+    arcs = np.concatenate([[0.0], np.cumsum(lengths)])
+    per_ms = velocity / 1000.0
+    # Both counts err on the side of one more sample when the quotient is whole but for rounding.
+    before = int(np.floor(equilibration / dt * (1 + 1e-12)))
+    after = int(np.floor(arcs[-1] / per_ms / dt * (1 + 1e-12)))
+    time: Reals = np.arange(-before, after + 1, dtype=np.float64) * float(dt)
+    distance = np.minimum(time * per_ms, arcs[-1])
+    leg = np.clip(np.searchsorted(arcs, distance, side="right") - 1, 0, len(lengths) - 1)
+    part = (distance - arcs[leg]) / lengths[leg]
+    position = points[leg] + part[:, None] * (points[leg + 1] - points[leg])
+    return Trajectory(time, position, distance)
+
+
+def _peaks(peak: ArrayLike) -> Reals:
+    rates = line("peak", peak)
+    bad = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
+    if bad.size:
+        raise ValueError(
+            f"peak[{bad[0]}] is {rates[bad[0]]}; expected a finite rate in Hz that is not negative"
+        )
+    return rates
 
 
 def constant_rates(peak: ArrayLike, n_time: int) -> Reals:
     """The peak rate of each cell, float64[n_cells], at all times: float64[n_cells, n_time]."""
-    raise NotImplementedError
+    return np.repeat(_peaks(peak)[:, None], n_time, axis=1)
 
 
 def linear_rates(signal: ArrayLike, peak: ArrayLike) -> Reals:
@@ -100,7 +158,12 @@ def linear_rates(signal: ArrayLike, peak: ArrayLike) -> Reals:
     ValueError
         Shapes differ, or a peak is negative or not finite.
     """
-    raise NotImplementedError
+    rates = _peaks(peak)
+    values = np.asarray(signal, np.float64)
+    if values.ndim not in (1, 2) or (values.ndim == 2 and len(values) != len(rates)):
+        raise ValueError(f"signal has shape {values.shape}; expected (n_time,) or ({len(rates)}, n_time)")
+    result: Reals = np.clip(values, 0.0, 1.0) * rates[:, None]
+    return result
 
 
 def receptive_field_rates(signal: ArrayLike, centre: ArrayLike, width: ArrayLike, peak: ArrayLike) -> Reals:
@@ -127,7 +190,24 @@ def receptive_field_rates(signal: ArrayLike, centre: ArrayLike, width: ArrayLike
     ValueError
         Shapes differ, a width is not positive, or a peak is negative or not finite.
     """
-    raise NotImplementedError
+    rates, widths = _peaks(peak), line("width", width)
+    values, centres = (np.asarray(each, np.float64) for each in (signal, centre))
+    values = values[:, None] if values.ndim == 1 else values
+    centres = centres[:, None] if centres.ndim == 1 else centres
+    if not len(rates) == len(widths) == len(centres):
+        raise ValueError(
+            f"{len(centres)} centres, {len(widths)} widths and {len(rates)} peaks; expected one per cell"
+        )
+    if values.ndim != 2 or centres.ndim != 2 or values.shape[1] != centres.shape[1]:
+        raise ValueError(
+            f"signal has shape {values.shape}, centre {centres.shape}; expected as many dimensions"
+        )
+    bad = np.flatnonzero(~((widths > 0) & (widths < np.inf)))
+    if bad.size:
+        raise ValueError(f"width[{bad[0]}] is {widths[bad[0]]}; expected a positive number")
+    away = sum(((values[:, k] - centres[:, k, None]) / widths[:, None]) ** 2 for k in range(values.shape[1]))
+    result: Reals = rates[:, None] * np.exp(-0.5 * np.asarray(away))
+    return result
 
 
 def preferred_phases(
@@ -143,7 +223,16 @@ def preferred_phases(
     ValueError
         The range is empty or not finite.
     """
-    raise NotImplementedError
+    low, high = phase_range
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise ValueError(
+            f"phase_range is {phase_range}; expected two finite angles in degrees, the second larger"
+        )
+    first, second = _numbers(cell_ids(cells), key_word(seed, "seed"), stream("phases", population))
+    deviate = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+    sd = (high - low) / 2.0 / np.sqrt(2.0 * np.log(100.0))
+    result: Reals = ((low + high) / 2.0 + sd * deviate) % 360.0
+    return result
 
 
 def phase_modulation(
@@ -184,7 +273,18 @@ def phase_modulation(
     ValueError
         Shapes differ, or depth is not in [0, 1].
     """
-    raise NotImplementedError
+    if not 0 <= depth <= 1:
+        raise ValueError(f"depth is {depth}; expected a number from 0 to 1")
+    if not np.isfinite(frequency):
+        raise ValueError(f"frequency is {frequency}; expected a finite number of Hz")
+    phases = line("phase", phase)
+    place = np.asarray(position, np.float64)
+    if place.shape not in ((), phases.shape):
+        raise ValueError(f"position has shape {place.shape}; expected one number, or {phases.shape}")
+    local = np.radians(slope * place / 1000.0 + offset + phases)
+    cycle = 2.0 * np.pi * frequency / 1000.0 * line("time", time) - local[:, None]
+    factor: Reals = ((np.cos(cycle) + 1.0) * depth / 2.0 + 1.0 - depth) / (1.0 - depth / 2.0)
+    return factor
 
 
 def equilibration_ramp(time: ArrayLike) -> Reals:
@@ -197,4 +297,9 @@ def equilibration_ramp(time: ArrayLike) -> Reals:
     ValueError
         Times do not rise.
     """
-    raise NotImplementedError
+    times = rising("time", time)
+    if not len(times) or times[0] >= 0:
+        return np.ones(len(times))
+    part = np.clip(1.0 - times / times[0], 0.0, 1.0)
+    factor: Reals = 0.5 - 0.5 * np.cos(np.pi * part)
+    return factor

@@ -3,12 +3,20 @@
 Rules that draw are keyed by (seed, projection, cell), where the cell is the one whose degree is fixed.
 """
 
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .weighting import Weighting, uniform
+from ..draws import exponential, key_word, stream, uniforms
+from ..jit import jit, over_rows
+from .arguments import SourcelessError, cell_ids, coordinates
+from .arranging import candidate_at, guide_of, sort_pairs
+from .ordering import rows_by_node
+from .weighting import BAD_WEIGHT, Candidates, Targets, Weighting, candidates_by, uniform
+
+Reals = NDArray[np.float64]
 
 
 class EdgeTable(NamedTuple):
@@ -69,7 +77,20 @@ def fixed_indegree(
     ValueError
         Shapes differ, positions are not finite, or a number is out of range.
     """
-    raise NotImplementedError
+    found = _drawn(
+        degree,
+        cells,
+        target,
+        source,
+        seed,
+        f"in {projection}",
+        reach,
+        weighting,
+        parameters,
+        autapses,
+        multapses,
+    )
+    return EdgeTable(source_node_id=found[1], target_node_id=found[0], distance=found[2])
 
 
 def fixed_outdegree(
@@ -87,7 +108,21 @@ def fixed_outdegree(
     multapses: bool = True,
 ) -> EdgeTable:
     """Draw *degree* targets for each source cell of *cells*: as `fixed_indegree` with the roles exchanged."""
-    raise NotImplementedError
+    chosen = _drawn(
+        degree,
+        cells,
+        source,
+        target,
+        seed,
+        f"out {projection}",
+        reach,
+        weighting,
+        parameters,
+        autapses,
+        multapses,
+    )
+    order = rows_by_node(chosen[1], len(np.asarray(target[0]))).rows
+    return EdgeTable(chosen[0][order], chosen[1][order], chosen[2][order])
 
 
 def one_to_one(n_sources: int, n_targets: int) -> EdgeTable:
@@ -98,7 +133,10 @@ def one_to_one(n_sources: int, n_targets: int) -> EdgeTable:
     ValueError
         The populations are not of one size.
     """
-    raise NotImplementedError
+    if n_sources != n_targets or n_sources < 0:
+        raise ValueError(f"{n_sources} sources and {n_targets} targets; expected as many of both")
+    node = np.arange(n_sources, dtype=np.int32)
+    return EdgeTable(node, node.copy(), np.full(n_sources, np.nan, np.float32))
 
 
 def all_to_all(n_sources: int, n_targets: int, *, autapses: bool = True) -> EdgeTable:
@@ -109,4 +147,140 @@ def all_to_all(n_sources: int, n_targets: int, *, autapses: bool = True) -> Edge
     ValueError
         A number is negative.
     """
-    raise NotImplementedError
+    if n_sources < 0 or n_targets < 0:
+        raise ValueError(f"{n_sources} sources and {n_targets} targets; expected 0 or more")
+    source = np.tile(np.arange(n_sources, dtype=np.int32), n_targets)
+    target = np.repeat(np.arange(n_targets, dtype=np.int32), n_sources)
+    if not autapses:
+        other = source != target
+        source, target = source[other], target[other]
+    return EdgeTable(source, target, np.full(len(source), np.nan, np.float32))
+
+
+def _drawn(
+    degree: int,
+    cells: ArrayLike,
+    here: tuple[ArrayLike, ArrayLike],
+    there: tuple[ArrayLike, ArrayLike],
+    seed: int,
+    projection: str,
+    reach: tuple[float, float],
+    weighting: Weighting,
+    parameters: ArrayLike,
+    autapses: bool,
+    multapses: bool,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Cells whose degree is fixed, each *degree* times; the partners drawn for them; distances."""
+    if degree < 0:
+        raise ValueError(f"degree is {degree}; expected 0 or more")
+    if not (reach[0] > 0 and reach[1] > 0):
+        raise ValueError(f"reach is {reach}; expected two positive distances in um")
+    ids = cell_ids(cells)
+    own, partner = coordinates("cells", here, len(ids)), coordinates("candidates", there)
+    numbers = np.ascontiguousarray(parameters, np.float64)
+    if numbers.ndim != 1:
+        raise ValueError(f"parameters have shape {numbers.shape}; expected one dimension")
+    order = np.argsort(partner[0], kind="stable")
+    key = np.array([key_word(seed, "seed"), stream("degrees", projection)], np.uint64)
+    node, distance = np.empty(len(ids) * degree, np.int32), np.empty(len(ids) * degree, np.float32)
+    kernel = partial(
+        _partners_by(weighting),
+        Targets(ids, *own),
+        Candidates(order.astype(np.int32), partner[0][order], partner[1][order]),
+        (float(reach[0]), float(reach[1])),
+        numbers,
+        key,
+        int(degree),
+        bool(autapses),
+        bool(multapses),
+        node,
+        distance,
+    )
+    if degree:
+        for cell, n in over_rows(kernel, len(ids)):
+            if n == BAD_WEIGHT:
+                raise ValueError(f"the weighting is negative or not finite for a partner of cell {ids[cell]}")
+            if cell >= 0:
+                wanted = 1 if multapses else degree
+                raise SourcelessError(
+                    f"cell {ids[cell]} has {n} candidates in reach; expected at least {wanted}", cell, -1
+                )
+    return np.repeat(ids.astype(np.int32), degree), node, distance
+
+
+@cache
+def _partners_by(weighting: Weighting) -> Any:
+    """The kernel that draws partners, with a weighting compiled into it."""
+    candidates = candidates_by(weighting)
+
+    @jit
+    def partners(
+        cells: Targets,
+        others: Candidates,
+        reach: tuple[float, float],
+        numbers: Reals,
+        key: NDArray[np.uint64],
+        degree: int,
+        autapses: bool,
+        multapses: bool,
+        node: NDArray[np.int32],
+        distance: NDArray[np.float32],
+        begin: int,
+        end: int,
+    ) -> tuple[int, int]:
+        """Draw the partners of cells; the first cell that has too few candidates, and how many."""
+        n_others = len(others.u)
+        place, sums, guide = np.empty(n_others, np.int32), np.empty(n_others), np.empty(n_others, np.int32)
+        race, spare = np.empty(n_others, np.float32), np.empty(n_others, np.uint32)
+        names, spare_names = np.empty(n_others, np.int32), np.empty(n_others, np.int32)
+        for k in range(begin, end):
+            excluded = -1 if autapses else cells.ids[k]
+            n = candidates(others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, sums)
+            if n <= 0:
+                return k, n
+            if multapses:
+                guide_of(sums[:n], guide)
+                for d in range(0, degree, 2):
+                    pair = uniforms(key[0], np.uint64(0), key[1], cells.ids[k], d)
+                    for e in range(min(2, degree - d)):
+                        names[0] = candidate_at(pair[e], sums[:n], guide)
+                        node[k * degree + d + e] = place[names[0]]
+            else:
+                few = _raced(sums[:n], key, cells.ids[k], race, spare, names, spare_names)
+                if few < degree:
+                    return k, few
+                for d in range(degree):
+                    node[k * degree + d] = place[names[d]]
+            for row in range(k * degree, (k + 1) * degree):
+                other = node[row]
+                node[row] = others.node[other]
+                distance[row] = abs(cells.u[k] - others.u[other]) + abs(cells.v[k] - others.v[other])
+        return -1, 0
+
+    return partners
+
+
+@jit
+def _raced(
+    sums: Reals,
+    key: NDArray[np.uint64],
+    cell: int,
+    race: NDArray[np.float32],
+    spare: NDArray[np.uint32],
+    names: NDArray[np.int32],
+    spare_names: NDArray[np.int32],
+) -> int:
+    """Put candidates in the order in which draws without replacement take them; how many have a weight.
+
+    The order of exponential numbers over weights (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+    """
+    n, before = 0, 0.0
+    for i in range(len(sums)):
+        weight = sums[i] - before
+        before = sums[i]
+        if weight > 0.0:
+            number, _ = uniforms(key[0], np.uint64(0), key[1], cell, i)
+            race[n], names[n] = exponential(number) / weight, i
+            n += 1
+    sort_pairs(race.view(np.uint32), names, n, spare, spare_names)
+    return n
