@@ -18,7 +18,7 @@ from ..jit import jit, over_rows
 from .arguments import SourcelessError, cell_ids, coordinates, row_offsets
 from .arranging import CLUSTERED, PLAIN, SHUFFLED, Scratch, arranged, cable_order, guide_of, rows_by_layer
 from .ordering import Ordered, rows_by_node
-from .weighting import BAD_WEIGHT, Candidates, Targets, Weighting, candidates_by, gaussian
+from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, gaussian
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -216,7 +216,7 @@ def synapse_sources(
         _sources_by(weighting),
         _Synapses(layers.astype(np.int16, copy=False), away, bounds),
         Targets(ids, u, v),
-        Candidates(order.astype(np.int32), source_u[order], source_v[order]),
+        Partners(order.astype(np.int32), source_u[order], source_v[order]),
         reach,
         numbers,
         key,
@@ -329,7 +329,7 @@ def _sources_by(weighting: Weighting) -> Any:
     def chosen_sources(
         synapses: _Synapses,
         targets: Targets,
-        sources: Candidates,
+        sources: Partners,
         reach: Reals,
         numbers: Reals,
         key: NDArray[np.uint64],

@@ -34,7 +34,7 @@ class Crowd:
         shape = np.clip(np.ceil(extent / side), 1, 1 << 10).astype(np.int64)
         while shape.prod() > 4 * len(points) + 64:
             shape = np.maximum(shape // 2, 1)
-        self.grid = Grid(
+        self.grid = CrowdGrid(
             bounds[0],
             shape / extent,
             shape,
@@ -44,7 +44,7 @@ class Crowd:
         _settle(points[:n].copy(), self.grid, points, 0, np.empty(n, np.int64), -1.0)
 
 
-class Grid(NamedTuple):
+class CrowdGrid(NamedTuple):
     """Cells of space, each with its first soma; each soma with the next one in its cell, or -1."""
 
     low: Reals
@@ -89,7 +89,7 @@ def pushed(room: Crowd, first: int, spacing: Reals) -> Reals:
 
 
 @jit
-def cell_at(grid: Grid, axis: int, x: float) -> int:
+def cell_at(grid: CrowdGrid, axis: int, x: float) -> int:
     """The cell along an axis that a place belongs to; beyond the grid, the last one."""
     # Compared as numbers before the cast: places far beyond the grid would overflow.
     place = (x - grid.low[axis]) * grid.scale[axis]
@@ -98,7 +98,7 @@ def cell_at(grid: Grid, axis: int, x: float) -> int:
 
 @jit
 def _settle(
-    candidates: Reals, grid: Grid, points: Reals, n: int, rows: NDArray[np.int64], distance: float
+    candidates: Reals, grid: CrowdGrid, points: Reals, n: int, rows: NDArray[np.int64], distance: float
 ) -> tuple[int, int]:
     found = 0
     for k in range(len(candidates)):
@@ -119,7 +119,7 @@ def _settle(
 
 
 @jit
-def _crowded(grid: Grid, points: Reals, x: float, y: float, z: float, distance: float) -> bool:
+def _crowded(grid: CrowdGrid, points: Reals, x: float, y: float, z: float, distance: float) -> bool:
     for i in range(cell_at(grid, 0, x - distance), cell_at(grid, 0, x + distance) + 1):
         for j in range(cell_at(grid, 1, y - distance), cell_at(grid, 1, y + distance) + 1):
             for k in range(cell_at(grid, 2, z - distance), cell_at(grid, 2, z + distance) + 1):
@@ -134,7 +134,7 @@ def _crowded(grid: Grid, points: Reals, x: float, y: float, z: float, distance: 
 
 @jit
 def _push(
-    grid: Grid,
+    grid: CrowdGrid,
     points: Reals,
     first: int,
     distance: float,

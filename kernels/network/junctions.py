@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..draws import exponential, key_word, stream, uniforms
 from ..jit import jit, over_rows
 from .arguments import in_space
-from .crowding import Grid, cell_at, crowd
+from .crowding import CrowdGrid, cell_at, crowd
 
 Reals = NDArray[np.float64]
 
@@ -180,7 +180,7 @@ def _pairs(
 
 @jit
 def _near(
-    one: Reals, other: Reals, grid: Grid, within: bool, reach: tuple[float, float], begin: int, end: int
+    one: Reals, other: Reals, grid: CrowdGrid, within: bool, reach: tuple[float, float], begin: int, end: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Reals]:
     size, n = 1024, 0
     a, b, distance = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size)

@@ -14,7 +14,7 @@ from ..jit import jit, over_rows
 from .arguments import SourcelessError, cell_ids, coordinates
 from .arranging import candidate_at, guide_of, sort_pairs
 from .ordering import rows_by_node
-from .weighting import BAD_WEIGHT, Candidates, Targets, Weighting, candidates_by, uniform
+from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, uniform
 
 Reals = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def fixed_indegree(
     seed, projection
         Key of the random numbers; the projection's name.
     reach
-        Candidates have ``|du| < reach[0]`` and ``|dv| < reach[1]``, in µm.
+        Partners have ``|du| < reach[0]`` and ``|dv| < reach[1]``, in µm.
     weighting, parameters
         Relative probability of a candidate, see `weighting`; float64[k].
     autapses
@@ -186,7 +186,7 @@ def _drawn(
     kernel = partial(
         _partners_by(weighting),
         Targets(ids, *own),
-        Candidates(order.astype(np.int32), partner[0][order], partner[1][order]),
+        Partners(order.astype(np.int32), partner[0][order], partner[1][order]),
         (float(reach[0]), float(reach[1])),
         numbers,
         key,
@@ -216,7 +216,7 @@ def _partners_by(weighting: Weighting) -> Any:
     @jit
     def partners(
         cells: Targets,
-        others: Candidates,
+        others: Partners,
         reach: tuple[float, float],
         numbers: Reals,
         key: NDArray[np.uint64],

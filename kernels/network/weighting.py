@@ -57,7 +57,7 @@ class Targets(NamedTuple):
     v: Reals
 
 
-class Candidates(NamedTuple):
+class Partners(NamedTuple):
     """Cells of the other population in the order of u."""
 
     node: NDArray[np.int32]
@@ -71,7 +71,7 @@ def candidates_by(weighting: Weighting) -> Any:
 
     @jit
     def candidates(
-        sources: Candidates,
+        sources: Partners,
         u: float,
         v: float,
         half_u: float,
