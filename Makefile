@@ -60,7 +60,7 @@ bench-scale: $(VENV)/.bench ## questions to 1,000 and 18,000 trials, beside pand
 bench-kernels: $(VENV)/.bench ## kernels, beside NumPy, pandas, elephant and the speed of memory
 	$(BIN)/python benchmarks/bench_kernels.py
 
-bench-lfp: $(VENV)/.bench ## LFP coefficients and signals, beside LFPykit and the machine's arithmetic
+bench-lfp: $(VENV)/.bench ## LFP coefficients and signals, beside LFPykit, BlueRecording and the machine's arithmetic
 	$(BIN)/python benchmarks/bench_lfp.py
 
 bench-lfp-scale: $(VENV)/.bench ## how LFP signals grow with segments

@@ -1,4 +1,4 @@
-"""How fast LFP coefficients and signals are, beside LFPykit and what this machine's arithmetic allows, in one run."""
+"""How fast LFP coefficients and signals are, beside LFPykit, BlueRecording and what this machine's arithmetic allows."""
 
 import argparse
 import math
@@ -13,6 +13,7 @@ from typing import Any
 import lfpykit
 import numpy as np
 import numpy.typing as npt
+from bluerecording_parts import line_sources, point_sources
 from measure import Figures, Timing, interleaved
 from trees import work_folder
 
@@ -36,23 +37,17 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="a folder to work in, kept; default: a temporary one")
     arguments = parser.parse_args()
     figures = Figures("lfp")
-    figures.machine["packages"] |= {"lfpykit": version("lfpykit")}
+    figures.machine["packages"] |= {name: version(name) for name in ("lfpykit", "bluerecording")}
     figures.settings = {name: value for name, value in vars(arguments).items() if name != "work"}
     figures.settings["threads"] = len(over_rows(lambda begin, end: None, os.cpu_count() or 1, size=1 << 62))
     start, end, diameter = neurites(arguments.segments)
     given = (start, end, diameter, probe(arguments.contacts), SIGMA)
-    _coefficients(
-        figures, "line source", line_source_potential, lfpykit.LineSourcePotential, given, 2, arguments.rounds
-    )
-    _coefficients(
-        figures,
-        "point source",
-        point_source_potential,
-        lfpykit.PointSourcePotential,
-        given,
-        1,
-        arguments.rounds,
-    )
+    peers = {
+        "line source": (line_source_potential, lfpykit.LineSourcePotential, line_sources, 2),
+        "point source": (point_source_potential, lfpykit.PointSourcePotential, point_sources, 1),
+    }
+    for section, (kernel, model, theirs, n_roots) in peers.items():
+        _coefficients(figures, section, kernel, model, theirs, given, n_roots, arguments.rounds)
     with work_folder(arguments.work) as work:
         _signals(figures, work, given, arguments)
     figures.report()
@@ -81,6 +76,7 @@ def _coefficients(
     section: str,
     kernel: Callable[..., Array],
     model: Callable[..., Any],
+    theirs: Callable[..., Callable[[], Array]],
     given: tuple[Array, Array, Array, Array, float],
     n_roots: int,
     rounds: int,
@@ -90,12 +86,16 @@ def _coefficients(
     peer = model(lfpykit.CellGeometry(*ends, diameter), *contacts.T, sigma=sigma)
     ours = np.empty((len(contacts), len(start)))
     single = np.empty_like(ours, np.float32)
-    _equal(kernel(*given, out=ours), peer.get_transformation_matrix())
+    bluerecording = theirs(start, end, contacts, sigma, np.empty_like(ours))
+    _equal(kernel(*given, out=ours), peer.get_transformation_matrix(), "LFPykit")
+    # It has no least distance, and V/nA.
+    _equal(kernel(*given, minimum_distance=None, out=ours), 1e3 * bluerecording(), "BlueRecording")
     cases: Cases = {
         "neurolake, out= reused": lambda: kernel(*given, out=ours),
         "neurolake, float32 out= reused": lambda: kernel(*given, out=single),
         "neurolake, new memory": lambda: kernel(*given),
         "LFPykit": peer.get_transformation_matrix,
+        "BlueRecording, out= reused": bluerecording,
         "roofline: roots and division, in cache": _roofline(n_roots, ours.shape),
         "roofline: writing, out= reused": lambda: over_rows(
             partial(_write, ours), len(contacts), size=1 << 62
@@ -107,9 +107,11 @@ def _coefficients(
     timings = interleaved(cases, rounds)
     for name, timing in timings.items():
         _add_rate(figures, section, name, ours.size / MEGA, "M coefficients/s", timing)
-    for name in list(cases)[:3]:
-        ratio = statistics.median(_ratios(timings["LFPykit"], timings[name]))
-        figures.add(section, f"{name} / LFPykit", ratio, "times as fast", "median of the rounds' ratios")
+    for other in ("LFPykit", "BlueRecording, out= reused"):
+        for name in list(cases)[:3]:
+            ratio = statistics.median(_ratios(timings[other], timings[name]))
+            called = f"{name} / {other.partition(',')[0]}"
+            figures.add(section, called, ratio, "times as fast", "median of the rounds' ratios")
     bound = timings["roofline: roots and division, in cache"]
     share = statistics.median(_ratios(bound, timings["neurolake, out= reused"]))
     figures.add(
@@ -117,10 +119,10 @@ def _coefficients(
     )
 
 
-def _equal(ours: Array, theirs: Array) -> None:
+def _equal(ours: Array, theirs: Array, whose: str) -> None:
     worst = np.abs(ours / theirs - 1).max()
     if not worst < 1e-9:
-        raise RuntimeError(f"coefficients differ from LFPykit's by {worst}")
+        raise RuntimeError(f"coefficients differ from {whose}'s by {worst}")
 
 
 def _signals(
