@@ -141,4 +141,4 @@ def _write(file: Any, item: Item, values: StoredValues) -> None:
         dataset = make_dataset(file, item)
         if item.node is not None:
             found = values.part(item.node, part)[: dataset.shape[0]]
-            dataset[...] = fitted(found, dataset.dtype, f"{item.node}, {part}")
+            dataset[...] = fitted(found, dataset.dtype, f"{item.path} ({item.node})")

@@ -32,7 +32,7 @@ class StoredValues:
 
     def __init__(self, snapshot: Snapshot, circuit: str, indices: Mapping[int, Index]) -> None:
         self.snapshot, self.circuit, self.indices = snapshot, circuit, indices
-        self._forest = lru_cache(1)(self._trees)
+        self._forest = lru_cache(1)(self.trees)
         self._flat = lru_cache(1)(self._column)
 
     def part(self, node: str, part: str) -> Values:
@@ -79,7 +79,15 @@ class StoredValues:
         key = key_of(table)
         rows = table.to_arrow([*dict.fromkeys([key, column])])
         cells = rows[key].to_numpy()
+        if (np.diff(cells) < 0).any():
+            # Spikes of other sources are in the order of time.
+            rows = rows.take(pa.array(np.argsort(cells, kind="stable")))
+            cells = rows[key].to_numpy()
         values = rows[column].combine_chunks()
+        if values.null_count and key != "node_id":
+            if not pa.types.is_floating(values.type):
+                raise InputError(f"{node}: some edges have no {column}, which NeuroH5 cannot say")
+            values = values.fill_null(float("nan"))
         if values.null_count:
             cells, values = cells[values.is_valid().to_numpy(zero_copy_only=False)], values.drop_null()
         if pa.types.is_list(values.type):
@@ -105,11 +113,16 @@ class StoredValues:
         values: Values = getattr(forest, part)[expanded(starts_of(sizes)[trees], sizes[trees])]
         return values / np.float32(2) if part == "diameter" else values
 
-    def _trees(self) -> tuple[Forest, dict[str, int]]:
-        kinds = (circuits.POINTS, circuits.SECTIONS)
-        points, sections = (self.snapshot.tables[kind.of(circuit=self.circuit)].to_arrow() for kind in kinds)
-        forest, names = Forest.of_tables(points, sections)
-        return forest, {name: at for at, name in enumerate(names)}
+    def trees(self) -> tuple[Forest, dict[str, int]]:
+        """The distinct trees of the circuit, and which of them has a name."""
+        names = [kind.of(circuit=self.circuit) for kind in (circuits.POINTS, circuits.SECTIONS)]
+        kept = [self.snapshot.tables[name].to_arrow() for name in names if name in self.snapshot.tables]
+        points, sections = kept or (
+            circuits.POINTS.schema.empty_table(),
+            circuits.SECTIONS.schema.empty_table(),
+        )
+        forest, found = Forest.of_tables(points, sections)
+        return forest, {name: at for at, name in enumerate(found)}
 
 
 def key_of(table: Table) -> str:

@@ -31,7 +31,7 @@ PARTS = {
 OWNERS = ("X Coordinate", "Section", "Source Section")
 """Attributes whose rows are those of all points, of the packed sections, and of the links."""
 _NAMES = {part: name for name, (part, _) in PARTS.items()}
-_OWNER = {
+OWNER = {
     name: OWNERS[1] if name == "Section" else OWNERS[2] if name.endswith(" Section") else OWNERS[0]
     for name in PARTS
 }
@@ -100,12 +100,12 @@ def read_trees(source: HDF5File, group: Any, count: int, repeated: str) -> Store
             raise source.error(where, "there is no such group")
         kinds = "f" if kind == "f" else "iu"
         attribute = read_attribute(source, group[name], count, kinds)
-        owner = found.get(_OWNER[name], attribute)
+        owner = found.get(OWNER[name], attribute)
         first = found.get(OWNERS[0], attribute)
         if not np.array_equal(attribute.index.node_id, first.index.node_id):
             raise source.error(f"{where}/Cell Index", f"its cells are not those of {OWNERS[0]}")
         if not np.array_equal(attribute.index.size, owner.index.size):
-            raise source.error(f"{where}/Attribute Pointer", f"its pointers are not those of {_OWNER[name]}")
+            raise source.error(f"{where}/Attribute Pointer", f"its pointers are not those of {OWNER[name]}")
         found[name] = attribute
     return StoredTrees(source, group.name, {name: one.kept(repeated) for name, one in found.items()})
 

@@ -147,10 +147,13 @@ def _edges(snapshot: Snapshot, name: str, population: str) -> list[Item]:
 
 def _population(table: Table, root: str, kind: str, own: list[str]) -> list[Item]:
     """The types and the one group of attributes that nodes and edges have."""
-    shape = (len(table),)
+    shape, types = (len(table),), f"{root}/{kind}_type_id"
     items = [
         Item("", f"{root}/0"),
-        _item(f"{root}/{kind}_type_id", "<i8", shape, table.name, "@rows." + f"{kind}_type_id"),
+        _item(types, "<i8", shape, table.name, f"@rows.{kind}_type_id")
+        if f"{kind}_type_id" in table.columns
+        # Circuits of other sources have no types, for which SONATA says -1.
+        else _constant(types, np.full(shape, -1, "<i8")),
     ]
     for field in table.schema():
         codes_of = field.name.removesuffix(CODE)
