@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ...lake.digest import digest_of
-from ...lake.errors import IngestError, InputError
+from ...lake.errors import IngestError, InputError, NotFoundError
 from ...lake.extras import needed
 from ...mechanisms.input.populations import MODIFIERS
 from ..text.parameters import parse_parameters
+from .addressed import ADDRESS, addressed_file
 
 Tree = Mapping[str, Any]
 Given = str | Path | Tree
@@ -102,7 +103,8 @@ def read_model(
         Folders of .mod files besides our own.
     paths
         Where to find files of other machines: ``OLD=NEW`` for what a path begins with or is called, or a folder to
-        look in, and below, for a file of the same name, if it is not where its path says.
+        look in, and below, for a file of the same name, if it is not where its path says. Addresses
+        ``mdb://<id>/<key>/<file>`` lead into lakes that were opened as databases before.
     functions
         Functions to call on the cell besides those that its parameters name, with their arguments.
     connectivity
@@ -272,6 +274,11 @@ class _Files:
         for path in (*said, near, own):
             if path.is_file():
                 return path
+        if named.startswith(ADDRESS):
+            try:
+                return addressed_file(named)
+            except NotFoundError as error:
+                raise IngestError(f"{named}: {error}", at or "given parameters") from error
         for rule in self._rules:
             found = {digest_of(path.read_bytes()): path for path in rule.candidates(named) if path.is_file()}
             if len(found) > 1:

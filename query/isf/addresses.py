@@ -5,7 +5,7 @@ from posixpath import join
 
 from ...lake import Lake
 from ...lake.errors import InputError, NotFoundError
-from . import registry
+from ...lake.opened import register_lake, registered_lakes, registered_place
 from .database import Database, open
 from .folders import ManagedFolder
 from .keys import decoded
@@ -30,12 +30,12 @@ def register(lake: str | Path | Lake, name: str | None = None) -> None:
     InputError
         The name is no plain file name.
     """
-    registry.add(lake if isinstance(lake, Lake) else Lake.open(lake), name)
+    register_lake(lake if isinstance(lake, Lake) else Lake.open(lake), name)
 
 
 def registered() -> dict[str, str]:
     """Paths or URLs of the lakes that were registered here, by id or other name."""
-    return registry.known()
+    return registered_lakes()
 
 
 def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Database:
@@ -53,7 +53,7 @@ def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Data
     NotFoundError
         No such lake is registered, or it is no longer where it was.
     """
-    return open(registry.place_of(unique_id), nocreate=True, readonly=readonly)
+    return open(registered_place(unique_id), nocreate=True, readonly=readonly)
 
 
 def resolve_db_path(address: str, db: Database | None = None) -> str:

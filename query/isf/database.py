@@ -18,7 +18,7 @@ from ...lake.errors import InputError, NotFoundError
 from ...lake.history.log import MAIN
 from ...lake.objects.identity import check_identity
 from ...lake.objects.store import Address
-from . import registry
+from ...lake.opened import register_lake
 from . import values as isf_values
 from .folders import ManagedFolder, checkout, working_folder
 from .keys import Key, Path, decoded, encoded, path_of
@@ -87,7 +87,7 @@ def open(
         lake = _opened(lake, nocreate)
     # Whoever cannot write to the cache can still read the lake.
     with suppress(OSError):
-        registry.add(lake)
+        register_lake(lake)
     pinned = None if at is None else lake.at(at).commit.id
     return Database(Session(lake, branch, pinned, prefix, readonly, nocreate, allow_pickle))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import neurolake as nl
 from neurolake.ingest.demo import write_demo_model
 from neurolake.ingest.runs.cell import LiveCell
+from neurolake.query import isf
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,41 @@ def test_what_no_cell_can_be_made_of(file: Path) -> None:
     del tree.neuron["Soma"]
     with pytest.raises(nl.InputError, match="Soma"):
         nl.cell(tree, paths=[file.parent])
+
+
+def test_a_morphology_by_its_address(cell: LiveCell, file: Path, tmp_path: Path) -> None:
+    """As parameter files of the In Silico Framework name files of databases, wherever these lie."""
+    cell.close()
+    db = isf.open(tmp_path / "lake")
+    tree = nl.parameters(file)
+    with db.create_managed_folder("anatomical_constraints") as folder:
+        copyfile(file.parent / tree.neuron.filename, folder.join("cell.hoc"))
+    with nl.cell(file) as made:
+        sections = made.sections
+    tree.neuron["filename"] = db.address("anatomical_constraints", "cell.hoc")
+    with nl.cell(tree) as made:
+        assert made.sections.equals(sections)
+    isf.register(tmp_path / "lake", "2019-02-15_1137_VHVcuAZ")
+    tree.neuron["filename"] = "mdb://2019-02-15_1137_VHVcuAZ/anatomical_constraints/cell.hoc"
+    with nl.cell(tree) as made:
+        assert made.sections.equals(sections)
+    for address, told in (
+        ("mdb://nobody/anatomical_constraints/cell.hoc", "no lake 'nobody' is registered"),
+        ("mdb://2019-02-15_1137_VHVcuAZ/morphology/cell.hoc", "has no file 'morphology/cell.hoc'"),
+    ):
+        tree.neuron["filename"] = address
+        with pytest.raises(nl.IngestError, match=told):
+            nl.cell(tree)
+
+
+def test_a_morphology_among_results_by_its_address(file: Path, tmp_path: Path) -> None:
+    lake = nl.create(tmp_path / "lake", durable=False)
+    nl.run(lake, file, trials=1, t_stop=1, name="short", seed=1, processes=1)
+    isf.open(lake)
+    tree = nl.parameters(file)
+    tree.neuron["filename"] = f"mdb://{lake.id}/morphology/{Path(tree.neuron.filename).name}"
+    with nl.cell(tree) as made, pytest.raises(nl.InputError, match="another cell"):
+        nl.cell(file)
+    with nl.cell(tree) as again:
+        assert len(again.sections) > 1
+    assert repr(made) == "<closed cell>"
