@@ -52,9 +52,6 @@ from .volumes import rotation as rotation
 from .volumes import sampled_volume as sampled_volume
 from .volumes import volume_coordinates as volume_coordinates
 from .volumes import volume_points as volume_points
-from .weighting import Candidates as Candidates
-from .weighting import Targets as Targets
-from .weighting import candidates_by as candidates_by
 from .weighting import exponential_decay as exponential_decay
 from .weighting import gaussian as gaussian
 from .weighting import uniform as uniform

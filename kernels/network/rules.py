@@ -62,7 +62,7 @@ def fixed_indegree(
     seed, projection
         Key of the random numbers; the projection's name.
     reach
-        Partners have ``|du| < reach[0]`` and ``|dv| < reach[1]``, in µm.
+        Candidates have ``|du| < reach[0]`` and ``|dv| < reach[1]``, in µm.
     weighting, parameters
         Relative probability of a candidate, see `weighting`; float64[k].
     autapses
