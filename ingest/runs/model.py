@@ -261,9 +261,12 @@ class _Files:
         if not folder.is_dir():
             raise IngestError("no such folder of mechanisms", folder)
         files = sorted(path for path in folder.iterdir() if path.suffix in _INCLUDED)
+        if not any(path.suffix == ".mod" for path in files):
+            raise IngestError("no .mod files in this folder of mechanisms", folder)
         digest = digest_of(b"".join(path.name.encode() + b"\n" + path.read_bytes() for path in files))
         for path in files:
             self._read(path, f"mechanisms/{digest[:16]}/{path.name}")
+        self.origin[f"mechanisms/{digest[:16]}"] = str(folder)
         return f"mechanisms/{digest[:16]}"
 
     def _found(self, named: str, at: Path | None) -> Path | None:

@@ -241,3 +241,18 @@ def test_mechanisms_of_ones_own_stay_with_the_run(tmp_path: Path, model: DemoMod
     (report,) = rerun(lake, ["leaky/seed1"], name="again", **HERE)
     assert report.failures == []
     assert (voltages(lake, "again/leaky/seed1/000000")["soma"] == leaky).all()
+
+
+def test_folders_of_mechanisms_are_told_by_the_names_given(tmp_path: Path, model: DemoModel) -> None:
+    folder = tmp_path / "mod"
+    folder.mkdir()
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    options = {"trials": 1, "paths": [model.cell.parent], "mechanisms": [folder], **HERE}
+    with pytest.raises(IngestError, match=r"no \.mod files") as raised:
+        run(lake, model.cell, **options)
+    assert raised.value.path == str(folder)
+    (folder / "brokenown.mod").write_text("NEURON { SUFFIX brokenown }\nBREAKPOINT { i = }\n")
+    with pytest.raises(IngestError, match="do not compile") as raised:
+        run(lake, model.cell, **options)
+    assert (raised.value.path, raised.value.line) == (str(folder / "brokenown.mod"), 2)
+    assert "mechanisms/" not in str(raised.value) and len(lake.log()) == 1

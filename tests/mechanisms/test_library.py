@@ -1,8 +1,10 @@
 """Compilation and loading of mechanisms."""
 
+import platform
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -99,9 +101,12 @@ def test_two_processes_may_compile_at_once(tmp_path):
         assert h.Section(name="s").insert("raceleak")(0.5).raceleak.g == 0.5
     """
     runs = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) for _ in range(2)]
+    told = []
     for run in runs:
-        assert run.wait() == 0, run.stderr.read().decode()
+        told.append(run.stderr.read().decode())
+        assert run.wait() == 0, told[-1]
         run.stderr.close()
+    assert sum("compiling" in own for own in told) == 1, "the second waits for the first"
     assert len(list((tmp_path / "cache").iterdir())) == 1, "one library, and nothing left over"
 
 
@@ -145,6 +150,137 @@ def test_what_does_not_compile_is_told_with_the_compilers_words(tmp_path):
         load(theirs, own=False, tell=silent, cache=tmp_path / "cache")
     assert str(theirs) in str(refused.value)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("NEURON { SUFFIX wrongleak }\nPARAMETER { g = 1 }\nBREAKPOINT { g = (2 }\n", 3),
+        ("NEURON { SUFFIX wrongleak }\nUNITS { (foo) = (barbar) }\n", 2),
+        (
+            "NEURON { SUFFIX wrongleak NONSPECIFIC_CURRENT i }\nASSIGNED { i v }\nBREAKPOINT {\n  i = gg * v\n}\n",
+            4,
+        ),
+    ],
+    ids=["syntax", "units", "undeclared"],
+)
+def test_what_does_not_compile_is_told_at_its_line(tmp_path, text, line):
+    theirs = write(tmp_path / "a", "rightleak")
+    (theirs / "wrongleak.mod").write_text(text)
+    with pytest.raises(ModelError, match="do not compile") as refused:
+        load(theirs, own=False, tell=silent, cache=tmp_path / "cache")
+    assert refused.value.path == str(theirs / "wrongleak.mod") and refused.value.line == line
+    assert "Traceback" not in str(refused.value) and "make:" not in str(refused.value)
+
+
+def alone(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script with a process of NEURON of its own."""
+    code = f"""if True:
+        from pathlib import Path
+        import neurolake.mechanisms.library as library
+        from neurolake.mechanisms.errors import ModelError
+        told = []
+        def load(*folders, own=False):
+            return library.load(*folders, own=own, tell=told.append, cache=Path("cache"))
+        {script.strip()}
+    """
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def test_mechanisms_of_ones_own_are_used_instead_of_ours(tmp_path):
+    write(write(tmp_path / "ours", "sharedleak", 0.1), "otherleak")
+    write(tmp_path / "theirs", "sharedleak", 0.7)
+    done = alone(
+        """
+        library.OWN = Path("ours")
+        both = load("theirs", own=True)
+        assert [source.path.parent.name for source in both.sources] == ["ours", "theirs"]
+        assert [line for line in told if "instead of" in line and "sharedleak" in line]
+        from neuron import h
+        section = h.Section(name="s")
+        assert section.insert("sharedleak")(0.5).sharedleak.g == 0.7
+        section.insert("otherleak")
+        told.clear()
+        assert load("theirs", own=True) == both and not told
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_library_of_the_working_folder_is_used_or_named(tmp_path):
+    write(tmp_path / "mod", "autoleak", 0.3)
+    write(tmp_path / "other", "autoleak", 0.4)
+    made = subprocess.run(
+        [str(Path(sysconfig.get_path("scripts")) / "nrnivmodl"), "mod"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout
+    done = alone(
+        """
+        load("mod")
+        assert not told
+        from neuron import h
+        assert h.Section(name="s").insert("autoleak")(0.5).autoleak.g == 0.3
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    done = alone(
+        """
+        try:
+            load("other")
+        except ModelError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "NEURON has something called 'autoleak' already" in done.stdout, done.stderr
+    assert str(tmp_path / platform.machine()) in done.stdout and "loads by itself" in done.stdout
+
+
+FUNCTIONS = "NEURON {{ SUFFIX nothing }}\nFUNCTION {name}(x) {{ {name} = {by}*x }}\n"
+IONS = "NEURON {{ SUFFIX {name} USEION {ion} READ {ion}i VALENCE {charge} RANGE x }}\nASSIGNED {{ {ion}i x }}\nBREAKPOINT {{ x = {ion}i }}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (FUNCTIONS.format(name="twicefold", by=2), FUNCTIONS.format(name="twicefold", by=3), "'twicefold'"),
+        ("", FUNCTIONS.format(name="sin", by=3), "called 'sin' already"),
+        ("", IONS.format(name="caion", ion="ca", charge=3), "ca has VALENCE 3 here and 2 in NEURON itself"),
+        (
+            IONS.format(name="oneion", ion="zz", charge=3),
+            IONS.format(name="twoion", ion="zz", charge=2),
+            "zz has VALENCE 2 here and 3 in ",
+        ),
+    ],
+    ids=["functions", "built in", "ca", "ions"],
+)
+@pytest.mark.parametrize("before", [False, True], ids=["together", "one after the other"])
+def test_what_neuron_would_end_the_process_over_is_told(tmp_path, first, second, told, before):
+    for name, text in (("a", first), ("b", second)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, f"plain{name}leak")
+        if text:
+            (tmp_path / name / f"file{name}.mod").write_text(text)
+    done = alone(
+        f"""
+        {'load("a")' if before else ""}
+        try:
+            load("a", "b")
+        except ModelError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0 and told in done.stdout, (done.stdout, done.stderr)
+    assert "fileb.mod" in done.stdout
 
 
 def test_a_machine_without_compiler_is_told_so(tmp_path, monkeypatch):
