@@ -52,6 +52,14 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         super().__init__(kernel)
         self._options = repr(sorted(options.items()))
 
+    def _load_overload(self, signature: Any, context: Any) -> Any:
+        try:
+            return super()._load_overload(signature, context)
+        except (AttributeError, ImportError):
+            # The index names classes of arguments as they were when it was written, and one is gone.
+            self.flush()
+            return None
+
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         parts = hashlib.sha256(self._options.encode())
         for part in _compiled_in(self._py_func, set()):

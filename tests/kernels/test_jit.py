@@ -95,6 +95,16 @@ class TestCache:
         assert self.answer(tmp_path) == (value, 1)
         assert self.answer(tmp_path) == (value, 0)
 
+    def test_a_class_of_arguments_is_gone(self, tmp_path: Path) -> None:
+        text = "from typing import NamedTuple\nclass Old(NamedTuple):\n    x: int\n@jit\ndef f(x):\n    return x.x + 1\n"
+        for name, misses in (("Old", 1), ("Old", 0), ("New", 1), ("New", 0)):
+            self.write(tmp_path, "outer.py", self.JIT + text.replace("Old", name))
+            code = f"import outer; print(outer.f(outer.{name}(1)), sum(outer.f.stats.cache_misses.values()))"
+            done = subprocess.run(
+                [sys.executable, "-B", "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+            )
+            assert done.stdout.split() == ["2", str(misses)]
+
     def test_a_constant_changed_in_a_file_of_equal_size_and_time(self, tmp_path: Path) -> None:
         for number in (1, 2):
             self.write(tmp_path, "outer.py", self.JIT + f"@jit\ndef g(x):\n    return x + {number}\n")
