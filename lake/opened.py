@@ -4,8 +4,6 @@ The register is a folder in the user's cache with one small file for each lake, 
 get in each other's way.
 """
 
-import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +12,7 @@ from .core import Lake, cache_folder
 from .errors import InputError, NotFoundError
 from .objects.identity import check_identity
 from .objects.store import Address
+from .storage.local import write_whole
 
 Opened = TypeVar("Opened", bound=Lake)
 
@@ -62,10 +61,7 @@ def register_lake(lake: Lake, name: str | None = None) -> None:
     url = lake.url if "://" in lake.url else str(Path(lake.url).resolve())
     if not path.is_file() or path.read_text() != url:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".")
-        with os.fdopen(handle, "w") as file:
-            file.write(url)
-        Path(temporary).replace(path)
+        write_whole(path, url.encode())
 
 
 def registered_lakes() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Files of databases that parameters name by an address, ``mdb://<id>/<key>/<file>``, in lakes that are registered."""
 
-import tempfile
 from pathlib import Path, PurePosixPath
 
 import pyarrow.dataset as pds
@@ -10,6 +9,7 @@ from ...lake import Lake, Snapshot, cache_folder
 from ...lake.digest import digest_of
 from ...lake.errors import NotFoundError
 from ...lake.opened import registered_place
+from ...lake.storage.local import write_whole
 
 ADDRESS = "mdb://"
 _STORED = "isf"
@@ -38,10 +38,7 @@ def addressed_file(address: str) -> Path:
     path = cache_folder() / "files" / digest_of(content) / PurePosixPath(rest).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Another process may be writing the same file, and must not be seen half-way.
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as making:
-            making.write(content)
-        Path(making.name).replace(path)
+        write_whole(path, content)
     return path
 
 

@@ -1,12 +1,14 @@
 """Parameters as a tree that is read, changed, shown and saved."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, SupportsIndex
 
+from ...lake.digest import plain_json
 from ...lake.errors import InputError
+from ...lake.storage.local import write_whole
 from .parameters import parse_parameters
 
 
@@ -14,12 +16,13 @@ class Parameters(dict[str, Any]):
     """A dictionary of parameters whose names are attributes, too.
 
     ``p.neuron.Soma.properties.Ra`` is ``p["neuron"]["Soma"]["properties"]["Ra"]``. Dictionaries at any depth, in
-    lists too, are `Parameters`. A name that is a method of dictionaries (``items``) is read in brackets.
+    lists too, are `Parameters`, however they come into it. A name that is a method of dictionaries (``items``) is read in
+    brackets. As of any dictionary, a copy has the same branches; ``copy.deepcopy`` gives a tree of its own.
 
     Parameters
     ----------
     tree
-        Names and values; it is copied.
+        Names and values; other dictionaries and lists than `Parameters` and theirs are copied.
     """
 
     def __init__(self, tree: Mapping[str, Any] | None = None) -> None:
@@ -28,11 +31,36 @@ class Parameters(dict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, _branch(value))
 
+    def update(self, *given: Any, **named: Any) -> None:
+        """Take names and values of a dictionary or of pairs, and those that are named; as of any dictionary."""
+        for key, value in dict(*given, **named).items():
+            self[key] = value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the value of a name, which is *default* from now on where there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def copy(self) -> "Parameters":
+        """Return parameters with the same branches."""
+        return Parameters(self)
+
+    def __or__(self, other: Any) -> "Parameters":  # type: ignore[override]
+        return Parameters(super().__or__(other)) if isinstance(other, dict) else NotImplemented
+
+    def __ror__(self, other: Any) -> "Parameters":  # type: ignore[override]
+        return Parameters(super().__ror__(other)) if isinstance(other, dict) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override]
+        self.update(other)
+        return self
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
-            known = ", ".join(self) or "none"
+            known = ", ".join(map(str, self)) or "none"
             raise AttributeError(f"no parameter {name!r}; there are: {known}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -57,10 +85,12 @@ class Parameters(dict[str, Any]):
     def save(self, path: str | Path) -> Path:
         """Write the parameters as JSON, which `parameters` and the simrun framework read.
 
+        NumPy's scalars and small arrays, dates and paths are written as their plain values.
+
         Parameters
         ----------
         path
-            The file; one that is there is replaced.
+            The file; one that is there is replaced at once and as a whole.
 
         Returns
         -------
@@ -70,15 +100,42 @@ class Parameters(dict[str, Any]):
         Raises
         ------
         InputError
-            A value that is no number, text, None, truth value, list or dictionary.
+            A value that is no number, text, None, truth value, list or dictionary, a name that is no text, or a file that cannot be
+            written. What was there is as it was.
         """
         path = Path(path)
+        for key in _names(self):
+            if not isinstance(key, str):
+                raise InputError(f"{path}: parameters have text as names, not {key!r}")
+        plain = plain_json(self, f"{path}: parameters")
         try:
-            text = json.dumps(self, indent=4, ensure_ascii=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{path}: these parameters cannot be written: {error}") from error
-        path.write_text(text + "\n", "utf-8")
+            write_whole(path, (json.dumps(plain, indent=4, ensure_ascii=False) + "\n").encode())
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
         return path
+
+
+class _Branches(list[Any]):
+    """A list of parameters, whose dictionaries are `Parameters`."""
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        super().__init__(map(_branch, values))
+
+    def append(self, value: Any) -> None:
+        super().append(_branch(value))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        super().extend(map(_branch, values))
+
+    def insert(self, at: SupportsIndex, value: Any) -> None:
+        super().insert(at, _branch(value))
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[misc]
+        self.extend(values)
+        return self
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        super().__setitem__(at, map(_branch, value) if isinstance(at, slice) else _branch(value))
 
 
 def parameters(path: str | Path) -> Parameters:
@@ -110,13 +167,25 @@ def parameters(path: str | Path) -> Parameters:
 
 def _branch(value: Any) -> Any:
     match value:
-        case Parameters():
+        case Parameters() | _Branches():
             return value
         case Mapping():
             return Parameters(value)
         case list() | tuple():
-            return [_branch(item) for item in value]
+            return _Branches(value)
     return value
+
+
+def _names(value: Any) -> Iterator[Any]:
+    """All names in a tree."""
+    match value:
+        case Mapping():
+            yield from value
+            for part in value.values():
+                yield from _names(part)
+        case list():
+            for part in value:
+                yield from _names(part)
 
 
 def _lines(tree: Mapping[str, Any], indent: str) -> list[str]:

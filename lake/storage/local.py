@@ -16,6 +16,35 @@ from .base import Storage, StoredObject
 TEMPORARY = "tmp"
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside others of a user's so that nobody, not even after a crash, sees a part of it.
+
+    Parameters
+    ----------
+    path
+        The file; one that is there is replaced and its permissions kept, and where it is a link, the file that it leads to.
+    content
+        What it is to hold.
+
+    Raises
+    ------
+    OSError
+        The folder is not there or cannot be written; what was there is as it was.
+    """
+    path = path.resolve()
+    temporary = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(path.stat().st_mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 class LocalStorage(Storage):
     """Objects as files below *root*.
 

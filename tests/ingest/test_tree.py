@@ -6,6 +6,7 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -42,11 +43,50 @@ def test_what_is_missing_is_named_with_what_is_there(file: Path) -> None:
         tree.items = 3
 
 
+def test_whatever_comes_into_a_tree_has_attributes(file: Path) -> None:
+    tree = nl.parameters(file)
+    tree.update({"one": {"a": 1}}, two={"b": [{"c": 2}]})
+    tree.update([("three", {"d": 3})])
+    assert (tree.one.a, tree.two.b[0].c, tree.three.d) == (1, 2, 3)
+    assert tree.setdefault("four", {"e": {"f": 4}}).e.f == 4 == tree.four.e.f
+    assert tree.setdefault("four", {}) is tree.four and tree.setdefault("five") is None
+    tree |= {"six": {"g": 6}}
+    assert tree.six.g == 6 and (tree | {"x": {"y": 7}}).x.y == 7 and ({"x": {"y": 8}} | tree).x.y == 8
+    assert type(tree | {}) is type({} | tree) is type(tree)
+    places = tree.neuron.places
+    places.append({"h": 1})
+    places.extend([{"h": 2}])
+    places.insert(0, {"h": 0})
+    places += [[{"h": 3}]]
+    places[1] = {"h": 0.5}
+    places[2:3] = [{"h": 0.75}, {"h": 0.8}]
+    assert [one.h for one in places[:-1]] == [0, 0.5, 0.75, 0.8, 1, 2] and places[-1][0].h == 3
+    assert tree.neuron.places is places and isinstance(places, list)
+    assert tree.pop("six").g == 6 and tree.pop("six", None) is None and "six" not in tree
+    with pytest.raises(KeyError):
+        tree.pop("six")
+
+
+def test_trees_are_equal_to_dictionaries_of_their_content(file: Path) -> None:
+    tree = nl.parameters(file)
+    plain = json.loads(json.dumps(tree))
+    assert tree == plain and plain == tree and tree != {**plain, "more": 1}
+    assert tree.neuron.places == [[1, 2], {"x": 3}] and type(plain["neuron"]["places"]) is list
+    shallow = tree.copy()
+    assert shallow == copy.copy(tree) == tree and type(shallow) is type(copy.copy(tree)) is type(tree)
+    shallow.more = 1
+    assert "more" not in tree and shallow.neuron is tree.neuron
+
+
 def test_copies_are_trees_of_their_own(file: Path) -> None:
     tree = nl.parameters(file)
     for other in (copy.deepcopy(tree), pickle.loads(pickle.dumps(tree))):
+        assert other == tree
         other.neuron.Soma.properties.Ra = 1.0
-        assert tree.neuron.Soma.properties.Ra == 100.0
+        other.neuron.places[1].x = 4
+        other.neuron.places.append({"y": 5})
+        assert tree.neuron.Soma.properties.Ra == 100.0 and tree.neuron.places[1].x == 3
+        assert other.neuron.places[2].y == 5 and len(tree.neuron.places) == 2
 
 
 def test_saved_parameters_come_back(file: Path, tmp_path: Path) -> None:
@@ -58,6 +98,38 @@ def test_saved_parameters_come_back(file: Path, tmp_path: Path) -> None:
     with pytest.raises(nl.InputError, match=r"other\.param"):
         tree.save(saved)
     assert "added" in nl.parameters(saved)
+
+
+def test_a_file_is_replaced_as_a_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = nl.parameters(file)
+    link = file.with_name("link.param")
+    link.symlink_to(file)
+    file.chmod(0o640)
+    tree.added = np.float64(1.5)
+    tree.array = np.arange(2)
+    tree.save(link)
+    assert link.is_symlink() and file.stat().st_mode & 0o777 == 0o640
+    assert nl.parameters(file).added == 1.5 and nl.parameters(file).array == [0, 1]
+    before = file.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    tree.added = 2
+    with pytest.raises(nl.InputError, match=r"cell\.param: cannot be written: No space left"):
+        tree.save(file)
+    assert file.read_bytes() == before and {path.name for path in file.parent.iterdir()} == {
+        "cell.param",
+        "link.param",
+    }
+    monkeypatch.undo()
+    tree.places = [{3: 4}]
+    with pytest.raises(nl.InputError, match="text as names, not 3"):
+        tree.save(file)
+    with pytest.raises(nl.InputError, match="cannot be written"):
+        nl.parameters(file).save(file.parent / "gone" / "cell.param")
+    assert file.read_bytes() == before
 
 
 def test_a_tree_is_shown(file: Path) -> None:
