@@ -1,6 +1,6 @@
 """Edges by their source: the index that every table of edges has beside it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -30,30 +30,37 @@ def write_by_source(
     node
         Name of the table of edges.
     blocks
-        Called for each pass: all edges, in blocks in any order.
+        Called for each pass: all edges in blocks, by target, those of one target by their numbers.
     held
         How many edges may be held.
     """
-    counts = np.zeros(0, np.int64)
-    for source, _, _ in blocks():
-        found = np.bincount(source, minlength=len(counts))
+    counts, kept, total = np.zeros(0, np.int64), list[Ends](), 0
+    for block in blocks():
+        found = np.bincount(block[0], minlength=len(counts))
         found[: len(counts)] += counts
-        counts = found
-    total = np.cumsum(counts)
+        counts, total = found, total + len(block[0])
+        kept = [*kept, block] if total <= held else []
+    tables = _sorted(kept) if total <= held else _in_parts(blocks, counts, held)
+    write_blocks(transaction, BY_SOURCE.beside(node), BY_SOURCE, BY_SOURCE.schema, tables)
 
-    def parts() -> Iterator[pa.Table]:
-        low = 0
-        while low < len(counts):
-            high = max(low + 1, int(np.searchsorted(total, (total[low - 1] if low else 0) + held, "right")))
-            found = [
-                tuple(ends[chosen] for ends in block)
-                for block in blocks()
-                if (chosen := (block[0] >= low) & (block[0] < high)).any()
-            ]
-            if found:
-                source, target, edge = (np.concatenate(ends) for ends in zip(*found, strict=True))
-                order = np.lexsort((edge, target, source))
-                yield pa.table([ends[order] for ends in (source, target, edge)], BY_SOURCE.schema)
-            low = high
 
-    write_blocks(transaction, BY_SOURCE.beside(node), BY_SOURCE, BY_SOURCE.schema, parts())
+def _in_parts(blocks: Callable[[], Iterator[Ends]], counts: Ids, held: int) -> Iterator[pa.Table]:
+    total, low = np.cumsum(counts), 0
+    while low < len(counts):
+        high = max(low + 1, int(np.searchsorted(total, (total[low - 1] if low else 0) + held, "right")))
+        parts = []
+        for source, target, edge in blocks():
+            own = (source >= low) & (source < high)
+            parts.append((source[own], target[own], edge[own]))
+        yield from _sorted(parts)
+        low = high
+
+
+def _sorted(blocks: Sequence[Ends]) -> Iterator[pa.Table]:
+    """Edges by source, then as they are."""
+    if not any(len(source) for source, _, _ in blocks):
+        return
+    source, target, edge = (np.concatenate(ends) for ends in zip(*blocks, strict=True))
+    # Small numbers are sorted by their digits, which is faster.
+    order = np.argsort(source.astype(np.min_scalar_type(int(source.max()))), kind="stable")
+    yield pa.table([ends[order] for ends in (source, target, edge)], BY_SOURCE.schema)

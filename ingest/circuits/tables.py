@@ -1,6 +1,7 @@
 """Tables that are written block by block, so that their size does not matter."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -37,8 +38,19 @@ def write_blocks(
     order = kind.sorted_by if sorted_by is None else sorted_by
     if node in transaction.drafts:
         transaction.delete(node)
-    for block in blocks:
+
+    def append(block: pa.Table) -> None:
         transaction.append_table(node, block, doc=kind.doc, sorted_by=order, attributes=attributes)
+
+    # One block is encoded while the next is read.
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[None] | None = None
+        for block in blocks:
+            if waiting is not None:
+                waiting.result()
+            waiting = pool.submit(append, block)
+        if waiting is not None:
+            waiting.result()
     if node not in transaction.drafts:
         transaction.write_table(
             node, schema.empty_table(), doc=kind.doc, sorted_by=order, attributes=attributes

@@ -217,7 +217,7 @@ def read_attribute(
     """
     values = source.dataset(group, VALUES, kinds, shape=(None,))
     cells = source.dataset(group, CELLS, shape=(None,))
-    pointers = source.dataset(group, pointer, length=len(cells) + 1 if len(cells) else None)
+    pointers = source.dataset(group, pointer, length=len(cells) + 1 if len(cells) or len(values) else None)
     nodes, bounds = source.ids(cells, count), source.ids(pointers)
     check_pointers(source, pointers, bounds, len(values))
     return Attribute(

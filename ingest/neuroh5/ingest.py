@@ -23,7 +23,7 @@ from ..hdf5.layout import Item, layout_table
 from ..hdf5.reading import SUFFIXES, HDF5File, opened, root_of
 from ..source import Ingested, Progress
 from .cells import REPEATED, Attribute, Indices, read_namespace, same_content
-from .layout import laid_out
+from .layout import check_links, laid_out
 from .namespaces import EVENTS, HeldAttribute, Namespace, placed, write_features, write_spikes, write_synapses
 from .nodes import NodeColumns
 from .projections import ROOT as PROJECTIONS
@@ -81,14 +81,14 @@ def ingest_neuroh5(
     report = Ingested("neuroh5", lake.url, name or _name(source, paths))
     transaction = lake.transaction(message or f"Ingest NeuroH5 as {report.name}", branch=branch)
     known = _known(transaction, report.name)
-    new = [path for path in paths if _is_new(path, known, report)]
+    new = _new(paths, known, report)
     before = set(transaction.drafts)
     if new:
         with ExitStack() as stack:
             intake = Intake(transaction, report.name, repeated, report.notices)
             sources = [stack.enter_context(opened(path)) for path in new]
-            intake.take(sources, _advance(new, progress))
-            intake.finish(_called(new, known))
+            intake.take(sources, _advance([*new], progress))
+            intake.finish(_called([*new], known), new)
     report.added = [path.name for path in new]
     report.source_bytes = sum(path.stat().st_size for path in new)
     report.nodes = sorted(set(transaction.drafts) - before)
@@ -145,15 +145,19 @@ def _known(transaction: Transaction, name: str) -> dict[str, str]:
     return {row["path"]: row["digest"] for row in rows}
 
 
-def _is_new(path: Path, known: Mapping[str, str], report: Ingested) -> bool:
-    try:
-        digest = digest_of_file(path)
-    except OSError as error:
-        raise IngestError(f"cannot be read: {error.strerror}", path) from error
-    if digest in known.values():
-        report.unchanged.append(path.name)
-        return False
-    return True
+def _new(paths: Sequence[Path], known: Mapping[str, str], report: Ingested) -> dict[Path, str]:
+    """Files that the lake does not have, with their digests."""
+    found: dict[Path, str] = {}
+    for path in paths:
+        try:
+            digest = digest_of_file(path)
+        except OSError as error:
+            raise IngestError(f"cannot be read: {error.strerror}", path) from error
+        if digest in known.values() or digest in found.values():
+            report.unchanged.append(path.name)
+        else:
+            found[path] = digest
+    return found
 
 
 def _called(paths: Sequence[Path], known: Iterable[str]) -> dict[Path, str]:
@@ -218,6 +222,8 @@ class Intake:
     def take(self, sources: Sequence[HDF5File], advance: Callable[[int], None]) -> None:
         """Write what some files hold."""
         self.sources = list(sources)
+        for source in sources:
+            check_links(source)
         types = [self._types(source) for source in sources]
         for done, (source, own) in enumerate(zip(sources, types, strict=True)):
             for population in source.groups(POPULATIONS):
@@ -231,7 +237,7 @@ class Intake:
         for node in self.woods.write(self.transaction, self.name):
             self.had.pop(node, None)
 
-    def finish(self, called: Mapping[Path, str]) -> None:
+    def finish(self, called: Mapping[Path, str], digests: Mapping[Path, str]) -> None:
         """Write the tables that tell of the files, and of the circuit."""
         items: list[Item] = []
         for source in self.sources:
@@ -243,7 +249,7 @@ class Intake:
                 "path": called[source.path],
                 "kind": "neuroh5",
                 "size": source.path.stat().st_size,
-                "digest": digest_of_file(source.path),
+                "digest": digests[source.path],
                 "node": None,
             }
             for source in self.sources

@@ -12,13 +12,25 @@ LINK, TYPE, OF_TYPE = "@link", "@type", "@of"
 """Parts of the layout: another name of a dataset, a named type, and a dataset of one."""
 
 
+def check_links(source: HDF5File) -> None:
+    """Follow all links of a file, before anything is read.
+
+    Raises
+    ------
+    IngestError
+        One leads out of the file, or nowhere.
+    """
+    for _ in _walked(source):
+        pass
+
+
 def laid_out(source: HDF5File, name: str) -> list[Item]:
     """All groups, datasets and named types of a file, each where it is first, and its other names after it.
 
     Raises
     ------
     IngestError
-        A link leads out of the file, or what nobody claimed is too large or of a type that NeuroH5 does not have.
+        What nobody claimed is too large or of a type that NeuroH5 does not have.
     """
     first: dict[Any, str] = {}
     types: dict[bytes, str] = {}

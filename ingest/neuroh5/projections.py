@@ -109,7 +109,9 @@ def _edges(file: HDF5File, group: Any, count: int) -> Attribute:
     sources = file.dataset(group, SOURCES, shape=(None,))
     bounds = file.dataset(group, POINTERS, shape=(None,))
     first = file.dataset(group, BLOCK_CELLS, shape=(None,))
-    blocks_at = file.dataset(group, BLOCK_POINTERS, length=len(first) + 1 if len(first) else None)
+    blocks_at = file.dataset(
+        group, BLOCK_POINTERS, length=len(first) + 1 if len(first) or len(sources) else None
+    )
     at = file.ids(bounds)
     check_pointers(file, bounds, at, len(sources))
     size = max(len(at) - 1, 0)

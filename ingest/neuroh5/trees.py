@@ -35,6 +35,7 @@ OWNER = {
     name: OWNERS[1] if name == "Section" else OWNERS[2] if name.endswith(" Section") else OWNERS[0]
     for name in PARTS
 }
+_SECTIONS = "Section Pointer"
 _SMALL = {"layer": np.int8, "type": np.int8}
 
 
@@ -107,7 +108,19 @@ def read_trees(source: HDF5File, group: Any, count: int, repeated: str) -> Store
         if not np.array_equal(attribute.index.size, owner.index.size):
             raise source.error(f"{where}/Attribute Pointer", f"its pointers are not those of {OWNER[name]}")
         found[name] = attribute
+    for where, dataset in (("", "Cell Index"), ("Section", _SECTIONS), ("Source Section", _SECTIONS)):
+        _check_other_name(source, group[where] if where else group, dataset, found[where or OWNERS[0]])
     return StoredTrees(source, group.name, {name: one.kept(repeated) for name, one in found.items()})
+
+
+def _check_other_name(source: HDF5File, group: Any, name: str, attribute: Attribute) -> None:
+    """Compare what is usually another name of an index with it: some readers take the one, some the other."""
+    if name not in group:
+        return
+    told = source.ids(source.dataset(group, name, shape=(None,)))
+    bounds = np.concatenate([attribute.start, attribute.start[-1:] + attribute.index.size[-1:]])
+    if not np.array_equal(told, bounds if name == _SECTIONS else attribute.index.node_id):
+        raise source.error(f"{group.name}/{name}", f"it does not say what the index of {attribute.name} says")
 
 
 @dataclass
