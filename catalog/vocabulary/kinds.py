@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 
 import pyarrow as pa
 
+from ...lake.errors import NodeNameError
+
 TEXT = pa.string()
 REAL = pa.float64()
 WHOLE = pa.int64()
@@ -52,8 +54,21 @@ class Kind:
     doc: str
 
     def of(self, **parts: object) -> str:
-        """Return the name of the node for these parts of the pattern; KeyError where one is missing."""
-        return _PART.sub(lambda part: str(parts[part["name"]]), self.name)
+        """Return the name of the node for these parts of the pattern; KeyError where one is missing.
+
+        Raises
+        ------
+        NodeNameError
+            A part would be several, so that `parts` could not find it in the name.
+        """
+        return _PART.sub(lambda part: self._part(part, str(parts[part["name"]])), self.name)
+
+    def _part(self, part: re.Match[str], value: str) -> str:
+        if "/" in value and not part["path"]:
+            raise NodeNameError(
+                f"{part['name']} {value!r} is one part of a node's name, so it may not have a '/'"
+            )
+        return value
 
     def parts(self, node: str) -> dict[str, str] | None:
         """Return the parts of the pattern that a node's name has; None if the node has no such name."""

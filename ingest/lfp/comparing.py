@@ -208,12 +208,12 @@ class _Side:
 
 def _file(stack: ExitStack, path: Path, population: str | None, origin: str) -> _Side:
     source = stack.enter_context(opened(path))
-    known = [name for name, group in source.groups("electrodes").items() if "scaling_factors" in group]
+    known = {name: group for name, group in source.groups("electrodes").items() if "scaling_factors" in group}
     if population not in known and (population is not None or len(known) != 1):
         asked = "say which population" if population is None else f"there is no population {population!r}"
         raise InputError(f"{path}: {asked}; it has weights of: {', '.join(known) or 'none'}")
-    own = population or known[0]
-    factors = source.dataset(source.file[f"electrodes/{own}"], "scaling_factors", "f", shape=(None, None))
+    own = population or next(iter(known))
+    factors = source.dataset(known[own], "scaling_factors", "f", shape=(None, None))
     if own not in source.groups("/"):
         raise source.error(f"/{own}", "there is no such group")
     ranges = read_ranges(source, source.file[own], ("node_ids", "offsets"), len(factors))

@@ -14,6 +14,7 @@ from neurolake.catalog.vocabulary.kinds import Kind, TableKind
 from neurolake.catalog.vocabulary.known import SECTIONS, kinds_of
 from neurolake.catalog.vocabulary.page import page
 from neurolake.kernels.lfp.electrodes import TYPES
+from neurolake.lake.errors import NodeNameError
 from neurolake.query.isf import frames
 
 ROOT = Path(__file__).parents[2]
@@ -155,3 +156,12 @@ def test_nodes_are_named_by_the_vocabulary(room: str) -> None:
         "ingest/lfp/weights.py",
     )
     assert {pair for pair in literals(room) if not pair[0].startswith(elsewhere)} == set()
+
+
+def test_a_name_that_was_made_of_parts_tells_them_again() -> None:
+    kind = circuits.NODES
+    parts = {"circuit": "a.b c", "population": "cells"}
+    assert kind.parts(kind.of(**parts)) == parts
+    for part in parts:
+        with pytest.raises(NodeNameError, match=f"{part} 'x/y' is one part of a node's name"):
+            kind.of(**parts | {part: "x/y"})
