@@ -16,7 +16,7 @@ from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.cell.morphology import read_morphology
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import load
-from ...mechanisms.trial.experiments import ExperimentTraces, bac_response, run, step_response
+from ...mechanisms.trial.experiments import Conditions, ExperimentTraces, bac_response, run, step_response
 from ...mechanisms.trial.recording import MembraneCurrents, reference
 from .model import Given, Tree, read_model
 from .worker import forget
@@ -133,12 +133,9 @@ class LiveCell:
         InputError
             A section or variable that does not exist.
         """
-        experiment = partial(
-            step_response, self.model, amplitude, delay=delay, duration=duration, after=after, dt=dt
-        )
-        return self._recorded(
-            record, partial(experiment, v_init=v_init, celsius=celsius, variable_step=variable_step)
-        )
+        conditions = Conditions(dt, v_init, celsius, variable_step)
+        experiment = partial(step_response, self.model, amplitude, conditions=conditions)
+        return self._recorded(record, partial(experiment, delay=delay, duration=duration, after=after))
 
     def bac(
         self,
@@ -173,10 +170,9 @@ class LiveCell:
         InputError
             A section or variable that does not exist, a distance that no apical dendrite reaches.
         """
-        experiment = partial(bac_response, self.model, distance, delay=delay, after=after, dt=dt)
-        return self._recorded(
-            record, partial(experiment, v_init=v_init, celsius=celsius, variable_step=variable_step)
-        )
+        conditions = Conditions(dt, v_init, celsius, variable_step)
+        experiment = partial(bac_response, self.model, distance, conditions=conditions)
+        return self._recorded(record, partial(experiment, delay=delay, after=after))
 
     def run(
         self,
@@ -215,7 +211,7 @@ class LiveCell:
             with self.model.restored():
                 if stimulate is not None:
                     stimulate(self.model)
-                return run(t_stop, record, dt=dt, v_init=v_init, celsius=celsius, variable_step=variable_step)
+                return run(t_stop, record, Conditions(dt, v_init, celsius, variable_step))
 
         return self._recorded(record, experiment)
 

@@ -1,7 +1,7 @@
 """Stored trials, simulated again: as they were, with something changed, or with another future."""
 
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..trials.names import checked_run, sim_trial_index
 from .model import Given, read_model, require_neuron
 from .modify import Modifications, Modify
 from .runs import BATCH, Execution, Progress, RunReport, kept, planned, read_recorded, simulate_jobs
+from .stage import Plan
 from .stored import Row, StoredTrials, columns_of, no_cells, stored_trials
 from .worker import Job
 
@@ -37,11 +38,11 @@ class Options:
         """What is recorded."""
         return read_recorded(self.record, self.dt_record)
 
-    def work(self, before: int = 0, total: int | None = None) -> Execution:
+    def work(self, before: int, total: int) -> Execution:
         """How trials are simulated, after so many of so many."""
         told, advance = self.progress, None
         if told is not None:
-            advance = lambda done, all_: told(before + done, all_ if total is None else total)
+            advance = lambda done, _: told(before + done, total)
         return Execution(self.scheduler, self.processes, self.batch, advance)
 
 
@@ -134,17 +135,38 @@ def _rerun(
         for job in jobs(rows[:1]):
             simulation.check_played(job.played)
 
-    settings = {"source": rows[0]["run"], "modify": [list(each) for each in changes.asked]}
-    end = t_stop if t_stop is not None else stored.t_stop(rows[0]["run"])
     plan = planned(
-        model, options.recorded, end, report, kind="rerun", draws=False, check=check, settings=settings
+        model,
+        options.recorded,
+        t_stop if t_stop is not None else stored.t_stop(rows[0]["run"]),
+        report,
+        kind="rerun",
+        draws=False,
+        check=check,
+        settings={"source": rows[0]["run"], "modify": [list(each) for each in changes.asked]},
     )
+    parts = (jobs(rows[first : first + SLICE]) for first in range(0, len(rows), SLICE))
+    return _simulated(lake, plan, report, parts, options, began, total=len(rows))
+
+
+def _simulated(
+    lake: Lake,
+    plan: Plan,
+    report: RunReport,
+    parts: Iterable[Sequence[Job]],
+    options: Options,
+    began: float,
+    *,
+    total: int,
+    draws: bool = False,
+) -> RunReport:
+    """Simulate trials, part by part, and say how long it all took."""
     with kept(report):
-        for first in range(0, len(rows), SLICE):
-            part = jobs(rows[first : first + SLICE])
-            simulate_jobs(
-                lake, plan, options.recorded, part, report, options.work(first, len(rows)), draws=False
-            )
+        before = 0
+        for part in parts:
+            work = options.work(before, total)
+            simulate_jobs(lake, plan, options.recorded, part, report, work, draws=draws)
+            before += len(part)
     report.seconds = clock.perf_counter() - began
     return report
 
@@ -204,10 +226,7 @@ def run_existing_activations(
     plan = planned(
         model, chosen.recorded, t_stop, report, kind="rerun", draws=False, check=check, settings=settings
     )
-    with kept(report):
-        simulate_jobs(lake, plan, chosen.recorded, jobs, report, chosen.work(), draws=False)
-    report.seconds = clock.perf_counter() - began
-    return report
+    return _simulated(lake, plan, report, [jobs], chosen, began, total=len(jobs))
 
 
 def cross_over(
@@ -270,10 +289,7 @@ def cross_over(
             model, chosen.recorded, end, report, kind="crossing", draws=True, check=check, settings=settings
         )
         jobs = [Job(number, seed, number, past) for number in range(trials)]
-        with kept(report):
-            simulate_jobs(lake, plan, chosen.recorded, jobs, report, chosen.work(), draws=True)
-    report.seconds = clock.perf_counter() - began
-    return report
+    return _simulated(lake, plan, report, [jobs], chosen, began, total=trials, draws=True)
 
 
 def _content(path: Path) -> bytes:

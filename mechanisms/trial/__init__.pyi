@@ -1,3 +1,4 @@
+from .experiments import Conditions as Conditions
 from .experiments import ExperimentTraces as ExperimentTraces
 from .experiments import bac_response as bac_response
 from .experiments import step_response as step_response

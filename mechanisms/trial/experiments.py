@@ -33,15 +33,25 @@ class ExperimentTraces:
     traces: Mapping[str, Reals]
 
 
-def run(
-    t_stop: float,
-    record: Mapping[str, Any],
-    *,
-    dt: float = 0.025,
-    v_init: float = -75.0,
-    celsius: float = 34.0,
-    variable_step: bool = False,
-) -> ExperimentTraces:
+@dataclass(frozen=True)
+class Conditions:
+    """What an experiment is done under.
+
+    Attributes
+    ----------
+    dt, v_init, celsius
+        Time step in ms, initial potential in mV, temperature in degC.
+    variable_step
+        Whether NEURON's CVODE chooses the time steps, with an absolute tolerance of `TOLERANCE`, and *dt* is not used.
+    """
+
+    dt: float = 0.025
+    v_init: float = -75.0
+    celsius: float = 34.0
+    variable_step: bool = False
+
+
+def run(t_stop: float, record: Mapping[str, Any], conditions: Conditions = Conditions()) -> ExperimentTraces:
     """Simulate what is in this process's NEURON with a fixed or a variable time step.
 
     Parameters
@@ -50,10 +60,8 @@ def run(
         End in ms, which is recorded too.
     record
         References to record at every step, such as ``{"soma": cell.soma(0.5)._ref_v}``.
-    dt, v_init, celsius
-        Time step in ms, initial potential in mV, temperature in degC.
-    variable_step
-        Whether NEURON's CVODE chooses the time steps, with an absolute tolerance of `TOLERANCE`, and *dt* is not used.
+    conditions
+        Step, initial potential and temperature. The solver is as before in the end.
     """
     from neuron import h
 
@@ -61,13 +69,14 @@ def run(
     references = {"t": h._ref_t, **record}
     vectors = {name: h.Vector().record(reference) for name, reference in references.items()}
     solver = h.CVode()
-    solver.active(variable_step)
-    if variable_step:
+    active, tolerance = solver.active(), solver.atol()
+    solver.active(conditions.variable_step)
+    if conditions.variable_step:
         solver.atol(TOLERANCE)
-    h.celsius, h.dt, h.steps_per_ms = celsius, dt, 1 / dt
+    h.celsius, h.dt, h.steps_per_ms = conditions.celsius, conditions.dt, 1 / conditions.dt
     try:
-        h.finitialize(v_init)
-        if variable_step:
+        h.finitialize(conditions.v_init)
+        if conditions.variable_step:
             solver.solve(t_stop)
         else:
             h.continuerun(t_stop)
@@ -76,7 +85,8 @@ def run(
             for name, vector in vectors.items():
                 vector.append(references[name][0])
     finally:
-        solver.active(False)
+        solver.active(active)
+        solver.atol(tolerance)
     traces = {name: vector.as_numpy().copy() for name, vector in vectors.items()}
     return ExperimentTraces(traces.pop("t"), traces)
 
@@ -88,10 +98,7 @@ def step_response(
     delay: float = 700.0,
     duration: float = 2000.0,
     after: float = 300.0,
-    dt: float = 0.025,
-    v_init: float = -75.0,
-    celsius: float = 34.0,
-    variable_step: bool = False,
+    conditions: Conditions = Conditions(),
     record: Mapping[str, Any] | None = None,
 ) -> ExperimentTraces:
     """Inject a step of current into the soma and record its potential (``soma``, mV).
@@ -104,7 +111,7 @@ def step_response(
         In nA. Hay et al. (2011) PLoS Comput Biol 7:e1002107 use 0.619, 0.793 and 1.507 nA with the default times.
     delay, duration, after
         In ms: before, during and after the step.
-    dt, v_init, celsius, variable_step
+    conditions
         As of `run`.
     record
         References to record besides.
@@ -114,10 +121,7 @@ def step_response(
         return run(
             delay + duration + after,
             {"soma": cell.soma(0.5)._ref_v, **(record or {})},
-            dt=dt,
-            v_init=v_init,
-            celsius=celsius,
-            variable_step=variable_step,
+            conditions,
         )
 
 
@@ -127,10 +131,7 @@ def bac_response(
     *,
     delay: float = 295.0,
     after: float = 200.0,
-    dt: float = 0.025,
-    v_init: float = -75.0,
-    celsius: float = 34.0,
-    variable_step: bool = False,
+    conditions: Conditions = Conditions(),
     record: Mapping[str, Any] | None = None,
 ) -> ExperimentTraces:
     """Make a cell fire a burst by a spike that meets an apical EPSP; see `modify.BAC_injection`.
@@ -143,7 +144,7 @@ def bac_response(
         Of the EPSP from the soma, in um along the apical dendrite.
     delay, after
         In ms: before the somatic step, and from it to the end.
-    dt, v_init, celsius, variable_step
+    conditions
         As of `run`.
     record
         References to record besides.
@@ -160,8 +161,5 @@ def bac_response(
         return run(
             delay + after,
             {**sites, **(record or {})},
-            dt=dt,
-            v_init=v_init,
-            celsius=celsius,
-            variable_step=variable_step,
+            conditions,
         )

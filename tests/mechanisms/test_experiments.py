@@ -2,13 +2,14 @@
 
 import gc
 
+import neuron
 import numpy as np
 import pytest
 
 from neurolake.ingest.text.parameters import parse_parameters
 from neurolake.mechanisms.cell.create import create_cell
 from neurolake.mechanisms.cell.morphology import read_morphology
-from neurolake.mechanisms.trial.experiments import bac_response, run, step_response
+from neurolake.mechanisms.trial.experiments import Conditions, bac_response, run, step_response
 
 
 def spikes(time, voltage, threshold=0.0):
@@ -107,7 +108,7 @@ def test_smaller_steps_in_time_give_the_same_spikes(parameters, pyramid, library
     found = []
     for dt in (0.025, 0.0125):
         cell = create_cell(parameters, pyramid)
-        recorded = run(80.0, {"soma": cell.soma(0.5)._ref_v}, dt=dt)
+        recorded = run(80.0, {"soma": cell.soma(0.5)._ref_v}, Conditions(dt=dt))
         found.append(spikes(recorded.time, recorded.traces["soma"]))
         del cell
     assert len(found[0]) == len(found[1]) >= 2
@@ -119,7 +120,7 @@ def test_a_run_begins_anew(parameters, pyramid, library):
     record = {"soma": cell.soma(0.5)._ref_v}
     first, second = run(5.0, record), run(5.0, record)
     assert np.array_equal(first.traces["soma"], second.traces["soma"])
-    third = run(5.0, record, v_init=-60.0)
+    third = run(5.0, record, Conditions(v_init=-60.0))
     assert third.traces["soma"][0] == -60.0
 
 
@@ -138,10 +139,15 @@ def test_variable_steps_agree_with_short_fixed_ones(pyramid, parameters, library
     gc.collect()
     cell = create_cell(parameters, pyramid)
     times = {"delay": 20, "duration": 30, "after": 10}
-    fixed = step_response(cell, -0.1, dt=0.005, **times)
-    variable = step_response(cell, -0.1, variable_step=True, **times)
+    fixed = step_response(cell, -0.1, conditions=Conditions(dt=0.005), **times)
+    solver = neuron.h.CVode()
+    tolerance = solver.atol()
+    solver.atol(0.5)
+    variable = step_response(cell, -0.1, conditions=Conditions(variable_step=True), **times)
+    assert not solver.active() and solver.atol() == 0.5, "the solver is as before"
+    solver.atol(tolerance)
     assert len(variable.time) < len(fixed.time) / 10 and variable.time[-1] == pytest.approx(60.0)
     expected = np.interp(variable.time, fixed.time, fixed.traces["soma"])
     np.testing.assert_allclose(variable.traces["soma"], expected, atol=0.1)
-    again = step_response(cell, -0.1, dt=0.005, **times)
+    again = step_response(cell, -0.1, conditions=Conditions(dt=0.005), **times)
     np.testing.assert_array_equal(again.traces["soma"], fixed.traces["soma"])
