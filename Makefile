@@ -30,7 +30,7 @@ test: install ## all tests
 	$(BIN)/pytest -n auto --dist loadscope
 
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_kill.py \
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_stateful_names.py tests/lake/test_kill.py \
 		tests/lake/test_races.py tests/ingest/test_runs_real.py tests/ingest/test_runs_statistics.py tests/ingest/test_recording_any_model.py
 
 conformance: install ## zarr-python's and xarray's own tests on stores of lakes: minutes

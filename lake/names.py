@@ -11,6 +11,9 @@ from .errors import NodeNameError
 ROOT = "/"
 """The node that describes the root of the Zarr hierarchy; no user gives a node this name."""
 
+METADATA = "zarr.json"
+"""Where Zarr keeps the metadata of an array or group, below it."""
+
 MAX_NAME = 1000
 MAX_PART = 200
 

@@ -33,13 +33,12 @@ from ..drafts import Draft, Drafts
 from ..errors import InputError, ReadOnlyError
 from ..history.log import Commit
 from ..history.trees import History
-from ..names import ROOT, checked_name
+from ..names import METADATA, ROOT, checked_name
 from ..nodes.entry import Entry
 from ..nodes.grid import Grid
 from ..nodes.node import Kind, Node, tree_digest
 from ..objects.store import ObjectStore, ObjectWriter
 
-METADATA = "zarr.json"
 _A: Mapping[Kind, str] = {"array": "an array", "table": "a table", "file": "a file", "group": "a group"}
 _IMPLICIT_GROUP: Mapping[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 _CONSOLIDATED = "consolidated_metadata"
@@ -435,7 +434,7 @@ def metadata_document(array: zarr.Array[Any]) -> dict[str, Any]:
 def _owner(key: str) -> str:
     """Name of the node that *key* would describe; empty if it is no metadata key."""
     name, _, last = key.rpartition("/")
-    return (name or ROOT) if last == METADATA else ""
+    return ROOT if key == METADATA else name if last == METADATA else ""
 
 
 def _folders(name: str) -> list[str]:

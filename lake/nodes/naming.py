@@ -1,16 +1,16 @@
 """Names that would mean two things: one rule, for every way in which a node gets into a lake.
 
-Below an array, Zarr reads chunks and metadata by their keys, so no node may have a name that is one. SQL does not
-tell letters by case, so no two tables may differ by case alone. Lakes from before this rule may hold such names: they
+Below an array, Zarr reads chunks and metadata by their keys, so no node may have a name that is one. Every folder above
+an array is a group, whose metadata Zarr reads there. SQL does not tell letters by case, so no two tables may differ by case alone. Lakes from before this rule may hold such names: they
 stay readable, each node by its own name, and `verify` tells of them.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import NodeNameError
-from ..names import ROOT
+from ..names import METADATA, ROOT
 from .node import Kind, Node
 
 # Keys below an array: of its chunks, in each encoding of the Zarr specification, and of its metadata.
@@ -41,12 +41,11 @@ def check_names(tree: Mapping[str, Node], before: Mapping[str, Node]) -> None:
     if not new:
         return
     kinds, known = _kinds(tree), _kinds(before)
-    if any(kind == "array" or _looks_like_key(name) for name, kind in new) and (
-        told := _below_arrays(kinds).keys() - _below_arrays(known).keys()
-    ):
-        raise NodeNameError(_below_arrays(kinds)[min(told)])
-    if any(kind == "table" for _, kind in new) and (told := _by_case(kinds).keys() - _by_case(known).keys()):
-        raise NodeNameError(_by_case(kinds)[min(told)])
+    for concerned, rule in _RULES:
+        if any(concerned(name, kind) for name, kind in new) and (
+            told := rule(kinds).keys() - rule(known).keys()
+        ):
+            raise NodeNameError(rule(kinds)[min(told)])
 
 
 def check_place(name: str, kind_of: Mapping[str, Kind] | Mapping[str, Node]) -> None:
@@ -69,7 +68,7 @@ def check_place(name: str, kind_of: Mapping[str, Kind] | Mapping[str, Node]) -> 
 def collisions(tree: Mapping[str, Node]) -> list[str]:
     """What `check_names` would refuse if all of a tree were new, in words."""
     kinds = _kinds(tree)
-    return sorted([*_below_arrays(kinds).values(), *_by_case(kinds).values()])
+    return sorted(told for _, rule in _RULES for told in rule(kinds).values())
 
 
 def folded(name: str) -> str:
@@ -95,6 +94,27 @@ def _below_arrays(kinds: Mapping[str, Kind]) -> dict[str, str]:
     return found
 
 
+def _metadata(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Arrays and groups that Zarr does not list, and files that it takes for a group's metadata."""
+    seen = [name for name, kind in kinds.items() if kind in ("array", "group")]
+    found = {
+        name: f"{name!r}: {METADATA!r} is where Zarr keeps metadata, so no part of the name of an array or group"
+        for name in seen
+        if METADATA in name.split("/")
+    }
+    for name in (name for name, kind in kinds.items() if kind == "file" and _is_metadata(name)):
+        inside = next((other for other in seen if f"{other}/".startswith(name.removesuffix(METADATA))), None)
+        if inside is not None:
+            found[name] = (
+                f"file {name!r} stands where Zarr reads the metadata of the group of {inside!r}: choose another name"
+            )
+    return found
+
+
+def _is_metadata(name: str) -> bool:
+    return name.rpartition("/")[2] == METADATA
+
+
 def _by_case(kinds: Mapping[str, Kind]) -> dict[str, str]:
     first: dict[str, str] = {}
     found = {}
@@ -114,3 +134,11 @@ def _tables(kinds: Mapping[str, Kind]) -> Iterable[str]:
 def _told_below(name: str, above: str) -> str:
     array = "the array at the root" if above == ROOT else f"array {above!r}"
     return f"{name!r} is also the name that Zarr gives to a part of {array}: choose another name"
+
+
+# Which new nodes concern a rule, and what it tells of a whole tree: nodes at fault, and how.
+_RULES: Sequence[tuple[Callable[[str, Kind], bool], Callable[[Mapping[str, Kind]], dict[str, str]]]] = (
+    (lambda name, kind: kind == "array" or _looks_like_key(name), _below_arrays),
+    (lambda name, kind: kind in ("array", "group") or _is_metadata(name), _metadata),
+    (lambda _, kind: kind == "table", _by_case),
+)

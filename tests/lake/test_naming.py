@@ -47,6 +47,8 @@ COLLIDING = {
     "metadata": (array("v"), file("v/zarr.json/x")),
     "group": (array("v"), document("v/c")),
     "deep group": (array("v"), document("v/c/x")),
+    "metadata of a folder": (array("g/x/v"), file("g/zarr.json")),
+    "metadata of the root": (array("v"), file("zarr.json")),
     "case": (table("trials"), table("Trials")),
     "case in a folder": (table("runs/A/x"), table("runs/a/x")),
     "accents": (table("caf\u00e9"), table("CAFE\u0301")),
@@ -132,6 +134,20 @@ class TestRefused:
         with pytest.raises(NodeNameError):
             lake.push(other, "side", to="main")
         assert len(other.log()) == 1 and len(lake.verify().collisions) == 1
+
+
+@pytest.mark.parametrize("edit", [array("zarr.json"), array("zarr.json/v"), document("a/zarr.json/g")])
+def test_arrays_that_zarr_would_not_list(lake: Any, edit: Any) -> None:
+    with pytest.raises(NodeNameError, match="is where Zarr keeps metadata"):
+        commit(lake, edit)
+    commit(lake, document("g"))
+    with pytest.raises(
+        NodeNameError, match=r"file 'g/zarr\.json' stands where Zarr reads the metadata of the group"
+    ):
+        commit(lake, file("g/zarr.json"))
+    commit(lake, lambda tx: tx.delete("g"))
+    commit(lake, array("zarr.json5/v"), table("zarr.json/t"), file("a/zarr.json"))
+    assert "v" in zarr.open_group(lake.head.store, path="zarr.json5", mode="r")
 
 
 def test_a_race_ends_in_a_refusal(lake: Any) -> None:
