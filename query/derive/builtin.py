@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 _ROOM = __package__.rsplit(".", 1)[0]
 
@@ -10,11 +11,13 @@ BUILT_IN: Mapping[tuple[str, str], str] = {
     ("burst_events", "1"): "trials.spikes",
     ("firing_rates", "1"): "trials.spikes",
     ("interspike_intervals", "1"): "trials.spikes",
+    ("lda_model", "1"): "models.fit",
     ("lfp_coefficients", "1"): "lfp.forward",
     ("lfp_signal", "1"): "lfp.signals",
     ("lfp_weights", "1"): "lfp.electrode_files",
     ("ongoing_and_evoked_rates", "1"): "trials.spikes",
     ("psth", "1"): "trials.spikes",
+    ("raised_cosines_model", "1"): "models.fit",
     ("rate_features", "1"): "trials.spikes",
     ("spatiotemporal_activations", "1"): "trials.spatial",
     ("spike_counts", "1"): "trials.spikes",
@@ -33,3 +36,9 @@ def import_built_in(kernel: str, version: str | None) -> None:
     module = BUILT_IN.get((kernel, version or ""))
     if module is not None:
         import_module(f"{_ROOM}.{module}")
+
+
+def opened_model(snapshot: Any, name: str) -> Any:
+    """The reduced model that a group of a snapshot holds; None where the group is something else."""
+    stored = import_module(f"{_ROOM}.models.stored")
+    return stored.open_model(snapshot, name) if name in stored.model_names(snapshot) else None

@@ -12,12 +12,15 @@ from ...lake import Transaction
 from ...lake.errors import CorruptObjectError, InputError
 from ...lake.nodes.content import attributes, coordinates
 from ..plain import plain, restored
+from .builtin import opened_model
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from ..base import Snapshot
 
+MODEL = "model"
+"""Attribute of a group that holds a reduced model: its kind."""
 _JSON = {"encoding": "json"}
 
 
@@ -26,7 +29,7 @@ def store(transaction: Transaction, name: str, result: Any, attrs: Mapping[str, 
 
     An array of NumPy, xarray or dask becomes an array (xarray's with its coordinates); rows of pandas,
     Arrow, dask or DuckDB a table; an iterator of either the same, block by block; bytes a file. A mapping or
-    dataset of those becomes a group with nodes below. All else is a file of JSON.
+    dataset of those, and a reduced model, becomes a group with nodes below. All else is a file of JSON.
 
     Raises
     ------
@@ -53,6 +56,8 @@ def store(transaction: Transaction, name: str, result: Any, attrs: Mapping[str, 
         _store_labelled(transaction, name, result, attrs)
     elif _kind(result) == "dask":
         _store_dask(transaction, name, result, attrs)
+    elif hasattr(result, "to_arrays"):
+        _store_group(transaction, name, result.to_arrays(), {**result.to_attributes(), **attrs})
     elif isinstance(result, Mapping) and any(map(_is_data, result.values())):
         _store_group(transaction, name, result, attrs)
     else:
@@ -139,7 +144,7 @@ def _store_json(transaction: Transaction, name: str, result: Any, attrs: Mapping
 
 
 def opened(snapshot: "Snapshot", name: str) -> Any:
-    """A node as the result that it is: a table, an array, bytes, a value of JSON, or a mapping of those.
+    """A node as the result that it is: a table, an array, bytes, a value of JSON, a mapping of those, or a model.
 
     Raises
     ------
@@ -150,7 +155,8 @@ def opened(snapshot: "Snapshot", name: str) -> Any:
     """
     node = snapshot.tree.get(name)
     if node is not None and node.kind == "group":
-        return {part: opened(snapshot, f"{name}/{part}") for part in _parts(snapshot, name)}
+        model = opened_model(snapshot, name) if MODEL in attributes(node) else None
+        return model or {part: opened(snapshot, f"{name}/{part}") for part in _parts(snapshot, name)}
     found = snapshot[name]
     if node is None or node.kind != "file" or attributes(node).get("encoding") != "json":
         return found

@@ -1,6 +1,6 @@
 """Reduced models fitted to the trials of a lake: activations are binned, spikes found, and the fit made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,20 @@ import numpy.typing as npt
 
 from ...lake.errors import InputError
 from ..base import Snapshot
-from ..trials.activations import By, bin_activations
+from ..derive.kernels import kernel
+from ..trials.activations import By, bin_activations, reads_activations
+from ..trials.trains import SPIKES
 from .cosines import Basis, CosineModel, fit_cosines
 from .lda import LdaModel, fit_lda, spikes_within
 
 Floats = npt.NDArray[np.float64]
 
 
+def _reads(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
+    return [*dict.fromkeys([*reads_activations(snapshot, given), SPIKES])]
+
+
+@kernel(version="1", name="lda_model", whole=True, reads=_reads)
 def lda_of_trials(
     snapshot: Snapshot,
     by: By = "EI",
@@ -69,6 +76,7 @@ def lda_of_trials(
     )
 
 
+@kernel(version="1", name="raised_cosines_model", whole=True, reads=_reads)
 def cosines_of_trials(
     snapshot: Snapshot,
     by: Sequence[str] = ("EI",),

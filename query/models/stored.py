@@ -6,7 +6,7 @@ from typing import Any
 from ...lake import Snapshot, Transaction
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import attributes
-from ..derive.results import store
+from ..derive.results import MODEL, store
 from .cosines import CosineModel
 from .lda import LdaModel
 
@@ -33,7 +33,7 @@ def save_model(
     NodeNameError
         The name is not allowed.
     """
-    store(transaction, name, model.to_arrays(), {**model.to_attributes(), **(notes or {})})
+    store(transaction, name, model, notes or {})
 
 
 def open_model(snapshot: Snapshot, name: str) -> Model:
@@ -49,7 +49,7 @@ def open_model(snapshot: Snapshot, name: str) -> Model:
     if name not in (known := model_names(snapshot)):
         raise NotFoundError(f"there is no model {name!r}; there are: {', '.join(known) or 'none'}")
     about = attributes(snapshot.tree[name])
-    made = _TYPES[about["model"]]
+    made = _TYPES[about[MODEL]]
     below = {
         node.removeprefix(f"{name}/"): snapshot.arrays[node][...]
         for node in snapshot.arrays
@@ -66,5 +66,5 @@ def model_names(snapshot: Snapshot) -> list[str]:
     return [
         name
         for name, node in sorted(snapshot.tree.items())
-        if node.kind == "group" and attributes(node).get("model") in _TYPES
+        if node.kind == "group" and attributes(node).get(MODEL) in _TYPES
     ]

@@ -1,9 +1,13 @@
 """Reduced models of the trials of a lake equal those of arrays binned by hand."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import xarray as xr
 
 import neurolake as nl
 from neurolake.lake.errors import InputError
@@ -93,6 +97,48 @@ def test_is_saved_and_read_back(snapshot: Snapshot, tmp_path: object) -> None:
         save_model(tx, "models/lda", model)
     again = open_model(lake.head, "models/lda")
     np.testing.assert_array_equal(again.kernels, model.kernels)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("fit_lda", {"width": 12, "by": ["EI"]}),
+        ("fit_cosines", {"width": 20, "by": ["EI"], "iterations": 100}),
+    ],
+)
+def test_a_fit_is_kept_and_knows_what_it_was_made_of(
+    snapshot: Snapshot, tmp_path: Path, kind: str, options: dict[str, Any]
+) -> None:
+    lake = nl.open(nl.open(snapshot.objects.storage.url).copy_to(tmp_path / "lake").url, durable=False)
+    fit = getattr(lake.models, kind)
+    made = lake.derive(fit, output=[30.0, 40.0], trials="trial_id < 200", **options)
+    direct = fit(output=(30, 40), trials="trial_id < 200", **options)
+    assert type(made) is type(direct) and made.to_attributes() == direct.to_attributes()
+    for name, values in direct.to_arrays().items():
+        np.testing.assert_array_equal(made.to_arrays()[name], values)
+    commits = len(lake.log())
+    lake.derive(fit, output=[30.0, 40.0], trials="trial_id < 200", **options)
+    assert len(lake.log()) == commits
+    (name,) = lake.models
+    assert lake.models[name].to_attributes() == direct.to_attributes()
+    (kept,) = lake.derived()
+    assert set(kept.origin.inputs) == {"trials", "synapse_activation", "spike_times"} and not kept.stale
+    with lake.transaction("spikes move") as tx:
+        table = tx.table("spike_times").to_arrow()
+        tx.write_table("spike_times", table.slice(0, table.num_rows - 1))
+    assert lake.derived()[0].stale
+    refreshed = lake.refresh()
+    assert list(refreshed.done) == [name] and list(lake.models) == [refreshed.done[name]]
+
+
+def test_a_result_that_calls_itself_a_model_is_none(snapshot: Snapshot, tmp_path: Path) -> None:
+    lake = nl.open(nl.open(snapshot.objects.storage.url).copy_to(tmp_path / "lake").url, durable=False)
+
+    @nl.kernel(version="1")
+    def labelled(table: Any) -> Any:
+        return xr.Dataset({"n": ("x", np.arange(3))}, attrs={"model": "hay2011"})
+
+    assert list(lake.derive(labelled, "trials")) == ["n"] and list(lake.models) == []
 
 
 def test_a_window_before_the_beginning(snapshot: Snapshot) -> None:
