@@ -92,8 +92,13 @@ def ingest_segments_command(
     nodes: Annotated[
         str, typer.Argument(help="Table of nodes, such as nodes/run/cells.", show_default=False)
     ],
-    morphologies: Annotated[Path, typer.Argument(help="Folder of the morphologies.", show_default=False)],
     lake: LakePath,
+    morphologies: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of the morphologies; default: the trees that the lake has of the circuit."
+        ),
+    ] = None,
     report: Annotated[
         str | None,
         typer.Option(help="Compartment report that tells sections and how many segments they have."),

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary.circuits import NODES
 from ...catalog.vocabulary.reports import ELEMENTS
 from ...catalog.vocabulary.space import SEGMENTS
 from ...lake import Lake, Snapshot
@@ -19,6 +20,7 @@ from ...lake.errors import IngestError, InputError
 from ..source import Ingested
 from .axons import RULES
 from .morphologies import Cell, cell_segments, default_counts, read_morphology
+from .stored import StoredMorphologies
 
 Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
@@ -102,7 +104,7 @@ def placed(columns: Mapping[str, NDArray[Any]], rotation: Floats, place: Floats)
 def place_segments(
     lake: Lake,
     nodes: str,
-    morphologies: str | Path,
+    morphologies: str | Path | None = None,
     *,
     report: str | None = None,
     name: str | None = None,
@@ -120,7 +122,9 @@ def place_segments(
         what `rotations` reads, and ``recenter``: where it is 0 the morphology is placed as it is in its file; else
         its soma's centre is placed, as SONATA asks.
     morphologies
-        Folder of the files that ``morphology`` names: h5, asc or swc, looked for in this order.
+        Folder of the files that ``morphology`` names: h5, asc or swc, looked for in this order. By default the trees that the
+        lake holds of the circuit, whose sections are numbered as the trees number them. Nodes without a morphology
+        have no segments.
     report
         Name of a compartment report, whose columns tell which cells have which sections, and how many segments each;
         by default all cells have what *segment_length* gives.
@@ -150,24 +154,31 @@ def place_segments(
         raise InputError(
             f"axon is one of {', '.join(RULES)}, segment_length above 0; not {axon!r}, {segment_length}"
         )
-    began, folder = time.perf_counter(), Path(morphologies).expanduser()
-    snapshot = lake.at(branch)
+    began, snapshot = time.perf_counter(), lake.at(branch)
+    source: MorphologyFolder | StoredMorphologies
+    if morphologies is None:
+        source = StoredMorphologies(snapshot, (NODES.parts(nodes) or {}).get("circuit", nodes))
+    else:
+        source = MorphologyFolder(Path(morphologies).expanduser())
     made = SEGMENTS.of(cells=name or nodes.rsplit("/", 1)[-1])
     rows = _nodes(snapshot, nodes)
     wanted = None if report is None else _counts(snapshot, report)
     with lake.transaction(message or f"Place the segments of {nodes}", branch=branch) as transaction:
-        transaction.notes["ingest"] = {"format": "segments", "source": str(folder), "nodes": nodes}
+        transaction.notes["ingest"] = {"format": "segments", "source": source.name, "nodes": nodes}
         transaction.drafts.delete(made)
-        shapes = _Shapes(folder, axon, segment_length)
+        shapes = _Shapes(source, axon, segment_length)
         for block in _blocks(rows, shapes, wanted):
             attributes = {"nodes": nodes, "report": report, "axon": axon}
             transaction.append_table(
                 made, block, doc=SEGMENTS.doc, sorted_by=SEGMENTS.sorted_by, attributes=attributes
             )
-    used = sorted(shapes.used)
     report_made = Ingested("segments", lake.url, made.partition("/")[2], nodes=[made])
-    report_made.added = [Path(os.path.relpath(path, folder)).as_posix() for path in used]
-    report_made.source_bytes = sum(path.stat().st_size for path in used)
+    if isinstance(source, MorphologyFolder):
+        used = [Path(path) for path in sorted(shapes.used)]
+        report_made.added = [Path(os.path.relpath(path, source.name)).as_posix() for path in used]
+        report_made.source_bytes = sum(path.stat().st_size for path in used)
+    else:
+        report_made.added = [source.name]
     report_made.notices = sorted(shapes.notices)
     return report_made.finish(transaction.committed, began)
 
@@ -187,7 +198,7 @@ def _nodes(snapshot: Snapshot, name: str) -> dict[str, Any]:
         raise InputError(f"table {name!r} has no column 'morphology'; it has {', '.join(table.columns)}")
     angles = [f"orientation_{axis}" for axis in "wxyz"] + [f"rotation_angle_{axis}axis" for axis in "xyz"]
     known = [key for key in ("node_id", "morphology", "recenter", *"xyz", *angles) if key in table.columns]
-    frame = table.to_pandas(known).sort_values("node_id")
+    frame = table.to_pandas(known).dropna(subset="morphology").sort_values("node_id")
     return {key: frame[key].to_numpy() for key in known}
 
 
@@ -251,21 +262,53 @@ def segments_table(node: int, columns: Mapping[str, Any]) -> pa.Table:
     return pa.table([everything[key] for key in SEGMENTS.schema.names], SEGMENTS.schema)
 
 
+class MorphologyFolder:
+    """The morphologies in a folder, by the names of their files.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.name = str(folder)
+
+    def find(self, node: int, morphology: str) -> str:
+        """The file of a node.
+
+        Raises
+        ------
+        IngestError
+            There is none.
+        """
+        folder = Path(self.name)
+        tried = [folder / morphology, *(folder / f"{morphology}{suffix}" for suffix in SUFFIXES)]
+        found = next((path for path in tried if path.is_file()), None)
+        if found is None:
+            raise IngestError(f"node {node} has morphology {morphology!r}, which is not there", folder)
+        return str(found)
+
+    def read(self, path: str) -> Cell:
+        """The cell in a file; see `read_morphology`."""
+        return read_morphology(path)
+
+
 class _Shapes:
     """Segments of cells in their own coordinates; cells of the same shape are computed once."""
 
-    def __init__(self, folder: Path, axon: str, length: float) -> None:
-        self.folder, self.axon, self.length = folder, axon, length
-        self.used: set[Path] = set()
-        self._cell = lru_cache(_SHAPES)(read_morphology)
-        self._known: dict[tuple[Path, bytes, bytes], tuple[dict[str, NDArray[Any]], Floats]] = {}
+    def __init__(self, source: "MorphologyFolder | StoredMorphologies", axon: str, length: float) -> None:
+        self.source, self.axon, self.length = source, axon, length
+        self.used: set[str] = set()
+        self._cell = lru_cache(_SHAPES)(source.read)
+        self._known: dict[tuple[str, bytes, bytes], tuple[dict[str, NDArray[Any]], Floats]] = {}
         self.notices: set[str] = set()
 
     def segments(
         self, node: int, morphology: str, wanted: tuple[Ids, Ids] | None, rotation: Floats
     ) -> tuple[dict[str, NDArray[Any]], Floats]:
         """Segments with the soma at 0, and where the file has it."""
-        path = self._file(node, morphology)
+        path = self.source.find(node, morphology)
         turned = rotation.tobytes() if self.axon == "bluerecording" else b""
         self.used.add(path)
         key = path, b"" if wanted is None else np.concatenate(wanted).tobytes(), turned
@@ -273,7 +316,7 @@ class _Shapes:
             if len(self._known) == _SHAPES:
                 self._known.clear()
             cell: Cell = self._cell(path)
-            self.notices.update(f"{path.name}: {notice}" for notice in cell.notices)
+            self.notices.update(f"{Path(path).name}: {notice}" for notice in cell.notices)
             try:
                 sections, counts = default_counts(cell, self.length, self.axon) if wanted is None else wanted
                 made = cell_segments(cell, sections, counts, self.axon, rotation)
@@ -281,10 +324,3 @@ class _Shapes:
             except ValueError as error:
                 raise IngestError(f"node {node}: {error}", path) from error
         return self._known[key]
-
-    def _file(self, node: int, morphology: str) -> Path:
-        tried = [self.folder / morphology, *(self.folder / f"{morphology}{suffix}" for suffix in SUFFIXES)]
-        found = next((path for path in tried if path.is_file()), None)
-        if found is None:
-            raise IngestError(f"node {node} has morphology {morphology!r}, which is not there", self.folder)
-        return found

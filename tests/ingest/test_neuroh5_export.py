@@ -254,3 +254,45 @@ def test_questions(lake: Any) -> None:
         "on s.node_id = e.target_node_id and s.synapse_id = e.synapse_id"
     ).fetchall()
     assert joined == [(4,)]
+
+
+def test_segments_from_trees(lake: Any) -> None:
+    """Segments of a cell's tree lie where its node is; a section's number is that of the tree."""
+    from neurolake.ingest.lfp.segments import place_segments
+
+    made = place_segments(lake, "nodes/net/PYR", segment_length=1e6)
+    assert made.nodes == ["segments/PYR"]
+    found = lake.head.tables["segments/PYR"].to_arrow().to_pylist()
+    assert [row["node_id"] for row in found] == [cell for cell in range(5) for _ in range(3)]
+    nodes = lake.head.tables["nodes/net/PYR"].to_arrow().to_pylist()
+    one, node = tree(1), nodes[4]
+    points = np.stack([one[axis] for axis in "xyz"], axis=1).astype(float)
+    moved = points - points[:2].mean(axis=0) + [node[axis] for axis in "xyz"]
+    soma, basal, apical = found[12:]
+    assert [row["label"] for row in (soma, basal, apical)] == ["Soma", "Dendrite", "ApicalDendrite"]
+    for row, section in ((basal, 1), (apical, 2)):
+        own = moved[one["sections"][section]]
+        assert [row[f"start_{axis}"] for axis in "xyz"] == pytest.approx(own[0])
+        assert [row[f"end_{axis}"] for axis in "xyz"] == pytest.approx(own[-1])
+        assert row["length"] == pytest.approx(np.linalg.norm(np.diff(own, axis=0), axis=1).sum())
+    # Cells without a tree have no segments; coefficients take them as they take any.
+    place_segments(lake, "nodes/net/INT")
+    assert set(lake.head.tables["segments/INT"].to_arrow(["node_id"])["node_id"].to_pylist()) == {0, 2}
+    coefficients = lake.head.lfp.coefficients("segments/PYR", [[0.0, 0.0, 500.0]], "line")
+    assert np.asarray(coefficients).shape == (1, 15) and np.isfinite(np.asarray(coefficients)).all()
+
+
+def test_segments_need_trees(lake: Any, sonata: Any) -> None:
+    from neurolake.ingest.lfp.segments import place_segments
+
+    with sonata.transaction("shapes") as transaction:
+        nodes = pa.table({"node_id": [0], "morphology": ["a"]})
+        transaction.write_table("nodes/ring/shaped", nodes)
+    with pytest.raises(InputError, match=r"no 'morphologies/ring.points': give the folder"):
+        place_segments(sonata, "nodes/ring/shaped")
+    with lake.transaction("shapes") as transaction:
+        transaction.write_table("nodes/net/OTHER", nodes)
+    with pytest.raises(
+        InputError, match=r"node 0 has morphology 'a', which is not in 'morphologies/net.points'"
+    ):
+        place_segments(lake, "nodes/net/OTHER")
