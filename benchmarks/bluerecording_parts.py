@@ -22,9 +22,8 @@ def part(name: str) -> ModuleType:
         found = importlib.util.find_spec("bluerecording")
         if found is None:
             raise ModuleNotFoundError("bluerecording is not installed")
-        package = ModuleType("bluerecording")
-        package.__path__ = list(found.submodule_search_locations or ())
-        sys.modules["bluerecording"] = package
+        # Its modules can be imported below it, though it was not run itself.
+        sys.modules["bluerecording"] = importlib.util.module_from_spec(found)
     return importlib.import_module(f"bluerecording.{name}")
 
 

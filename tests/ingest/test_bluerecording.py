@@ -1,16 +1,23 @@
 """Weights as BlueRecording 0.7 has them: written in its layout, and compared; beside BlueRecording itself where it is installed."""
 
+import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
 import neurolake as nl
 from neurolake.cli import app
+from neurolake.ingest.lfp.electrodes import read_electrodes, write_electrodes
+from neurolake.ingest.lfp.morphologies import cell_segments, read_morphology
+from neurolake.ingest.lfp.segments import placed
 from neurolake.ingest.lfp.weights import write_weights
 from neurolake.lake.errors import InputError
 from neurolake.query.circuits.reports import ElectrodeWeights
@@ -227,3 +234,111 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
     assert [electrode["beyond"] for electrode in told["electrodes"]] == [5, 5]
     loose = ["--rtol", "1e-4", "--electrodes", "bluerecording", "--electrodes", "bluerecording"]
     assert CliRunner().invoke(app, ["lfp", "compare", str(a), str(b), *loose]).exit_code == 0
+
+
+# BlueRecording itself
+
+
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Modules of BlueRecording by name; it comes with the extra ``bench``."""
+    if importlib.util.find_spec("bluerecording") is None:
+        pytest.skip("bluerecording is not installed")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    found: Callable[[str], Any] = importlib.import_module("bluerecording_parts").part
+    return found
+
+
+def contacts(electrodes: Any) -> list[Any]:
+    """Two contacts of BlueRecording, one with sizes."""
+    kinds = electrodes.ElectrodeType
+    disk = electrodes.ObjectiveCSDParams(kinds.OBJECTIVE_CSD_DISK, 200.0, 15.0)
+    return [
+        electrodes.Electrode("B", np.array([1.5, 2, -3]), kinds.POINT_SOURCE, "S1", "L5"),
+        electrodes.Electrode("10", np.array([0.1, 0, 0]), disk),
+    ]
+
+
+def test_its_electrodes_go_through_ours(theirs: Callable[[str], Any], tmp_path: Path) -> None:
+    module = theirs("electrodes")
+    module.Electrode.to_json(contacts(module), tmp_path / "theirs.json")
+    write_electrodes(tmp_path / "ours.json", read_electrodes(tmp_path / "theirs.json"))
+    assert repr(module.Electrode.from_json(tmp_path / "ours.json")) == repr(contacts(module))
+
+
+def test_its_weights_go_through_ours(theirs: Callable[[str], Any], tmp_path: Path) -> None:
+    module = theirs("weights")
+    columns = np.column_stack([KEYS["node_id"], KEYS["section_id"]]).astype(np.uint64)
+    values = pd.DataFrame(VALUES * np.array([[1e-3], [1]]))
+    codes = np.array([0, 1, 2, 0, 6], np.int32)
+    file = tmp_path / "theirs.h5"
+    module.save_weights(values, columns, "cells", str(file), contacts(theirs("electrodes")), codes)
+    lake = nl.create(tmp_path / "lake", durable=False)
+    nl.ingest(lake, file, name="run", electrodes="bluerecording")
+    nl.export(lake, tmp_path / "copy", format="sonata")
+    own = coefficients(VALUES, ("PointSource", "ObjectiveCSD_Disk")).assign_coords(electrode=["B", "10"])
+    write_weights(tmp_path / "ours.h5", own, "cells", units="V/nA", segments=SEGMENTS)
+    for mine in (tmp_path / "copy" / "theirs.h5", tmp_path / "ours.h5"):
+        match, told = theirs("compare").compare_weights(str(file), str(mine), rtol=1e-14, atol=0)
+        assert match, told
+        found = nl.compare_weights(mine, "electrodes/run/theirs/cells", lake=lake, origins=BOTH, rtol=1e-14)
+        assert found.equal, str(found)
+        with h5py.File(mine) as read:
+            assert read["cells/neurite_types"][:].tolist() == codes.tolist()
+
+
+def morphology(path: Path, rng: np.random.Generator, step: float) -> Path:
+    """A soma at 0, an axon that branches, in steps of that length, and a dendrite."""
+
+    def branch(start: Any, count: int) -> Any:
+        moves = rng.normal(size=(count, 3))
+        return start + np.cumsum(step * moves / np.linalg.norm(moves, axis=1, keepdims=True), axis=0)
+
+    def text(points: Any) -> str:
+        return "".join(f"({x:.4f} {y:.4f} {z:.4f} 1.0)\n" for x, y, z in points)
+
+    angles = np.arange(8) * np.pi / 4
+    soma = np.stack([5 * np.cos(angles), 5 * np.sin(angles), 0 * angles], axis=1)
+    trunk = np.concatenate([[[0.0, -5, 0]], branch([0.0, -5, 0], 4)])
+    tips = [text(branch(trunk[-1], int(rng.integers(2, 40)))) for _ in range(2)]
+    axon = f"((Axon)\n{text(trunk)}(\n{tips[0]}|\n{tips[1]}))\n"
+    dendrite = f"((Dendrite)\n{text(np.concatenate([[[5.0, 0, 0]], branch([5.0, 0, 0], 6)]))})\n"
+    path.write_text(f'("CellBody"\n(CellBody)\n{text(soma)})\n{axon}{dendrite}')
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("step", [4.0, 25.0, 60.0])
+def test_its_positions_are_ours(theirs: Callable[[str], Any], tmp_path: Path, step: float) -> None:
+    pytest.importorskip("morphio")
+    rng = np.random.default_rng(int(step))
+    sections, counts = np.array([0, 1, 2, 4, 5]), np.array([1, 2, 1, 3, 5])
+    names = ["soma[0]", "axon[0]", "axon[1]", "dend[0]", "myelin[0]"]
+    for number in range(10):
+        morphology(tmp_path / f"{number}.asc", rng, step)
+        turn, place = np.linalg.qr(rng.normal(size=(3, 3)))[0], rng.normal(0, 100, 3)
+        cell = SimpleNamespace(
+            raw_gid=3,
+            local_to_global_coord_mapping=lambda points, turn=turn, place=place: points @ turn.T + place,
+            local_to_global_matrix=np.c_[turn, place],
+            get_sec=lambda section: SimpleNamespace(
+                name=lambda: f"Cell[0].{names[sections.tolist().index(section)]}"
+            ),
+        )
+        columns = np.column_stack([np.full(counts.sum(), 3), np.repeat(sections, counts)]).astype(np.uint64)
+        population = SimpleNamespace(get_attribute=lambda key, node, number=number: str(number))
+        found, _, codes = theirs("positions").get_positions([cell], columns, population, str(tmp_path))
+        assert codes.tolist() == np.repeat([0, 1, 1, 2, 6], counts).tolist()
+        own = cell_segments(
+            read_morphology(tmp_path / f"{number}.asc"), sections, counts, "bluerecording", turn
+        )
+        at = placed(own, turn, place)
+        ids = found.columns.get_level_values(1).to_numpy().astype(int)
+        for section in sections[1:].tolist():
+            points = found.to_numpy()[:, ids == section].T
+            mine = own["section_id"] == section
+            for end, part in (("start", points[:-1]), ("end", points[1:])):
+                ours = np.stack([at[f"{end}_{axis}"][mine] for axis in "xyz"], axis=1)
+                np.testing.assert_allclose(
+                    ours, part, rtol=0, atol=2e-2, err_msg=f"{number}, section {section}"
+                )
