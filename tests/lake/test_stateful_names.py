@@ -12,8 +12,9 @@ import shutil
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +186,27 @@ def zarr_keys(values: Any, dimension: list[str]) -> list[tuple[str, bytes]]:
     return sorted((key, value.to_bytes()) for key, value in store._store_dict.items())
 
 
+TWINS: tuple[Callable[[str], str], ...] = (
+    str,
+    *(str.swapcase, str.upper, str.casefold),
+    *(partial(unicodedata.normalize, form) for form in ("NFC", "NFD")),
+)
+BELOW = [
+    "{name}/c",
+    "{name}/x",
+    "{name}/0",
+    "{name}/c.1",
+    "{name}.x",
+    "{name}/zarr.json",
+    "{folder}/zarr.json",
+]
 BY_ZARR = ("group", "zarr", "xarray")
 DOORS = st.sampled_from(["table", "table", "array", "array", "file", "keys", "append", "delete", *BY_ZARR])
 VALUES = st.lists(st.integers(0, 255), min_size=1, max_size=5).map(tuple)
 LIMITS = (
     {"max_examples": 300, "stateful_step_count": 40}
     if DEEP
-    else {"max_examples": 25, "stateful_step_count": 12}
+    else {"max_examples": 20, "stateful_step_count": 12}
 )
 
 
@@ -208,14 +223,15 @@ class NamesMachine(RuleBasedStateMachine):
 
     def drawn(self, data: st.DataObject, model: Model) -> Edit:
         door = data.draw(DOORS, label="door")
-        known = st.sampled_from(sorted(model)) if model else names
-        related = known.flatmap(
-            lambda name: st.sampled_from(
-                [name.swapcase(), f"{name}/c", f"{name}/x", f"{name}.x", f"{name}/0"]
-            )
-        )
-        some = known if door in ("append", "delete") else st.one_of(names, names, related, known)
-        name = data.draw(some, label="name")
+        aim = data.draw(st.sampled_from(["new", "known", "twin", "below"]), label="aim") if model else "new"
+        if door in ("append", "delete") and model:
+            aim = "known"
+        name = data.draw(names if aim == "new" else st.sampled_from(sorted(model)), label="name")
+        if aim == "twin":
+            door = "table"
+            name = data.draw(st.sampled_from(TWINS))(name)
+        elif aim == "below":
+            name = data.draw(st.sampled_from(BELOW)).format(name=name, folder=name.rpartition("/")[0] or name)
         if door in BY_ZARR:
             # As zarr-python reads a path.
             name = "/".join(filter(None, name.replace("\\", "/").split("/"))) or "v"
