@@ -129,14 +129,7 @@ class Database(MutableMapping[Key, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         session = self._session
-        options = (session.branch, session.pinned, session.prefix, session.readonly)
-        return _reopened, (
-            session.lake.objects.address,
-            self._path,
-            *options,
-            session.nocreate,
-            session.allow_pickle,
-        )
+        return _reopened, (session.lake.objects.address, self._path, *session.options)
 
     # Reading
 
@@ -403,13 +396,20 @@ class Database(MutableMapping[Key, Any]):
 
     remove = clear
 
-    def create_sub_db(self, key: Key, raise_: bool = True) -> "Database":
-        """A new sub-database; without *raise_* also one that is there.
+    def create_sub_db(self, key: Key, raise_: bool = False) -> "Database":
+        """A new sub-database, or the one that is there, as in ISF since 2025.
+
+        Parameters
+        ----------
+        key
+            Its key.
+        raise_
+            Whether one that is there is an error.
 
         Raises
         ------
         InputError
-            There is something under that key.
+            There is a value under that key.
         """
         path = self._at(key)
         if key not in self:

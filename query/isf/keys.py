@@ -20,6 +20,7 @@ Key = Part | tuple[Part, ...]
 Path = tuple[Part, ...]
 
 _NUMBER = "%n"
+_NUMBERED = re.compile(r"%n-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 _RESERVED = re.compile(r"\.{1,2}|zarr\.json|\.zarray|\.zattrs|\.zgroup")
 
 
@@ -47,8 +48,8 @@ def encoded(part: Part) -> str:
 
 
 def decoded(name: str) -> Part:
-    """The key that `encoded` made a part of a node name of."""
-    if name.startswith(_NUMBER):
+    """The key that `encoded` made a part of a node name of; of a part that others named, its text."""
+    if _NUMBERED.fullmatch(name):
         text = name.removeprefix(_NUMBER)
         return int(text) if text.lstrip("-").isdigit() else float(text)
     return unquote(name)

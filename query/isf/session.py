@@ -42,6 +42,11 @@ class Session:
     _known: dict[str, Results] = field(default_factory=dict)
 
     @property
+    def options(self) -> tuple[str, str | None, str, bool | str, bool, bool]:
+        """What makes the session again on the same lake."""
+        return self.branch, self.pinned, self.prefix, self.readonly, self.nocreate, self.allow_pickle
+
+    @property
     def snapshot(self) -> Snapshot:
         """What is read now."""
         return self.lake.at(self.pinned or self.branch)

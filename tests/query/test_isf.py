@@ -150,11 +150,11 @@ def test_create_sub_db(db: Any) -> None:
     sub["x"] = 1
     assert db["s", "x"] == 1
     with pytest.raises(InputError, match="already"):
-        db.create_sub_db("s")
-    assert db.create_sub_db("s", raise_=False)["x"] == 1
+        db.create_sub_db("s", raise_=True)
+    assert db.create_sub_db("s")["x"] == 1
     db["v"] = 1
     with pytest.raises(InputError, match="already"):
-        db.create_sub_db("v", raise_=False)
+        db.create_sub_db("v")
 
 
 def test_ls(db: Any, capsys: pytest.CaptureFixture[str]) -> None:

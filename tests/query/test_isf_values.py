@@ -535,6 +535,9 @@ def test_nodes_of_others_are_read_plainly(db: Any) -> None:
         transaction.write_array("isf/a", np.arange(3))
         transaction.write_table("isf/t", pd.DataFrame({"v": [1, 2]}))
         transaction.put_file("isf/f", b"content")
+        transaction.put_file("isf/%nan", b"odd")
+        transaction.put_file("isf/%n½", b"odd")
     assert db["a"].tolist() == [0, 1, 2] and db["f"] == b"content"
     assert db["t"]["v"].tolist() == [1, 2]
     assert [db.metadata[key]["dumper"] for key in "atf"] == ["array", "table", "file"]
+    assert set(db.keys()) == {"%nan", "%n½", "a", "f", "t"}
