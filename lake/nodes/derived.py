@@ -1,6 +1,7 @@
 """Derived results as a snapshot holds them: what they were made of, and whether that still holds.
 
-A result stands at ``derived/<kernel>/<key>``; several that came together stand below, and coordinates beside.
+A result stands at ``derived/<kernel>/<key>``; several that came together stand below, and coordinates beside. Where
+results have names of their own, as what a circuit is built of has, each node says which part of the result it is.
 """
 
 import re
@@ -40,9 +41,11 @@ class Origin:
     params
         Its parameters, as `plain.plain` writes them.
     commit
-        Id of the commit that the inputs were read from.
+        Id of the commit that the inputs were read from; empty where they were committed together with the result.
     replaces
         Results that this one took the place of, where others still name them as inputs.
+    part
+        Which part of the result the node is; only of nodes that have a name of their own.
     """
 
     kernel: str
@@ -55,6 +58,7 @@ class Origin:
     params: Mapping[str, Any]
     commit: str
     replaces: Sequence[str] = ()
+    part: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The attribute."""
@@ -72,7 +76,7 @@ class Origin:
         fields = {"version": None, "code": None, **{name: value[name] for name in value}}
         made = cls(**fields)
         texts = [made.kernel, made.function, made.commit, *made.named.values(), *made.inputs]
-        texts += [*made.inputs.values(), *made.replaces, made.version or "", made.code or ""]
+        texts += [*made.inputs.values(), *made.replaces, made.version or "", made.code or "", made.part or ""]
         if not all(isinstance(text, str) for text in texts) or not isinstance(made.params, dict):
             raise TypeError("names and digests are text, parameters an object")
         return made
@@ -89,11 +93,15 @@ class Origin:
         return named(self.arguments, self.whole)
 
     @property
-    def result(self) -> str:
-        """Name of the node that holds the result: its kernel, and a key of all that decides it."""
+    def key(self) -> Digest:
+        """Digest of all that decides the result."""
         of = {argument: self.inputs[name] for argument, name in self.named.items()}
-        key = digest_of(canonical_json([self.identity, self.whole, of, self.params]))
-        return f"{DERIVED}/{self.kernel}/{key[:_DIGITS]}"
+        return digest_of(canonical_json([self.identity, self.whole, of, self.params]))
+
+    @property
+    def result(self) -> str:
+        """Name of the node that holds the result, unless it has a name of its own: its kernel and key."""
+        return f"{DERIVED}/{self.kernel}/{self.key[:_DIGITS]}"
 
 
 def named(arguments: Arguments, whole: bool) -> dict[str, str]:
@@ -154,9 +162,21 @@ class Derived(Shown):
 
 
 def result_of(name: str) -> str | None:
-    """The derived result that a node belongs to; None if to none."""
+    """The derived result that a node belongs to by its name; None if to none."""
     match = _RESULT.fullmatch(name)
     return None if match is None else match["result"]
+
+
+def is_part(node: Node) -> bool:
+    """Whether a node is part of a result and has a name of its own."""
+    said = attributes(node).get(DERIVED)
+    # People may call an attribute so, too.
+    return isinstance(said, dict) and isinstance(said.get("part"), str)
+
+
+def _holder(name: str) -> str:
+    """The node that says how a node was made, if any does."""
+    return result_of(name) or name
 
 
 def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
@@ -167,9 +187,11 @@ def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
     CorruptObjectError
         What it says of that is malformed.
     """
-    result = result_of(name)
-    node = None if result is None else tree.get(result)
-    value = None if node is None else attributes(node).get(DERIVED)
+    result = _holder(name)
+    node = tree.get(result)
+    if node is None or not (result_of(name) or is_part(node)):
+        return None
+    value = attributes(node).get(DERIVED)
     if value is None:
         return None
     try:
@@ -186,14 +208,15 @@ def derived(tree: Tree) -> list[Derived]:
     CorruptObjectError
         What one says of its origin is malformed.
     """
-    origins = {name: origin(tree, name) for name in sorted(tree) if result_of(name) == name}
+    names = [name for name in sorted(tree) if result_of(name) == name or is_part(tree[name])]
+    origins = {name: origin(tree, name) for name in names}
     found: dict[str, Derived] = {}
     waiting = {name: made for name, made in origins.items() if made is not None}
     contents: dict[str, Digest | None] = {}
 
     def add(name: str, path: tuple[str, ...]) -> None:
         made = waiting[name]
-        for before in map(result_of, made.inputs):
+        for before in map(_holder, made.inputs):
             # Only a forged record could name itself; then it is listed in some order.
             if before in waiting and before not in found and before not in path:
                 add(before, (*path, name))
@@ -203,7 +226,7 @@ def derived(tree: Tree) -> list[Derived]:
     def _moved(part: str, digest: str) -> bool:
         if part not in contents:
             contents[part] = content(tree, part) if part in tree else None
-        before = found.get(result_of(part) or "")
+        before = found.get(_holder(part))
         return contents[part] != digest or (before is not None and before.stale)
 
     for name in waiting:

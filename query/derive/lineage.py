@@ -114,16 +114,24 @@ class _Tracer:
         node = snapshot.tree.get(name) or snapshot[name]
         made = origin_in(snapshot.tree, name)
         inputs = {} if made is None else made.inputs
-        then = None if made is None else self._snapshot(made.commit)
+        commits = tuple(record for record in self._history(snapshot) if name in record.fields["changes"])
+        then = None if made is None else self._then(made, commits)
         return Lineage(
             name,
             node.kind,
             digest or content(snapshot.tree, name),
-            tuple(record for record in self._history(snapshot) if name in record.fields["changes"]),
+            commits,
             made,
             tuple(self._input(part, was, then) for part, was in inputs.items()),
             results,
         )
+
+    def _then(self, made: Origin, commits: tuple[Commit, ...]) -> "Snapshot | None":
+        """What held the inputs of a result that these commits made or changed."""
+        if made.part is not None:
+            # Results with names of their own are committed together with what they were made of.
+            return self._lake.pinned(commits[0].reference) if commits else None
+        return self._snapshot(made.commit)
 
     def _input(self, name: str, digest: str, then: "Snapshot | None") -> Lineage:
         # Only a forged record leads back to itself.

@@ -54,7 +54,12 @@ def refresh(
     done: dict[str, str | None] = {}
     left: dict[str, str] = {}
     for result in _chosen(lake.derived(branch), [names] if isinstance(names, str) else names):
-        before = [result_of(name) for name in result.inputs]
+        if result.origin.part is not None:
+            left[result.name] = (
+                f"it is a step of building a circuit: build that again (`{result.origin.function}`)"
+            )
+            continue
+        before = [result_of(name) or name for name in result.inputs]
         if blocked := [name for name in before if name in left]:
             left[result.name] = f"it is made from {blocked[0]}, which could not be computed anew"
             continue
@@ -73,13 +78,13 @@ def _chosen(found: Sequence[Derived], names: Sequence[str] | None) -> list[Deriv
     wanted = set(known) if names is None else set()
     waiting = [] if names is None else list(names)
     while waiting:
-        name = result_of(waiting[-1])
+        name = result_of(waiting[-1]) or waiting[-1]
         if name not in known:
             raise NotFoundError(f"there is no derived result {waiting[-1]!r}")
         waiting.pop()
         if name not in wanted:
             wanted.add(name)
-            waiting += [before for before in known[name].inputs if result_of(before) in known]
+            waiting += [before for before in known[name].inputs if (result_of(before) or before) in known]
     return [result for result in found if result.name in wanted and result.stale]
 
 
