@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from ..lake.console import SIMULATE, WRITE, Branch, Json, LakePath, Ref, err, out, print_json, progress
+from ..lake.console import (
+    CIRCUITS,
+    SIMULATE,
+    WRITE,
+    Branch,
+    Json,
+    LakePath,
+    Ref,
+    err,
+    out,
+    print_json,
+    progress,
+)
 from ..lake.errors import INCOMPLETE, InputError
+from .building.commands import app as build_app
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
@@ -49,6 +62,7 @@ app.add_typer(export_app, name="export", rich_help_panel=WRITE)
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
+app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 app.add_typer(map_app)
 
@@ -229,6 +243,21 @@ def ingest_neuroh5_command(
             progress=advance,
         )
     _tell(report, json)
+
+
+@build_app.command("example")
+def build_example_command(
+    folder: Annotated[
+        Path, typer.Argument(help="Where to write; empty or not there yet.", show_default=False)
+    ],
+) -> None:
+    """Write the configuration of an example network, and the trees of its cells.
+
+    Example: neurolake build example my-network
+    """
+    from .demo import write_demo_network
+
+    out.say(f"Wrote {write_demo_network(folder)}: neurolake build network takes it")
 
 
 def _on_error(text: str) -> "OnError":

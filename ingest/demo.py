@@ -17,6 +17,7 @@ from ..lake.errors import IngestError, InputError
 from ..mechanisms.demo.cell import cell_parameters, recording_landmark
 from ..mechanisms.demo.input import POPULATIONS, STIMULI, demo_wiring, network_parameters
 from ..mechanisms.demo.shape import demo_morphology
+from ..mechanisms.demo.trees import basket_swc, pyramidal_swc
 from .runs.runs import run
 from .simrun.anatomy import format_con, format_landmarks, format_section, format_syn
 from .simrun.export import export_simrun
@@ -116,3 +117,114 @@ def write_demo_tree(
         ]
         export_simrun(lake.head, folder)
     return [folder / name for name in runs]
+
+
+NETWORK = """\
+# A small network: inputs excite pyramidal cells and basket cells, which excite and inhibit each other.
+# docs/networks.md describes each key.
+Model Name: Example
+Definitions:
+  Populations: {STIM: 0, PYR: 1, PVBC: 2}
+  Layers: {SO: 5, SP: 6, SR: 8, SLM: 9}
+Geometry:
+  Parametric Surface:
+    Origin: {U: median, V: median, L: max}
+    Rotation: [0, 0, 0]
+    Layer Extents:  # lowest and highest corner, µm
+      SO: [[0, 0, 0], [500, 500, 100]]
+      SP: [[0, 0, 100], [500, 500, 150]]
+      SR: [[0, 0, 150], [500, 500, 350]]
+      SLM: [[0, 0, 350], [500, 500, 450]]
+  Cell Distribution:
+    STIM: {SP: 20}
+    PYR: {SP: 60}
+    PVBC: {SP: 6, SO: 2}
+  Minimum Distance: 10  # µm
+Cell Types:
+  STIM:
+    template: VecStim
+    spike train: {namespace: Input Spikes, attribute: Spike Train}
+  PYR:
+    template: PyramidalCell
+    morphology: PYR.swc
+    synapses:
+      density:  # synapses on a µm: mean, and standard deviation from segment to segment
+        basal:
+          excitatory: {SO: {mean: 0.8, variance: 0.1}}
+          inhibitory: {default: {mean: 0.1, variance: 0.02}}
+        apical:
+          excitatory: {SR: {mean: 1.0, variance: 0.1}, SLM: {mean: 0.5, variance: 0.1}}
+          inhibitory: {SR: {mean: 0.1, variance: 0.02}}
+        soma:
+          inhibitory: {default: {mean: 0.5, variance: 0.1}}
+  PVBC:
+    template: BasketCell
+    morphology: PVBC.swc
+    synapses:
+      density:
+        basal:
+          excitatory: {SO: {mean: 1.0, variance: 0.1}}
+        apical:
+          excitatory: {SR: {mean: 1.0, variance: 0.1}}
+        soma:
+          inhibitory: {default: {mean: 0.5, variance: 0.1}}
+Connection Generator:
+  Axon Extent:  # µm
+    STIM: {default: {width: [1000, 1000], offset: [0, 0]}}
+    PYR: {default: {width: [800, 800], offset: [0, 0]}}
+    PVBC: {default: {width: [600, 600], offset: [0, 0]}}
+  Connection Velocity: {STIM: 250, PYR: 250, PVBC: 250}  # µm/ms
+  Synapses:
+    PYR:
+      STIM: {type: excitatory, sections: [apical, apical, basal], layers: [SR, SLM, SO], proportions: [0.6, 1, 0.4]}
+      PYR: {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.4, 0.6]}
+      PVBC: {type: inhibitory, sections: [apical, basal, soma], layers: [SR, default, default], proportions: [1, 1, 1]}
+    PVBC:
+      STIM: {type: excitatory, sections: [apical], layers: [SR], proportions: [0.5]}
+      PYR: {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.5, 1]}
+      PVBC: {type: inhibitory, sections: [soma], layers: [default], proportions: [1]}
+Stimulus:
+  Temporal Resolution: 1  # ms
+  Equilibration Duration: 100  # ms
+  Selectivity Type Probabilities: {STIM: {constant: 0.5, receptive field: 0.5}}
+  Peak Rate: {STIM: {constant: 10, receptive field: 40}}  # Hz
+  Field Width: {STIM: 20}  # cm
+  Trials: 2
+  Global Oscillation:
+    frequency: 8  # Hz
+    Phase Distribution: {slope: 0, offset: 0}
+    Phase Modulation: {STIM: {phase range: [0, 180], depth: 0.5}}
+  Arena:
+    A:
+      Domain: {vertices: [[-50, -50], [-50, 50], [50, 50], [50, -50]]}
+      Trajectory:
+        Diag: {path: [[-50, -50], [50, 50]], run velocity: 100}  # cm, cm/s
+"""
+
+
+def write_demo_network(folder: str | Path) -> Path:
+    """Write the configuration of an example network and the trees of its cells; the same files every time.
+
+    Parameters
+    ----------
+    folder
+        Where they go; made if it is not there.
+
+    Returns
+    -------
+    Path
+        ``network.yaml``, which `neurolake.build.network` takes.
+
+    Raises
+    ------
+    IngestError
+        The folder has something in it.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise IngestError("has something in it; choose another folder", folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "PYR.swc").write_text(pyramidal_swc())
+    (folder / "PVBC.swc").write_text(basket_swc())
+    (folder / "network.yaml").write_text(NETWORK, encoding="utf-8")
+    return folder / "network.yaml"

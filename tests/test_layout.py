@@ -56,7 +56,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("outgoing", "source"),
         ("hdf5", "text", "workers"),
         ("circuits", "trials"),
-        ("simrun", "sonata"),
+        ("building", "simrun", "sonata"),
         ("lfp", "neuroh5"),
         ("formats", "runs"),
         ("demo", "door"),

@@ -136,6 +136,40 @@ INPUTS = TableKind(
 )
 
 
+POSITIONS = TableKind(
+    "positions/{circuit}/{population}",
+    "one cell that construction has placed",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "the cell; cells are numbered by rising u"),
+            *(column(axis, REAL, "place of its soma", "µm", f"{axis.upper()} Coordinate") for axis in "xyz"),
+            *(
+                column(
+                    axis, REAL, "the same along the axes of the volume", "µm", f"{axis.upper()} Coordinate"
+                )
+                for axis in "uvl"
+            ),
+            column("layer", pa.int8(), "number of its layer"),
+        ]
+    ),
+    ("node_id",),
+    single=("x", "y", "z", "u", "v", "l"),
+)
+DISTANCES = TableKind(
+    "distances/{circuit}/{population}",
+    "one cell, how far it is from the origin of the volume",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "the cell"),
+            column("u_distance", REAL, "signed length of the way along u", "µm", "U Distance"),
+            column("v_distance", REAL, "signed length of the way along v", "µm", "V Distance"),
+        ]
+    ),
+    ("node_id",),
+    single=("u_distance", "v_distance"),
+)
+
+
 POINTS = TableKind(
     "morphologies/{circuit}.points",
     "one point of a distinct tree; trees of equal content are one",
@@ -237,6 +271,10 @@ CIRCUITS = TableKind(
             column("edges", WHOLE, "how many edges it has"),
         ]
     ),
+)
+CONFIGURATION = FileKind(
+    "circuits/{circuit}.configuration",
+    "the resolved configuration that a circuit was built from, as JSON",
 )
 POPULATIONS = TableKind(
     "circuits/{circuit}.populations",
@@ -344,10 +382,13 @@ NEUROH5_ROWS = TableKind(
 
 KINDS: tuple[Kind, ...] = (
     CIRCUITS,
+    CONFIGURATION,
     POPULATIONS,
     PROJECTIONS,
     LAYERS,
     NODES,
+    POSITIONS,
+    DISTANCES,
     POINTS,
     SECTIONS,
     SYNAPSES,

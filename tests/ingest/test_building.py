@@ -1,0 +1,459 @@
+"""Networks built in a lake: what comes out, what is computed again after a change, and what a stopped build leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import neurolake as nl
+from neurolake.ingest.demo import NETWORK, write_demo_network
+from neurolake.lake.nodes.content import content
+
+DATA = Path(os.environ.get("NEUROLAKE_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+TUTORIAL = DATA / "miv_tutorial" / "config" / "Microcircuit_Small.yaml"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the example's files."""
+    return write_demo_network(tmp_path_factory.mktemp("example") / "files").parent
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
+    """A lake with the example, for reading only, and what building it told."""
+    lake = tmp_path_factory.mktemp("built") / "lake"
+    return str(lake), nl.build.network(lake, folder / "network.yaml", "net")
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """The example as a mapping, with its trees by their whole path."""
+    found: dict[str, Any] = yaml.safe_load(NETWORK)
+    for population in ("PYR", "PVBC"):
+        found["Cell Types"][population]["morphology"] = str(folder / f"{population}.swc")
+    return found
+
+
+def contents(lake: Any, circuit: str, ref: str = "main") -> dict[str, str]:
+    """Content of all nodes of a circuit, by name without the circuit's."""
+    tree = lake.at(ref).tree
+    names = [name for name in tree if f"/{circuit}/" in name or f"/{circuit}." in name]
+    return {name.replace(circuit, "*", 1): content(tree, name) for name in names}
+
+
+def states(report: Any) -> dict[str, str]:
+    return {step.step: step.state for step in report.steps}
+
+
+# What comes out
+
+
+def test_the_example_has_the_cells_that_it_asks_for(built: tuple[str, Any]) -> None:
+    lake, report = nl.open(built[0]), built[1]
+    assert report.nodes == {"STIM": 20, "PYR": 60, "PVBC": 8}
+    assert set(states(report).values()) == {"computed"}
+    rows = lake.head.sql('select layer, count(*) from "nodes/net/PVBC" group by 1 order by 1').fetchall()
+    assert rows == [(5, 2), (6, 6)]
+    gids = lake.head.sql('select min(gid), max(gid) from "nodes/net/PYR"').fetchall()
+    assert gids == [(20, 79)]
+    cells = np.concatenate(
+        [np.array(lake.head.sql(f'select x, y, z from "nodes/net/{p}"').fetchall()) for p in report.nodes]
+    )
+    gaps = np.linalg.norm(cells[:, None] - cells[None], axis=2) + 1e9 * np.eye(len(cells))
+    # Places are kept as float32.
+    assert gaps.min() > 10 - 1e-3
+    order = lake.head.sql('select u from "nodes/net/PYR" order by node_id').fetchall()
+    assert order == sorted(order)
+
+
+def test_the_tables_fit_together(built: tuple[str, Any]) -> None:
+    circuit = nl.circuit(built[0], "net")
+    checks = circuit.check()
+    assert len(checks) > 25 and all(check.passed for check in checks), [
+        str(c) for c in checks if not c.passed
+    ]
+    (row,) = circuit.snapshot.sql("select name, format, seed, nodes, edges from circuits").fetchall()
+    assert row == ("net", "network", 0, 88, sum(built[1].edges.values()))
+    kept = json.loads(circuit.snapshot.files["circuits/net.configuration"])
+    assert kept["Geometry"]["Minimum Distance"] == 10
+
+
+def test_every_synapse_has_the_source_that_its_place_allows(built: tuple[str, Any]) -> None:
+    head = nl.open(built[0]).head
+    total = head.sql('select count(*) from "synapses/net/PYR"').fetchall()[0][0]
+    edges = sum(head.tables[f"edges/net/{source}__PYR"].rows for source in ("STIM", "PYR", "PVBC"))
+    assert edges == total
+    share = head.sql(
+        """
+        select s.swc_type, s.layer, s.type, count(*) from "edges/net/STIM__PYR" as e
+        join "synapses/net/PYR" as s on s.node_id = e.target_node_id and s.synapse_id = e.synapse_id group by all
+        """
+    ).fetchall()
+    assert {(section, layer, kind) for section, layer, kind, _ in share} == {(4, 8, 0), (4, 9, 0), (3, 5, 0)}
+    counts = {(section, layer): count for section, layer, _, count in share}
+    places = head.sql(
+        'select swc_type, layer, count(*) from "synapses/net/PYR" where type = 0 group by all'
+    ).fetchall()
+    for section, layer, count in places:
+        chance = {(4, 8): 0.6, (4, 9): 1.0, (3, 5): 0.4}[section, layer]
+        assert abs(counts[section, layer] - chance * count) <= 4 * np.sqrt(count * chance * (1 - chance))
+
+
+def test_distances_are_those_of_the_cells(built: tuple[str, Any]) -> None:
+    head = nl.open(built[0]).head
+    worst = head.sql(
+        """
+        select max(abs(e.distance - abs(a.u_distance - b.u_distance) - abs(a.v_distance - b.v_distance)))
+        from "edges/net/PYR__PVBC" as e join "nodes/net/PYR" as a on a.node_id = e.source_node_id
+        join "nodes/net/PVBC" as b on b.node_id = e.target_node_id
+        """
+    ).fetchall()[0][0]
+    assert worst < 1e-3
+    assert head.sql('select max(abs(u_distance - u + 250)) from "distances/net/PYR" join "positions/net/PYR" using (node_id)').fetchall()[0][0] < 1e-3  # fmt: skip
+
+
+def test_inputs_have_their_rates(built: tuple[str, Any]) -> None:
+    head = nl.open(built[0]).head
+    kinds = dict(
+        head.sql('select type, count(*) from "features/net/Selectivity A/STIM" group by 1').fetchall()
+    )
+    assert set(kinds) <= {"constant", "receptive field"} and sum(kinds.values()) == 20
+    rows = head.sql(
+        """
+        select count(*), min(time), max(time), count(distinct trial) from "inputs/net/Input Spikes A Diag/STIM"
+        join "features/net/Selectivity A/STIM" using (node_id) where type = 'constant'
+        """
+    ).fetchall()[0]
+    seconds = 2 * np.hypot(100, 100) / 100
+    assert rows[1] >= -100 and rows[2] <= 1000 * seconds / 2 and rows[3] == 2
+    expected = kinds["constant"] * 10 * (seconds + 2 * 0.05)
+    assert abs(rows[0] - expected) < 5 * np.sqrt(expected)
+
+
+def test_circuits_are_asked(built: tuple[str, Any]) -> None:
+    circuit = nl.circuit(built[0], "net")
+    found = circuit.connectivity().set_index(["source", "target"])
+    assert len(found) == 6 and found.loc[("STIM", "PYR"), "in_degree"] == pytest.approx(
+        found.loc[("STIM", "PYR"), "edges"] / 60
+    )
+    projection = circuit.projections["PYR__PYR"]
+    ends = projection.table.to_arrow(["source_node_id", "target_node_id"]).to_pandas().to_numpy()
+    for side, column in (("source", 0), ("target", 1)):
+        degrees = projection.degrees(side)
+        np.testing.assert_array_equal(degrees["edges"], np.bincount(ends[:, column], minlength=60))
+        partners = [len(set(ends[ends[:, column] == node][:, 1 - column])) for node in range(60)]
+        np.testing.assert_array_equal(degrees["partners"], partners)
+    matrix = np.zeros((60, 60), bool)
+    matrix[ends[:, 0], ends[:, 1]] = True
+    both = int((matrix & matrix.T & ~np.eye(60, dtype=bool)).sum()) // 2
+    one = int(np.triu(matrix ^ matrix.T).sum())
+    assert projection.motifs() == {
+        "none": 60 * 59 // 2 - both - one, "one": one, "both": both, "self": int(matrix.trace())
+    }  # fmt: skip
+    shared = projection.shared_inputs().set_index(["first", "second"])["shared"]
+    assert shared[0, 1] == int((matrix[:, 0] & matrix[:, 1]).sum())
+    histogram = projection.distances(100.0)
+    assert histogram["edges"].sum() == len(ends)
+    reached = circuit.reached("STIM", 0, 1)
+    direct = set(circuit.projections["STIM__PYR"].table.to_arrow(["source_node_id", "target_node_id"]).to_pandas().query("source_node_id == 0")["target_node_id"])  # fmt: skip
+    assert set(reached.query("population == 'PYR'")["node_id"]) == direct
+    with pytest.raises(nl.InputError, match="connects two populations"):
+        circuit.projections["STIM__PYR"].motifs()
+
+
+def test_a_cell_has_its_tree_where_it_is(built: tuple[str, Any], folder: Path) -> None:
+    circuit = nl.circuit(built[0], "net")
+    points = circuit.morphology("PYR", 7)
+    rows = np.loadtxt(folder / "PYR.swc")
+    soma = circuit.nodes["PYR"].to_arrow(where=None).to_pylist()[7]
+    assert len(points) >= len(rows)
+    first = points.iloc[0]
+    assert first[["x", "y", "z"]].to_numpy(float) == pytest.approx(
+        rows[0, 2:5] + [soma["x"], soma["y"], soma["z"]], abs=1e-3
+    )
+    assert first["diameter"] == pytest.approx(2 * rows[0, 5])
+    with pytest.raises(nl.NotFoundError, match="no cell 99"):
+        circuit.morphology("PYR", 99)
+    with pytest.raises(nl.NotFoundError, match="STIM have no trees"):
+        circuit.morphology("STIM", 0)
+
+
+# What is computed again
+
+
+def test_a_second_build_computes_nothing(built: tuple[str, Any], folder: Path) -> None:
+    before = nl.open(built[0]).head.commit.id
+    again = nl.build.network(built[0], folder / "network.yaml", "net")
+    assert set(states(again).values()) == {"unchanged"} and again.commit is None
+    assert nl.open(built[0]).head.commit.id == before
+    assert list(nl.open(built[0]).branches) == ["main"]
+
+
+def test_a_change_makes_anew_what_follows_from_it(folder: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    changed = config(folder)
+    nl.build.network(lake, changed, "net")
+    changed["Connection Generator"]["Axon Extent"]["PVBC"]["default"]["width"] = [500, 500]
+    report = nl.build.network(lake, changed, "net")
+    assert {step for step, state in states(report).items() if state == "computed"} == {
+        "edges to PYR",
+        "edges to PVBC",
+    }
+    changed["Cell Types"]["PVBC"]["synapses"]["density"]["soma"]["inhibitory"]["default"]["mean"] = 0.6
+    report = nl.build.network(lake, changed, "net")
+    assert {step for step, state in states(report).items() if state == "computed"} == {
+        "synapses of PVBC", "edges to PVBC"
+    }  # fmt: skip
+    # Whoever builds what was there before, under another name or on another branch, finds it.
+    old = nl.open(lake)
+    assert set(states(nl.build.network(lake, changed, "twin")).values()) == {"found"}
+    assert contents(old, "net") == contents(old, "twin")
+    old.branches.create("side", "main~3")
+    report = nl.build.network(lake, changed, "net", branch="side")
+    assert "computed" not in states(report).values()
+    assert contents(old, "net", "side") == contents(old, "net")
+
+
+def test_what_is_built_no_more_is_removed(folder: Path, tmp_path: Path) -> None:
+    changed = config(folder)
+    nl.build.network(tmp_path / "lake", changed, "net")
+    del changed["Connection Generator"]["Synapses"]["PVBC"]["PVBC"]
+    del changed["Cell Types"]["PVBC"]["synapses"]["density"]["soma"]
+    nl.build.network(tmp_path / "lake", changed, "net")
+    head = nl.open(tmp_path / "lake").head
+    assert not [name for name in head if "PVBC__PVBC" in name]
+    assert [name for name in head if "PYR__PVBC" in name]
+
+
+def test_only_some_steps(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(nl.NotFoundError, match=r"no table 'positions/net/STIM': the step that makes it"):
+        nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["distances"])
+    report = nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["types", "positions"])
+    assert len(report.steps) == 4
+    report = nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["distances"])
+    assert len(report.steps) == 3 and "positions/net/PYR" in nl.open(tmp_path / "lake").head
+    with pytest.raises(nl.InputError, match="there is no step 'edges'; steps are types"):
+        nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["edges"])
+
+
+def test_the_seed_decides(built: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
+    nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", seed=1)
+    one, other = contents(nl.open(built[0]), "net"), contents(nl.open(tmp_path / "lake"), "net")
+    assert one.keys() == other.keys()
+    same = {name for name in one if one[name] == other[name]}
+    assert not any(name.startswith(("positions/", "synapses/", "edges/", "inputs/")) for name in same)
+    assert "morphologies/*.points" in same
+
+
+def test_the_chain_of_steps_is_known(built: tuple[str, Any]) -> None:
+    lake = nl.open(built[0])
+    chain = lake.lineage("edges/net/STIM__PYR")
+
+    def kernels(found: Any) -> set[str]:
+        return {found.origin.kernel, *(kernel for part in found.inputs for kernel in kernels(part))}
+
+    assert kernels(chain) == {
+        "network.connections", "network.synapses", "network.nodes", "network.trees", "network.positions",
+        "network.distances",
+    }  # fmt: skip
+    assert not any(made.stale for made in lake.derived())
+    results = {made.name for made in lake.lineage("positions/net/PYR").results}
+    assert {"nodes/net/PYR", "edges/net/STIM__PYR"} <= results
+
+
+def test_a_stale_step_says_how_it_is_made_anew(folder: Path, tmp_path: Path) -> None:
+    nl.build.network(tmp_path / "lake", folder / "network.yaml", "net")
+    lake = nl.open(tmp_path / "lake")
+    with lake.transaction("Move a cell") as tx:
+        tx.write_table("positions/net/STIM", tx.table("positions/net/STIM").to_arrow().slice(1))
+    assert {made.name for made in lake.derived() if made.stale} >= {"distances/net/STIM", "nodes/net/STIM"}
+    left = lake.refresh().left
+    assert "build that again" in left["distances/net/STIM"]
+    report = nl.build.network(tmp_path / "lake", folder / "network.yaml", "net")
+    assert {step for step, state in states(report).items() if state == "computed"} == {"positions of STIM"}
+    assert not any(made.stale for made in nl.open(tmp_path / "lake").derived())
+
+
+# Workers
+
+
+def test_the_same_bits_with_one_two_and_a_cluster(
+    built: tuple[str, Any], folder: Path, tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = contents(nl.open(built[0]), "net")
+    for name, options in (("two", {"processes": 2}), ("cluster", {"scheduler": scheduler})):
+        lake = tmp_path / name
+        nl.build.network(lake, folder / "network.yaml", "net", **options)  # type: ignore[arg-type]
+        assert contents(nl.open(lake), "net") == one
+
+
+STOPPED = """
+import sys
+import neurolake as nl
+nl.build.network(sys.argv[1], sys.argv[2], "net", progress=lambda step: print(step, flush=True))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="killing needs POSIX")
+def test_a_killed_build_shows_nothing_and_goes_on(
+    built: tuple[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    nl.create(lake)
+    command = [sys.executable, "-c", STOPPED, str(lake), str(folder / "network.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("synapses of PVBC"):
+                time.sleep(0.005)
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.wait() == -signal.SIGKILL
+    opened = nl.open(lake)
+    assert len(opened.head) == 0 and not opened.verify().damages
+    report = nl.build.network(lake, folder / "network.yaml", "net")
+    found = states(report)
+    assert found["positions of PYR"] == found["synapses of PYR"] == "found"
+    assert found["edges to PYR"] == "computed"
+    assert contents(nl.open(lake), "net") == contents(nl.open(built[0]), "net")
+    assert list(nl.open(lake).branches) == ["main"]
+
+
+# Faults, rules and gap junctions
+
+
+def test_a_synapse_without_a_source_is_told_with_its_place(folder: Path, tmp_path: Path) -> None:
+    wrong = config(folder)
+    wrong["Connection Generator"]["Synapses"]["PYR"]["PVBC"] |= {
+        "sections": ["apical", "soma"], "layers": ["SR", "default"], "proportions": [1, 1]
+    }  # fmt: skip
+    with pytest.raises(
+        nl.InputError, match=r"no population is a source of inhibitory synapses on basal in layer S[OP]"
+    ):
+        nl.build.network(tmp_path / "lake", wrong, "net")
+    assert len(nl.open(tmp_path / "lake").head) == 0
+
+
+def test_synapses_beyond_all_axons_are_counted(folder: Path, tmp_path: Path) -> None:
+    far = config(folder)
+    far["Connection Generator"]["Axon Extent"]["PVBC"]["default"]["width"] = [40, 40]
+    report = nl.build.network(tmp_path / "lake", far, "net")
+    assert any("have no cell of PVBC within reach" in notice for notice in report.notices)
+    assert all(check.passed for check in nl.circuit(tmp_path / "lake", "net").check())
+    head = nl.open(tmp_path / "lake").head
+    ids = head.sql('select edge_id from "edges/net/PVBC__PYR" order by 1').fetchnumpy()["edge_id"]
+    np.testing.assert_array_equal(ids, np.arange(len(ids)))
+
+
+def test_cells_that_find_no_room(folder: Path, tmp_path: Path) -> None:
+    full = config(folder)
+    full["Geometry"]["Minimum Distance"] = 200
+    with pytest.raises(nl.InputError, match=r"Cell Distribution / STIM: layer SP has room for \d+ of 20"):
+        nl.build.network(tmp_path / "lake", full, "net")
+
+
+def test_a_missing_tree_is_told(folder: Path, tmp_path: Path) -> None:
+    lost = config(folder)
+    lost["Cell Types"]["PYR"]["morphology"] = "/nowhere/PYR.swc"
+    with pytest.raises(nl.InputError, match=r"there is no file /nowhere/PYR\.swc; --map OLD=NEW"):
+        nl.build.network(tmp_path / "lake", lost, "net")
+    report = nl.build.network(tmp_path / "lake", lost, "net", maps={"/nowhere": str(folder)}, only=["trees"])
+    assert states(report) == {"trees": "computed"}
+
+
+def test_rules_need_no_synapses(folder: Path, tmp_path: Path) -> None:
+    ruled = config(folder)
+    for kind in ("PYR", "PVBC"):
+        del ruled["Cell Types"][kind]["synapses"]
+    ruled["Connection Generator"]["Synapses"] = {
+        "PYR": {
+            "STIM": {"type": "excitatory", "rule": "fixed in-degree", "degree": 5},
+            "PYR": {"type": "excitatory", "rule": "one-to-one"},
+        },
+        "PVBC": {
+            "PYR": {"type": "excitatory", "rule": "fixed out-degree", "degree": 3},
+            "PVBC": {"type": "inhibitory", "rule": "all-to-all"},
+        },
+    }
+    nl.build.network(tmp_path / "lake", ruled, "net")
+    circuit = nl.circuit(tmp_path / "lake", "net")
+    assert set(circuit.projections["STIM__PYR"].degrees()["edges"]) == {5}
+    assert set(circuit.projections["PYR__PVBC"].degrees("source")["edges"]) == {3}
+    assert circuit.edges["PYR__PYR"].rows == 60 and circuit.edges["PVBC__PVBC"].rows == 64
+    assert all(check.passed for check in circuit.check())
+
+
+def test_gap_junctions(folder: Path, tmp_path: Path) -> None:
+    coupled = config(folder)
+    coupled["Connection Generator"]["Gap Junctions"] = {
+        "Locations": {"PVBC": {"PVBC": ["basal", "apical"]}},
+        "Connection Probabilities": {"PVBC": {"PVBC": 0.5}},
+        "Connection Weights": {"0": 1.0, "100": 0.8, "200": 0.5, "400": 0.2, "800": 0.1},
+        "Coupling Coefficients": {"PVBC": {"PVBC": 0.01}},
+        "Coupling Weights": {"0": 1.0, "100": 0.9, "200": 0.8, "400": 0.7},
+    }
+    nl.build.network(tmp_path / "lake", coupled, "net")
+    circuit = nl.circuit(tmp_path / "lake", "net")
+    edges = circuit.edges["PVBC__PVBC__electrical"].to_pandas()
+    assert len(edges) == 14  # half of the 28 pairs
+    assert (edges["source_node_id"] != edges["target_node_id"]).all()
+    assert (
+        edges[["efferent_section_pos", "afferent_section_pos"]].apply(lambda at: at.between(0, 1)).all().all()
+    )
+    assert circuit.projections["PVBC__PVBC__electrical"].electrical
+    assert all(check.passed for check in circuit.check())
+
+
+# Commands
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "neurolake", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    done = run("build", "example", tmp_path / "files")
+    assert done.returncode == 0, done.stderr
+    file, lake = tmp_path / "files" / "network.yaml", tmp_path / "lake"
+    assert "no errors" in run("build", "network", file, "--lake", lake, "--check").stdout
+    built = json.loads(run("build", "network", file, "--lake", lake, "--name", "net", "--json").stdout)
+    assert built["nodes"] == {"STIM": 20, "PYR": 60, "PVBC": 8} and built["commit"]
+    assert "nothing new" in run("build", "network", file, "--lake", lake, "--name", "net").stdout
+    assert run("circuit", "ls", "--lake", lake).stdout.splitlines()[1].split()[:2] == ["net", "88"]
+    assert "STIM" in run("circuit", "show", "net", "--lake", lake).stdout
+    assert run("circuit", "check", "net", "--lake", lake).returncode == 0
+    broken = nl.open(lake)
+    with broken.transaction("Lose a cell") as tx:
+        tx.write_table("nodes/net/PVBC", tx.table("nodes/net/PVBC").to_arrow().slice(0, 5))
+    done = run("circuit", "check", "net", "--lake", lake)
+    assert done.returncode == 3 and "FAIL  populations have as many cells as is said" in done.stdout
+    file.write_text(file.read_text().replace("SP: 60", "SP: many"))
+    done = run("build", "network", file, "--lake", lake, "--check")
+    assert done.returncode == 2 and "expected a number, not 'many'" in done.stdout
+
+
+# The tutorial of MiV-Simulator
+
+MADE_THERE = {"PYR": 2_671_902, "PVBC": 435_557, "OLM": 160_528}
+
+
+@pytest.mark.skipif(not TUTORIAL.is_file(), reason=f"the tutorial is not at {TUTORIAL}")
+def test_the_tutorial_is_built_as_it_is(tmp_path: Path) -> None:
+    """Synapses as many as MiV-Simulator placed; a network's number varies with the density of each segment too."""
+    report = nl.build.network(tmp_path / "lake", TUTORIAL, "ca1", reproduce="miv")
+    assert report.nodes == {"STIM": 10, "PYR": 80, "PVBC": 53, "OLM": 44}
+    circuit = nl.circuit(tmp_path / "lake", "ca1")
+    for population, count in MADE_THERE.items():
+        assert circuit.synapses[population].rows == pytest.approx(count, rel=0.01)
+    assert sum(report.edges.values()) == pytest.approx(3.27e6, rel=0.01)
+    assert len(circuit.projections) == 10
+    assert all(check.passed for check in circuit.check())
