@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
+import pyarrow.dataset as pds
 
 from ...catalog.vocabulary import circuits, reports
 from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
 from ...lake.errors import NotFoundError
 from ..base import Snapshot, Table, snapshot_of
+from .checks import Check, checks
 from .node_sets import Ids, node_set, node_sets
+from .projections import CircuitProjection, reached
 from .reports import ElectrodeWeights, Report
 
 Opened = TypeVar("Opened")
@@ -108,6 +111,23 @@ class Circuit:
         return self._tables("population of edges", circuits.EDGES)
 
     @cached_property
+    def projections(self) -> Part[CircuitProjection]:
+        """Projections by population of edges: degrees, distances, shared inputs, motifs."""
+        return Part(
+            "projection", list(self.edges), lambda name: CircuitProjection(self.snapshot, self.name, name)
+        )
+
+    @cached_property
+    def synapses(self) -> Part[Table]:
+        """Tables of places for synapses by population of nodes."""
+        return self._tables("population with synapses", circuits.SYNAPSES)
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether the circuit has trees of its cells."""
+        return circuits.SECTIONS.of(circuit=self.name) in self.snapshot.tables
+
+    @cached_property
     def spikes(self) -> Part[Table]:
         """Tables of spikes by population of nodes: ``node_id`` and ``time`` (ms)."""
         return self._tables("population with spikes", circuits.SPIKES)
@@ -160,6 +180,79 @@ class Circuit:
         """One population a row: ``kind`` (nodes or edges), ``population`` and ``count``."""
         rows = [(kind, name, count) for kind, counts in self.counts.items() for name, count in counts.items()]
         return pd.DataFrame(rows, columns=["kind", "population", "count"])
+
+    def connectivity(self) -> pd.DataFrame:
+        """Return counts and means of all projections, one a row; columns are those of `CircuitProjection.summary`."""
+        return pd.DataFrame([projection.summary() for projection in self.projections.values()])
+
+    def reached(self, population: str, node_id: int, steps: int = 2) -> pd.DataFrame:
+        """Return the cells that a spike of one cell can reach over chemical synapses.
+
+        Parameters
+        ----------
+        population, node_id
+            Where it starts.
+        steps
+            Synapses that it may cross.
+
+        Returns
+        -------
+        One cell a row: ``population``, ``node_id``, ``steps`` (the fewest), and the cell before it, ``from_population``
+        and ``from_node_id``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such population.
+        InputError
+            A number is below zero.
+        """
+        self.nodes[population]
+        chemical = [projection for projection in self.projections.values() if not projection.electrical]
+        return reached(chemical, population, node_id, steps)
+
+    def morphology(self, population: str, node_id: int) -> pd.DataFrame:
+        """Return the points of a cell's tree, section by section, where the cell is.
+
+        Parameters
+        ----------
+        population, node_id
+            The cell.
+
+        Returns
+        -------
+        One point of one section a row: ``section_id``, ``parent_id`` (of the section), ``type``, ``x``, ``y``, ``z`` and
+        ``diameter`` in µm; the tree is moved to the soma of the cell.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such cell, or it has no tree.
+        """
+        table = self.nodes[population]
+        if "morphology" not in table.columns or not self.has_trees:
+            raise NotFoundError(f"the cells of {population} have no trees in this circuit")
+        cells = table.to_arrow(where=pds.field("node_id") == node_id).to_pylist()
+        if not cells or cells[0]["morphology"] is None:
+            raise NotFoundError(f"{population} has no cell {node_id} with a tree")
+        found: pd.DataFrame = self.snapshot.sql(
+            f"""
+            with cut as (
+                select section_id, parent_id, unnest(points) as point_id, generate_subscripts(points, 1) as place
+                from "{circuits.SECTIONS.of(circuit=self.name)}" where morphology = $tree
+            )
+            select cut.section_id, cut.parent_id, p.type, p.x + $x as x, p.y + $y as y, p.z + $z as z, p.diameter
+            from cut join "{circuits.POINTS.of(circuit=self.name)}" as p on p.point_id = cut.point_id
+            where p.morphology = $tree order by cut.section_id, cut.place
+            """,
+            tree=cells[0]["morphology"],
+            **{axis: float(cells[0].get(axis) or 0.0) for axis in "xyz"},
+        ).df()
+        return found
+
+    def check(self) -> list[Check]:
+        """Check whether the tables of the circuit fit together: ids, synapses, sources, counts, and what is declared."""
+        return checks(self)
 
     def _tables(self, what: str, kind: Kind) -> Part[Table]:
         tables, beside = self.snapshot.tables, circuits.BY_SOURCE.ending
