@@ -7,9 +7,11 @@
     │   └── ExpiredError              a commit that was dropped because it was old
     ├── ConflictError                 another writer changed the same nodes: reopen and retry
     ├── ReadOnlyError (PermissionError)  a pinned snapshot or a read-only medium: open a transaction
+    │   └── ReadOnlyStoreError (ValueError)  the same, written through Zarr: use the store of a transaction
     ├── InputError (ValueError)       what was given cannot be used: mend the input
     │   ├── NodeNameError             a node name that is not allowed
     │   ├── IngestError               a source file, with file and line
+    │   ├── ProcessBoundError (TypeError)  what cannot be sent to another process: commit, then send
     │   ├── MissingPackageError (ImportError)  an optional package: install the extra
     │   ├── UnstorableError (TypeError)  a value that would not come back as it is: convert it
     │   └── QueryError                a query that DuckDB or the schema refuses
@@ -57,6 +59,10 @@ class ReadOnlyError(NeurolakeError, PermissionError):
     """The lake, snapshot or store cannot be written through this handle."""
 
 
+class ReadOnlyStoreError(ReadOnlyError, ValueError):
+    """A Zarr store that cannot be written; a ValueError, too, as zarr-python's stores raise."""
+
+
 class InputError(NeurolakeError, ValueError):
     """The input cannot be used; the message says what to change."""
 
@@ -65,6 +71,10 @@ class InputError(NeurolakeError, ValueError):
 
 class NodeNameError(InputError):
     """A node name that the format does not allow."""
+
+
+class ProcessBoundError(InputError, TypeError):
+    """An object that works in its own process alone; a TypeError, too, as of all that cannot be pickled."""
 
 
 class IngestError(InputError):

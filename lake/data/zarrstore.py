@@ -30,7 +30,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from ..digest import canonical_json, digest_of, plain_json
 from ..drafts import Draft, Drafts
-from ..errors import InputError, ReadOnlyError
+from ..errors import InputError, ProcessBoundError, ReadOnlyStoreError
 from ..history.log import Commit
 from ..history.trees import History
 from ..names import METADATA, ROOT, checked_name
@@ -41,6 +41,7 @@ from ..objects.store import ObjectStore, ObjectWriter
 
 _A: Mapping[Kind, str] = {"array": "an array", "table": "a table", "file": "a file", "group": "a group"}
 _IMPLICIT_GROUP: Mapping[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+_NOT_WRITABLE = "a snapshot cannot be written; open a transaction and use its store"
 _CONSOLIDATED = "consolidated_metadata"
 _NOTHING_BELOW: Mapping[str, Any] = {"kind": "inline", "must_understand": False, "metadata": {}}
 
@@ -88,7 +89,7 @@ class ZarrStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.origin is None:
-            raise TypeError(
+            raise ProcessBoundError(
                 "a transaction's store cannot be sent to another process, where what is written would be lost: commit, "
                 "and send the store of a snapshot (lake.head.store); or write by threads of this process "
                 "(dask.config.set(scheduler='threads'))"
@@ -113,7 +114,7 @@ class ZarrStore(Store):
     def with_read_only(self, read_only: bool = False) -> Self:
         """The same store, open for reading only or, where it has a writer, for writing."""
         if not read_only and self.writer is None:
-            raise ReadOnlyError("a snapshot cannot be written; open a transaction and use its store")
+            raise ReadOnlyStoreError(_NOT_WRITABLE)
         return type(self)(self.objects, self.tree, self.writer, origin=self.origin, read_only=read_only)
 
     # Reading
@@ -186,7 +187,11 @@ class ZarrStore(Store):
     # Writing
 
     def _check_writable(self) -> None:
-        super()._check_writable()
+        if self.read_only:
+            # Zarr's own words first: what knows Zarr's stores may look for them.
+            raise ReadOnlyStoreError(
+                f"store was opened in read-only mode and does not support writing: {_NOT_WRITABLE}"
+            )
         self.drafts.check_open()
 
     async def set(self, key: str, value: Buffer) -> None:
@@ -267,7 +272,7 @@ class ZarrStore(Store):
     def drafts(self) -> Drafts:
         """The tree, of a store that can be written."""
         if not isinstance(self.tree, Drafts):
-            raise ReadOnlyError("a snapshot cannot be written; open a transaction and use its store")
+            raise ReadOnlyStoreError(_NOT_WRITABLE)
         return self.tree
 
     def _look(self, name: str) -> Draft | None:

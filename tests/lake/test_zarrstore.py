@@ -19,7 +19,7 @@ from zarr.testing.store import StoreTests
 from neurolake.lake import Lake
 from neurolake.lake.data.zarrstore import ZarrStore
 from neurolake.lake.drafts import Drafts
-from neurolake.lake.errors import CorruptObjectError, InputError, ReadOnlyError
+from neurolake.lake.errors import CorruptObjectError, InputError, ProcessBoundError, ReadOnlyError
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.store import ObjectStore, ObjectWriter
 
@@ -57,7 +57,7 @@ class TestZarrsOwnSuite(StoreTests[ZarrStore, cpu.Buffer]):
     async def test_serializable_store(self, store: ZarrStore) -> None:
         # Writes into a copy would be lost, silently; only snapshots travel (TestPickle).
         with pytest.raises(
-            TypeError, match=r"another process.*send the store of a snapshot .lake\.head\.store"
+            ProcessBoundError, match=r"another process.*send the store of a snapshot .lake\.head\.store"
         ):
             pickle.dumps(store)
 
@@ -481,6 +481,26 @@ class TestFiles:
                     sync(tx.store.set(key, cpu.Buffer.from_bytes(b"x")))
                 with pytest.raises(InputError):
                     sync(tx.store.set(f"{key}/zarr.json", cpu.Buffer.from_bytes(json.dumps(GROUP).encode())))
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda array: array.__setitem__(0, 1),
+            lambda array: array.resize((9,)),
+            lambda array: array.append(np.array([1])),
+            lambda array: array.attrs.update({"unit": "mV"}),
+        ],
+        ids=["set", "resize", "append", "attributes"],
+    )
+    def test_what_is_committed_stays(self, lake: Lake, write: Any) -> None:
+        with lake.transaction("write") as tx:
+            tx.write_array("a", [5, 6])
+        for array in (lake["a"], zarr.open_array(lake.head.store, path="a")):
+            with pytest.raises(
+                ReadOnlyError, match="does not support writing: a snapshot cannot be written; open"
+            ):
+                write(array)
+        assert lake["a"][:].tolist() == [5, 6] and not dict(lake["a"].attrs)
 
     def test_damage_is_an_error_in_zarr_too(self, tmp_path: Path) -> None:
         lake = Lake.create(tmp_path / "damaged", durable=False)
