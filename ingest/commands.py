@@ -170,7 +170,7 @@ def ingest_sonata_command(
     electrodes: Annotated[
         str,
         typer.Option(
-            help="Weights as sonata (mV/nA) or bluerecording (V/nA, columns by sorted name) has them."
+            help="Weights as sonata (mV/nA) or bluerecording (V/nA; before 0.7 columns by sorted name) has them."
         ),
     ] = "sonata",
     on_error: OnErrorOption = "stop",

@@ -59,7 +59,7 @@ def ingest_sonata(
     name
         What the ingest is called in the names of nodes; by default its folder.
     electrodes
-        ``"sonata"``: weights are mV/nA. ``"bluerecording"``: V/nA, in the order of the sorted names.
+        ``"sonata"``: weights are mV/nA. ``"bluerecording"``: V/nA, before 0.7 in the order of the sorted names.
     on_error
         ``"stop"``: the first thing that is missing or malformed ends the ingest and nothing is stored.
         ``"skip"``: such files, and attributes that do not fit their population, are left out and told.
