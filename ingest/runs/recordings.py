@@ -1,6 +1,7 @@
 """Any NEURON model, recorded into a lake while somebody's script simulates it."""
 
 import hashlib
+import math
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from .reports import FrameWriter, StoredFrames
 from .stage import Plan, land_recorded, next_number
 from .worker import Finished
 
+_SHORTEST = 1e-6
+"""What NEURON takes for an interval, in ms."""
+
 
 @dataclass
 class Recording:
@@ -52,7 +56,7 @@ def record(
     run: str,
     *,
     sections: Iterable[Any] | None = None,
-    variables: Sequence[str] = ("v",),
+    variables: str | Sequence[str] = ("v",),
     dt: float | None = None,
     netcons: Sequence[Any] = (),
     threshold: float = 0.0,
@@ -80,14 +84,14 @@ def record(
         NEURON's sections, or one; all by default. The block may not make or delete any, nor change ``nseg``, before it
         simulates; nor connections, mechanisms, lengths and diameters while it does.
     variables
-        Range variables of all segments, such as ``v``, ``i_membrane`` (nA), ``m_hh`` or, of an array, ``vext[0]``; NaN in
+        Range variables of all segments, or one, such as ``v``, ``i_membrane`` (nA), ``m_hh`` or, of an array, ``vext[0]``; NaN in
         segments without.
     dt
         Interval of frames in ms; every step by default, whether NEURON's steps are fixed or vary. Between steps that vary,
         frames are linear, because to stop at intervals would change the solution; of fixed steps they are the nearest. Steps
         that vary from cell to cell (``use_local_dt``) cannot be recorded.
     netcons
-        NetCons whose sources' spikes are kept, also those that the script records with ``NetCon.record`` or ``spike_record``. A
+        NetCons, or one, whose sources' spikes are kept, also those that the script records with ``NetCon.record`` or ``spike_record``. A
         source that has both a Vector and a hoc statement of the script's loses the statement, which NEURON does not show.
     threshold
         In mV: what a spike of a soma crosses upwards. The somata of a cell are the sections whose names begin with ``soma``, in
@@ -108,8 +112,13 @@ def record(
     checked_run(run)
     lake = Lake.of(lake, create=True)
     flat = None if parameters is None else Model(_plain(parameters), None, {})
-    if dt is not None and not dt > 0:
-        raise InputError(f"dt {dt}: expected an interval in ms above 0")
+    dt = None if dt is None else _number("dt", dt)
+    if dt is not None and not dt >= _SHORTEST:
+        raise InputError(f"dt {dt}: expected an interval in ms above 0, {_SHORTEST:g} at least")
+    threshold = _number("threshold", threshold)
+    variables = [variables] if isinstance(variables, str) else list(variables)
+    if others := [name for name in variables if not isinstance(name, str)]:
+        raise InputError(f"variables are names such as 'v', not {others[0]!r}")
     recording = Recording(run)
     with _told():
         live = LiveRecorder(sections, variables, dt, netcons)
@@ -125,6 +134,17 @@ def record(
     spikes = _spikes(live, threshold)
     recording.commit = land_recorded(lake, plan, finished, spikes, flat)
     recording.trial_number = number
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number; NumPy's shorter ones as they are written, so that 0.1 is 0.1."""
+    try:
+        number = float(str(value)) if isinstance(value, np.floating) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} {value!r}: expected a number")
+    return number
 
 
 @contextmanager

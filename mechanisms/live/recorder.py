@@ -282,7 +282,7 @@ class LiveRecorder:
         first, time = self._first, np.array(self._time)
         if self._every and self._dt is not None and len(time) and self._vectors:
             count = max((len(vector) for vector in _all(self._vectors)), default=0)
-            expected = int((time[-1] - time[0]) / self._dt + 1e-6) + 1
+            expected = int((time[-1] - time[0]) / self._every[0]) + 1
             if first or count < expected:
                 raise ModelError(
                     f"of {expected} frames every {self._dt} ms NEURON gave {count}; after SaveState.restore "

@@ -1,7 +1,7 @@
 """Spikes of the sources that a script's NetCons listen to, taken beside whatever the script does with them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,20 +80,26 @@ class SpikeListener:
         ModelError
             The source writes into a Vector of the script's, and NEURON has several threads, which cannot call Python.
         """
-        self.leave()
         self._called.clear()
-        self._calls = self._netcon.get_recordvec() is not None
-        if not self._calls:
+        vector = self._netcon.get_recordvec()
+        calls = vector is not None and vector != self.vector
+        if self._calls and not calls:
+            self.leave()
+        self._calls = calls
+        if not calls:
             self._netcon.record(self.vector)
             return
+        now = _released(self._netcon)
+        if not any(link is self for link in _chain(now)):
+            self.theirs, now = now, self
         if self._h.ParallelContext().nthread() > 1:
-            self._calls = False
+            self._netcon.record(now)
+            self.leave()
             raise ModelError(
                 f"spikes of {self.origin.name} go into a Vector of the script's, and with several threads NEURON gives them to "
                 "nothing else as well: take them from the lake instead of NetCon.record or spike_record, or use one thread"
             )
-        self.theirs = _released(self._netcon)
-        self._netcon.record(self)
+        self._netcon.record(now)
 
     def leave(self) -> bool:
         """Put back what the script had; whether all times came here, and the script did not take the source for itself."""
@@ -103,10 +109,14 @@ class SpikeListener:
                 self._netcon.record()
             return vector == self.vector or _is_gone(self._netcon)
         now = _released(self._netcon)
-        theirs = self.theirs if now is self else now
-        if theirs is not None:
+        before = next((link for link in _chain(now) if link.theirs is self), None)
+        if before is not None:
+            # Another listener came later and stays.
+            before.theirs = self.theirs
+        kept = now is self or before is not None
+        if (theirs := self.theirs if now is self else now) is not None:
             self._netcon.record(theirs)
-        return now is self or _is_gone(self._netcon)
+        return kept or _is_gone(self._netcon)
 
 
 def listeners(
@@ -153,7 +163,7 @@ def listeners(
 
     found: dict[str, SpikeListener] = {}
     try:
-        for netcon in netcons:
+        for netcon in _checked(netcons):
             # Names of Vectors that live are their own.
             if str(netcon.get_recordvec()) in found:
                 continue
@@ -168,6 +178,17 @@ def listeners(
             listener.leave()
         raise
     return list(found.values())
+
+
+def _checked(netcons: Any) -> Iterator[Any]:
+    """NetCons that are meant; one alone is one."""
+    from neuron import hoc
+
+    alone = isinstance(netcons, hoc.HocObject) and netcons.hname().startswith("NetCon[")
+    for one in [netcons] if alone else netcons:
+        if not isinstance(one, hoc.HocObject) or not one.hname().startswith("NetCon["):
+            raise ModelError(f"{one!r} is no NetCon: give h.NetCon(source, None)")
+        yield one
 
 
 def _section_of(netcon: Any) -> Any:
@@ -198,6 +219,13 @@ def _released(netcon: Any) -> Any:
             return one
         left[id(one)] -= 1
     return None
+
+
+def _chain(callback: Any) -> Iterator[SpikeListener]:
+    """The listeners that call each other, the last that came first."""
+    while isinstance(callback, SpikeListener):
+        yield callback
+        callback = callback.theirs
 
 
 def _call(theirs: Any) -> None:

@@ -194,6 +194,16 @@ def check_model(h: Any, lake: Any, seed: int) -> None:
         assert all(map(np.array_equal, alone, script.traces)), "after the block it runs otherwise"
         assert all(own == spikes for own in script.heard), "after the block spikes are taken"
     node = f"reports/{name}/{recording.trial_number:06d}"
+    if "i_membrane" in variables and not varying:
+        h.CVode().use_fast_imem(True)
+        currents = [h.Vector().record(segment._ref_i_membrane_) for segment in script.segments]
+        script.run()
+        found, currents = lake.head.arrays[f"{node}/i_membrane"][...], np.array(currents, np.float32).T
+        if dt is not None:
+            steps = np.abs(alone[0][:, None] - dt * np.arange(len(found))).argmin(axis=0)
+            on_step = np.abs(alone[0][steps] - dt * np.arange(len(found))) < 1e-6
+            found, currents = found[on_step], currents[steps[on_step]]
+        assert np.array_equal(found, currents), "membrane currents are others"
     check_lake(h, lake.head, node, name, script.segments, alone, spikes, dt, end)
 
 

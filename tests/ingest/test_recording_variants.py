@@ -112,6 +112,82 @@ def test_a_source_that_the_script_takes_away_is_told(lake: Any, h: Any, soma: An
     assert len(called) == 2 and len(vector) == 1 and len(lake) == 0
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_blocks_in_blocks(lake: Any, h: Any, soma: Any, before: bool, tmp_path: Path) -> None:
+    other, netcon, vector, called = nl.create(tmp_path / "other"), listening(h, soma), h.Vector(), []
+    if before:
+        netcon.record(vector)
+        netcon.record(lambda: called.append(h.t))
+    third, options = nl.create(tmp_path / "third"), {"variables": ["i_membrane"], "netcons": netcon}
+    with record(lake, "r", **options), record(other, "r", **options), record(third, "r", **options):
+        run(h)
+    assert [heard(one) for one in (lake, other, third)] == [FIRED] * 3
+    assert len(vector) == len(called) == before and not h.CVode().use_fast_imem()
+    run(h)
+    assert len(vector) == before and len(called) == 2 * before
+    assert (netcon.get_recordvec() is not None) == before
+
+
+def test_blocks_that_end_in_another_order(lake: Any, h: Any, soma: Any, tmp_path: Path) -> None:
+    netcon, vector, called = listening(h, soma), h.Vector(), []
+    netcon.record(vector)
+    netcon.record(lambda: called.append(h.t))
+    other = nl.create(tmp_path / "other")
+    blocks = [record(one, "r", variables="i_membrane", netcons=netcon) for one in (lake, other)]
+    for block in blocks:
+        block.__enter__()
+    run(h)
+    for block in blocks:
+        block.__exit__(None, None, None)
+    assert heard(lake) == heard(other) == FIRED and not h.CVode().use_fast_imem()
+    run(h)
+    assert len(vector) == 1 and len(called) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dt", [None, 0.1])
+def test_runs_of_the_parallel_context(lake: Any, h: Any, soma: Any, threads: int, dt: float | None) -> None:
+    other = section(h, "other", mechanism="hh")
+    clamp(other(0.5), delay=3)
+    theirs, context = h.Vector().record(other(0.5)._ref_v), h.ParallelContext()
+    context.nthread(threads)
+    with record(lake, "r", dt=dt, netcons=[listening(h, soma), listening(h, other)]):
+        context.set_maxstep(10)
+        h.finitialize(-65)
+        context.psolve(10)
+    every = slice(None) if dt is None else slice(None, None, 4)
+    assert np.array_equal(voltage(lake)[:, 1], np.array(theirs)[every].astype(np.float32))
+    assert heard(lake) == [("other(0.5)", 3.925), *FIRED]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"netcons": [3]}, "3 is no NetCon"),
+        ({"netcons": [None]}, "None is no NetCon"),
+        ({"variables": [3]}, "not 3"),
+        ({"variables": "m_kv"}, "no segment has a variable 'm_kv'"),
+        ({"dt": float("inf")}, "dt inf: expected a number"),
+        ({"dt": float("nan")}, "dt nan: expected a number"),
+        ({"dt": "fast"}, "dt 'fast': expected a number"),
+        ({"dt": 1e-9}, "dt 1e-09: expected an interval in ms above 0"),
+        ({"dt": 0}, "dt 0.0: expected an interval in ms above 0"),
+        ({"threshold": float("nan")}, "threshold nan: expected a number"),
+    ],
+)
+def test_what_nobody_could_mean(lake: Any, h: Any, soma: Any, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told), record(lake, "r", **given):
+        pytest.fail("the block began")
+
+
+def test_numbers_of_numpy_and_single_names(lake: Any, h: Any, soma: Any) -> None:
+    given = {"dt": np.float32(0.1), "threshold": np.float32(-10), "variables": "m_hh"}
+    with record(lake, "r", netcons=listening(h, soma), **given):
+        run(h)
+    assert voltage(lake, variable="m_hh").shape == (101, 1) and heard(lake) == FIRED
+    assert lake.head.arrays["reports/r/000000/m_hh"].attrs["dt"] == 0.1
+
+
 def test_spikes_with_several_threads(lake: Any, h: Any) -> None:
     cells = [section(h, name, mechanism="hh") for name in ("a", "b")]
     for cell in cells:
