@@ -18,13 +18,12 @@ _SHORT = 40  # fewer are sorted by insertion
 
 
 class Scratch(NamedTuple):
-    """Room for the sorts of a thread: as long as the synapses of a cell, except counts, a zero for each source."""
+    """Room for the sorts of a thread, as long as the synapses of a cell and its contacts."""
 
     keys: NDArray[np.uint32]
     spare_keys: NDArray[np.uint32]
     spare_names: Names
     reals: Reals
-    counts: Names
 
 
 @jit
@@ -169,46 +168,48 @@ def _shuffled(
     scratch: Scratch,
 ) -> int:
     """Each candidate's contacts lie about a centre of its own; sorted along the line."""
-    counts, n_candidates, spare = scratch.counts, len(sums), -1.0
-    for _ in range(groups):
+    spare = -1.0
+    for g in range(groups):
         if spare >= 0.0:
             number, spare = spare, -1.0
         else:
             number, spare = uniforms(key[0], np.uint64(0), key[1], cell, drawn)
             drawn += 1
-        counts[candidate_at(number, sums, guide)] += 1
+        taken[g] = candidate_at(number, sums, guide)
+        scratch.keys[g] = taken[g]
+    sort_pairs(scratch.keys, taken, groups, scratch.spare_keys, scratch.spare_names)
+    names = scratch.spare_names
+    names[:groups] = taken[:groups]
     # Sorted uniform numbers are sums of exponential ones over their total. Of candidates that were not drawn only
     # the sum over those in a row is needed: a number of the gamma distribution.
-    gaps, distinct, gap, total = scratch.reals, 0, 0, 0.0
-    for candidate in range(n_candidates):
-        gap += 1
-        if counts[candidate]:
-            value, drawn = _gamma(gap, key, cell, drawn)
+    gaps, distinct, before, total = scratch.reals, 0, -1, 0.0
+    for g in range(groups):
+        if names[g] != before:
+            value, drawn = _gamma(names[g] - before, key, cell, drawn)
             total += value
             gaps[distinct] = total
-            distinct, gap = distinct + 1, 0
-    value, drawn = _gamma(gap + 1, key, cell, drawn)
+            distinct, before = distinct + 1, names[g]
+    value, drawn = _gamma(len(sums) - before, key, cell, drawn)
     total += value
     # Fixed point: no deviate is beyond 8.6 standard deviations.
     reach = 1.0 + 9.0 * spread
     scale = 4294967295.0 / (2.0 * reach)
-    distinct, n, sine = 0, 0, np.nan
-    for candidate in range(n_candidates):
-        if counts[candidate]:
+    distinct, before, n, sine, centre = -1, -1, 0, np.nan, 0.0
+    for g in range(groups):
+        if names[g] != before:
+            distinct, before = distinct + 1, names[g]
             centre = 2.0 * gaps[distinct] / total - 1.0 + reach
-            distinct += 1
-            for _ in range(counts[candidate] * contacts):
-                if np.isnan(sine):
-                    first, second = uniforms(key[0], np.uint64(0), key[1], cell, drawn)
-                    drawn += 1
-                    radius, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * np.pi * second
-                    deviate, sine = radius * np.cos(angle), radius * np.sin(angle)
-                else:
-                    deviate, sine = sine, np.nan
-                scratch.keys[n] = np.uint32((centre + spread * deviate) * scale)
-                taken[n] = candidate
-                n += 1
-            counts[candidate] = 0
+        for _ in range(contacts):
+            if np.isnan(sine):
+                first, second = uniforms(key[0], np.uint64(0), key[1], cell, drawn)
+                drawn += 1
+                radius, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * np.pi * second
+                deviate, sine = radius * np.cos(angle), radius * np.sin(angle)
+            else:
+                deviate, sine = sine, np.nan
+            scratch.keys[n] = np.uint32((centre + spread * deviate) * scale)
+            taken[n] = names[g]
+            n += 1
     sort_pairs(scratch.keys, taken, n, scratch.spare_keys, scratch.spare_names)
     return drawn
 

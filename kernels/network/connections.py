@@ -342,6 +342,7 @@ def _sources_by(weighting: Weighting) -> Any:
         """Choose sources for the synapses of cells; the first synapse that none can have, and its cell."""
         n_layers, n_sources = len(reach), len(sources.u)
         place, sums = np.empty(n_sources, np.int32), np.empty(n_sources)
+        away = np.empty((2, n_sources))
         guide = np.empty(n_sources, np.int32)
         most = 0
         for k in range(begin, end):
@@ -352,7 +353,6 @@ def _sources_by(weighting: Weighting) -> Any:
             np.empty(most + manner.contacts, np.uint32),
             np.empty(most + manner.contacts, np.int32),
             np.empty(most + manner.contacts),
-            np.zeros(n_sources, np.int32),
         )
         starts = np.empty(n_layers + 1, np.int64)
         missing_cell, missing_row = -1, -1
@@ -380,6 +380,7 @@ def _sources_by(weighting: Weighting) -> Any:
                         numbers[code],
                         excluded,
                         place,
+                        away,
                         sums,
                     )
                     guide_of(sums[: max(n_candidates, 0)], guide)

@@ -231,11 +231,14 @@ def _partners_by(weighting: Weighting) -> Any:
         """Draw the partners of cells; the first cell that has too few candidates, and how many."""
         n_others = len(others.u)
         place, sums, guide = np.empty(n_others, np.int32), np.empty(n_others), np.empty(n_others, np.int32)
+        away = np.empty((2, n_others))
         race, spare = np.empty(n_others, np.float32), np.empty(n_others, np.uint32)
         names, spare_names = np.empty(n_others, np.int32), np.empty(n_others, np.int32)
         for k in range(begin, end):
             excluded = -1 if autapses else cells.ids[k]
-            n = candidates(others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, sums)
+            n = candidates(
+                others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, away, sums
+            )
             if n <= 0:
                 return k, n
             if multapses:

@@ -15,7 +15,7 @@ from neurolake.kernels.network.arguments import SourcelessError
 from neurolake.kernels.network.arranging import sort_pairs
 from neurolake.kernels.network.connections import population_rows, synapse_populations, synapse_sources
 from neurolake.kernels.network.ordering import rows_by_node
-from neurolake.kernels.network.weighting import exponential_decay, gaussian
+from neurolake.kernels.network.weighting import decay, exponential_decay, gaussian
 
 EXTENT = [1000.0, 800.0, 0.0, 0.0]
 
@@ -348,6 +348,15 @@ def test_gaussian_is_greatest_at_its_offset():
     extent = np.array([700.0, 900.0, 100.0, 50.0])
     assert gaussian(100.0, -50.0, extent) == 1
     assert gaussian(350.0, 50.0, extent) == pytest.approx(np.exp(-4.5))
+
+
+def test_the_fast_exponential():
+    x = np.concatenate([np.linspace(0, 50, 5001), [100.0, 699.0, 1e4, np.inf]])
+    found = np.array([decay(each) for each in x])
+    np.testing.assert_allclose(found[x <= 50], np.exp(-x[x <= 50]), rtol=1e-12)
+    np.testing.assert_allclose(found[x == 100], np.exp(-100), rtol=1e-9)
+    assert (found[x > 600] < 1e-300).all()
+    assert (found >= 0).all()
 
 
 # Sources of each population's synapses in the tutorial: synapse type, section and layer with their proportions.
