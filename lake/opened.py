@@ -74,6 +74,11 @@ def registered_lakes() -> dict[str, str]:
 def registered_place(name: str) -> str:
     """The path or URL of a registered lake.
 
+    Parameters
+    ----------
+    name
+        Its id, or another name that it was registered by.
+
     Raises
     ------
     NotFoundError

@@ -83,7 +83,13 @@ class LiveCell:
         return pd.DataFrame(segment_table(self.model))
 
     def places(self, variable: str = "v") -> list[str]:
-        """A range variable of all segments, in the order of `segments`, as experiments take them to record."""
+        """A range variable of all segments, in the order of `segments`, as experiments take them to record.
+
+        Parameters
+        ----------
+        variable
+            Its name in NEURON, such as ``v`` (mV) or ``ina`` (mA/cm2).
+        """
         names = [shape.name for shape in self.model.shapes]
         frame = self.segments
         return [

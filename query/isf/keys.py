@@ -27,6 +27,11 @@ _RESERVED = re.compile(r"\.{1,2}|zarr\.json|\.zarray|\.zattrs|\.zgroup")
 def path_of(key: object) -> Path:
     """A key, or a tuple of keys that leads into sub-databases, as a path; numbers that are equal are one key.
 
+    Parameters
+    ----------
+    key
+        Text, number of Python or NumPy, or a tuple of these.
+
     Raises
     ------
     InputError

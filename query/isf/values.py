@@ -72,7 +72,20 @@ def check_form(form: str | None, *, allow_pickle: bool) -> None:
 def prepared(
     value: Any, form: str | None, storage: Storage, *, allow_pickle: bool, client: Any = None
 ) -> Put:
-    """What makes a node hold *value*; dask frames are computed (by *client*) and written now.
+    """What makes a node hold *value*; dask frames are computed and written now.
+
+    Parameters
+    ----------
+    value
+        Anything.
+    form
+        One of the values of `DUMPERS`; None for what fits.
+    storage
+        The lake's.
+    allow_pickle
+        Whether what has no form becomes a pickle.
+    client
+        What computes dask frames; dask's default otherwise.
 
     Raises
     ------
@@ -133,6 +146,13 @@ class _Writer:
 
 def read(snapshot: Snapshot, name: str, *, allow_pickle: bool) -> Any:
     """The value of a node; of one that others wrote its array, frame or bytes.
+
+    Parameters
+    ----------
+    snapshot, name
+        The node.
+    allow_pickle
+        Whether pickles are read, which can run any code.
 
     Raises
     ------

@@ -449,6 +449,27 @@ def test_labelled_arrays_of_dask_stay_lazy(db: Any) -> None:
     assert db["x"].identical(value) and db["set"]["v"].identical(value.rename("v"))
 
 
+def test_answers_of_a_lake_can_be_kept(simrun_lake: Any, db: Any) -> None:
+    head = simrun_lake.head
+    answers = {
+        "psth": head.spikes.psth(by="stimulus"),
+        "rates": head.spikes.rates(ongoing=(0, 2), evoked=(2, 4)),
+        "mean": head.voltages.statistics("soma"),
+        "binned": head.activations.bin(["EI", "binned_somadist"]),
+        "by distance": head.activations.spatiotemporal(),
+        "stored": head.xarray("voltage/soma"),
+    }
+    db["answers"] = answers
+    for name, answer in answers.items():
+        db[name] = answer
+        assert db[name].identical(answer) and db["answers"][name].identical(answer)
+    features, lazy_rows = head.spikes.features(), head["spike_times"].dask()
+    db["features"], db["rows"], db["voltage"] = features, lazy_rows, head["voltage/soma"].dask()
+    pd.testing.assert_frame_equal(db["features"], features)
+    pd.testing.assert_frame_equal(db["rows"].compute(), lazy_rows.compute())
+    assert np.array_equal(db["voltage"].compute(), head["voltage/soma"][...])
+
+
 def test_levels_of_labels_are_refused(db: Any) -> None:
     levels = xr.DataArray(np.eye(2), dims=("x", "y")).stack(z=("x", "y"))
     with pytest.raises(UnstorableError, match="several levels"):
