@@ -19,6 +19,7 @@ from ...lake.digest import digest_of_file
 from ...lake.errors import IngestError, InputError
 from ...lake.history.log import MAIN
 from ...lake.nodes.naming import folded
+from ..circuits.registry import put_circuit
 from ..hdf5.layout import Item, layout_table
 from ..hdf5.reading import SUFFIXES, HDF5File, IngestContext, opened
 from ..source import Ingested, OnError, Progress
@@ -99,7 +100,11 @@ def ingest_sonata(
     before = set(transaction.drafts)
     new = run.new(files, report)
     _ingest_all(run, new, report, progress)
-    report.nodes = sorted(set(transaction.drafts) - before)
+    made = set(transaction.drafts) - before
+    if any(node.startswith((circuits.NODES.folder, circuits.EDGES.folder)) for node in made):
+        configuration = next((row["node"] for named, row in new if named.kind == "circuit"), None)
+        put_circuit(transaction, report.name, "sonata", configuration=configuration)
+    report.nodes = sorted(made)
     report.notices += run.context.notices
     notes = {
         "format": "sonata",

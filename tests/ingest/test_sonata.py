@@ -496,7 +496,7 @@ def test_all_that_a_simulation_names(lake: Any, folder: Path) -> None:
     assert record.provenance["notes"]["ingest"]["format"] == "sonata"
     kept = {name for name in lake.head if "." not in name.rsplit("/", 1)[-1]}
     assert kept == {
-        *("nodes/n/cells", "edges/n/joined", "spikes/n/cells", "inputs/n/drive/virtual"),
+        *("circuits", "nodes/n/cells", "edges/n/joined", "spikes/n/cells", "inputs/n/drive/virtual"),
         *(
             "reports/n/soma/cells",
             "reports/n/currents/cells",
@@ -506,6 +506,8 @@ def test_all_that_a_simulation_names(lake: Any, folder: Path) -> None:
     }
     assert lake.head.files["sonata/n/simulation.json"] == path.read_bytes()
     assert {"sonata/n/circuit.json", "sonata/n/sets.json"} <= set(lake.head.files)
+    assert columns(lake, "circuits")["configuration"] == ["sonata/n/circuit.json"]
+    assert columns(lake, "circuits")["format"] == ["sonata"]
     # The unit is that of the configuration: writers put mV into every file.
     assert lake.head.arrays["reports/n/currents/cells"].attrs["units"] == "nA"
     assert lake.head.arrays["reports/n/soma/cells"].attrs["report"]["sections"] == "soma"
