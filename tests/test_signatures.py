@@ -15,6 +15,7 @@ ALLOWED = {
     "catalog/filesystem.py:RemoteFiles.ls": FSSPEC,
     "catalog/vocabulary/kinds.py:Kind.of": "names are those of the kind's own pattern",
     "ingest/lfp/segments.py:ingest_segments": "the old name passes on the options of the new one, for one version",
+    "ingest/text/tree.py:Parameters.update": "names are those of parameters, as of dict.update",
     "lake/console.py:Commands.__init__": "click calls this with options of its own",
     "mechanisms/cell/modify.py:scale_by_detailed_compartment": "names are labels of the user's cell",
     "query/base.py:Snapshot.sql": "names are the parameters of the query",
