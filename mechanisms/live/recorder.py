@@ -128,16 +128,18 @@ class LiveRecorder:
         whole = self._dt is None or self._varying or self._threads() > 1
         self._every = () if whole or self._dt is None else (self._dt * _EARLY,)
         self._cells = cells_of(self._sections)
+        # NEURON looks through all Vectors for each new one: those of before go first.
+        self._vectors: dict[str, list[Any]] = {}
+        self._somata: list[tuple[SpikeOrigin, Any]] = []
         self._section_of = [at for at, section in enumerate(self._sections) for _ in range(section.nseg)]
         self._time = h.Vector().record(h._ref_t)
         self._references = {name: self._found(name) for name in self._variables}
-        self._vectors = {
+        self._vectors |= {
             name: [None if own is None else h.Vector().record(own, *self._every) for own in found]
             for name, found in self._references.items()
         }
         labels = labels_of(self._sections)
         numbers = {section: at for at, section in enumerate(self._sections)}
-        self._somata: list[tuple[SpikeOrigin, Any]] = []
         for node, cell in enumerate(self._cells):
             for section in somata_of(cell, labels):
                 number = numbers[section]
