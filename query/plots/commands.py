@@ -8,7 +8,7 @@ import typer
 from ...lake.console import ASK, LakePath, Ref, out
 
 if TYPE_CHECKING:
-    from .kinds import KindName, Of
+    from .view import KindName, Of
 
 app = typer.Typer()
 
@@ -18,7 +18,9 @@ def plot_command(
     kind: Annotated[
         str,
         typer.Argument(
-            help="raster, psth, traces, mean, density, activations, bars or kernels.", show_default=False
+            help="raster, psth, traces, mean, density, activations, bars, kernels; of circuits: cells, distances, "
+            "degrees, matrix, tree, population-raster, rates, spectrogram.",
+            show_default=False,
         ),
     ],
     lake: LakePath,
@@ -39,11 +41,16 @@ def plot_command(
         tuple[float, float] | None, typer.Option(help="Lowest and highest voltage to draw, mV.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Reduced model whose kernels to draw.")] = None,
+    circuit: Annotated[str | None, typer.Option(help="Which circuit, where there are several.")] = None,
+    population: Annotated[str | None, typer.Option(help="Only this population of a circuit.")] = None,
+    projection: Annotated[str | None, typer.Option(help="Only these edges, such as STIM__PYR.")] = None,
+    node: Annotated[int | None, typer.Option(min=0, help="Number of the cell; in tree.")] = None,
+    report: Annotated[str | None, typer.Option(help="Which report; in spectrogram.")] = None,
     title: Annotated[str | None, typer.Option(help="Text above the figure.")] = None,
     width: Annotated[float, typer.Option(help="In inches.")] = 7.2,
     height: Annotated[float | None, typer.Option(help="In inches; by default as the kind wants.")] = None,
 ) -> None:
-    """Draw spikes, voltages, activations or reduced models of a lake. The figure states the commit.
+    """Draw spikes, voltages, activations, reduced models or circuits of a lake. The figure states the commit.
 
     Example: neurolake plot psth --window 245 295 --bin 1 -o psth.png --lake my-lake
     """
@@ -66,6 +73,11 @@ def plot_command(
             site=site,
             voltage=voltage,
             model=model,
+            circuit=circuit,
+            population=population,
+            projection=projection,
+            node=node,
+            report=report,
             title=title,
             width=width,
             height=height,

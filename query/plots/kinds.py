@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,41 +17,19 @@ from ..trials.voltages import recording, rows_of
 from . import data as plot_data
 from . import groups as figures_groups
 from . import images as figures_images
+from . import networks
 from . import rasters as figures
 from .data import Curves, Limits
 from .style import COLOURS, INK, NORMAL, SMALL, colours, tidy
+from .view import Sketch, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KindName = Literal["raster", "psth", "traces", "mean", "density", "activations", "bars", "kernels"]
-Of = Literal["spikes", "activations"]
 MOST_GROUPS = 60
 OVERLAID = 3  # groups on one pair of axes; where there are more, each has its own
 _TIME = "Time (ms)"
-
-
-@dataclass(frozen=True)
-class View:
-    """What a figure shows; see `neurolake.query.plots.plots.plot`."""
-
-    trials: str = "true"
-    by: tuple[str, ...] = ()
-    of: Of = "spikes"
-    window: Limits | None = None
-    bin: float | None = None
-    site: str = "soma"
-    voltage: Limits | None = None
-    model: str | None = None
-
-
-@dataclass(frozen=True)
-class Sketch:
-    """A figure whose data are known: how high it wants to be, and what draws it."""
-
-    height: float
-    draw: "Callable[[Figure], None]"
 
 
 @dataclass(frozen=True)
@@ -271,5 +249,15 @@ KINDS: dict[str, FigureKind] = {
     "activations": FigureKind(_activations, frozenset({"trials", "window", "bin"})),
     "bars": FigureKind(_bars, frozenset({"trials", "by", "of", "window"})),
     "kernels": FigureKind(_kernels, frozenset({"model"})),
+    "cells": FigureKind(networks.cells, frozenset({"circuit", "population"})),
+    "distances": FigureKind(networks.distances, frozenset({"circuit", "projection", "bin"})),
+    "degrees": FigureKind(networks.degrees, frozenset({"circuit", "projection"})),
+    "matrix": FigureKind(networks.matrix, frozenset({"circuit", "projection"})),
+    "tree": FigureKind(networks.tree, frozenset({"circuit", "population", "node"})),
+    "population-raster": FigureKind(
+        networks.population_raster, frozenset({"circuit", "population", "window"})
+    ),
+    "rates": FigureKind(networks.rates, frozenset({"circuit", "population", "window"})),
+    "spectrogram": FigureKind(networks.spectrogram, frozenset({"report"})),
 }
 """What can be drawn."""

@@ -16,8 +16,9 @@ from ...lake.core import Lake
 from ...lake.errors import InputError
 from ..base import Snapshot, snapshot_of
 from .data import Limits
-from .kinds import KINDS, KindName, Of, View
+from .kinds import KINDS
 from .style import WIDTH_INCH, page
+from .view import KindName, Of, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +40,11 @@ def plot(
     site: str | None = None,
     voltage: tuple[float, float] | None = None,
     model: str | None = None,
+    circuit: str | None = None,
+    population: str | None = None,
+    projection: str | None = None,
+    node: int | None = None,
+    report: str | None = None,
     title: str | None = None,
     width: float = WIDTH_INCH,
     height: float | None = None,
@@ -52,7 +58,10 @@ def plot(
     kind
         ``raster`` (spikes of each trial), ``psth`` (rates over time), ``traces`` (all voltages, counted by pixels),
         ``mean`` (mean ± SD of the voltage), ``density`` (of the voltage over time), ``activations`` (over time and
-        distance from the soma), ``bars`` (mean ± standard error over trials), or ``kernels`` (of a reduced model).
+        distance from the soma), ``bars`` (mean ± standard error over trials), ``kernels`` (of a reduced model). Of circuits:
+        ``cells`` (where somata are), ``distances`` (of edges, beside those of all pairs), ``degrees``, ``matrix`` (edges by
+        source and target), ``tree`` (of a cell, with its synapses by source), ``population-raster``, ``rates`` (by BAKS), and
+        ``spectrogram`` (of a report).
     output
         A file; its ending says which format (png, svg, pdf). Its metadata name the commit, too.
     at
@@ -67,13 +76,24 @@ def plot(
     window
         Begin and end in ms; the whole trial by default.
     bin
-        Width of time bins in ms; 1 by default, and 5 in a ``psth`` of spikes (``psth`` and ``activations``).
+        Width of time bins in ms; 1 by default, and 5 in a ``psth`` of spikes (``psth`` and ``activations``). Of distances: in
+        µm, 50 by default.
     site
         Recording site; the soma by default (``traces``, ``mean`` and ``density``).
     voltage
         Lowest and highest voltage in mV; by default as the voltages are (``traces`` and ``density``).
     model
         Name of a node that `neurolake.query.models.stored.save_model` wrote (``kernels``).
+    circuit
+        Which circuit; may be left out where there is one (all kinds of circuits).
+    population
+        Only this population (``cells``, ``population-raster``, ``rates``), or that of the cell (``tree``).
+    projection
+        Only this population of edges (``distances``, ``degrees``, ``matrix``).
+    node
+        Number of the cell, 0 by default (``tree``).
+    report
+        Name of a report; may be left out where there is one (``spectrogram``).
     title
         Above the figure; by default the number of trials, and the condition that they meet.
     width, height
@@ -104,6 +124,11 @@ def plot(
         "site": site,
         "voltage": voltage,
         "model": model,
+        "circuit": circuit,
+        "population": population,
+        "projection": projection,
+        "node": node,
+        "report": report,
     }
     view = _view(kind, {name: value for name, value in options.items() if value is not None})
     if not (width > 0 and (height is None or height > 0)):
@@ -151,7 +176,7 @@ def _limits(name: str, value: Sequence[float]) -> Limits:
 
 def _heading(snapshot: Snapshot, kind: str, view: View) -> str:
     if "trials" not in KINDS[kind].options or TRIALS.name not in snapshot.tables:
-        return view.model or ""
+        return view.model or view.circuit or view.report or ""
     ((n,),) = snapshot.sql(f"select count(*) from trials where ({view.trials}\n)").fetchall()  # noqa: S608
     condition = "" if view.trials == "true" else f" with {shorten(view.trials, 80, placeholder=' …')}"
     return f"{n:,} trials{condition}"

@@ -24,8 +24,7 @@ def blocks(kind: str) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the commands of the page were run."""
     folder = tmp_path_factory.mktemp("guide")
-    (commands,) = blocks("console")
-    for line in commands.splitlines():
+    for line in "".join(blocks("console")).splitlines():
         words = shlex.split(line)
         assert words[0] == "neurolake"
         done = subprocess.run(

@@ -1,0 +1,57 @@
+"""What a figure shows, and a figure whose data are known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .data import Limits
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KindName = Literal[
+    "raster",
+    "psth",
+    "traces",
+    "mean",
+    "density",
+    "activations",
+    "bars",
+    "kernels",
+    "cells",
+    "distances",
+    "degrees",
+    "matrix",
+    "tree",
+    "population-raster",
+    "rates",
+    "spectrogram",
+]
+Of = Literal["spikes", "activations"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a figure shows; see `neurolake.query.plots.plots.plot`."""
+
+    trials: str = "true"
+    by: tuple[str, ...] = ()
+    of: Of = "spikes"
+    window: Limits | None = None
+    bin: float | None = None
+    site: str = "soma"
+    voltage: Limits | None = None
+    model: str | None = None
+    circuit: str | None = None
+    population: str | None = None
+    projection: str | None = None
+    node: int | None = None
+    report: str | None = None
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A figure whose data are known: how high it wants to be, and what draws it."""
+
+    height: float
+    draw: "Callable[[Figure], None]"
