@@ -52,6 +52,8 @@ from .volumes import rotation as rotation
 from .volumes import sampled_volume as sampled_volume
 from .volumes import volume_coordinates as volume_coordinates
 from .volumes import volume_points as volume_points
+from .weighting import decay as decay
 from .weighting import exponential_decay as exponential_decay
 from .weighting import gaussian as gaussian
+from .weighting import register_weighting as register_weighting
 from .weighting import uniform as uniform

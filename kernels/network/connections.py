@@ -18,7 +18,7 @@ from ..jit import jit, over_rows
 from .arguments import SourcelessError, cell_ids, coordinates, row_offsets
 from .arranging import CLUSTERED, PLAIN, SHUFFLED, Scratch, arranged, cable_order, guide_of, rows_by_layer
 from .ordering import Ordered, rows_by_node
-from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, gaussian
+from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, falls, gaussian
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -209,6 +209,8 @@ def synapse_sources(
     away = np.ascontiguousarray(soma_distance, np.float32)
     if away.shape != layers.shape:
         raise ValueError(f"soma_distance has shape {away.shape}, layer {layers.shape}; expected the same")
+    for row in numbers:
+        falls(weighting, row)
     order = np.argsort(source_u, kind="stable")
     key = np.array([key_word(seed, "seed"), stream("sources", projection)], np.uint64)
     found = Sources(np.empty(len(layers), np.int32), np.empty(len(layers), np.float32))

@@ -14,7 +14,7 @@ from ..jit import jit, over_rows
 from .arguments import SourcelessError, cell_ids, coordinates
 from .arranging import candidate_at, guide_of, sort_pairs
 from .ordering import rows_by_node
-from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, uniform
+from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, falls, uniform
 
 Reals = NDArray[np.float64]
 
@@ -181,12 +181,14 @@ def _drawn(
     if numbers.ndim != 1:
         raise ValueError(f"parameters have shape {numbers.shape}; expected one dimension")
     order = np.argsort(partner[0], kind="stable")
+    bins = _binned(*partner, reach) if falls(weighting, numbers) else _Bins.none()
     key = np.array([key_word(seed, "seed"), stream("degrees", projection)], np.uint64)
     node, distance = np.empty(len(ids) * degree, np.int32), np.empty(len(ids) * degree, np.float32)
     kernel = partial(
         _partners_by(weighting),
         Targets(ids, *own),
         Partners(order.astype(np.int32), partner[0][order], partner[1][order]),
+        bins,
         (float(reach[0]), float(reach[1])),
         numbers,
         key,
@@ -200,6 +202,10 @@ def _drawn(
         for cell, n in over_rows(kernel, len(ids)):
             if n == BAD_WEIGHT:
                 raise ValueError(f"the weighting is negative or not finite for a partner of cell {ids[cell]}")
+            if n == _RISING:
+                raise ValueError(
+                    f"the weighting, registered as falling, rises for a partner of cell {ids[cell]}"
+                )
             if cell >= 0:
                 wanted = 1 if multapses else degree
                 raise SourcelessError(
@@ -208,15 +214,141 @@ def _drawn(
     return np.repeat(ids.astype(np.int32), degree), node, distance
 
 
+_RISING = -3
+_FEW = -4
+
+# Bins along an axis on each side of a cell, as far as partners are in reach.
+_BINS = 8
+
+
+class _Bins(NamedTuple):
+    """Partners in a grid over u and v: those of a bin in succession."""
+
+    low: tuple[float, float]
+    side: tuple[float, float]
+    shape: tuple[int, int]
+    offsets: NDArray[np.int64]
+    partners: Partners
+
+    @classmethod
+    def none(cls) -> "_Bins":
+        """No grid."""
+        empty = Partners(np.empty(0, np.int32), np.empty(0), np.empty(0))
+        return cls((0.0, 0.0), (1.0, 1.0), (0, 0), np.zeros(1, np.int64), empty)
+
+
+def _binned(u: Reals, v: Reals, reach: tuple[float, float]) -> _Bins:
+    if not len(u):
+        return _Bins.none()
+    low, side, shape, place = [], [], [], np.zeros(len(u), np.int64)
+    for values, far in ((u, reach[0]), (v, reach[1])):
+        extent = max(float(np.ptp(values)), 1e-9)
+        # No more bins than there are partners, together.
+        n = int(np.clip(np.ceil(extent / min(far, extent) * _BINS), 1, max(1, int(np.sqrt(len(u))))))
+        low.append(float(values.min()))
+        side.append(extent / n)
+        shape.append(n)
+        place = place * n + np.minimum((values - low[-1]) / side[-1], n - 1).astype(np.int64)
+    rows, offsets = rows_by_node(place, shape[0] * shape[1])
+    partners = Partners(rows.astype(np.int32), u[rows], v[rows])
+    return _Bins((low[0], low[1]), (side[0], side[1]), (shape[0], shape[1]), offsets, partners)
+
+
+@jit
+def _first_bin(place: float, n: int) -> int:
+    return int(min(max(place, 0.0), n - 1.0))
+
+
+@jit
+def _gap(x: float, low: float, high: float) -> float:
+    """How far *x* is from an interval."""
+    return max(low - x, x - high, 0.0)
+
+
+@cache
+def _thinned_by(weighting: Weighting) -> Any:
+    """The kernel that draws partners without looking at all, with a weighting that falls compiled into it."""
+
+    @jit
+    def thinned(
+        bins: _Bins,
+        u: float,
+        v: float,
+        reach: tuple[float, float],
+        numbers: Reals,
+        key: NDArray[np.uint64],
+        cell: int,
+        excluded: int,
+        most: int,
+        multapses: bool,
+        mark: NDArray[np.int64],
+        stamp: int,
+        guide: NDArray[np.int32],
+        bin_of: NDArray[np.int32],
+        sums: Reals,
+        drawn: NDArray[np.int32],
+    ) -> int:
+        """Draw a bin by the greatest weight that its place allows, and one of its partners; keep it by its weight.
+
+        Returns 0, or why nothing came of it: `_FEW` where looking at all partners is better.
+        """
+        n, total, n_candidates = 0, 0.0, 0
+        for i in range(
+            _first_bin((u - reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]),
+            _first_bin((u + reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]) + 1,
+        ):
+            du = _gap(u, bins.low[0] + i * bins.side[0], bins.low[0] + (i + 1) * bins.side[0])
+            for j in range(
+                _first_bin((v - reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]),
+                _first_bin((v + reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]) + 1,
+            ):
+                dv = _gap(v, bins.low[1] + j * bins.side[1], bins.low[1] + (j + 1) * bins.side[1])
+                here = i * bins.shape[1] + j
+                count = bins.offsets[here + 1] - bins.offsets[here]
+                if count > 0 and du < reach[0] and dv < reach[1]:
+                    total += weighting(du, dv, numbers) * count
+                    n_candidates += count
+                    bin_of[n], sums[n] = here, total
+                    n += 1
+        if n_candidates <= most or not (total > 0.0 and total < np.inf):
+            return _FEW
+        guide_of(sums[:n], guide)
+        d, others = 0, bins.partners
+        for attempt in range(64 * len(drawn) + 1000):
+            number, chance = uniforms(key[0], np.uint64(0), key[1], cell, attempt)
+            b = candidate_at(number, sums[:n], guide)
+            before = sums[b - 1] if b > 0 else 0.0
+            first, count = bins.offsets[bin_of[b]], bins.offsets[bin_of[b] + 1] - bins.offsets[bin_of[b]]
+            # What is left of the number says which partner of the bin.
+            part = (number * total - before) / (sums[b] - before)
+            row = first + min(max(int(part * count), 0), count - 1)
+            du, dv = u - others.u[row], v - others.v[row]
+            if abs(du) < reach[0] and abs(dv) < reach[1] and others.node[row] != excluded:
+                bound, weight = (sums[b] - before) / count, weighting(du, dv, numbers)
+                if not weight >= 0.0:
+                    return BAD_WEIGHT
+                if weight > bound * (1.0 + 1e-6) + 1e-12 * total:
+                    return _RISING
+                if chance * bound <= weight and (multapses or mark[row] != stamp):
+                    mark[row], drawn[d] = stamp, row
+                    d += 1
+                    if d == len(drawn):
+                        return 0
+        return _FEW
+
+    return thinned
+
+
 @cache
 def _partners_by(weighting: Weighting) -> Any:
     """The kernel that draws partners, with a weighting compiled into it."""
-    candidates = candidates_by(weighting)
+    candidates, thinned = candidates_by(weighting), _thinned_by(weighting)
 
     @jit
     def partners(
         cells: Targets,
         others: Partners,
+        bins: _Bins,
         reach: tuple[float, float],
         numbers: Reals,
         key: NDArray[np.uint64],
@@ -229,13 +361,40 @@ def _partners_by(weighting: Weighting) -> Any:
         end: int,
     ) -> tuple[int, int]:
         """Draw the partners of cells; the first cell that has too few candidates, and how many."""
-        n_others = len(others.u)
-        place, sums, guide = np.empty(n_others, np.int32), np.empty(n_others), np.empty(n_others, np.int32)
+        n_others, n_bins = len(others.u), len(bins.offsets) - 1
+        size = max(n_others, n_bins)
+        place, sums, guide = np.empty(n_others, np.int32), np.empty(size), np.empty(size, np.int32)
         away = np.empty((2, n_others))
         race, spare = np.empty(n_others, np.float32), np.empty(n_others, np.uint32)
-        names, spare_names = np.empty(n_others, np.int32), np.empty(n_others, np.int32)
+        names, spare_names = np.empty(size, np.int32), np.empty(n_others, np.int32)
+        mark = np.full(n_others, -1, np.int64)
         for k in range(begin, end):
             excluded = -1 if autapses else cells.ids[k]
+            drawn, state = node[k * degree : (k + 1) * degree], _FEW
+            if n_bins > 0:
+                state = thinned(
+                    bins,
+                    cells.u[k],
+                    cells.v[k],
+                    reach,
+                    numbers,
+                    key,
+                    cells.ids[k],
+                    excluded,
+                    (_MANY if multapses else _SOME) * degree,
+                    multapses,
+                    mark,
+                    k,
+                    guide,
+                    names,
+                    sums,
+                    drawn,
+                )
+            if state == 0:
+                _named(drawn, bins.partners, cells.u[k], cells.v[k], distance[k * degree : (k + 1) * degree])
+                continue
+            if state != _FEW:
+                return k, state
             n = candidates(
                 others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, away, sums
             )
@@ -244,23 +403,34 @@ def _partners_by(weighting: Weighting) -> Any:
             if multapses:
                 guide_of(sums[:n], guide)
                 for d in range(0, degree, 2):
-                    pair = uniforms(key[0], np.uint64(0), key[1], cells.ids[k], d)
+                    pair = uniforms(key[0], np.uint64(1), key[1], cells.ids[k], d)
                     for e in range(min(2, degree - d)):
-                        names[0] = candidate_at(pair[e], sums[:n], guide)
-                        node[k * degree + d + e] = place[names[0]]
+                        drawn[d + e] = place[candidate_at(pair[e], sums[:n], guide)]
             else:
                 few = _raced(sums[:n], key, cells.ids[k], race, spare, names, spare_names)
                 if few < degree:
                     return k, few
                 for d in range(degree):
-                    node[k * degree + d] = place[names[d]]
-            for row in range(k * degree, (k + 1) * degree):
-                other = node[row]
-                node[row] = others.node[other]
-                distance[row] = abs(cells.u[k] - others.u[other]) + abs(cells.v[k] - others.v[other])
+                    drawn[d] = place[names[d]]
+            _named(drawn, others, cells.u[k], cells.v[k], distance[k * degree : (k + 1) * degree])
         return -1, 0
 
     return partners
+
+
+# Candidates for each edge from which on it is faster not to look at all of them, with and without multapses.
+_MANY, _SOME = 8, 4
+
+
+@jit
+def _named(
+    drawn: NDArray[np.int32], others: Partners, u: float, v: float, distance: NDArray[np.float32]
+) -> None:
+    """Put nodes in the place of rows of partners, and find their distances."""
+    for d in range(len(drawn)):
+        row = drawn[d]
+        drawn[d] = others.node[row]
+        distance[d] = abs(u - others.u[row]) + abs(v - others.v[row])
 
 
 @jit
@@ -282,7 +452,7 @@ def _raced(
         weight = sums[i] - before
         before = sums[i]
         if weight > 0.0:
-            number, _ = uniforms(key[0], np.uint64(0), key[1], cell, i)
+            number, _ = uniforms(key[0], np.uint64(1), key[1], cell, i)
             race[n], names[n] = exponential(number) / weight, i
             n += 1
     sort_pairs(race.view(np.uint32), names, n, spare, spare_names)

@@ -61,6 +61,59 @@ def exponential_decay(du: float, dv: float, parameters: Reals) -> float:
     return decay(np.sqrt(du * du + dv * dv) / parameters[0])
 
 
+class _Traits(NamedTuple):
+    n_parameters: int
+    falls: Callable[[Reals], bool]
+
+
+_KNOWN: dict[Weighting, _Traits] = {}
+
+
+def register_weighting(
+    weighting: Weighting, n_parameters: int, falls: Callable[[Reals], bool] = lambda parameters: False
+) -> Weighting:
+    """Say what is known of a weighting; one that is not registered may be used, too.
+
+    Parameters
+    ----------
+    weighting
+        The compiled function.
+    n_parameters
+        How many parameters it reads: fewer are an error then, not a number from elsewhere in memory.
+    falls
+        Whether with some parameters, float64[k], the weight never rises as ``|du|`` or ``|dv|`` do. Then
+        `fixed_indegree` and `fixed_outdegree` need not look at all candidates. A weight that does rise is an error
+        where it is met.
+
+    Returns
+    -------
+    Weighting
+        The function.
+    """
+    _KNOWN[weighting] = _Traits(n_parameters, falls)
+    return weighting
+
+
+def falls(weighting: Weighting, parameters: Reals) -> bool:
+    """Whether a weighting is registered as one that never rises with distance, with some parameters, float64[k].
+
+    Raises
+    ------
+    ValueError
+        There are fewer parameters than it reads.
+    """
+    known = _KNOWN.get(weighting)
+    if known is None:
+        return False
+    if len(parameters) < known.n_parameters:
+        raise ValueError(f"{len(parameters)} parameters are given; the weighting reads {known.n_parameters}")
+    return known.falls(parameters)
+
+
+register_weighting(uniform, 0, lambda parameters: True)
+register_weighting(exponential_decay, 1, lambda parameters: bool(parameters[0] > 0))
+register_weighting(gaussian, 4, lambda parameters: bool(parameters[2] == 0 == parameters[3]))
+
 BAD_WEIGHT = -2
 """In place of a number of candidates: a weight is negative or not finite."""
 

@@ -10,7 +10,7 @@ from scipy import stats
 from neurolake.kernels.jit import jit
 from neurolake.kernels.network.arguments import SourcelessError
 from neurolake.kernels.network.rules import all_to_all, fixed_indegree, fixed_outdegree, one_to_one
-from neurolake.kernels.network.weighting import gaussian
+from neurolake.kernels.network.weighting import exponential_decay, gaussian, register_weighting
 
 RNG = np.random.default_rng(1)
 TARGET = RNG.uniform(-200, 200, (2, 20))
@@ -140,6 +140,67 @@ def falling(du, dv, parameters):
 def test_arguments_that_make_no_sense(more, message):
     with pytest.raises(ValueError, match=message):
         into(**more)
+
+
+MANY = np.random.default_rng(8).uniform(-600, 600, (2, 4000))
+
+
+@pytest.mark.parametrize("multapses", [True, False])
+@pytest.mark.parametrize(
+    ("weighting", "parameters", "weight"),
+    [
+        (gaussian, [1000.0, 800.0, 0.0, 0.0], lambda u, v: np.exp(-4.5 * ((u / 500) ** 2 + (v / 400) ** 2))),
+        (exponential_decay, [120.0], lambda u, v: np.exp(-np.hypot(u, v) / 120)),
+    ],
+)
+def test_drawing_among_many_is_exact(multapses, weighting, parameters, weight):
+    """1,000 cells at one place draw 20 of 4,000 partners, of which not all are looked at: where they lie.
+
+    40 classes of equal probability: an error of a tenth in one of them would fail.
+    """
+    du, dv = 30.0 - MANY[0], -70.0 - MANY[1]
+    p = weight(du, dv) * (abs(du) < 500) * (abs(dv) < 400)
+    p /= p.sum()
+    found = fixed_indegree(
+        20, np.arange(1000), (np.full(1000, 30.0), np.full(1000, -70.0)), tuple(MANY), seed=1, projection="a__b",
+        reach=(500.0, 400.0), weighting=weighting, parameters=parameters, multapses=multapses,
+    )  # fmt: skip
+    for values in (abs(du) + abs(dv), du, dv):
+        order = np.argsort(values)
+        classes = np.empty(4000, int)
+        classes[order] = np.minimum(np.cumsum(p[order]) * 40, 39)
+        expected = np.bincount(classes, weights=p, minlength=40) * 20_000
+        numbers = np.bincount(classes[found.source_node_id], minlength=40)
+        # Without multapses near partners are a little rarer: at most 20 of 1,600 are taken.
+        assert stats.chisquare(numbers, expected).pvalue > 1e-3
+    if not multapses:
+        assert (np.diff(np.sort(found.source_node_id.reshape(1000, 20), axis=1), axis=1) > 0).all()
+
+
+@jit
+def twice(du, dv, parameters):
+    return parameters[0] * abs(du)
+
+
+def test_a_weighting_is_held_to_what_it_is_registered_as():
+    register_weighting(twice, 1, lambda parameters: True)
+    with pytest.raises(ValueError, match="registered as falling, rises"):
+        fixed_indegree(
+            3, [0], ([0.0], [0.0]), tuple(MANY), seed=1, projection="a", weighting=twice, parameters=[1.0]
+        )
+    for weighting, n in ((twice, 1), (gaussian, 4), (exponential_decay, 1)):
+        with pytest.raises(ValueError, match=f"0 parameters are given; the weighting reads {n}"):
+            into(weighting=weighting)
+
+
+def test_among_many_a_cells_edges_depend_on_nothing_else():
+    cells = np.arange(4000)
+    options = {"seed": 1, "projection": "a", "autapses": False, "multapses": False} | NEAR
+    everything = fixed_indegree(5, cells, tuple(MANY), tuple(MANY), **options)
+    some = cells[[7, 3900, 12]]
+    few = fixed_indegree(5, some, tuple(MANY[:, some]), tuple(MANY), **options)
+    np.testing.assert_array_equal(few.source_node_id, everything.source_node_id.reshape(-1, 5)[some].ravel())
+    assert not (everything.source_node_id == everything.target_node_id).any()
 
 
 def test_one_to_one_and_all_to_all():
