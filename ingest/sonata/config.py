@@ -167,9 +167,11 @@ class Config:
 
     def _simulation(self) -> Iterator[Named]:
         run, output = (self._object(self.content, name, name) for name in ("run", "output"))
+        weights = None
         if run.get("electrodes_file"):
-            key = "run.electrodes_file"
-            yield Named("electrodes", self.file(run["electrodes_file"], key), key, self.path)
+            # Where it stood before every lfp report had its own.
+            weights = self.file(run["electrodes_file"], "run.electrodes_file")
+            yield Named("electrodes", weights, "run.electrodes_file", self.path)
         for name, entry in self._object(self.content, "inputs", "inputs").items():
             told = entry if isinstance(entry, dict) else {}
             for key in ("spike_file", "input_file"):
@@ -187,10 +189,12 @@ class Config:
         for name, entry in self._object(self.content, "reports", "reports").items():
             if not isinstance(entry, dict):
                 raise IngestError(f"reports.{name} must be an object", self.path)
-            yield from self._report(name, entry, folder)
+            yield from self._report(name, entry, folder, weights if entry.get("type") == "lfp" else None)
 
-    def _report(self, name: str, entry: dict[str, Any], folder: Path) -> Iterator[Named]:
-        where, weights = f"reports.{name}", None
+    def _report(
+        self, name: str, entry: dict[str, Any], folder: Path, weights: Path | None
+    ) -> Iterator[Named]:
+        where = f"reports.{name}"
         if entry.get("electrodes_file"):
             key = f"{where}.electrodes_file"
             weights = self.file(entry["electrodes_file"], key)

@@ -185,6 +185,19 @@ def test_electrode_files_of_equal_stems_stay_apart(two_probes: Path, tmp_path: P
     ) == sorted(path.relative_to(two_probes) for path in two_probes.rglob("?oeffs.h5"))
 
 
+def test_a_report_keeps_the_weights_of_its_whole_simulation(two_probes: Path, tmp_path: Path) -> None:
+    """`run.electrodes_file` is where SONATA had it before."""
+    path = two_probes / "simulation_config.json"
+    config = json.loads(path.read_text())
+    config["run"]["electrodes_file"] = config["reports"]["far"].pop("electrodes_file")
+    path.write_text(json.dumps(config))
+    lake = nl.create(tmp_path / "lake", durable=False)
+    nl.ingest(lake, path, name="run")
+    nl.export(lake, tmp_path / "copy", format="sonata", dialect="libsonata")
+    reports = json.loads((tmp_path / "copy" / "simulation_config.json").read_text())["reports"]
+    assert reports["far"]["electrodes_file"] == "electrodes/probes-far-coeffs.h5"
+
+
 def test_attributes_that_would_be_one_dataset(tmp_path: Path) -> None:
     lake = nl.create(tmp_path / "lake", durable=False)
     with lake.transaction("Store") as transaction:
