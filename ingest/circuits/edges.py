@@ -14,7 +14,7 @@ Ids = NDArray[np.int64]
 Ends = tuple[Ids, Ids, Ids]
 """Source, target and number of some edges."""
 
-HELD_EDGES = 2**24
+HELD_EDGES = 2**23
 """Edges that are sorted at a time, 24 bytes each and as much again."""
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ...catalog.vocabulary import circuits
 from ...lake import Transaction
-from ..circuits.edges import Ends, write_by_source
+from ..circuits.edges import HELD_EDGES, Ends, write_by_source
 from ..circuits.tables import write_blocks
 from ..circuits.trees import within
 from ..hdf5.reading import HDF5File, Ids
@@ -43,6 +43,8 @@ class Projection:
         The populations.
     kind
         chemical or electrical.
+    cells
+        How many cells the source has.
     edges
         Number of the source's cell of each edge, a row for each destination.
     attributes
@@ -52,6 +54,7 @@ class Projection:
     source: str
     target: str
     kind: str
+    cells: int
     edges: Attribute
     attributes: Mapping[str, Attribute]
 
@@ -84,7 +87,7 @@ def read_projection(
     ------
     IngestError
         The projection is not valid, a dataset lacks or is of another length, pointers do not ascend within their bounds, or
-        a cell is not in its population.
+        a destination is not in its population.
     """
     target, source = group.name.split("/")[-2:]
     file.at = group.name
@@ -100,9 +103,8 @@ def read_projection(
     if edges is None or hasattr(edges, "dtype"):
         raise file.error(f"{group.name}/{EDGES}", "there is no such group")
     found = _edges(file, edges, populations[target].count)
-    file.ids(found.values, populations[source].count)
     kind = ELECTRICAL if GAP_JUNCTIONS in group else CHEMICAL
-    return Projection(source, target, kind, found, _attributes(file, group, found))
+    return Projection(source, target, kind, populations[source].count, found, _attributes(file, group, found))
 
 
 def _edges(file: HDF5File, group: Any, count: int) -> Attribute:
@@ -177,7 +179,13 @@ def once(projection: Projection, repeated: str) -> Projection:
 
 
 def write_projection(transaction: Transaction, projection: Projection, node: str) -> None:
-    """Make *node* the table of the edges, sorted by target, and ``.by_source`` beside it."""
+    """Make *node* the table of the edges, sorted by target, and ``.by_source`` beside it.
+
+    Raises
+    ------
+    IngestError
+        A source is not in its population.
+    """
     index, order = projection.edges.index, projection.edges.index.order
     fields = [circuits.EDGE_COLUMNS[name] for name in ("edge_id", "source_node_id", "target_node_id")]
     for name, one in projection.attributes.items():
@@ -190,14 +198,22 @@ def write_projection(transaction: Transaction, projection: Projection, node: str
         "target_population": projection.target,
     }
 
+    held: list[Ends] = []
+    few = int(index.size.sum()) <= HELD_EDGES
+
     def ends() -> Iterator[Ends]:
         for part in blocks(index.size[order], BLOCK_EDGES):
             rows = order[part]
-            source = projection.edges.read(rows).astype(np.int64)
-            yield source, np.repeat(index.node_id[rows], index.size[rows]), _numbers(projection, rows)
+            yield (
+                _sources(projection, rows),
+                np.repeat(index.node_id[rows], index.size[rows]),
+                _numbers(projection, rows),
+            )
 
     def tables() -> Iterator[pa.Table]:
         for part, (source, target, edge) in zip(blocks(index.size[order], BLOCK_EDGES), ends(), strict=True):
+            if few:
+                held.append((source, target, edge))
             values = [one.read(order[part]) for one in projection.attributes.values()]
             told = [pa.array(found).cast(kind.type) for found, kind in zip(values, fields[3:], strict=True)]
             yield pa.table([edge, source, target, *told], columns)
@@ -206,7 +222,20 @@ def write_projection(transaction: Transaction, projection: Projection, node: str
     write_blocks(
         transaction, node, circuits.EDGES, columns, tables(), sorted_by=sorted_by, attributes=attributes
     )
-    write_by_source(transaction, node, ends)
+    write_by_source(transaction, node, (lambda: iter(held)) if few else ends)
+
+
+def _sources(projection: Projection, rows: Ids) -> Ids:
+    """The source's cell of each edge of some destinations; looks whether there is such a cell."""
+    found = projection.edges.read(rows)
+    wrong = (found < 0) | (found >= projection.cells)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise projection.edges.source.error(
+            projection.edges.values,
+            f"id {found[at]} at position {_numbers(projection, rows)[at]}, expected 0 to {projection.cells - 1}",
+        )
+    return found.astype(np.int64)
 
 
 def _numbers(projection: Projection, rows: Ids) -> Ids:
