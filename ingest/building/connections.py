@@ -196,8 +196,10 @@ def _chosen(task: _Task, rows: pa.Table, first: int, end: int) -> list[_Edges]:
     node, layer, kind, section = (rows[name].to_numpy() for name in ("node_id", "layer", "type", "swc_type"))
     cells = np.arange(first, end)
     offsets = np.searchsorted(node, np.arange(first, end + 1))
-    key = (kind.astype(np.int64) << 16) | (section.astype(np.int64) << 8) | (layer.astype(np.int64) + 1)
-    keys, codes = np.unique(key, return_inverse=True)
+    key = (kind.astype(np.int32) << 16) | (section.astype(np.int32) << 8) | (layer.astype(np.int32) + 1)
+    # There are a few kinds of synapses; a hash of them is faster than a sort.
+    encoded = pa.array(key).dictionary_encode()
+    keys, codes = encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
     shares = np.array([[_share(one, int(key)) for one in described] for key in keys])
     try:
         populations = kernels.synapse_populations(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import circuits, reports
 from ...kernels.trains import bayesian_rates
 from ...lake.errors import InputError, NotFoundError
 from ...lake.extras import needed
@@ -394,7 +394,7 @@ def spectrogram(snapshot: Snapshot, view: View) -> Sketch:
         for name in snapshot.arrays
         if snapshot.tree[name].meta.get("dimension_names", [None])[:1] == ["time"]
     ]
-    known = [name for name in known if f"{name}.time" in snapshot.tree]
+    known = [name for name in known if reports.REPORT_TIME.beside(name) in snapshot.tree]
     names = known if view.report is None else [view.report]
     if len(names) != 1:
         raise NotFoundError(f"say which report to draw; there are: {', '.join(known) or 'none'}")
