@@ -159,8 +159,8 @@ def synapse_sources(
         Synapses that a source has on a target cell each time it is drawn.
     arrangement
         How the sources drawn come to the synapses of a layer, which are sorted by soma distance. ``"shuffled"``:
-        MiV's clustered shuffle. Each candidate has a centre, uniform in (-1, 1) and rising with its node id, each
-        of its synapses a normal deviate of *spread* more, and their order is that of the synapses.
+        MiV's clustered shuffle. Each candidate has a centre, uniform in (-1, 1) and rising along u (as node ids do
+        there), each of its synapses a normal deviate of *spread* more, and their order is that of the synapses.
         ``"clustered"``: each source has *contacts* synapses in succession. ``"plain"``: in random order; without
         contacts nothing is sorted.
     spread
@@ -183,7 +183,8 @@ def synapse_sources(
     SourcelessError
         A synapse has no candidate and *out_of_reach* is ``"error"``.
     ValueError
-        Shapes differ, numbers are not finite, an extent is not positive or a weight is negative.
+        Shapes differ, numbers are not finite, an extent is not positive, a weight is negative, or a registered
+        weighting has too few parameters.
 
     Notes
     -----

@@ -99,27 +99,34 @@ def placed_synapses(
     values = _checked_densities(segments, densities)
     starts = soma_paths(tree) if soma_distance == "path" else np.empty(0)
     shape = _Shape(tree.offsets, tree.points, point_paths(tree), starts)
-    pieces = _Pieces(segments.section, segments.begin, segments.end)
+    segments = SegmentTable(
+        *(
+            np.ascontiguousarray(column, dtype)
+            for column, dtype in zip(segments, (np.int32, float, float, np.int16, np.int16), strict=True)
+        )
+    )
     keys = np.array(
         [key_word(seed, "seed"), stream("densities", population), stream("synapses", population)], np.uint64
     )
     kernel = partial(
-        _slice, ids, pieces, shape, values, keys, _METHODS.index(method), _expected(pieces, values)
+        _slice, ids, segments, shape, values, keys, _METHODS.index(method), _expected(segments, values)
     )
     parts = over_rows(kernel, len(ids))
     group, segment, position, away, counts = (np.concatenate([part[k] for part in parts]) for k in range(5))
     synapse_type = np.array([each.synapse_type for each in densities], np.int8)
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    return SynapseTable(
-        offsets=offsets,
-        synapse_id=_within(offsets),
-        section_id=segments.section[segment],
+    n = len(segment)
+    found = SynapseTable(
+        offsets=np.concatenate([[0], np.cumsum(counts)]),
+        synapse_id=np.empty(n, np.int32),
+        section_id=np.empty(n, np.int32),
         section_pos=position,
-        layer=segments.layer[segment],
-        type=synapse_type[group],
-        section_type=segments.type.astype(np.int8)[segment],
+        layer=np.empty(n, np.int16),
+        type=np.empty(n, np.int8),
+        section_type=np.empty(n, np.int8),
         soma_distance=away,
     )
+    over_rows(partial(_describe, segments, synapse_type, group, segment, found), len(ids))
+    return found
 
 
 _METHODS = ("poisson", "poisson_miv", "uniform")
@@ -132,12 +139,6 @@ class _Shape(NamedTuple):
     points: Reals
     paths: Reals
     starts: Reals
-
-
-class _Pieces(NamedTuple):
-    section: NDArray[np.int32]
-    begin: Reals
-    end: Reals
 
 
 def _checked_densities(segments: SegmentTable, densities: Sequence[SegmentDensities]) -> Reals:
@@ -155,22 +156,37 @@ def _checked_densities(segments: SegmentTable, densities: Sequence[SegmentDensit
     return np.array([each.values for each in densities], np.float64).reshape(-1, n, 2)
 
 
-def _expected(pieces: _Pieces, values: Reals) -> float:
+def _expected(segments: SegmentTable, values: Reals) -> float:
     """More synapses than a cell has on average."""
-    per_segment = np.nan_to_num(values.sum(axis=2)) * (pieces.end - pieces.begin) + 1
+    per_segment = np.nan_to_num(values.sum(axis=2)) * (segments.end - segments.begin) + 1
     return float((per_segment * ~np.isnan(values[:, :, 0])).sum())
 
 
-def _within(offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    """0, 1, … within each range."""
-    place = np.arange(offsets[-1], dtype=np.int32)
-    place -= np.repeat(offsets[:-1].astype(np.int32), np.diff(offsets))
-    return place
+@jit
+def _describe(
+    segments: SegmentTable,
+    synapse_type: NDArray[np.int8],
+    group: NDArray[np.int16],
+    segment: NDArray[np.int32],
+    found: SynapseTable,
+    begin: int,
+    end: int,
+) -> None:
+    """Write what the group and the segment say of the synapses of cells."""
+    for k in range(begin, end):
+        first = found.offsets[k]
+        for row in range(first, found.offsets[k + 1]):
+            at = segment[row]
+            found.synapse_id[row] = row - first
+            found.section_id[row] = segments.section[at]
+            found.layer[row] = segments.layer[at]
+            found.section_type[row] = segments.type[at]
+            found.type[row] = synapse_type[group[row]]
 
 
 def _slice(
     cells: NDArray[np.int64],
-    pieces: _Pieces,
+    segments: SegmentTable,
     shape: _Shape,
     values: Reals,
     keys: NDArray[np.uint64],
@@ -185,7 +201,7 @@ def _slice(
         position, away = np.empty(size, np.float32), np.empty(size, np.float32)
         counts = np.empty(end - begin, np.int64)
         n = _place(
-            cells[begin:end], pieces, shape, values, keys, method, group, segment, position, away, counts
+            cells[begin:end], segments, shape, values, keys, method, group, segment, position, away, counts
         )
         if n <= size:
             return group[:n], segment[:n], position[:n], away[:n], counts
@@ -195,7 +211,7 @@ def _slice(
 @jit
 def _place(
     cells: NDArray[np.int64],
-    pieces: _Pieces,
+    segments: SegmentTable,
     shape: _Shape,
     values: Reals,
     keys: NDArray[np.uint64],
@@ -207,20 +223,22 @@ def _place(
     counts: NDArray[np.int64],
 ) -> int:
     """Place the synapses of cells; more than fit are counted and not stored."""
-    n_segments = len(pieces.section)
+    n_segments = len(segments.section)
     density, n = np.empty(n_segments), 0
     for k in range(len(cells)):
         first, drawn, used = n, 0, 0
         for g in range(len(values)):
             drawn = _draw_densities(values[g], keys, cells[k], drawn, density)
             if method == 0:
-                n, used = _poisson(pieces, density, keys, cells[k], used, g, n, group, segment, position)
+                n, used = _poisson(segments, density, keys, cells[k], used, g, n, group, segment, position)
             elif method == 1:
-                n, used = _poisson_miv(pieces, density, keys, cells[k], used, g, n, group, segment, position)
+                n, used = _poisson_miv(
+                    segments, density, keys, cells[k], used, g, n, group, segment, position
+                )
             else:
-                n = _evenly(pieces, density, g, n, group, segment, position)
+                n = _evenly(segments, density, g, n, group, segment, position)
         counts[k] = n - first
-    _locate(pieces, shape, segment, position, away, min(n, len(segment)))
+    _locate(segments, shape, segment, position, away, min(n, len(segment)))
     return n
 
 
@@ -229,7 +247,7 @@ def _draw_densities(values: Reals, keys: NDArray[np.uint64], cell: int, drawn: i
     """Draw each segment's density, again until it is positive; 0 where there is none."""
     for i in range(len(values)):
         mean, sd = values[i, 0], values[i, 1]
-        density[i] = max(0.0, mean)  # NaN is none
+        density[i] = 0.0 if np.isnan(mean) else mean
         if sd > 0.0:
             density[i] = 0.0
             while density[i] <= 0.0:
@@ -241,7 +259,7 @@ def _draw_densities(values: Reals, keys: NDArray[np.uint64], cell: int, drawn: i
 
 @jit
 def _poisson(
-    pieces: _Pieces,
+    segments: SegmentTable,
     density: Reals,
     keys: NDArray[np.uint64],
     cell: int,
@@ -257,10 +275,10 @@ def _poisson(
     used += 1
     left, spare = exponential(first), exponential(second)
     for i in range(len(density)):
-        rate, at = density[i], pieces.begin[i]
+        rate, at = density[i], segments.begin[i]
         if rate <= 0.0:
             continue
-        mass = (pieces.end[i] - at) * rate
+        mass = (segments.end[i] - at) * rate
         done = 0.0
         while left < mass - done:
             done += left
@@ -279,7 +297,7 @@ def _poisson(
 
 @jit
 def _poisson_miv(
-    pieces: _Pieces,
+    segments: SegmentTable,
     density: Reals,
     keys: NDArray[np.uint64],
     cell: int,
@@ -293,7 +311,7 @@ def _poisson_miv(
     """Gaps as MiV-Simulator draws them, see `placed_synapses`."""
     at = 0.0
     for i in range(len(density)):
-        begin, end, rate = pieces.begin[i], pieces.end[i], density[i]
+        begin, end, rate = segments.begin[i], segments.end[i], density[i]
         if begin == 0.0:
             at = 0.0
         if rate <= 0.0:
@@ -323,7 +341,7 @@ def _poisson_miv(
 
 @jit
 def _evenly(
-    pieces: _Pieces,
+    segments: SegmentTable,
     density: Reals,
     g: int,
     n: int,
@@ -332,18 +350,18 @@ def _evenly(
     position: NDArray[np.float32],
 ) -> int:
     for i in range(len(density)):
-        length = pieces.end[i] - pieces.begin[i]
+        length = segments.end[i] - segments.begin[i]
         count = int(density[i] * length)
         for k in range(count):
             if n < len(group):
-                group[n], segment[n], position[n] = g, i, pieces.begin[i] + (k + 0.5) / count * length
+                group[n], segment[n], position[n] = g, i, segments.begin[i] + (k + 0.5) / count * length
             n += 1
     return n
 
 
 @jit
 def _locate(
-    pieces: _Pieces,
+    segments: SegmentTable,
     shape: _Shape,
     segment: NDArray[np.int32],
     position: NDArray[np.float32],
@@ -354,7 +372,7 @@ def _locate(
     section, point, last, length = -1, 0, 0, 0.0
     for k in range(n):
         at = float(position[k])
-        now = pieces.section[segment[k]]
+        now = segments.section[segment[k]]
         if now != section or at < shape.paths[point - 1]:
             section, point, last = now, shape.offsets[now] + 1, shape.offsets[now + 1] - 1
             length = shape.paths[last]
