@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install docs demo test test-deep conformance lint bench-ingest bench-queries bench-store bench-scale bench-kernels \
-	bench-lfp bench-lfp-scale bench-network bench-runs bench-start test-s3 clean
+	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-runs bench-start test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench-lfp-scale: $(VENV)/.bench ## how LFP signals grow with segments
 
 bench-network: $(VENV)/.bench ## building networks, beside NEST, BMTK and NetPyNE, and how it grows with size
 	$(BIN)/python benchmarks/bench_network.py $(NETWORK_BENCH)
+
+bench-network-lake: $(VENV)/.bench ## networks built, read, written and asked in a lake, up to 100 M edges
+	$(BIN)/python benchmarks/bench_network_lake.py $(NETWORK_LAKE_BENCH)
 
 bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
 	$(BIN)/python benchmarks/bench_runs.py
