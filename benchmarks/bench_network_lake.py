@@ -104,7 +104,7 @@ def sizes(figures: Figures, scratch: Path, cells: list[int]) -> None:
         rows = found.edges[projection].rows
         for question, query in QUESTIONS.items():
             asked = query.format(edges=f"edges/net/{projection}")
-            times = [seconds(lambda asked=asked: found.snapshot.sql(asked).fetchall()) for _ in range(3)]  # type: ignore[misc]
+            times = [_asked(found.snapshot, asked) for _ in range(3)]
             figures.add(section, question, 1e3 * Timing(times).median, "ms", f"of {rows:,} edges")
             growth.add(question, edges, Timing(times))
     growth.report(figures, HERE / "results", 10**9)
