@@ -306,9 +306,7 @@ class _Collapse:
         parts = report_kinds.REPORT.parts(name) or {}
         attributes: dict[str, Any] = self.snapshot.arrays[name].attrs.asdict()
         told = attributes.get("report") or {}
-        namespace = told.get("sections", "")
-        if not namespace.startswith("Intracellular"):
-            namespace = f"Intracellular {parts['report']}"
+        namespace = str(told.get("namespace", f"Intracellular {parts['report']}"))
         quantity = str(told.get("variable_name", "v"))
         self.beside[namespace] = RESULT_FILE
         index = Index(ranges["node_id"].to_numpy(), np.full(elements, frames))

@@ -69,7 +69,7 @@ def write_traces(
             "population": namespace.population,
             "units": _UNITS.get(name),
             **told_times(axis),
-            "report": {"type": "compartment", "variable_name": name, "sections": namespace.name},
+            "report": {"type": "compartment", "variable_name": name, "namespace": namespace.name},
         }
         _write_frames(transaction, one, node, cells, axis, attributes)
         _write_elements(transaction, node, cells, namespace)

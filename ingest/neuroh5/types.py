@@ -65,7 +65,10 @@ class NetworkTypes:
 
     def layers_table(self) -> pa.Table:
         """The layers as rows of `circuits.LAYERS`."""
-        rows = [{"layer": name, "label": number} for name, number in self.layers.items()]
+        rows = [
+            {"layer": name, "label": number}
+            for name, number in sorted(self.layers.items(), key=lambda pair: pair[1])
+        ]
         return pa.Table.from_pylist(rows, circuits.LAYERS.schema)
 
 

@@ -1,6 +1,7 @@
 """The dialect of libsonata: how what a lake holds is laid out in files, whatever it came from."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +19,9 @@ from ..outgoing import as_part
 from .populations import CODE, DYNAMICS, EDGES, INDICES, RANGES
 
 _SORTINGS = {"none": 0, "by_id": 1, "by_time": 2}
+FROM = "@from."
+"""Part of a report: its frames from a number on."""
+_ROUNDING = 1e-6
 _TEXT = {"text": "utf-8", "length": None}
 _SPIKES, _NODES, _EDGES = "spikes.h5", "nodes.h5", "edges.h5"
 _CIRCUIT, _SIMULATION = "circuit_config.json", "simulation_config.json"
@@ -183,16 +187,22 @@ def _spikes(table: Table, population: str) -> list[Item]:
 
 def _report(snapshot: Snapshot, name: str, population: str) -> list[Item]:
     array, root = snapshot.arrays[name], f"/report/{population}"
-    attributes: dict[str, Any] = array.attrs.asdict()
-    start, step = attributes["t_start"], attributes["dt"]
+    first, start, stop, step = _frames(array)
     size = (array.shape[1],)
     elements, nodes = (
         snapshot.tables[kind.beside(name)] for kind in (report_kinds.ELEMENTS, report_kinds.RANGES)
     )
     positions = elements.to_arrow(["element_pos"])["element_pos"]
     items = [
-        _item(f"{root}/data", "<f4", array.shape, name, "", units=attributes["units"] or "mV"),
-        _constant(f"{root}/mapping/time", [start, start + step * array.shape[0], step], units="ms"),
+        _item(
+            f"{root}/data",
+            "<f4",
+            (array.shape[0] - first, *size),
+            name,
+            f"{FROM}{first}" if first else "",
+            units=array.attrs["units"] or "mV",
+        ),
+        _constant(f"{root}/mapping/time", [start, stop, step], units="ms"),
         _item(f"{root}/mapping/element_ids", "<u4", size, elements.name, "element_id"),
         _item(f"{root}/mapping/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
         _item(f"{root}/mapping/index_pointers", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
@@ -200,6 +210,16 @@ def _report(snapshot: Snapshot, name: str, population: str) -> list[Item]:
     if positions.null_count < len(positions):
         items.append(_item(f"{root}/mapping/element_pos", "<f8", size, elements.name, "element_pos"))
     return items
+
+
+def _frames(array: Any) -> tuple[int, float, float, float]:
+    """The first frame to write, and start, stop and step (ms) from there on: libsonata has no times below 0."""
+    told: dict[str, Any] = array.attrs.asdict()
+    if "dt" not in told:
+        raise InputError(f"frames of {array.path!r} are not equally far apart, which SONATA cannot say")
+    start, step = told["t_start"], told["dt"]
+    first = min(array.shape[0], max(0, math.ceil(-start / step - _ROUNDING)))
+    return first, max(start + first * step, 0.0) if first else start, start + step * array.shape[0], step
 
 
 def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
@@ -301,7 +321,7 @@ def _is_report(name: str, run: str) -> bool:
 
 
 def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dict[str, Any]:
-    told, start, step = array.attrs["report"], array.attrs["t_start"], array.attrs["dt"]
+    told, (_, start, stop, step) = array.attrs["report"], _frames(array)
     kept = {key: told[key] for key in _REPORT_KEYS if isinstance(told.get(key), str)}
     # Lakes from before names with folders do not say it: the name was that of the file.
     called = array.attrs.get("weights", PurePath(told.get("electrodes_file", "")).stem)
@@ -317,7 +337,7 @@ def _report_config(array: Any, name: str, laid: Mapping[str, list[Item]]) -> dic
         "unit": array.attrs["units"] or "mV",
         "dt": step,
         "start_time": start,
-        "end_time": start + step * array.shape[0],
+        "end_time": stop,
         "file_name": f"reports/{name}.h5",
         "enabled": True,
     }

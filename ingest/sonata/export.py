@@ -16,7 +16,7 @@ from ...lake.errors import InputError, NotFoundError
 from ..hdf5.layout import Item, hdf5, layout_items, make_dataset, type_of, write_attributes
 from ..outgoing import new_folder
 from ..source import Exported, Progress
-from .canonical import canonical_files
+from .canonical import FROM, canonical_files
 from .populations import RANGES, made_index
 
 DIALECTS = ("source", "libsonata")
@@ -143,22 +143,24 @@ def _fill(snapshot: Snapshot, file: Any, items: Sequence[Item], advance: Advance
             continue
         node = snapshot[item.node]
         if isinstance(node, Array):
-            _copy(node, dataset, advance)
+            first = (item.part or "").removeprefix(FROM)
+            _copy(node, dataset, advance, int(first or 0))
         else:
             dataset[...] = _values(node, item, np.dtype(dataset.dtype))
             advance(_dataset_size(item))
 
 
-def _copy(array: Array, dataset: Any, advance: Advance) -> None:
-    """Copy an array of two axes, whole chunks at a time."""
+def _copy(array: Array, dataset: Any, advance: Advance, first: int) -> None:
+    """Copy an array of two axes from a row on, whole chunks at a time."""
     rows, columns = array.shape
     high, wide = array.chunks
     step = wide * max(1, BLOCK_VALUES // (high * wide))
-    for top in range(0, rows, high):
+    for top in range(first // high * high, rows, high):
+        above = max(top, first)
         for left in range(0, columns, step):
-            box = (slice(top, min(top + high, rows)), slice(left, min(left + step, columns)))
-            values = array[box]
-            dataset[box] = values.astype(dataset.dtype, copy=False)
+            low, across = min(top + high, rows), slice(left, min(left + step, columns))
+            values = array[above:low, across]
+            dataset[above - first : low - first, across] = values.astype(dataset.dtype, copy=False)
             advance(values.size * dataset.dtype.itemsize)
 
 

@@ -8,10 +8,19 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
-from neuroh5_files import contents, read_network, tree, write_network, write_trees, write_types
+from neuroh5_files import (
+    contents,
+    read_network,
+    tree,
+    write_attribute,
+    write_network,
+    write_trees,
+    write_types,
+)
 from sonata_files import write_edges, write_nodes, write_spikes
 
 import neurolake as nl
+from neurolake.ingest.demo import write_demo_network
 from neurolake.ingest.neuroh5.export import export_neuroh5
 from neurolake.ingest.neuroh5.ingest import ingest_neuroh5
 from neurolake.ingest.sonata.export import export_sonata
@@ -217,6 +226,28 @@ def test_trees_are_of_16_bits(tmp_path: Path) -> None:
         export_neuroh5(lake.head, tmp_path / "out", name="a", dialect="collapsed")
 
 
+def test_a_built_network_becomes_neuroh5_and_comes_back(tmp_path: Path) -> None:
+    """Cells, trees, synapses, edges and inputs are those that were built, number for number."""
+    lake = nl.create(tmp_path / "lake", durable=False)
+    nl.build.network(lake, write_demo_network(tmp_path / "files").parent / "network.yaml", "built")
+    export_neuroh5(lake.head, tmp_path / "out", name="built")
+    ingest_neuroh5(lake, tmp_path / "out", name="back")
+    compared = 0
+    for name in lake.head.tables:
+        if "/built" in name and name.startswith(
+            ("nodes", "synapses", "edges", "inputs", "morphologies", "circuits/")
+        ):
+            one = lake.head.tables[name].to_arrow()
+            other = lake.head.tables[name.replace("/built", "/back", 1)].to_arrow()
+            # Text, such as templates, is more than NeuroH5 can say; numbers of layers are features there.
+            columns = [column for column in one.column_names if column in other.column_names]
+            assert set(one.column_names) - set(columns) <= {"layer", "model_template"}, name
+            for column in columns:
+                assert one[column].to_pylist() == other[column].to_pylist(), (name, column)
+                compared += 1
+    assert compared > 100
+
+
 # Other verbs
 
 
@@ -239,6 +270,13 @@ def test_a_network_opens_in_libsonata(lake: Any, tmp_path: Path) -> None:
     assert sorted(edges.source_nodes(afferent).tolist()) == [0, 1]
     spikes = libsonata.SpikeReader(tmp_path / "sonata/spikes.h5")["INT"].get_dict()
     assert len(spikes["timestamps"]) == 10
+    # libsonata refuses times below 0; the recording begins at -2 ms.
+    report = libsonata.ElementReportReader(tmp_path / "sonata/reports/Intracellular soma v.h5")["INT"]
+    assert report.times == pytest.approx((0.0, 3.0, 0.1))
+    whole = nl.circuit(lake, "net").reports["Intracellular soma v/INT"].get().data
+    assert np.array_equal(report.get().data, whole[20:])
+    simulation = libsonata.SimulationConfig.from_file(tmp_path / "sonata/simulation_config.json")
+    assert simulation.report("Intracellular soma v").start_time == 0.0
 
 
 def test_questions(lake: Any) -> None:
@@ -254,6 +292,18 @@ def test_questions(lake: Any) -> None:
         "on s.node_id = e.target_node_id and s.synapse_id = e.synapse_id"
     ).fetchall()
     assert joined == [(4,)]
+
+
+def test_times_that_sonata_cannot_say(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "r.h5", "w") as file:
+        write_types(file)
+        for name in "tv":
+            path = f"Populations/INT/Intracellular soma/{name}"
+            write_attribute(file, path, [0, 1], [[0.0, 0.1, 0.5]] * 2, "<f4")
+    lake = nl.create(tmp_path / "lake", durable=False)
+    ingest_neuroh5(lake, tmp_path / "r.h5", name="net")
+    with pytest.raises(InputError, match="not equally far apart, which SONATA cannot say"):
+        export_sonata(lake.head, tmp_path / "out", runs=["net"], dialect="libsonata")
 
 
 def test_segments_from_trees(lake: Any) -> None:
