@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,15 @@ def test_make_targets_named_there_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make ([a-z-]+)", README + TOUR + PERFORMANCE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_extras_named_are_those_that_there_are() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = re.findall(r"^\| `\[([a-z0-9]+)\]` \|", README, re.MULTILINE)
+    assert sorted(named) == sorted(extras.keys() - {"all", "bench", "dev"})
+    [everything] = extras["all"]
+    assert everything == f"neurolake[{','.join(sorted(named))}]"
+    code = "".join(
+        file.read_text() for room in ("lake", "ingest", "query") for file in (ROOT / room).rglob("*.py")
+    )
+    assert set(re.findall(r'needed\("[^"]+", "([a-z0-9]+)"\)', code)) == set(named)
