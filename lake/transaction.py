@@ -26,7 +26,7 @@ from .names import checked_name
 from .nodes.entries import OVERLAY_SIZE
 from .nodes.entry import Entry
 from .nodes.fields import fields_of, merged_fields
-from .nodes.naming import check_names
+from .nodes.naming import check_file, check_names
 from .nodes.node import Node, Tree, tree_digest
 from .nodes.placement import rescued
 from .nodes.shown import About, Shown
@@ -346,10 +346,10 @@ class Transaction(Shown):
         """Store a small file; *content* is its bytes, or a path to read them from."""
         self.drafts.check_open()
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
+        check_file(checked_name(name), data)
         digest = digest_of(data)
         entry = Entry(digest, len(data), self.writer.add(data, digest))
-        meta = plain_json(dict(attributes or {}), "attributes")
-        self.drafts.put(checked_name(name), "file", meta, {0: entry})
+        self.drafts.put(name, "file", plain_json(dict(attributes or {}), "attributes"), {0: entry})
 
     def table(self, name: str) -> tables.Table | None:
         """A table as it stands in this transaction; None if there is none."""

@@ -5,6 +5,7 @@ an array is a group, whose metadata Zarr reads there. SQL does not tell letters 
 stay readable, each node by its own name, and `verify` tells of them.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,6 +64,28 @@ def check_place(name: str, kind_of: Mapping[str, Kind] | Mapping[str, Node]) -> 
             node = kind_of.get(above)
             if (node.kind if isinstance(node, Node) else node) == "array" and _KEY.fullmatch(parts[length]):
                 raise NodeNameError(_told_below(name, above))
+
+
+def check_file(name: str, content: bytes) -> None:
+    """Refuse a file that has the name of Zarr's metadata and is none.
+
+    Zarr reads it whenever it lists the folder above.
+
+    Raises
+    ------
+    NodeNameError
+        Naming it.
+    """
+    if not _is_metadata(name):
+        return
+    try:
+        described = json.loads(content)
+    except (ValueError, RecursionError):
+        described = None
+    if not isinstance(described, dict) or described.get("node_type") not in ("array", "group"):
+        raise NodeNameError(
+            f"{name!r}: Zarr reads files of that name as metadata, which this is not: choose another name"
+        )
 
 
 def collisions(tree: Mapping[str, Node]) -> list[str]:

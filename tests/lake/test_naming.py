@@ -31,6 +31,11 @@ def file(name: str) -> Callable[[Transaction], object]:
     return lambda tx: tx.put_file(name, b"x")
 
 
+def metadata(name: str) -> Callable[[Transaction], object]:
+    """A file that Zarr would take for the metadata of a group."""
+    return lambda tx: tx.put_file(f"{name}zarr.json", b'{"zarr_format": 3, "node_type": "group"}')
+
+
 def document(name: str) -> Callable[[Transaction], object]:
     """A group as the Zarr store takes it, without Zarr's own look at what is above."""
     data = default_buffer_prototype().buffer.from_bytes(
@@ -47,8 +52,8 @@ COLLIDING = {
     "metadata": (array("v"), file("v/zarr.json/x")),
     "group": (array("v"), document("v/c")),
     "deep group": (array("v"), document("v/c/x")),
-    "metadata of a folder": (array("g/x/v"), file("g/zarr.json")),
-    "metadata of the root": (array("v"), file("zarr.json")),
+    "metadata of a folder": (array("g/x/v"), metadata("g/")),
+    "metadata of the root": (array("v"), metadata("")),
     "case": (table("trials"), table("Trials")),
     "case in a folder": (table("runs/A/x"), table("runs/a/x")),
     "accents": (table("caf\u00e9"), table("CAFE\u0301")),
@@ -144,10 +149,19 @@ def test_arrays_that_zarr_would_not_list(lake: Any, edit: Any) -> None:
     with pytest.raises(
         NodeNameError, match=r"file 'g/zarr\.json' stands where Zarr reads the metadata of the group"
     ):
-        commit(lake, file("g/zarr.json"))
+        commit(lake, metadata("g/"))
     commit(lake, lambda tx: tx.delete("g"))
-    commit(lake, array("zarr.json5/v"), table("zarr.json/t"), file("a/zarr.json"))
+    commit(lake, array("zarr.json5/v"), table("zarr.json/t"), metadata("a/"))
     assert "v" in zarr.open_group(lake.head.store, path="zarr.json5", mode="r")
+
+
+@pytest.mark.parametrize("content", [b"\x16\x8a", b"[1]", b'{"a": 1}', b"[" * 100_000])
+def test_files_that_zarr_would_take_for_metadata(lake: Any, content: bytes) -> None:
+    """One of them made every listing of the folder above fail."""
+    with pytest.raises(NodeNameError, match="Zarr reads files of that name as metadata, which this is not"):
+        commit(lake, array("v"), lambda tx: tx.put_file("x/zarr.json", content))
+    commit(lake, array("v"), metadata("x/"))
+    assert sorted(zarr.open_group(lake.head.store, mode="r")) == ["v", "x"]
 
 
 def test_a_race_ends_in_a_refusal(lake: Any) -> None:

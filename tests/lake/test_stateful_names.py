@@ -108,6 +108,10 @@ class Edit:
     name: str
     values: tuple[int, ...]
 
+    def is_no_metadata(self) -> bool:
+        """Whether it writes a file where Zarr would look for metadata."""
+        return self.door == "file" and self.name.split("/")[-1] == "zarr.json"
+
     def done(self, model: Model) -> Model | None:
         """The model afterwards; None where there is nothing to do."""
         old = model.get(self.name)
@@ -259,7 +263,8 @@ class NamesMachine(RuleBasedStateMachine):
                     states[-1] = {**after, **groups}
         except ValueError as error:
             by_lake = isinstance(error, InputError)
-            refused = any(badly_written(edit.name) for edit in edits) or any(map(means_two_things, states))
+            refused = any(badly_written(edit.name) or edit.is_no_metadata() for edit in edits)
+            refused |= any(map(means_two_things, states))
             # Zarr and xarray refuse some names before they get here, and what is in the way of a group.
             theirs = any(edit.door in BY_ZARR for edit in edits)
             assert refused or theirs, error
