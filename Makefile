@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs demo test test-deep conformance lint bench-ingest bench-queries bench-store bench-scale bench-kernels \
+.PHONY: help install docs demo test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-scale bench-kernels \
 	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-runs bench-start test-s3 clean
 
 help: ## this list
@@ -28,6 +28,12 @@ demo: install ## simulate into a lake, ask and plot: see demo/
 
 test: install ## all tests
 	$(BIN)/pytest -n auto --dist loadscope
+
+test-newest: install ## wheel, store and queries with the newest Python that is here and the newest dependencies
+	.ci/versions newest
+
+test-oldest: install ## wheel, store and queries with the oldest dependencies that pyproject.toml allows
+	.ci/versions oldest
 
 test-deep: install ## the store's random tests at length: minutes of versions, kills and races
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest tests/lake/test_stateful_versions.py tests/lake/test_stateful_expiry.py tests/lake/test_stateful_names.py tests/lake/test_kill.py \
