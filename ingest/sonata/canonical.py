@@ -14,6 +14,7 @@ from ...catalog.vocabulary import circuits
 from ...catalog.vocabulary import reports as report_kinds
 from ...lake import Snapshot, Table
 from ...lake.errors import InputError
+from ..circuits.swc import swc_files
 from ..hdf5.layout import Item
 from ..outgoing import as_part
 from .populations import CODE, DYNAMICS, EDGES, INDICES, RANGES
@@ -24,6 +25,7 @@ FROM = "@from."
 _ROUNDING = 1e-6
 _TEXT = {"text": "utf-8", "length": None}
 _SPIKES, _NODES, _EDGES = "spikes.h5", "nodes.h5", "edges.h5"
+_MORPHOLOGIES = "morphologies"
 _CIRCUIT, _SIMULATION = "circuit_config.json", "simulation_config.json"
 _REPORT_KEYS = ("type", "cells", "sections", "compartments", "variable_name", "compartment_set", "scaling")
 _POPULATION_TYPES = ("biophysical", "virtual", "single_compartment", "point_neuron")
@@ -47,7 +49,8 @@ def canonical_files(snapshot: Snapshot, run: str) -> Files:
     sets = _sets(snapshot, run)
     told = {_CIRCUIT: _circuit(snapshot, run, laid), _SIMULATION: _simulation(snapshot, run, laid, sets)}
     configurations = {name: json.dumps(content, indent=2).encode() for name, content in told.items()}
-    return {**laid, **{f"{kind}.json": node for kind, node in sets.items()}, **configurations}
+    shapes = {f"{_MORPHOLOGIES}/{file}": text for file, text in swc_files(snapshot, run)}
+    return {**laid, **{f"{kind}.json": node for kind, node in sets.items()}, **configurations, **shapes}
 
 
 def _refuse_same(file: str, items: list[Item]) -> None:
@@ -272,7 +275,7 @@ def _circuit(snapshot: Snapshot, run: str, laid: Mapping[str, list[Item]]) -> di
     }
     return {
         "version": 2,
-        "components": {"morphologies_dir": "morphologies", "biophysical_neuron_models_dir": "models"},
+        "components": {"morphologies_dir": _MORPHOLOGIES, "biophysical_neuron_models_dir": "models"},
         "networks": {
             "nodes": [{"nodes_file": _NODES, "populations": nodes}] if _NODES in laid else [],
             "edges": [{"edges_file": _EDGES, "populations": edges}] if _EDGES in laid else [],

@@ -14,6 +14,7 @@ from neuroh5_files import tree, write_attribute, write_trees, write_types
 import neurolake as nl
 from neurolake.ingest.circuits.edges import write_by_source
 from neurolake.ingest.circuits.registry import put_circuit
+from neurolake.ingest.circuits.swc import swc_of
 from neurolake.ingest.circuits.trees import PARTS, SIZES, Forest, TreeError
 from neurolake.ingest.hdf5.reading import opened
 from neurolake.ingest.neuroh5 import cells
@@ -70,6 +71,24 @@ def test_a_tree_needs_points(tmp_path: Path) -> None:
     found = forest(tmp_path, [tree(1), tree(2)])
     with pytest.raises(TreeError, match="x of tree 1: it has no points"):
         replace(found, points=np.array([10, 0])).check()
+
+
+def test_trees_as_swc(tmp_path: Path) -> None:
+    """Every number comes back, and parents come first whatever the order of the points."""
+    found = forest(tmp_path, [tree(4)])
+    rows = np.loadtxt(swc_of(found).decode().splitlines())
+    assert rows[:, 0].tolist() == [*range(1, 11)] and rows[:, 1].tolist() == found.type.tolist()
+    for column, values in enumerate((found.x, found.y, found.z, found.diameter / 2), 2):
+        assert np.array_equal(rows[:, column].astype(np.float32), values)
+    assert rows[:, 6].tolist() == np.where(found.parent < 0, -1, found.parent + 1).tolist()
+    turned = replace(
+        found,
+        parent=np.where(found.parent < 0, -1, 9 - found.parent)[::-1].astype(np.int32),
+        **{name: getattr(found, name)[::-1] for name in ("x", "y", "z", "diameter", "type", "layer")},
+    )
+    back = np.loadtxt(swc_of(turned).decode().splitlines())
+    assert (back[1:, 6] < back[1:, 0]).all() and back[0, 6] == -1
+    assert sorted(map(tuple, back[:, 1:6].tolist())) == sorted(map(tuple, rows[:, 1:6].tolist()))
 
 
 @pytest.mark.parametrize("held", [1, 5, 1000])

@@ -144,6 +144,8 @@ def test_other_verbs(lake: Any, tmp_path: Path) -> None:
     edges = circuit.edges["STIM__PYR"].afferent_edges(2, properties=["synapse_id", "distance"])
     mine = table[table["target_node_id"] == 2]
     assert sorted(edges["synapse_id"]) == sorted(mine["synapse_id"])
+    morphology = circuit.nodes["PVBC"].morph.get(1)
+    assert len(morphology.points) + len(morphology.soma.points) == 1820
     place_segments(lake, "nodes/net/PYR")
     segments = lake.head.tables["segments/PYR"].to_arrow().to_pandas()
     assert segments.groupby("node_id")["section_id"].nunique().tolist() == [167] * 4
