@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import functools
 import os
-import re
 import shutil
 import tempfile
 import uuid
@@ -15,15 +14,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ..lake.errors import InputError
+from ..lake.data.memory import memory_setting
 from .httpfs import Httpfs
 from .schema import literal
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
-
-MEMORY = "NEUROLAKE_MEMORY"
-_SIZE = re.compile(r"[0-9]+(\.[0-9]+)? ?[kKMGT]i?B")
 
 _open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
@@ -43,7 +39,7 @@ def locked_connection(
     InputError
         ``NEUROLAKE_MEMORY`` is no size.
     """
-    limit = _memory_limit()
+    limit = {"memory_limit": literal(setting)} if (setting := memory_setting()) else {}
     connection = duckdb.connect()
     _open.add(connection)
     if filesystem is not None:
@@ -69,13 +65,6 @@ def locked_connection(
         connection.execute("set force_mbedtls_unsafe = 'true'")
     connection.execute(";\n".join(f"set {name} = {value}" for name, value in settings.items()))
     return connection
-
-
-def _memory_limit() -> dict[str, str]:
-    text = os.environ.get(MEMORY, "").strip()
-    if text and not _SIZE.fullmatch(text):
-        raise InputError(f"{MEMORY} is a size such as 4GB or 500MB, not {text!r}")
-    return {"memory_limit": literal(text)} if text else {}
 
 
 def _list(texts: Sequence[str]) -> str:

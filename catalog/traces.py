@@ -6,10 +6,11 @@ else they count from 0.
 """
 
 import difflib
+import functools
 import threading
 import uuid
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
 FOLDER = VOLTAGE.folder
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
 _BLOCK = 1024
+# Rows of an array that are planned as one: DuckDB makes lists of them one after the other.
+_RUN = 16384
 _CHECK, _PLAN, _READ = "neurolake_trace_check", "neurolake_trace_plan", "neurolake_trace_read"
+_LABEL = "neurolake_trace_label"
 _ARGUMENTS: Any = ["VARCHAR", "VARCHAR", "BIGINT[]", "DOUBLE", "DOUBLE"]
 _RANGE = pa.struct(
     [
         ("array", pa.string()),
-        ("trial_id", pa.int64()),
-        ("row", pa.int64()),
+        ("first", pa.int64()),
+        ("last", pa.int64()),
         ("start", pa.int64()),
         ("stop", pa.int64()),
     ]
@@ -46,12 +50,16 @@ _SAMPLE = pa.struct([("time", pa.float64()), ("value", pa.float64())])
 # The check is folded when a query is planned, if its arguments are constants: so mistakes are told early.
 _MACRO = """create macro trace(site, trials := null, t0 := null, t1 := null) as table
   select trial_id, sample."time" as "time", sample."value" as "value" from (
-    select part.trial_id as trial_id,
-      unnest({read}('{key}', part."array", part."row", first, least(first + {block}, part.stop))) as sample
+    select trial_id,
+      unnest({read}('{key}', part."array", "row", sample_0, least(sample_0 + {block}, part.stop))) as sample
     from (
-      select part, unnest(range(part.start, part.stop, {block})) as first
-      from (select unnest({plan}('{key}', site, trials, t0, t1)) as part)
-      where {check}('{key}', site, null, t0, t1) and {check}('{key}', site, trials, t0, t1)
+      select part, "row", {label}('{key}', part."array", "row") as trial_id,
+        unnest(range(part.start, part.stop, {block})) as sample_0
+      from (
+        select part, unnest(range(part.first, part.last)) as "row"
+        from (select unnest({plan}('{key}', site, trials, t0, t1)) as part)
+        where {check}('{key}', site, null, t0, t1) and {check}('{key}', site, trials, t0, t1)
+      )
     )
   )"""
 
@@ -68,9 +76,10 @@ class Recording:
         """Row of each trial; -1 where there is none."""
         if not len(self.trials):
             return np.full(len(trials), -1)
-        order = np.argsort(self.trials, kind="stable")
-        place = np.searchsorted(self.trials, trials, sorter=order)
-        rows = order[np.minimum(place, len(order) - 1)]
+        # Mostly they are in order, and there may be many of them.
+        order = None if np.all(self.trials[1:] > self.trials[:-1]) else np.argsort(self.trials, kind="stable")
+        place = np.minimum(np.searchsorted(self.trials, trials, sorter=order), len(self.trials) - 1)
+        rows = place if order is None else order[place]
         return np.where(self.trials[rows] == trials, rows, -1)
 
     def span(self, t0: float | None, t1: float | None) -> tuple[int, int]:
@@ -98,15 +107,18 @@ class Traces:
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Offer ``trace`` to the queries of *connection* and its cursors, as long as this object lives."""
         how: Any = {"type": "arrow", "null_handling": "special"}
-        part = 'STRUCT("array" VARCHAR, trial_id BIGINT, "row" BIGINT, start BIGINT, stop BIGINT)[]'
+        part = 'STRUCT("array" VARCHAR, "first" BIGINT, "last" BIGINT, start BIGINT, stop BIGINT)[]'
         samples = 'STRUCT("time" DOUBLE, "value" DOUBLE)[]'
         ranges: Any = ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT"]
         connection.create_function(_CHECK, _check, _ARGUMENTS, "BOOLEAN", **how)
         connection.create_function(_PLAN, _plan, _ARGUMENTS, part, side_effects=True, **how)
         connection.create_function(_READ, _read, ranges, samples, **how)
+        connection.create_function(_LABEL, _label, ranges[:3], "BIGINT", **how)
         key = uuid.uuid4().hex
         _registered[key] = self
-        connection.execute(_MACRO.format(key=key, check=_CHECK, plan=_PLAN, read=_READ, block=_BLOCK))
+        connection.execute(
+            _MACRO.format(key=key, check=_CHECK, plan=_PLAN, read=_READ, label=_LABEL, block=_BLOCK)
+        )
 
     def told(self, error: QueryError) -> None:
         """Note what is wrong with the arguments of a query that this thread plans."""
@@ -140,7 +152,12 @@ class Traces:
             )
         known = self._known()
         near = difflib.get_close_matches(site, known, 3, 0.5) or known[:5]
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = (
+            f"; did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"; this lake has no recordings, which are arrays {FOLDER}<site> of trials and times: ingest results, or "
+            "simulate into it (nl.run, nl.record)"
+        )
         raise QueryError(f"trace: there is no site or array {site!r}{hint}")
 
     @property
@@ -150,9 +167,11 @@ class Traces:
         return sorted({name.removeprefix(FOLDER).split("@")[0] for name in labelled})
 
     def plan(
-        self, site: str | None, trials: Sequence[int | None] | None, t0: float | None, t1: float | None
+        self, site: str | None, trials: npt.NDArray[np.int64] | None, t0: float | None, t1: float | None
     ) -> pa.StructArray:
-        """What to read: array, trial, row, and first and last sample, in the order of *trials*.
+        """What to read: array, first and last of rows that follow each other, and of samples, in the order of *trials*.
+
+        It is as long as there are runs of rows, not as there are rows.
 
         Raises
         ------
@@ -165,21 +184,29 @@ class Traces:
             raise QueryError(f"trace: t0 = {t0:g} ms is not before t1 = {t1:g} ms")
         names = self.arrays_of(site)
         if trials is not None:
-            asked = np.array([trial for trial in trials if trial is not None], np.int64)
-            places = [self.recording(name).rows(asked) for name in names]
-            self._require_trials(site, names, asked, np.max(places, axis=0))
+            places = [self.recording(name).rows(trials) for name in names]
+            self._require_trials(site, names, trials, functools.reduce(np.maximum, places))
+            spans = [_runs(rows[rows >= 0]) for rows in places]
         else:
-            asked, places = None, [np.arange(len(self.recording(name).trials)) for name in names]
-        parts = [self._part(name, rows[rows >= 0], t0, t1) for name, rows in zip(names, places, strict=True)]
+            spans = [_cut(np.array([[0, len(self.recording(name).trials)]])) for name in names]
+        parts = [self._part(name, rows, t0, t1) for name, rows in zip(names, spans, strict=True)]
         return pa.concat_arrays(parts)
 
+    def labels(self, arrays: Sequence[str], rows: npt.NDArray[np.int64]) -> pa.Array:
+        """The trial of each row."""
+        names = np.asarray(arrays)
+        found = np.empty(len(rows), np.int64)
+        for name in set(arrays):
+            found[names == name] = self.recording(name).trials[rows[names == name]]
+        return pa.array(found)
+
     def _part(self, name: str, rows: npt.NDArray[np.int64], t0: float | None, t1: float | None) -> Any:
-        recording = self.recording(name)
-        start, stop = recording.span(t0, t1)
+        """Spans of rows, shape (n, 2), of one array, as `plan` gives them."""
+        start, stop = self.recording(name).span(t0, t1)
         columns = [
             pa.repeat(name, len(rows)),
-            recording.trials[rows],
-            rows,
+            rows[:, 0],
+            rows[:, 1],
             pa.repeat(start, len(rows)),
             pa.repeat(stop, len(rows)),
         ]
@@ -250,7 +277,7 @@ class Traces:
             trials = np.arange(array.shape[0])
         if trials.dtype.kind not in "iu" or trials.shape != array.shape[:1]:
             raise QueryError(f"trace: the coordinate {labels} is no row of {array.shape[0]} whole numbers")
-        return Recording(array, trials.astype(np.int64), times)
+        return Recording(array, trials.astype(np.int64, copy=False), times)
 
 
 # DuckDB does not keep the functions that it is given: they stay, and find what they work on by its key.
@@ -290,10 +317,30 @@ def _plan(
     t1: pa.ChunkedArray,
 ) -> pa.Array:
     traces = _of(key)
-    columns = (column.to_pylist() for column in (site, trials, t0, t1))
-    parts = [traces.plan(*values) for values in zip(*columns, strict=True)]
+    parts = [
+        traces.plan(name, _numbers(asked), begin, end)
+        for name, asked, begin, end in zip(
+            site.to_pylist(), _lists(trials), t0.to_pylist(), t1.to_pylist(), strict=True
+        )
+    ]
     offsets = np.cumsum([0, *map(len, parts)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.concat_arrays(parts))
+
+
+def _lists(column: pa.ChunkedArray) -> Iterator[pa.ListScalar]:
+    return (scalar for chunk in column.chunks for scalar in chunk)
+
+
+def _numbers(asked: pa.ListScalar) -> npt.NDArray[np.int64] | None:
+    """Trials that were asked for, without nulls; None for all. There may be many: none becomes an object."""
+    if not asked.is_valid:
+        return None
+    found: npt.NDArray[np.int64] = asked.values.drop_null().cast(pa.int64()).to_numpy()
+    return found
+
+
+def _label(key: pa.ChunkedArray, arrays: pa.ChunkedArray, rows: pa.ChunkedArray) -> pa.Array:
+    return _of(key).labels(arrays.to_pylist(), rows.to_numpy())
 
 
 def _read(
@@ -304,6 +351,23 @@ def _read(
     stops: pa.ChunkedArray,
 ) -> pa.Array:
     return _of(key).samples(arrays.to_pylist(), rows.to_numpy(), starts.to_numpy(), stops.to_numpy())
+
+
+def _runs(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Half-open spans of rows that follow each other, shape (n, 2), in the order of *rows*."""
+    if not len(rows):
+        return np.empty((0, 2), np.int64)
+    breaks = np.flatnonzero(np.diff(rows) != 1)
+    firsts, lasts = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [len(rows) - 1]])
+    return _cut(np.stack([rows[firsts], rows[lasts] + 1], axis=1))
+
+
+def _cut(spans: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same rows in spans of at most `_RUN`."""
+    counts = -(-(spans[:, 1] - spans[:, 0]) // _RUN)
+    number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = np.repeat(spans[:, 0], counts) + number * _RUN
+    return np.stack([first, np.minimum(first + _RUN, np.repeat(spans[:, 1], counts))], axis=1)
 
 
 def _boxes(arrays: Sequence[str], rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -5,14 +5,15 @@ import re
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ..lake import Snapshot, Table
-from ..lake.errors import CorruptObjectError, QueryError
+from ..lake.errors import QueryError
 from ..lake.objects.store import ObjectStore
+from .answers import Answer, told
 from .build import SCHEMA, fill
 from .cache import CatalogCache
 from .connection import locked_connection
@@ -101,8 +102,10 @@ class Catalog:
         """The labelled arrays. Questions that name none do without Zarr, which takes longer to import than they do."""
         return Traces(self._snapshot.store)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Answer:
         """The relation that one SELECT statement describes; nothing is read before it is asked for.
+
+        What fails then is told as what fails now (`answers.Answer`).
 
         Parameters
         ----------
@@ -123,8 +126,7 @@ class Catalog:
         assert relation is not None, "a SELECT has a result"
         # The rows of trace() come from it when they are asked for, and that may be after this catalog went.
         traces = None if self._untraced else self._traces
-        weakref.finalize(relation, _let_go, traces, cursor).atexit = False
-        return relation
+        return Answer(relation, partial(_explained, self._tables, sql), (traces, cursor))
 
     def interrupt(self) -> None:
         """Stop the queries that other threads are waiting for; they end with a `QueryError`."""
@@ -142,16 +144,12 @@ class Catalog:
         """A cursor for one SELECT, all that it names ready; errors are of neurolake."""
         cursor = self._connection.cursor()
         self._cursors.add(cursor)
-        try:
+        with told(partial(_explained, self._tables, sql)):
             self._require_select(cursor, sql)
             self._prepare(sql)
             if _TRACE.search(sql.lower()):
                 self._check_traces(cursor, sql, parameters)
             yield cursor
-        except duckdb.Error as error:
-            columns = {name: table.columns for name, table in self._tables.items()}
-            message = with_nearest(str(error), {**_COLUMNS, **columns})
-            raise QueryError(f"{message}\n  in: {sql.strip()}") from error
 
     def _require_select(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         kinds = [statement.type for statement in cursor.extract_statements(sql)]
@@ -207,7 +205,7 @@ class Catalog:
             if name in self._unmade or self._files is not None:
                 self._make_view(name, paths)
         except duckdb.Error as error:
-            raise CorruptObjectError(f"table {name!r} cannot be read: {error}") from error
+            raise table.unreadable(error) from error
         self._unverified.remove(name)
 
     def _make_view(self, name: str, paths: Sequence[str]) -> None:
@@ -270,8 +268,10 @@ def _remote_files(objects: ObjectStore) -> "RemoteFiles | None":
     return RemoteFiles(objects)
 
 
-def _let_go(traces: Traces | None, cursor: duckdb.DuckDBPyConnection) -> None:
-    """What holds these holds them until here."""
+def _explained(tables: Mapping[str, Table], sql: str, message: str) -> str:
+    """What to say of a query of these tables instead of DuckDB's message."""
+    columns = {name: table.columns for name, table in tables.items()}
+    return f"{with_nearest(message, {**_COLUMNS, **columns})}\n  in: {sql.strip()}"
 
 
 def view(name: str, table: Table, paths: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NewType
 import numpy as np
 from blake3 import blake3
 
-from .errors import CorruptObjectError, InputError
+from .errors import InputError, MalformedError
 
 Digest = NewType("Digest", str)
 """64 lower-case hexadecimal digits."""
@@ -43,11 +43,11 @@ def checked_digest(text: object) -> Digest:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         It is not. Names of files are made of digests: a path must never pass for one.
     """
     if not is_digest(text):
-        raise CorruptObjectError(f"a manifest names {text!r:.80} where a digest belongs")
+        raise MalformedError(f"a manifest names {text!r:.80} where a digest belongs")
     return Digest(str(text))
 
 

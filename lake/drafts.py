@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ConflictError, ReadOnlyError
+from .errors import ConflictError, InputError, ReadOnlyError
 from .history.diff import Changes, diff
 from .history.merge import changes_between, merged
 from .nodes.entries import Entries, ReadShard
 from .nodes.entry import Entry
+from .nodes.metadata import checked_meta
 from .nodes.naming import check_place
 from .nodes.node import Kind, Node, Tree
 
@@ -129,12 +130,20 @@ class Drafts(Mapping[str, Node]):
         self._drafts[name] = None
 
     def changes(self) -> dict[str, Node | None]:
-        """What the edits amount to: the new node or None by name, where it differs from the tree."""
+        """What the edits amount to: the new node or None by name, where it differs from the tree.
+
+        Raises
+        ------
+        InputError
+            A node has metadata that nobody could read any more.
+        """
         found: dict[str, Node | None] = {}
         for name, draft in self._drafts.items():
             node, old = None if draft is None else draft.frozen(), self._tree.get(name)
             if (node and node.digest) != (old and old.digest):
                 found[name] = node
+                if node is not None:
+                    _check_metadata(name, node)
         return found
 
     def summary(self) -> Changes:
@@ -175,3 +184,10 @@ class Drafts(Mapping[str, Node]):
         self._tree = tree
         self._drafts.clear()
         self.depends.clear()
+
+
+def _check_metadata(name: str, node: Node) -> None:
+    try:
+        checked_meta(node.kind, node.meta)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{name!r} cannot be stored: {error}") from error

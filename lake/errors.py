@@ -14,9 +14,12 @@
     │   ├── ProcessBoundError (TypeError)  what cannot be sent to another process: commit, then send
     │   ├── MissingPackageError (ImportError)  an optional package: install the extra
     │   ├── UnstorableError (TypeError)  a value that would not come back as it is: convert it
+    │   ├── SelectionError (IndexError)   a part of an array that is not there
+    │   ├── TooLargeError (MemoryError)   what was asked for does not fit into memory: ask for a part
     │   └── QueryError                a query that DuckDB or the schema refuses
     │       └── QueryTimeoutError     a query that took longer than it was given
     ├── CorruptObjectError            stored bytes do not have their digest: restore the object
+    │   └── MalformedError            they have it, and mean nothing: whoever wrote them made them so
     ├── FormatError                   not a lake, or written by a newer neurolake
     └── StorageError (OSError)        the medium failed: often transient, retry
 
@@ -121,6 +124,14 @@ class UnstorableError(InputError, TypeError):
         self.value = value
 
 
+class SelectionError(InputError, IndexError):
+    """A part of an array that is not there, or cannot be asked for so."""
+
+
+class TooLargeError(InputError, MemoryError):
+    """What was asked for does not fit into memory; the message says how large it is, and how to ask for a part."""
+
+
 class QueryError(InputError):
     """A query that cannot be answered: refused, malformed, or about something that is not there."""
 
@@ -132,9 +143,13 @@ class QueryTimeoutError(QueryError):
 
 
 class CorruptObjectError(NeurolakeError):
-    """Stored bytes do not have the digest they are named by, or do not parse."""
+    """Stored bytes do not have the digest they are named by, or are not there."""
 
     exit_code = 4
+
+
+class MalformedError(CorruptObjectError):
+    """Stored bytes have their digest, and are not what they should be: no copy of them is any better."""
 
 
 class FormatError(NeurolakeError):

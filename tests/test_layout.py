@@ -44,7 +44,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("live",),
     ],
     "catalog": [
-        ("vocabulary", "nearest"),
+        ("answers", "nearest", "vocabulary"),
         ("schema",),
         ("httpfs", "tables", "traces"),
         ("build", "connection", "filesystem"),

@@ -7,11 +7,13 @@ into the result (and encode, hash and pack them) wherever the codecs are the usu
 from .plugins import check_codecs, checked_compressor  # before zarr
 
 # isort: split
+import contextlib
 import copy
+import functools
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ParamSpec, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +22,82 @@ from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import StorePath
 
 from ..digest import Digest, digest_of, plain_json
-from ..errors import InputError, NotFoundError
+from ..errors import (
+    InputError,
+    MalformedError,
+    NeurolakeError,
+    NotFoundError,
+    SelectionError,
+    TooLargeError,
+)
 from ..names import checked_name
-from ..nodes.entry import Entry
+from ..nodes.entry import SHARD_SIZE, Entry
 from ..nodes.grid import Grid
 from ..nodes.node import Node
 from ..nodes.shown import About, Shown
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
+from .bounded import bounded_pipeline
 from .codecs import Codec, chunk_statistics
+from .memory import require_room, room
 from .types import BLOSC_LZ4, stored_dtype
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
 
 Box = Sequence[tuple[int, int]]
+How = ParamSpec("How")
+
+
+def _selecting(select: Callable[How, Any]) -> Callable[How, Any]:
+    """Let zarr-python select, and tell of what cannot be selected as neurolake does."""
+
+    @functools.wraps(select)
+    def selected(*args: How.args, **kwargs: How.kwargs) -> Any:
+        try:
+            return select(*args, **kwargs)
+        except NeurolakeError:
+            raise
+        except (IndexError, TypeError, ValueError, NotImplementedError, MemoryError) as error:
+            array: Any = args[0]
+            raise SelectionError(f"array {array.path!r} of shape {array.shape}: {error}") from error
+
+    return selected
+
+
+class _Chunks(zarr.AsyncArray[Any]):
+    """What reads chunks for zarr-python: within bounds, and errors are neurolake's."""
+
+    def __init__(self, metadata: ArrayV3Metadata, store_path: StorePath) -> None:
+        super().__init__(metadata, store_path)
+        object.__setattr__(self, "codec_pipeline", bounded_pipeline(metadata))
+
+    async def _get_selection(self, indexer: Any, **how: Any) -> Any:
+        what = f"a part of shape {indexer.shape} of array {self.path!r}"
+        require_room(indexer.shape, self.dtype, what)
+        with _told(what, how):
+            return await super()._get_selection(indexer, **how)
+
+    async def _set_selection(self, indexer: Any, value: Any, **how: Any) -> None:
+        # Of chunks that are written in part, the rest is read.
+        with _told(f"a part of shape {indexer.shape} of array {self.path!r}", how):
+            await super()._set_selection(indexer, value, **how)
+
+
+@contextlib.contextmanager
+def _told(what: str, how: Mapping[str, Any]) -> Iterator[None]:
+    """Tell of what zarr-python's codecs raise as neurolake does."""
+    try:
+        yield
+    except NeurolakeError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError(f"{what} does not fit into memory: {error}") from error
+    # Codecs of all kinds raise whatever they like. Bytes without their digest never get there.
+    except Exception as error:
+        if how.get("fields") or how.get("out") is not None:
+            raise
+        raise MalformedError(f"{what}: its chunks have their digests, and do not decode: {error}") from error
 
 
 class Array(Shown, zarr.Array[Any]):
@@ -48,15 +111,24 @@ class Array(Shown, zarr.Array[Any]):
         ------
         NotFoundError
             There is no such array.
+        MalformedError
+            Its metadata describes none that can be read: it has an unknown type or codec, say.
         """
         node = store.tree.get(name)
         if node is None or node.kind != "array":
             raise NotFoundError(f"there is no array {name!r} in {store}")
-        if Codec.of(node.meta) is None:
-            check_codecs(name, node.meta["codecs"])
         # What zarr.open_array would do, without its event loop: a switch of threads takes longer than all else.
-        metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
-        return cls(zarr.AsyncArray(metadata, StorePath(store, name)))
+        try:
+            if Codec.of(node.meta) is None:
+                check_codecs(name, node.meta["codecs"])
+            metadata = ArrayV3Metadata.from_dict(copy.deepcopy(dict(node.meta)))
+            return cls(_Chunks(metadata, StorePath(store, name)))
+        except NeurolakeError:
+            raise
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+            raise MalformedError(
+                f"array {name!r} of {_commit(store)} has metadata that describes no array: {error}"
+            ) from error
 
     def _about(self) -> About:
         line = f"<Array {self.path!r}: {self.shape} of {self.dtype}, chunks {self.chunks}>"
@@ -73,6 +145,12 @@ class Array(Shown, zarr.Array[Any]):
         box, shape = parsed
         return self.read_box(box).reshape(shape)[()]
 
+    get_basic_selection = _selecting(zarr.Array.get_basic_selection)
+    get_orthogonal_selection = _selecting(zarr.Array.get_orthogonal_selection)
+    get_mask_selection = _selecting(zarr.Array.get_mask_selection)
+    get_coordinate_selection = _selecting(zarr.Array.get_coordinate_selection)
+    get_block_selection = _selecting(zarr.Array.get_block_selection)
+
     def read_box(self, box: Box | None = None, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Values of a box of half-open ranges, one for each axis; everything by default.
 
@@ -86,17 +164,22 @@ class Array(Shown, zarr.Array[Any]):
         ------
         InputError
             The box is not within the array, or *out* does not fit it.
+        TooLargeError
+            It does not fit into memory (`memory.memory_limit`).
         CorruptObjectError
             A chunk is missing or damaged.
+        MalformedError
+            A chunk does not decode, although it has its digest.
         """
         ranges = [(0, length) for length in self.shape] if box is None else list(box)
         if len(ranges) != self.ndim or any(
             a < 0 or b > n for (a, b), n in zip(ranges, self.shape, strict=True)
         ):
             raise InputError(f"array {self.path!r} of shape {self.shape} has no box {ranges}")
-        codec, grid = Codec.of(self._node.meta), self._grid
+        codec, grid = self._codec, self._grid
         shape = tuple(max(stop - start, 0) for start, stop in ranges)
-        values = np.empty(shape, self.dtype) if out is None else out
+        what = f"a part of shape {shape} of array {self.path!r}"
+        values = room(shape, self.dtype, what) if out is None else out
         if values.shape != shape or values.dtype != self.dtype or not values.flags.c_contiguous:
             raise InputError(
                 f"out must be C-contiguous, {shape} of {self.dtype}, not {values.shape} of {values.dtype}"
@@ -111,15 +194,37 @@ class Array(Shown, zarr.Array[Any]):
             stored = iter(objects.read_run([(e.digest, e.size, e.place) for e in found if e is not None]))
             for at, entry in zip(run, found, strict=True):
                 data = None if entry is None else next(stored)
-                _place(data, codec, values, ranges, at, grid, self.fill_value)
+                try:
+                    _place(data, codec, values, ranges, at, grid, self.fill_value)
+                except MalformedError as error:
+                    raise self._malformed(at, entry, error) from error
 
-        touched = grid.overlapping(ranges)
-        size = max(
-            1, min(RUN_SIZE // (math.prod(grid.chunks) * self.dtype.itemsize), len(touched) // (4 * CORES))
-        )
+        touched = self._touched(ranges, values)
+        # Never 0: a type may have no bytes.
+        stride = max(1, math.prod(grid.chunks) * self.dtype.itemsize)
+        size = max(1, min(RUN_SIZE // stride, len(touched) // (4 * CORES)))
         runs = [touched[start : start + size] for start in range(0, len(touched), size)]
         deque(mapped(read, runs), maxlen=0)
         return values
+
+    def _touched(self, box: Box, values: npt.NDArray[Any]) -> list[tuple[int, ...]]:
+        """Coordinates of the chunks to read for *box*; of a grid of very many, those that are stored."""
+        grid = self._grid
+        if grid.overlap(box) <= SHARD_SIZE:
+            return grid.overlapping(box)
+        values[...] = self.fill_value
+        stored = (grid.coordinates(number) for number, _ in self._node.entries.items())
+        return [at for at in stored if grid.overlaps(at, box)]
+
+    def _malformed(self, at: tuple[int, ...], entry: Entry | None, error: Exception) -> MalformedError:
+        where = (
+            ""
+            if entry is None
+            else f", object {entry.digest} in {self._store.objects.where(entry.digest, entry.place)},"
+        )
+        return MalformedError(
+            f"array {self.path!r}: chunk {self._grid.key(self._grid.number(at))}{where} has its digest, but {error}"
+        )
 
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
         """Write *values*, whole in all axes but the first, from row *first* on.
@@ -135,9 +240,10 @@ class Array(Shown, zarr.Array[Any]):
                 f"values of shape {values.shape} are no rows of {self.path!r}, whose shape is {self.shape}"
             )
         values = values.astype(self.dtype, copy=False)
-        codec = Codec.of(self._node.meta)
+        codec = self._codec
         if codec is None or not self.ndim or first % self.chunks[0]:
-            self[slice(first, first + len(values)) if self.ndim else ()] = values
+            with _told(f"rows of array {self.path!r}", {}):
+                self[slice(first, first + len(values)) if self.ndim else ()] = values
             return
         writer, draft = self._store.writer, self._store.drafts.edit(self.path)
         assert writer is not None and draft is not None, "opened for writing"
@@ -205,6 +311,11 @@ class Array(Shown, zarr.Array[Any]):
         return self._store.tree[self.path]
 
     @property
+    def _codec(self) -> Codec | None:
+        """What decodes its chunks here; None where zarr-python has to, or values are not bytes of their own."""
+        return None if self.dtype.hasobject or self.dtype.kind == "T" else Codec.of(self._node.meta)
+
+    @property
     def _grid(self) -> Grid:
         return Grid.of(self._node.meta)
 
@@ -265,7 +376,8 @@ def encode_chunks(
         part = values[tuple(slice(i * c, (i + 1) * c) for i, c in zip(at, chunks, strict=True))]
         chunk = np.ascontiguousarray(part)
         if part.shape != chunks:
-            chunk = np.full(chunks, fill_value, values.dtype)
+            chunk = room(chunks, values.dtype, f"a chunk of shape {chunks}")
+            chunk[...] = fill_value
             chunk[tuple(slice(length) for length in part.shape)] = part
         data = codec.encode(chunk)
         return data, digest_of(data), chunk_statistics(part)
@@ -306,16 +418,23 @@ def _place(
     ]
     within = (slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))
     target = _view(out, within)
+    size = math.prod(grid.chunks) * out.dtype.itemsize
+    if data is not None:
+        codec.check_size(data, size)
     if data is None:
         target[...] = fill_value
     elif target.shape == grid.chunks and target.flags.c_contiguous:
         codec.decode_into(data, target)
     else:
-        chunk = np.empty(grid.chunks, out.dtype)
+        chunk = room(grid.chunks, out.dtype, f"a chunk of shape {grid.chunks}")
         codec.decode_into(data, chunk)
         target[...] = chunk[
             tuple(slice(a - first, b - first) for (a, b), first in zip(spans, low, strict=True))
         ]
+
+
+def _commit(store: ZarrStore) -> str:
+    return "a transaction" if store.origin is None else f"commit {store.origin[1].id}"
 
 
 def _view(values: npt.NDArray[Any], where: Iterable[slice]) -> npt.NDArray[Any]:

@@ -1,8 +1,10 @@
-"""The codecs of chunks that we encode and decode ourselves; zarr-python does all others.
+"""The codecs of chunks that we encode and decode ourselves; zarr-python does all others (`bounded`).
 
-Encoding is deterministic: equal values have equal bytes, hence equal digests.
+Encoding is deterministic: equal values have equal bytes, hence equal digests. Decoding never makes more bytes than the
+chunk has, whatever the stored bytes say.
 """
 
+import gzip
 import math
 
 from . import plugins  # noqa: F401  # before numcodecs
@@ -19,8 +21,10 @@ import numcodecs.zstd
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CorruptObjectError, InputError
+from ..errors import InputError, MalformedError
 
+# Zstandard, which packs tightest, makes at most 128 KiB of a block of four bytes.
+_EXPANSION = 2**15
 _SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 # Blosc's own threads encode the same bytes differently each time; our threads work on different chunks.
@@ -29,7 +33,7 @@ numcodecs.blosc.use_threads = False
 
 @dataclass(frozen=True)
 class Codec:
-    """Little-endian C-order bytes, through nothing, ``blosc`` or ``zstd``."""
+    """Little-endian C-order bytes, through nothing, ``blosc``, ``zstd`` or ``gzip``."""
 
     name: str | None
     configuration: Mapping[str, Any]
@@ -37,14 +41,13 @@ class Codec:
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> "Codec | None":
         """The codec of a Zarr v3 array; None if it is not one of ours."""
-        first, *others = meta["codecs"]
-        endian = first.get("configuration", {}).get("endian", "little")
-        if first["name"] != "bytes" or endian != "little" or len(others) > 1:
+        (first, order), *others = map(_named, meta["codecs"])
+        if first != "bytes" or order.get("endian", "little") != "little" or len(others) > 1:
             return None
         if not others:
             return cls(None, {})
-        name, configuration = others[0]["name"], others[0].get("configuration", {})
-        known = name == "zstd" or (name == "blosc" and configuration.get("shuffle") in _SHUFFLES)
+        name, configuration = others[0]
+        known = name in ("zstd", "gzip") or (name == "blosc" and configuration.get("shuffle") in _SHUFFLES)
         return cls(name, configuration) if known else None
 
     def encode(self, chunk: npt.NDArray[Any]) -> bytes:
@@ -71,33 +74,58 @@ class Codec:
             if self.name == "zstd":
                 level = settings.get("level", 0)
                 return bytes(numcodecs.zstd.compress(chunk, level, bool(settings.get("checksum"))))
+            if self.name == "gzip":
+                return gzip.compress(chunk.tobytes(), settings.get("level", 5), mtime=0)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"codec {self.name!r} cannot encode: {error}") from error
         return chunk.tobytes()
+
+    def check_size(self, data: bytes | memoryview, size: int) -> None:
+        """Return if stored bytes may be a chunk of *size* bytes: before there is memory for it.
+
+        Raises
+        ------
+        MalformedError
+            They cannot.
+        """
+        try:
+            if self.name is None and len(data) != size:
+                raise ValueError(f"it has {len(data)} bytes")
+            told = declared_size(self.name or "", data)
+            if told not in (None, size) or len(data) * _EXPANSION < size:
+                raise ValueError(f"{len(data)} bytes, which say that they are {told}, are no {size}")
+        except ValueError as error:
+            raise MalformedError(f"a chunk of {size:,} bytes does not decode: {error}") from error
 
     def decode_into(self, data: bytes | memoryview, chunk: npt.NDArray[Any]) -> None:
         """Fill a C-contiguous *chunk* from its stored bytes.
 
         Raises
         ------
-        CorruptObjectError
+        MalformedError
             They are not a chunk of that size.
         """
         out = chunk.reshape(-1).view(np.uint8)
         try:
+            told = declared_size(self.name or "", data)
             # Both libraries believe the header, read beyond what is cut and leave the rest of a short chunk.
-            if self.name == "blosc" and _blosc_sizes(data) == (out.nbytes, len(data)):
-                numcodecs.blosc.decompress(data, out)
-            elif self.name == "zstd" and _zstd_size(data) == out.nbytes:
-                numcodecs.zstd.decompress(data, out)
-            elif self.name == "zstd" and _zstd_size(data) is None:
-                _copy(numcodecs.zstd.decompress(data), out)
-            elif self.name is None:
+            if self.name is None:
                 _copy(data, out)
-            else:
+            elif told is None:
+                _copy(unpacked(self.name, data, out.nbytes), out)
+            elif told != out.nbytes:
                 raise ValueError("its header says another size")
-        except (RuntimeError, ValueError) as error:
-            raise CorruptObjectError(f"a chunk of {chunk.nbytes} bytes does not decode: {error}") from error
+            elif self.name == "blosc":
+                numcodecs.blosc.decompress(data, out)
+            else:
+                numcodecs.zstd.decompress(data, out)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise MalformedError(f"a chunk of {chunk.nbytes:,} bytes does not decode: {error}") from error
+
+
+def _named(codec: Any) -> tuple[str, Mapping[str, Any]]:
+    """Name and configuration of a codec, which may be its name alone."""
+    return (codec["name"], codec.get("configuration") or {}) if isinstance(codec, dict) else (codec, {})
 
 
 def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
@@ -107,8 +135,42 @@ def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
     out[...] = np.frombuffer(data, np.uint8)
 
 
+def declared_size(codec: str, data: bytes | memoryview) -> int | None:
+    """Length of the content by the header of its stored form (``blosc``, ``zstd``, ``lz4``); None if that does not tell.
+
+    Raises
+    ------
+    ValueError
+        It is no such form, or was cut.
+    """
+    if codec == "blosc":
+        size, stored = _blosc_sizes(data)
+        if stored != len(data):
+            raise ValueError(f"its header says {stored} bytes where there are {len(data)}")
+        return size
+    if codec == "lz4":
+        return int.from_bytes(data[:4], "little")
+    return _zstd_size(data) if codec == "zstd" else None
+
+
+def unpacked(codec: str, data: bytes | memoryview, most: int) -> bytes:
+    """Content of ``zstd``, ``gzip`` or ``bz2``, but not more than *most* bytes and one, whatever is in it.
+
+    Raises
+    ------
+    ValueError, OSError
+        It is no such form, or was cut.
+    """
+    import pyarrow as pa  # few arrays are packed so
+
+    with pa.CompressedInputStream(pa.BufferReader(data), codec) as stream:
+        return bytes(stream.read(most + 1))
+
+
 def _blosc_sizes(data: bytes | memoryview) -> tuple[int, int]:
     """Lengths of content and of the whole by a Blosc header (c-blosc, README_CHUNK_FORMAT)."""
+    if len(data) < 16:
+        raise ValueError("no Blosc header")
     return int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
 
 

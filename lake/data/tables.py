@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from ..digest import digest_of_file
-from ..errors import CorruptObjectError, FormatError, InputError
+from ..errors import CorruptObjectError, InputError, MalformedError, TooLargeError
 from ..nodes.entry import Entry
 from ..nodes.node import Node
 from ..nodes.shown import About, Shown
@@ -40,6 +40,8 @@ class Table(Shown):
         self._node = node
         self._objects = objects
         self.files: tuple[Entry, ...] = tuple(entry for _, entry in node.entries.items())
+        if any("rows" not in entry.stats for entry in self.files):
+            raise MalformedError(f"table {name!r} has a file of which it is not known how many rows it has")
 
     def _about(self) -> About:
         line = (
@@ -138,21 +140,10 @@ class Table(Shown):
         asked
             Whether something was asked of the rows, which may be what failed.
         """
-        for entry in self.files if files is None else files:
-            path = self._objects.local_path(entry.digest, entry.place)
-            if not path.is_file() or digest_of_file(path) != entry.digest:
-                return CorruptObjectError(
-                    f"table {self.name!r} cannot be read: {path} is damaged or missing: {error}"
-                )
-        if asked:
-            unsigned = [field["name"] for field in self.fields if field["type"] == "uint64"]
-            hint = (
-                f"; give numbers for {', '.join(unsigned)} as pyarrow.scalar(n, 'uint64')" if unsigned else ""
-            )
-            return InputError(f"table {self.name!r} cannot be asked so: {error}{hint}")
-        return FormatError(
-            f"table {self.name!r} cannot be read, although its files are as they were written: {error}"
-        )
+        read = self.files if files is None else files
+        paths = {self._objects.local_path(entry.digest, entry.place): entry for entry in read}
+        unsigned = [field["name"] for field in self.fields if field["type"] == "uint64"]
+        return unreadable(error, f"table {self.name!r}", paths, asked=asked, unsigned=unsigned)
 
     def to_arrow(
         self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None
@@ -195,7 +186,7 @@ class Table(Shown):
     def schema(self) -> pa.Schema:
         """Arrow schema of the columns, their documentation as metadata."""
         if not self.files:
-            raise CorruptObjectError(f"table {self.name!r} has no files; one without rows has an empty one")
+            raise MalformedError(f"table {self.name!r} has no files; one without rows has an empty one")
         fields = [BY_NAME.get(str(field["type"])) for field in self.fields]
         if None not in fields:
             return pa.schema([_arrow_field(field) for field in self.fields])
@@ -221,6 +212,38 @@ class Table(Shown):
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
 
 
+def unreadable(
+    error: Exception,
+    what: str,
+    files: Mapping[Path, Entry],
+    *,
+    asked: bool = False,
+    unsigned: Sequence[str] = (),
+) -> Exception:
+    """Return what to raise where local Parquet files could not be read; `Table.unreadable` says more.
+
+    Parameters
+    ----------
+    what
+        The table, in words.
+    unsigned
+        Its columns of uint64, which conditions have to be given typed numbers for.
+    """
+    for path, entry in files.items():
+        if not path.is_file() or digest_of_file(path) != entry.digest:
+            return CorruptObjectError(f"{what} cannot be read: {path} is damaged or missing: {error}")
+    if isinstance(error, MemoryError):
+        return TooLargeError(
+            f"{what} does not fit into memory: read some of its columns, rows by a condition, or a part after the other "
+            f"by .dask() or SQL: {error}"
+        )
+    if asked and all(map(_is_parquet, files)):
+        hint = f"; give numbers for {', '.join(unsigned)} as pyarrow.scalar(n, 'uint64')" if unsigned else ""
+        return InputError(f"{what} cannot be asked so: {error}{hint}")
+    one = f" ({next(iter(files))})" if len(files) == 1 else ""
+    return MalformedError(f"{what} cannot be read, although its files are as they were written{one}: {error}")
+
+
 def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") -> tuple[Entry, ...]:
     """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
     from pyarrow import dataset as pds
@@ -234,6 +257,14 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") 
     except pa.ArrowException:
         # What Arrow cannot compare rules nothing out; who reads the rows is told.
         return tuple(files)
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    return True
 
 
 def _bounds(entry: Entry, schema: pa.Schema) -> "pc.Expression":

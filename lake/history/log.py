@@ -18,7 +18,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..digest import Digest, canonical_json, checked_digest, digest_of, is_digest
-from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError, StorageError
+from ..errors import (
+    CorruptObjectError,
+    ExpiredError,
+    InputError,
+    MalformedError,
+    NotFoundError,
+    StorageError,
+)
 from ..nodes.shown import About, Shown, ShownList, listed
 from ..storage.base import Storage
 from ..threads import Recent
@@ -65,7 +72,7 @@ class Reference:
             or type(number) is not int
             or not 0 <= number < _RECORDS
         ):
-            raise CorruptObjectError(f"a record refers to {value!r:.200}, which is no commit")
+            raise MalformedError(f"a record refers to {value!r:.200}, which is no commit")
         return cls(checked_digest(value["id"]), branch, number)
 
 
@@ -465,14 +472,14 @@ def parse_record(data: bytes, key: str, name: str, number: int) -> Commit | Poin
         kinds = _ALWAYS if "target" in fields else _COMMIT
         wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
         if not name.startswith(IMPORTED) and (fields["branch"], fields["number"]) != (name, number):
-            raise CorruptObjectError(f"record {key} does not stand where it was made")
+            raise MalformedError(f"record {key} does not stand where it was made")
         if datetime.fromisoformat(fields["time"]).tzinfo is None:
             raise ValueError("a time without offset")
         if not wrong:
             return _checked(_record(fields, name, number, Digest(digest.decode())), key)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CorruptObjectError(f"record {key} cannot be read: {error!r}") from error
-    raise CorruptObjectError(f"record {key} has a wrong {wrong[0]}")
+        raise MalformedError(f"record {key} cannot be read: {error!r}") from error
+    raise MalformedError(f"record {key} has a wrong {wrong[0]}")
 
 
 def _record(fields: Mapping[str, Any], name: str, number: int, digest: Digest) -> Commit | Pointer:
@@ -488,5 +495,5 @@ def _checked(record: Commit | Pointer, key: str) -> Commit | Pointer:
         stored = "tree" in record.fields
         possible = 0 <= record.depth <= FOLD_AFTER and (record.depth == 0) == stored
         if not possible or not is_digest(record.snapshot) or (record.depth and not record.parents):
-            raise CorruptObjectError(f"record {key} has a wrong snapshot, depth or parents")
+            raise MalformedError(f"record {key} has a wrong snapshot, depth or parents")
     return record

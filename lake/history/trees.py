@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..digest import Digest, canonical_json, digest_of
-from ..errors import CorruptObjectError, ExpiredError, InputError, NotFoundError
+from ..errors import ExpiredError, InputError, MalformedError, NotFoundError
 from ..names import ROOT, checked_name
 from ..nodes.entry import ShardRef
 from ..nodes.node import Node, Tree, changed_node, tree_digest, tree_json
@@ -16,6 +16,8 @@ from ..objects.store import ObjectStore, ObjectWriter, Place
 from ..threads import Recent
 from .log import MAIN, Commit, Log, Pointer, checked_ref_name
 
+# What reading JSON that is not what it should be may raise.
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 _CACHED_SHARDS = 64
 _CACHED_TREES = 8
 _EMPTY_TREE = digest_of(b"{}")
@@ -47,13 +49,15 @@ class History:
         Raises
         ------
         CorruptObjectError
-            What the record refers to is missing, damaged, or not what its digest promises.
+            What the record refers to is missing or damaged.
+        MalformedError
+            It has its digest, and is no tree.
         """
         tree = self._trees.get(record.id)
         if tree is None:
             tree = self._read(record)
             if tree_digest(tree) != record.snapshot:
-                raise CorruptObjectError(f"commit {record.id}: its tree does not have the digest it names")
+                raise MalformedError(f"commit {record.id}: its tree does not have the digest it names")
             self.keep(record, tree)
         return tree
 
@@ -156,7 +160,7 @@ class History:
             before = self.log.read(record.parents[0])
             # Depth falls by one from commit to commit, so no chain is endless.
             if before.depth != record.depth - 1:
-                raise CorruptObjectError(f"commit {record.id}: its depth is not one more than its parent's")
+                raise MalformedError(f"commit {record.id}: its depth is not one more than its parent's")
             record = before
         tree = self._stored(record) if known is None else known
         for change in reversed(later):
@@ -170,11 +174,9 @@ class History:
             digest, place = Digest(at["object"]), Place.from_json(at)
             data = b"{}" if digest == _EMPTY_TREE else self.objects.read(digest, at["size"], place)
             values: dict[str, Any] = json.loads(data)
-            return {
-                _checked(name): changed_node(value, None, self.read_shard) for name, value in values.items()
-            }
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise CorruptObjectError(f"commit {record.id}: its tree cannot be read: {error!r}") from error
+            return {name: self._node(name, value, None, record) for name, value in values.items()}
+        except MALFORMED as error:
+            raise MalformedError(f"commit {record.id}: its tree cannot be read: {error!r:.300}") from error
 
     def _changed(self, tree: Tree, record: Commit) -> Tree:
         nodes: dict[str, Node] = dict(tree)
@@ -183,14 +185,24 @@ class History:
                 if change is None:
                     nodes.pop(name, None)
                 else:
-                    nodes[_checked(name)] = changed_node(change, nodes.get(name), self.read_shard)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise CorruptObjectError(f"commit {record.id}: its changes cannot be read: {error!r}") from error
+                    nodes[name] = self._node(name, change, nodes.get(name), record)
+        except MALFORMED as error:
+            raise MalformedError(f"commit {record.id}: its changes cannot be read: {error!r:.300}") from error
         return nodes
 
-
-def _checked(name: str) -> str:
-    return name if name == ROOT else checked_name(name)
+    def _node(self, name: str, value: Any, old: Node | None, record: Commit) -> Node:
+        """A node as a record or a stored tree describes it."""
+        try:
+            node = changed_node(value, old, self.read_shard)
+            if name != ROOT:
+                checked_name(name)
+            # What JSON read, but UTF-8 cannot say, would fail later.
+            canonical_json([name, node.meta])
+            return node
+        except (*MALFORMED, MalformedError) as error:
+            raise MalformedError(
+                f"node {name!r:.200} in commit {record.id} cannot be read: {error}"
+            ) from error
 
 
 def _parsed_time(text: str) -> datetime:

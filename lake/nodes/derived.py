@@ -5,12 +5,12 @@ results have names of their own, as what a circuit is built of has, each node sa
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..digest import Digest, canonical_json, digest_of
-from ..errors import CorruptObjectError
+from ..errors import MalformedError
 from .content import DERIVED, attributes, content
 from .node import Node, Tree
 from .shown import About, Shown, listed
@@ -79,6 +79,8 @@ class Origin:
         texts += [*made.inputs.values(), *made.replaces, made.version or "", made.code or "", made.part or ""]
         if not all(isinstance(text, str) for text in texts) or not isinstance(made.params, dict):
             raise TypeError("names and digests are text, parameters an object")
+        if not made.inputs.keys() >= set(made.named.values()) or type(made.whole) is not bool:
+            raise ValueError("arguments are names of inputs")
         return made
 
     @property
@@ -184,7 +186,7 @@ def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         What it says of that is malformed.
     """
     result = _holder(name)
@@ -197,7 +199,7 @@ def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
     try:
         return Origin.from_json(value)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptObjectError(f"{result}: what it says of its origin cannot be read: {error!r}") from error
+        raise MalformedError(f"{result}: what it says of its origin cannot be read: {error!r}") from error
 
 
 def derived(tree: Tree) -> list[Derived]:
@@ -205,7 +207,7 @@ def derived(tree: Tree) -> list[Derived]:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         What one says of its origin is malformed.
     """
     names = [name for name in sorted(tree) if result_of(name) == name or is_part(tree[name])]
@@ -214,22 +216,30 @@ def derived(tree: Tree) -> list[Derived]:
     waiting = {name: made for name, made in origins.items() if made is not None}
     contents: dict[str, Digest | None] = {}
 
-    def add(name: str, path: tuple[str, ...]) -> None:
-        made = waiting[name]
-        for before in map(_holder, made.inputs):
-            # Only a forged record could name itself; then it is listed in some order.
-            if before in waiting and before not in found and before not in path:
-                add(before, (*path, name))
-        moved = [part for part, digest in made.inputs.items() if _moved(part, digest)]
-        found[name] = Derived(name, made, tuple(moved))
-
     def _moved(part: str, digest: str) -> bool:
         if part not in contents:
             contents[part] = content(tree, part) if part in tree else None
         before = found.get(_holder(part))
         return contents[part] != digest or (before is not None and before.stale)
 
-    for name in waiting:
-        if name not in found:
-            add(name, ())
+    for name in _after_inputs(waiting):
+        made = waiting[name]
+        moved = [part for part, digest in made.inputs.items() if _moved(part, digest)]
+        found[name] = Derived(name, made, tuple(moved))
     return list(found.values())
+
+
+def _after_inputs(origins: Mapping[str, Origin]) -> Iterator[str]:
+    """Names of results, each after those that it was made of; chains may be of any length."""
+    begun: set[str] = set()
+    for first in origins:
+        path = [] if first in begun else [(first, iter(origins[first].inputs))]
+        begun.add(first)
+        while path:
+            # Only a forged record could lead back to itself; then it is listed in some order.
+            before = next((r for r in map(_holder, path[-1][1]) if r in origins and r not in begun), None)
+            if before is None:
+                yield path.pop()[0]
+            else:
+                begun.add(before)
+                path.append((before, iter(origins[before].inputs)))

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..digest import Digest, checked_digest
-from ..errors import CorruptObjectError
+from ..errors import MalformedError
 from ..objects.store import Place, checked_length
 
 SHARD_SIZE = 65536
 _BOUND = (int, float)
+_BOUNDS, _COUNTS = ("min", "max", "mean"), ("nan", "rows")
 _STATISTICS = {
     "min": _BOUND,
     "max": _BOUND,
@@ -81,11 +82,28 @@ def checked_stats(value: Any) -> Mapping[str, Any]:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         It cannot.
     """
-    if not isinstance(value, dict) or not all(
-        type(value[name]) in kinds for name, kinds in _STATISTICS.items() if name in value
+    if (
+        not isinstance(value, dict)
+        or not all(type(value[name]) in kinds for name, kinds in _STATISTICS.items() if name in value)
+        or not all(0 <= value.get(name, 0) < 2**63 for name in _COUNTS)
+        or not all(map(_is_bound, (value.get(name) for name in _BOUNDS)))
+        or not all(map(_is_column, value.get("columns", {}).values()))
     ):
-        raise CorruptObjectError(f"a manifest says {value!r:.80} where statistics belong")
+        raise MalformedError(f"a manifest says {value!r:.80} where statistics belong")
     return value
+
+
+def _is_column(value: Any) -> bool:
+    """Whether *value* is ``[min, max, nulls]``."""
+    if not isinstance(value, list) or len(value) != 3 or type(value[2]) is not int:
+        return False
+    low, high, nulls = value
+    return 0 <= nulls < 2**63 and (low is None) == (high is None) and _is_bound(low) and _is_bound(high)
+
+
+def _is_bound(value: Any) -> bool:
+    # Of integers, those that a column can hold.
+    return value is None or isinstance(value, str | float) or (isinstance(value, int) and abs(value) <= 2**64)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+# NumPy has no more.
+_MOST_AXES = 64
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -26,7 +29,7 @@ class Grid:
 
         Raises
         ------
-        ValueError
+        ValueError, KeyError, TypeError
             The grid or the encoding of chunk keys is not one of the core specification's, or makes no sense.
         """
         grid, encoding = meta["chunk_grid"], meta["chunk_key_encoding"]
@@ -37,8 +40,19 @@ class Grid:
         shape, chunks = tuple(meta["shape"]), tuple(grid["configuration"]["chunk_shape"])
         known = separator in ("/", ".") and all(type(length) is int for length in shape + chunks)
         if not known or len(shape) != len(chunks) or min(shape, default=0) < 0 or min(chunks, default=1) < 1:
-            raise ValueError(f"chunks of shape {chunks} with keys by {separator!r} cannot make {shape}")
-        return cls(shape, chunks, separator, "c" if default else "")
+            raise ValueError(
+                f"chunks of shape {chunks!r:.80} with keys by {separator!r:.80} cannot make {shape!r:.80}"
+            )
+        found = cls(shape, chunks, separator, "c" if default else "")
+        # Lengths, and numbers of chunks below the first axis, are numbers of 64 bits wherever they are stored.
+        if (
+            len(shape) > _MOST_AXES
+            or max((*shape, *chunks, math.prod(chunks), found.size), default=0) >= 2**63
+        ):
+            raise ValueError(
+                f"no array has a shape of {shape!r:.80} with {len(shape)} axes in chunks of {chunks!r:.80}"
+            )
+        return found
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -87,11 +101,26 @@ class Grid:
 
     def overlapping(self, selection: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
         """Coordinates of the chunks that a box of half-open ranges touches, in C order."""
-        spans = [
+        return list(product(*self._spans(selection)))
+
+    def overlap(self, selection: Sequence[tuple[int, int]]) -> int:
+        """How many chunks a box of half-open ranges touches."""
+        return math.prod(span.stop - span.start for span in self._spans(selection))
+
+    def overlaps(self, coordinates: Sequence[int], selection: Sequence[tuple[int, int]]) -> bool:
+        """Whether a box of half-open ranges touches the chunk at *coordinates*."""
+        return all(at in span for at, span in zip(coordinates, self._spans(selection), strict=True))
+
+    def _spans(self, selection: Sequence[tuple[int, int]]) -> list[range]:
+        return [
             range(start // chunk, -(-stop // chunk)) if stop > start else range(0)
             for (start, stop), chunk in zip(selection, self.chunks, strict=True)
         ]
-        return list(product(*spans))
+
+    @property
+    def size(self) -> int:
+        """Number of chunks, which may be more than a length can be."""
+        return math.prod(self.counts)
 
     def __len__(self) -> int:
-        return math.prod(self.counts)
+        return self.size

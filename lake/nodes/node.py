@@ -14,7 +14,7 @@ from ..digest import Digest, canonical_json, digest_of, equal_json
 from ..objects.store import checked_length
 from .entries import Entries, ReadShard
 from .entry import Entry, ShardRef
-from .grid import Grid
+from .metadata import checked_meta
 
 Kind = Literal["array", "table", "file", "group"]
 KINDS: tuple[Kind, ...] = ("array", "table", "file", "group")
@@ -65,33 +65,27 @@ def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadSha
 
     Raises
     ------
-    ValueError, KeyError, TypeError
+    ValueError, KeyError, TypeError, MalformedError
         *value* is not such a description.
     """
     overlay: dict[int, Entry | None] = {
         checked_length(row["at"]): Entry.from_json(row) for row in value["entries"]
     }
+    kind = old.kind if value.get("patch") and old is not None else value["kind"]
+    if kind == "table" and any(entry is not None and "rows" not in entry.stats for entry in overlay.values()):
+        raise ValueError("a table has a file of which it is not known how many rows it has")
     overlay |= dict.fromkeys(map(checked_length, value.get("removed", ())))
     if value.get("patch"):
         if old is None:
             raise ValueError("a change of a node that is not there")
-        meta = _checked_meta(old.kind, value.get("meta", old.meta))
+        meta = checked_meta(old.kind, value["meta"]) if "meta" in value else old.meta
         return Node(old.kind, meta, replace(old.entries, overlay={**old.entries.overlay, **overlay}))
     if value["kind"] not in KINDS:
-        raise ValueError(f"unknown kind of node {value['kind']!r}")
+        raise ValueError(f"unknown kind of node {value['kind']!r:.80}")
     shards = {ref.number: ref for ref in map(ShardRef.from_json, value["shards"])}
-    meta = _checked_meta(value["kind"], value["meta"])
-    return Node(value["kind"], meta, Entries(shards, overlay, read_shard))
-
-
-def _checked_meta(kind: Kind, meta: Any) -> Mapping[str, Any]:
-    if not isinstance(meta, dict):
-        raise TypeError("metadata is a JSON object")
-    if kind == "array":
-        Grid.of(meta)
-    if kind == "table" and not all(_is_field(field) for field in meta["fields"]):
-        raise TypeError("a table has fields with names, types and documentation")
-    return meta
+    return Node(
+        value["kind"], checked_meta(value["kind"], value["meta"]), Entries(shards, overlay, read_shard)
+    )
 
 
 Tree = Mapping[str, Node]
@@ -106,8 +100,3 @@ def tree_digest(tree: Tree) -> Digest:
 def tree_json(tree: Tree) -> dict[str, Any]:
     """A tree as it stands in a snapshot object."""
     return {name: node.to_json() for name, node in sorted(tree.items())}
-
-
-def _is_field(field: Mapping[str, Any]) -> bool:
-    documentation = [text for pair in field.get("doc", {}).items() for text in pair]
-    return all(isinstance(text, str) for text in (field["name"], field["type"], *documentation))

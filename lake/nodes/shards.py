@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from ..digest import Digest, digest_of
-from ..errors import CorruptObjectError
+from ..errors import MalformedError
 from ..objects.packs import pack_key
 from ..objects.store import Place, checked_length, object_key
 from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
@@ -237,7 +237,7 @@ def parse_shard(data: bytes, ref: ShardRef) -> Shard:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         It does not parse, is larger than a shard can be, or is not the shard that *ref* promises.
     """
     try:
@@ -248,9 +248,9 @@ def parse_shard(data: bytes, ref: ShardRef) -> Shard:
         if shard.numbers() - {ref.number}:
             raise ValueError(f"it has positions of another shard than {ref.number}")
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
-        raise CorruptObjectError(f"shard {ref.object} cannot be read: {error}") from error
+        raise MalformedError(f"shard {ref.object} cannot be read: {error}") from error
     if shard.digest() != ref.digest:
-        raise CorruptObjectError(f"shard {ref.object} does not hold the entries its digest promises")
+        raise MalformedError(f"shard {ref.object} does not hold the entries its digest promises")
     return shard
 
 
@@ -258,7 +258,7 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CorruptObjectError(f"a shard says {text!r:.80} where statistics belong: {error}") from error
+        raise MalformedError(f"a shard says {text!r:.80} where statistics belong: {error}") from error
 
 
 def _json_or_none(value: object) -> str | None:

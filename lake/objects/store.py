@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..digest import Digest, checked_digest, digest_of, digest_of_file
-from ..errors import CorruptObjectError, NeurolakeError, NotFoundError
+from ..errors import CorruptObjectError, MalformedError, NeurolakeError, NotFoundError
 from ..storage.base import Storage
 from .condemned import Condemned
 from .copies import Copies
@@ -73,11 +73,11 @@ def checked_length(value: object) -> int:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         It is not.
     """
     if type(value) is not int or not 0 <= value < _LONGEST:
-        raise CorruptObjectError(f"a manifest says {value!r:.80} where a length belongs")
+        raise MalformedError(f"a manifest says {value!r:.80} where a length belongs")
     return value
 
 
@@ -86,12 +86,12 @@ def checked_suffix(text: object) -> str:
 
     Raises
     ------
-    CorruptObjectError
+    MalformedError
         It is not a dot and 1 to 16 small letters, or nothing; before that there may be a dot and 4 to 12
         hexadecimal digits, which tell a copy from the first object of that digest.
     """
     if not isinstance(text, str) or not _SUFFIX.fullmatch(text):
-        raise CorruptObjectError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
+        raise MalformedError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
     return text
 
 
@@ -194,7 +194,7 @@ class ObjectStore:
         held = place.held
         data = self._stored(digest, size, place) if held is None else held.read(place.offset, size)
         if len(data) != size or digest_of(data) != digest:
-            raise CorruptObjectError(f"object {digest} in {self._where(digest, place)} is damaged")
+            raise CorruptObjectError(f"object {digest} in {self.where(digest, place)} is damaged")
         return data
 
     def read_run(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[bytes | memoryview]:
@@ -301,7 +301,8 @@ class ObjectStore:
             return None
         return self._copies.fetch(key, digest, size)
 
-    def _where(self, digest: str, place: Place) -> str:
+    def where(self, digest: str, place: Place) -> str:
+        """Where an object is, in words."""
         if place.inline is not None:
             return "a manifest"
         return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)

@@ -12,16 +12,15 @@ from functools import partial
 from typing import Any
 
 from ..digest import Digest
-from ..errors import CorruptObjectError, ExpiredError
+from ..errors import CorruptObjectError, ExpiredError, MalformedError
 from ..history.log import Commit, Pointer, Space, record_key
-from ..history.trees import History
+from ..history.trees import MALFORMED, History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import Shard, parse_shard
 from ..objects.packs import pack_key
 from ..objects.store import Place, object_key, place_key
 
 _AHEAD = 256
-MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 class Reachable:
@@ -122,7 +121,7 @@ class Reachable:
                 if value:
                     self._node(value)
         except MALFORMED as error:
-            self.broken[key] = CorruptObjectError(f"commit {record.id} cannot be read: {error!r}")
+            self.broken[key] = MalformedError(f"commit {record.id} cannot be read: {error!r}")
         except CorruptObjectError as error:
             self.broken[key] = error
 
@@ -140,7 +139,7 @@ class Reachable:
         except CorruptObjectError as error:
             self.broken[key] = error
         except MALFORMED as error:
-            self.broken[key] = CorruptObjectError(f"tree {at['object']} cannot be read: {error!r}")
+            self.broken[key] = MalformedError(f"tree {at['object']} cannot be read: {error!r}")
 
     def _node(self, value: Mapping[str, Any]) -> None:
         for row in value["entries"]:

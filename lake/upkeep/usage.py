@@ -7,11 +7,11 @@ from typing import Any
 
 from ..errors import CorruptObjectError
 from ..history.log import Commit, record_key
-from ..history.trees import History
+from ..history.trees import MALFORMED, History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import parse_shard
 from ..objects.store import Place, object_key, place_key
-from .reachable import MALFORMED, stored_tree
+from .reachable import stored_tree
 
 Hurt = tuple[str, str]
 """A key, and the digest of the object in it that matters; or no digest, where everything in it does."""
@@ -60,11 +60,14 @@ class Users:
             except CorruptObjectError:
                 lost = record_key(record.parents[0].branch, record.parents[0].number)
                 state = _State({}, {(lost, "")} & self._hurt)
-        for name, value in record.fields["changes"].items():
-            if value is None:
-                state.nodes.pop(name, None)
-            else:
-                state.nodes[name] = self._node(value, state.nodes.get(name))
+        try:
+            for name, value in record.fields["changes"].items():
+                if value is None:
+                    state.nodes.pop(name, None)
+                else:
+                    state.nodes[name] = self._node(value, state.nodes.get(name))
+        except (CorruptObjectError, *MALFORMED):
+            return _State({}, {(record_key(record.branch, record.number), "")} & self._hurt)
         return state
 
     def _base(self, record: Commit) -> "_State":

@@ -73,7 +73,7 @@ def _is_data(value: Any) -> bool:
     kinds = (np.ndarray, pa.Table, pd.DataFrame, pd.Series, bytes, Iterator, pa.RecordBatchReader)
     if isinstance(value, Mapping):
         return any(map(_is_data, value.values()))
-    return isinstance(value, kinds) or _kind(value) in ("xarray", "dask", "_duckdb")
+    return isinstance(value, kinds) or hasattr(value, "to_arrow_reader") or _kind(value) in ("xarray", "dask")
 
 
 def _store_relation(transaction: Transaction, name: str, relation: Any, attrs: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ..base import Snapshot
 from ..models.lda import LdaModel
 from ..models.stored import Model
 from ..trials.activations import bin_activations
+from ..trials.requirements import last_time
 from ..trials.spikes import psth, spike_counts
 from ..trials.trains import EVERYTHING, grouped, input_errors
 from ..trials.voltages import blocks, recording, voltage_density
@@ -86,7 +87,7 @@ def spike_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Li
 
 def activation_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None) -> Curves:
     """Mean and standard error over trials of the activations of each group of synapses."""
-    edges = window or (0.0, trial_end(snapshot))
+    edges = window or (0.0, last_time(snapshot))
     counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, dtype=np.uint32)
     labels = tuple(counts["group"].values.tolist())
     return _bars(labels, list(counts.values[:, :, 0]), "Activations per trial")
@@ -106,17 +107,11 @@ def whole_bins(snapshot: Snapshot, window: Limits | None, width: float) -> Float
     InputError
         The width is not positive.
     """
-    begin, end = window or (0.0, trial_end(snapshot))
+    begin, end = window or (0.0, last_time(snapshot))
     if not width > 0:
         raise InputError(f"bins of {width} ms; expected a width above 0")
     bins = max(1, int((end - begin) / width + 1e-9))
     return begin + width * np.arange(bins + 1, dtype=np.float64)
-
-
-def trial_end(snapshot: Snapshot) -> float:
-    """When the longest trial ends, ms."""
-    ((end,),) = snapshot.sql("select coalesce(max(t_stop), 0) from trials").fetchall()
-    return float(end)
 
 
 def voltage_means(

@@ -11,6 +11,7 @@ from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 from ..models.stored import model_names, open_model
+from ..trials.requirements import last_time
 from ..trials.spatial import spatiotemporal_activations
 from ..trials.trains import Trains, trains
 from ..trials.voltages import recording, rows_of
@@ -49,7 +50,7 @@ def _raster(snapshot: Snapshot, view: View) -> Sketch:
     by = plot_data.expression(_by_stimulus(snapshot, view))
     found = trains(snapshot, trials=view.trials, by=by)
     _check_groups(found.labels)
-    window = view.window or (0.0, plot_data.trial_end(snapshot))
+    window = view.window or (0.0, last_time(snapshot))
     inside = (found.time >= window[0]) & (found.time <= window[1])
     return Sketch(3.8, partial(_draw_raster, found, inside, window))
 
@@ -176,7 +177,7 @@ def _density_on(ax: "Axes", values: Any, window: Limits, limits: Limits) -> None
 
 
 def _activations(snapshot: Snapshot, view: View) -> Sketch:
-    begin, end = view.window or (0.0, plot_data.trial_end(snapshot))
+    begin, end = view.window or (0.0, last_time(snapshot))
     width = view.bin or 1.0
     found = spatiotemporal_activations(snapshot, width=width, t_min=begin, t_max=end, trials=view.trials)
     values = found.values / found.attrs["n_trials"]

@@ -18,11 +18,12 @@ from dask.base import tokenize
 from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION, TRIALS
 from ...kernels.activity.activations import activation_counts
 from ...kernels.bins import checked_edges
-from ...lake.errors import InputError, NotFoundError
+from ...lake.errors import InputError
 from ..base import Snapshot
 from ..derive.kernels import kernel
 from ..located import Located, located
 from ..prefetch import prefetched
+from .requirements import last_time, no_trial, require_tables
 from .trains import tables_read
 
 # ISF of 2024; its list of 2025 has L1 as well, whose synapses are GABAergic.
@@ -220,8 +221,9 @@ def bin_activations(
         Edges do not rise, or no trial meets the condition.
     """
     chosen = keys(by, distance_width=distance_width, l1=l1)
-    borders = _edges(snapshot, edges, width, t_min, t_max)
+    require_tables(snapshot, TABLE, TRIALS.name)
     ids = _trial_ids(snapshot, trials)
+    borders = _edges(snapshot, edges, width, t_min, t_max)
     groups = _groups(snapshot, chosen, where)
     job = _Job(located(snapshot), groups, where, borders, np.dtype(dtype))
     per_block = _trials_per_block(snapshot, len(ids))
@@ -298,8 +300,6 @@ def _counted(chosen: Sequence[Key], where: str) -> str:
 
 
 def _groups(snapshot: Snapshot, chosen: tuple[Key, ...], where: str) -> Groups:
-    if TABLE not in snapshot.tables:
-        raise NotFoundError(f"there is no table {TABLE}; ingest a run that has synapse activations")
     expressions = ", ".join(f"({key.sql}\n)" for key in chosen)
     query = f"select distinct {expressions} from {TABLE} where {_counted(chosen, where)} order by all"  # noqa: S608
     return Groups(chosen, tuple(snapshot.sql(query).fetchall()))
@@ -309,7 +309,7 @@ def _trial_ids(snapshot: Snapshot, condition: str) -> npt.NDArray[np.int64]:
     query = f"select trial_id from trials where ({condition}\n) order by trial_id"  # noqa: S608
     rows = snapshot.sql(query).to_arrow_table()
     if not rows.num_rows:
-        raise InputError(f"no trial meets {condition!r}")
+        raise no_trial(condition)
     return np.asarray(rows["trial_id"].to_numpy(), np.int64)
 
 
@@ -322,7 +322,7 @@ def _edges(
 ) -> npt.NDArray[np.float64]:
     if edges is None:
         if t_max is None:
-            ((t_max,),) = snapshot.sql("select coalesce(max(t_stop), 0) from trials").fetchall()
+            t_max = last_time(snapshot)
         if not (width > 0 and t_max > t_min):
             raise InputError(
                 f"bins of {width} ms from {t_min} to {t_max} ms: expected a width above 0, and t_max > t_min"

@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 
+from ...catalog.vocabulary.trials import TRIALS
 from ...kernels.activity.binning import bin_edges
 from ...kernels.activity.spatial import padded_sum, spatiotemporal_counts
-from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
 from ..derive.kernels import kernel
 from .activations import TABLE, reads_activations
+from .requirements import last_time, no_trial, require_tables
 from .trains import input_errors
 
 _ROWS = 2_000_000  # in memory at a time
@@ -52,14 +53,13 @@ def spatiotemporal_activations(
     InputError
         Bins make no sense, or no trial meets the condition.
     """
-    if TABLE not in snapshot.tables:
-        raise NotFoundError(f"there is no table {TABLE}; ingest a run that has synapse activations")
+    require_tables(snapshot, TABLE, TRIALS.name)
     condition = f"({trials}\n)"
     ((n_trials,),) = snapshot.sql(f"select count(*) from trials where {condition}").fetchall()  # noqa: S608
     if not n_trials:
-        raise InputError(f"no trial meets {trials!r}")
+        raise no_trial(trials)
     if t_max is None:
-        ((t_max,),) = snapshot.sql("select coalesce(max(t_stop), 0) from trials").fetchall()
+        t_max = last_time(snapshot)
     chosen = "" if trials == "true" else f" and trial_id in (select trial_id from trials where {condition})"  # noqa: S608
     query = f"select soma_distance, time from {TABLE} where ({where}\n){chosen}"  # noqa: S608
     with input_errors():

@@ -18,6 +18,7 @@ from ...kernels.trains import bursts, rates, trains
 from ...kernels.trains.features import network_features
 from ..base import Snapshot
 from ..derive.kernels import kernel
+from .requirements import last_time
 from .trains import SPIKES, Trains, input_errors, reads_trains
 from .trains import trains as read_trains
 from .voltages import blocks, reads_recordings, recording
@@ -82,13 +83,7 @@ def _edges(
 ) -> npt.NDArray[np.float64]:
     if edges is not None:
         return rising("edges", edges)
-    return bin_edges(t_min, _end(snapshot) if t_max is None else t_max, width)
-
-
-def _end(snapshot: Snapshot) -> float:
-    """When the longest trial ends, ms."""
-    ((end,),) = snapshot.sql("select coalesce(max(t_stop), 0) from trials").fetchall()
-    return float(end)
+    return bin_edges(t_min, last_time(snapshot) if t_max is None else t_max, width)
 
 
 def _histogram(found: Trains, edges: npt.NDArray[np.float64], kind: Kind) -> npt.NDArray[Any]:
@@ -331,7 +326,7 @@ def firing_rates(
     """
     found = read_trains(snapshot, trials=trials, spikes=spikes, by=by, table=table)
     with input_errors():
-        times = np.arange(0.0, _end(snapshot)) if at is None else rising("at", at)
+        times = np.arange(0.0, last_time(snapshot)) if at is None else rising("at", at)
         values = rates.bayesian_rates(
             found.trial, found.time, times, n_units=len(found.trials), alpha=alpha, beta=beta
         )

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS
-from ...lake.errors import InputError, NotFoundError
+from ...lake.errors import InputError
 from ..base import Snapshot
+from .requirements import no_trial, require_tables
 
 SPIKES = SPIKE_TIMES.name
 EVERYTHING = "all"
@@ -82,9 +83,7 @@ def trains(
     InputError
         No trial meets the condition.
     """
-    for name in (TRIALS.name, table):
-        if name not in snapshot.tables:
-            raise NotFoundError(f"there is no table {name}; ingest some results first")
+    require_tables(snapshot, TRIALS.name, table)
     ids, labels, group = grouped(snapshot, trials, by)
     query = f'select trial_id, time from "{table}" where ({spikes}\n) order by trial_id, time'  # noqa: S608
     rows = snapshot.sql(query).to_arrow_table()
@@ -105,7 +104,7 @@ def grouped(
     )
     rows = snapshot.sql(query).to_arrow_table()
     if not rows.num_rows:
-        raise InputError(f"no trial meets {trials!r}" + ("" if by is None else f" and has a {by}"))
+        raise no_trial(trials, by)
     group = np.asarray(rows["number"].to_numpy(), np.int64)
     _, first = np.unique(group, return_index=True)
     labels = tuple(rows["label"].take(first).to_pylist())

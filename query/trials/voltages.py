@@ -17,7 +17,7 @@ from ...kernels.traces.averages import TriggeredAverage
 from ...kernels.traces.density import VoltageDensity
 from ...kernels.traces.raster import trace_raster
 from ...kernels.traces.voltages import Moments, quantiles
-from ...lake.errors import InputError
+from ...lake.errors import InputError, QueryError
 from ..base import Snapshot
 from ..derive.kernels import kernel
 from .trains import tables_read
@@ -44,7 +44,11 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
         Its trials have different times and so stand in several arrays; one of them must be named.
     """
     traces = Traces(snapshot.store)
-    names = traces.arrays_of(site)
+    try:
+        names = traces.arrays_of(site)
+    except QueryError as error:
+        # trace() in SQL says that it is trace() which says so.
+        raise QueryError(str(error).removeprefix("trace: ")) from None
     if len(names) > 1:
         raise InputError(
             f"trials of site {site!r} were sampled at different times; name one of its arrays: {', '.join(names)}"

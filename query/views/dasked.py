@@ -4,6 +4,7 @@ A task carries the lake's folder and the digests of what it reads, so no data pa
 names come from content, so equal data has equal keys.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,7 +23,7 @@ from dask.dataframe.dask_expr import new_collection
 from dask.dataframe.utils import pyarrow_strings_enabled
 
 from ...lake import Array, Lake, Table
-from ...lake.data.tables import matching
+from ...lake.data.tables import matching, unreadable
 from ...lake.data.zarrstore import ZarrStore
 from ...lake.errors import InputError
 from ...lake.history.log import Reference
@@ -32,6 +33,7 @@ from ...lake.opened import opened
 from .pushdown import TableRows
 
 BLOCK_BYTES = 64 * 2**20
+MOST_BLOCKS = 2**20
 
 _NULLABLE: Mapping[pa.DataType, Any] = {
     pa.bool_(): pd.BooleanDtype(),
@@ -71,6 +73,8 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     ------
     InputError
         A column is not there, or *where* is no condition on columns that are.
+    CorruptObjectError
+        When a partition is computed: its file is damaged.
     """
     table.check_columns(columns)
     condition = _condition(where)
@@ -82,7 +86,14 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     nulls = _with_nulls(schema, [entry for entry in table.files if entry.stats["rows"]])
     texts = pyarrow_strings_enabled()
     read = _ReadFile(
-        table.address, table.digest, index if divisions else None, condition, schema, nulls, texts
+        table.address,
+        table.digest,
+        index if divisions else None,
+        condition,
+        schema,
+        nulls,
+        texts,
+        name=table.name,
     )
     chosen = [name for name in columns or table.columns if name != read.index]
     meta = read.finish(schema.empty_table(), chosen)
@@ -105,7 +116,7 @@ class _ReadFile:
 
     `schema` is that of the whole table, and `with_nulls` its columns that pandas would give another type in
     a file where a value is missing: every file gives the same types. `where` tells which rows there are, and
-    `keep` which of them to give.
+    `keep` which of them to give. `name` is the table's, for errors.
     """
 
     lake: Address
@@ -116,13 +127,20 @@ class _ReadFile:
     with_nulls: frozenset[str]
     arrow_texts: bool
     keep: pds.Expression | None = None
+    name: str = ""
 
     def __call__(self, entry: Entry, columns: Sequence[str]) -> pd.DataFrame:
         conditions = [part for part in (self.where, self.keep) if part is not None]
         if not all(matching([entry], self.schema, part) for part in conditions):
             return self.finish(self.schema.empty_table(), columns)
         path = opened(self.lake, Lake).objects.verified_path(entry.digest, entry.size, entry.place)
-        dataset = pds.dataset(str(path), self.schema, format="parquet")
+        try:
+            return self._read(str(path), columns)
+        except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
+            raise unreadable(error, f"table {self.name!r}", {path: entry}, asked=bool(conditions)) from error
+
+    def _read(self, path: str, columns: Sequence[str]) -> pd.DataFrame:
+        dataset = pds.dataset(path, self.schema, format="parquet")
         if self.keep is not None:
             return self._kept(dataset, columns)
         names = [*columns, *([self.index] if self.index else [])]
@@ -159,7 +177,7 @@ class _ReadFile:
 
 def _with_nulls(schema: pa.Schema, files: Sequence[Entry]) -> frozenset[str]:
     """Columns of whole numbers or truth values that some file lacks, or lacks a value of."""
-    known = [entry.stats["columns"] for entry in files]
+    known = [entry.stats.get("columns", {}) for entry in files]
     return frozenset(
         field.name
         for field in schema
@@ -188,13 +206,14 @@ def array(source: Array, chunks: Any = None) -> da.Array:
     Raises
     ------
     InputError
-        It is an array of a transaction.
+        It is an array of a transaction, or would be of so many blocks that there is no memory for a list of them.
     """
     store = source.store_path.store
     if not isinstance(store, ZarrStore) or store.origin is None:
         raise InputError(f"array {source.path!r} is of no commit that others could read; commit it first")
     stored = _StoredArray(source, store.origin[1].reference)
     blocks = chunks or _blocks(source)
+    _check_blocks(source, blocks)
     name = f"neurolake-{tokenize(source.digest, blocks)}"
     return da.from_array(stored, chunks=blocks, name=name, asarray=False, inline_array=True)
 
@@ -203,9 +222,20 @@ def _blocks(source: Array) -> tuple[int, ...]:
     """The stored chunk, repeated along the first axis up to `BLOCK_BYTES`."""
     chunk = [min(part, max(length, 1)) for part, length in zip(source.chunks, source.shape, strict=True)]
     if chunk:
-        repeats = max(1, BLOCK_BYTES // (int(np.prod(chunk)) * source.dtype.itemsize))
+        repeats = max(1, BLOCK_BYTES // (math.prod(chunk) * max(1, source.dtype.itemsize)))
         chunk[0] = min(chunk[0] * repeats, max(source.shape[0], 1))
     return tuple(chunk)
+
+
+def _check_blocks(source: Array, blocks: Any) -> None:
+    if not isinstance(blocks, tuple) or not all(isinstance(part, int) and part > 0 for part in blocks):
+        return
+    count = math.prod(-(-length // part) for length, part in zip(source.shape, blocks, strict=False))
+    if count > MOST_BLOCKS:
+        raise InputError(
+            f"array {source.path!r} of shape {source.shape} would be {count:,} blocks of shape {blocks}, more than dask "
+            f"can keep (at most {MOST_BLOCKS:,}): give larger chunks, or read a part of it"
+        )
 
 
 class _StoredArray:

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ...lake.console import Listing, Terminal
-from ...lake.errors import InputError, QueryError
+from ...lake.errors import InputError
 
 SHOWN_ROWS = 1000
 _BATCH_ROWS = 65536
@@ -51,10 +51,7 @@ def write_relation(
     writers = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
     if form not in writers:
         raise InputError(f"--format {form}: choose {', '.join(writers)}")
-    try:
-        writers[form](relation, output, screen)
-    except duckdb.Error as error:
-        raise QueryError(str(error)) from error
+    writers[form](relation, output, screen)
 
 
 def _batches(relation: duckdb.DuckDBPyRelation, *, as_text: bool) -> pa.RecordBatchReader:

@@ -1,6 +1,7 @@
 """Nouns of snapshots and lakes: the same answers as the functions behind them, kept by `derive` without naming inputs."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 
 import neurolake
 from neurolake import InputError, NotFoundError
+from neurolake.catalog.vocabulary.trials import SPIKE_TIMES, SYNAPSE_ACTIVATION, TRIALS
 from neurolake.query.models import save_model
 from neurolake.query.models.lda import fit_lda
 from neurolake.query.trials import (
@@ -215,3 +217,40 @@ def test_lfp(tmp_path: Path) -> None:
         again = neurolake.lfp.coefficients("segments/cell", "electrodes/probe", lake=lake)
     assert again.path == kept.path
     assert "minimum_distance" in inspect.signature(lake.lfp.coefficients).parameters
+
+
+ABSENT: dict[str, Any] = {
+    "psth": lambda lake: lake.spikes.psth(),
+    "counts": lambda lake: lake.spikes.counts(),
+    "bursts": lambda lake: lake.spikes.bursts(),
+    "features": lambda lake: lake.spikes.features(),
+    "bin": lambda lake: lake.activations.bin(),
+    "batches": lambda lake: lake.activations.batches(size=1, window=(0, 10)),
+    "spatiotemporal": lambda lake: lake.activations.spatiotemporal(),
+    "statistics": lambda lake: lake.voltages.statistics(),
+    "quantiles": lambda lake: lake.voltages.quantiles(),
+    "density": lambda lake: lake.voltages.density(),
+    "average": lambda lake: lake.voltages.spike_triggered_average(),
+    "cosines": lambda lake: lake.models.fit_cosines(),
+    "lda": lambda lake: lake.models.fit_lda(),
+    "raster": lambda lake: neurolake.plot(lake, "raster"),
+    "plot of activations": lambda lake: neurolake.plot(lake, "activations"),
+}
+
+
+@pytest.mark.parametrize("question", ABSENT)
+@pytest.mark.parametrize("tables", ["none", "empty"])
+def test_b8_lakes_without_trials_say_what_is_missing(tmp_path: Path, question: str, tables: str) -> None:
+    """What is missing, by its name, and how lakes get it; nothing of bins or of functions of SQL."""
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    if tables == "empty":
+        with lake.transaction("tables without rows") as tx:
+            for kind in (TRIALS, SYNAPSE_ACTIVATION, SPIKE_TIMES):
+                tx.write_table(kind.name, kind.schema.empty_table())
+    with pytest.raises((NotFoundError, InputError)) as told:
+        ABSENT[question](lake)
+    message = str(told.value)
+    assert (
+        re.search("trials|synapse_activation|recordings", message) and "nl.run" in message
+    ) or "has a stimulus" in message, message
+    assert "bins" not in message and not message.startswith("trace")
