@@ -139,15 +139,11 @@ class Edit:
 
     def do(self, tx: Transaction) -> None:
         """Make the change."""
-        values, dimension = np.array(self.values, "i8"), [f"dim-{len(self.values)}"]
+        values, dimension = np.array(self.values, "i8"), [f"{self.name.rpartition('/')[2]}-axis"]
         node = tx.drafts.get(self.name)
         match self.door:
             case "append" if node is not None and node.kind == "array":
-                array = tx.append_array(self.name, values)
-                array_meta = {**dict(array._node.meta), "dimension_names": [f"dim-{array.shape[0]}"]}
-                draft = tx.drafts.edit(self.name)
-                assert draft is not None
-                draft.meta = array_meta
+                tx.append_array(self.name, values)
             case "append":
                 tx.append_table(self.name, pa.table({"x": values}))
             case "delete":
@@ -316,8 +312,15 @@ class NamesMachine(RuleBasedStateMachine):
             {name for name in self.model.keys() | side.keys() if self.model.get(name) != side.get(name)}
             for side in (ours, theirs)
         ]
-        if any(ours.get(name) != theirs.get(name) for name in changed[0] & changed[1]):
-            return None
+        for name in changed[0] & changed[1]:
+            old, here, there = (side.get(name, ("", None)) for side in (self.model, ours, theirs))
+            if here == there:
+                continue
+            # Appends commute.
+            appended = old[0] in ("array", "table") and old[0] == here[0] == there[0]
+            if not appended or any(side[1][: len(old[1])] != old[1] for side in (here, there)):
+                return None
+            theirs = {**theirs, name: (old[0], [*here[1], *there[1][len(old[1]) :]])}
         gone = {name for name in changed[1] if name not in theirs}
         return {
             name: each
@@ -342,9 +345,9 @@ class NamesMachine(RuleBasedStateMachine):
         try:
             self.lake.pull(self.other)
             after = self.together(ours, theirs)
-        except (ConflictError, NodeNameError):
+        except (ConflictError, NodeNameError) as error:
             after = self.together(ours, theirs)
-            assert after is None or means_two_things(after)
+            assert after is None or means_two_things(after) == isinstance(error, NodeNameError)
             assert self.lake.head.commit.id == tip
             # It goes on from what is here.
             shutil.rmtree(self.folder / "other")
