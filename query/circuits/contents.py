@@ -155,8 +155,8 @@ class Circuit:
         except NotFoundError:
             return {}
 
-    def node_ids(self, node_set_name: str, population: str) -> Ids:
-        """Return the ids of the nodes of a population that are in a node set, ascending, int64.
+    def node_ids(self, node_set_name: str | Mapping[str, Any], population: str) -> Ids:
+        """Return the ids of the nodes of a population that are in a node set, or that a rule means, ascending, int64.
 
         Raises
         ------

@@ -20,6 +20,7 @@ from ...lake.errors import InputError, NotFoundError
 
 Ids = npt.NDArray[np.int64]
 
+_GIVEN = "the rule that was given"
 _OPERATORS = {"$gt": pc.greater, "$gte": pc.greater_equal, "$lt": pc.less, "$lte": pc.less_equal}
 
 
@@ -39,13 +40,15 @@ def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
     return {name: rule for row in files for name, rule in json.loads(snapshot.files[row["node"]]).items()}
 
 
-def node_set(snapshot: Snapshot, run: str, name: str, population: str) -> Ids:
+def node_set(snapshot: Snapshot, run: str, name: str | Mapping[str, Any], population: str) -> Ids:
     """Ids of the nodes of a population that are in a set, ascending.
 
     Parameters
     ----------
-    run, name, population
-        What the ingest was called, the set, and the nodes in question.
+    run, population
+        What the ingest was called, and the population of the nodes in question.
+    name
+        The set; or a rule as node sets have them, such as ``{"layer": {"$gte": 2}}``, which needs no file of node sets.
 
     Raises
     ------
@@ -54,8 +57,10 @@ def node_set(snapshot: Snapshot, run: str, name: str, population: str) -> Ids:
     InputError
         The rule is malformed, asks of a property that the nodes lack or that is of another type, or names itself.
     """
-    rules, table = node_sets(snapshot, run), snapshot.tables[NODES.of(circuit=run, population=population)]
-    ids = table.to_arrow(["node_id"], _rule(rules, name, table, population, ()))["node_id"]
+    rules: dict[str, Any] = {_GIVEN: name} if isinstance(name, Mapping) else node_sets(snapshot, run)
+    table = snapshot.tables[NODES.of(circuit=run, population=population)]
+    asked = name if isinstance(name, str) else _GIVEN
+    ids = table.to_arrow(["node_id"], _rule(rules, asked, table, population, ()))["node_id"]
     return np.unique(ids.to_numpy()).astype(np.int64)
 
 
@@ -72,7 +77,7 @@ def _rule(
         for other in rule:
             found = found | _rule(rules, str(other), table, population, (*within, name))
         return found
-    if not isinstance(rule, dict):
+    if not isinstance(rule, Mapping):
         raise InputError(f"node set {name!r} is {rule!r}, expected an object or a list of names")
     for key, value in rule.items():
         found = found & _condition(f"node set {name!r}, {key}", key, value, table, population)

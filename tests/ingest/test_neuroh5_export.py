@@ -283,6 +283,11 @@ def test_questions(lake: Any) -> None:
     circuit = nl.circuit(lake, "net")
     assert circuit.counts["nodes"] == {"INT": 3, "PYR": 5, "STIM": 4}
     assert circuit.counts["edges"]["STIM__PYR"] == 6 and [*circuit.inputs] == ["Input Spikes A Diag/STIM"]
+    depth = lake.head.tables["nodes/net/PYR"].to_arrow(["z"])["z"].to_numpy()
+    assert circuit.node_ids({"z": {"$gt": 0.0}}, "PYR").tolist() == np.flatnonzero(depth > 0).tolist()
+    assert circuit.node_ids({"population": "INT", "node_id": [0, 2]}, "INT").tolist() == [0, 2]
+    with pytest.raises(InputError, match=r"the rule that was given.*, layer: nodes of PYR have node_id, gid"):
+        circuit.node_ids({"layer": 2}, "PYR")
     per_layer = lake.sql(
         'select layer, count(*) from "synapses/net/PYR" group by layer order by layer'
     ).fetchall()
