@@ -6,9 +6,11 @@ Peers run in an interpreter of their own (``--peers``), by turns with ours; thos
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -57,7 +59,16 @@ class Bench:
         for name, (_, n) in works.items():
             self.figures.add_time(section, f"{name}, {n:,} {unit}", timings[name], "ms")
             self.figures.add(section, name, n / timings[name].median / 1e6, f"M {unit}/s")
+            # What two threads make of a machine that is theirs: a second of processor time is half of one there.
+            used = statistics.median(_processor_seconds(works[name][0]) for _ in range(self.rounds))
+            self.figures.add(section, f"{name}, of one processor", n / used / 1e6, f"M {unit}/s")
         return timings
+
+
+def _processor_seconds(work: Work) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 class Synapses:
@@ -66,10 +77,10 @@ class Synapses:
     def __init__(self, n_cells: int, per_cell: int, n_sources: int, side: float = 1000.0) -> None:
         rng, n = np.random.default_rng(1), n_cells * per_cell
         self.n, self.cells, self.offsets = n, np.arange(n_cells), np.arange(n_cells + 1) * per_cell
-        self.layer = rng.integers(0, 4, n).astype(np.int16)
-        self.soma_distance = (500 * rng.random(n)).astype(np.float32)
+        self.layer = rng.integers(0, 4, n, dtype=np.int16)
+        self.soma_distance = rng.random(n, dtype=np.float32)
         self.target, self.source = rng.uniform(0, side, (2, n_cells)), rng.uniform(0, side, (2, n_sources))
-        self.kind = rng.integers(0, 8, n)
+        self.kind = rng.integers(0, 8, n, dtype=np.int8)
         self.shares = rng.random((8, 4))
 
     def sources(self, arrangement: str, contacts: int = 1) -> object:
@@ -239,11 +250,13 @@ def _peers(bench: Bench, python: str, scale: float) -> None:
         n, others = degree * n_targets, {peer: [] for peer in peers}
         edges: dict[str, int] = {}
         mine: list[float] = []
+        used: dict[str, list[float]] = {name: [] for name in ("neurolake", *peers)}
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "cells.npz"
             np.savez(data, source=source, target=target, degree=degree, reach=500.0, sd=500.0 / 3)
             for _ in range(bench.rounds):
                 mine += interleaved({"ours": ours}, 1)["ours"].seconds
+                used["neurolake"].append(_processor_seconds(ours))
                 for peer in list(others):
                     found = _peer(python, peer, data)
                     if found is None:
@@ -253,6 +266,7 @@ def _peers(bench: Bench, python: str, scale: float) -> None:
                         del others[peer]
                         continue
                     others[peer] += found["seconds"]
+                    used[peer] += found["processor"]
                     edges[peer] = found["edges"]
         rate = n / Timing(mine).median
         bench.figures.add_time(section, f"neurolake, {n:,} edges", Timing(mine), "ms")
@@ -262,6 +276,8 @@ def _peers(bench: Bench, python: str, scale: float) -> None:
             other = edges[peer] / Timing(seconds).median
             bench.figures.add(section, PEERS[peer], other / 1e6, "M edges/s")
             bench.figures.add(section, f"neurolake / {PEERS[peer]}", rate / other, "times")
+            ratio = n / edges[peer] * statistics.median(used[peer]) / statistics.median(used["neurolake"])
+            bench.figures.add(section, f"neurolake / {PEERS[peer]}, of one processor", ratio, "times")
 
 
 def _peer(python: str, peer: str, data: Path) -> dict | None:

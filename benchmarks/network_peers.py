@@ -1,6 +1,6 @@
 """Connections of the same cells in NEST, BMTK and NetPyNE, timed in an interpreter that has them.
 
-``python network_peers.py PEER DATA.npz THREADS ROUNDS`` prints JSON: seconds of each round and the number of edges.
+``python network_peers.py PEER DATA.npz THREADS ROUNDS`` prints JSON: seconds and processor seconds of each round, and the number of edges.
 The data hold positions (x, y) in um of sources and targets, the in-degree, the reach and the standard deviation
 of a Gaussian of the differences along both axes.
 """
@@ -12,8 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+# Seconds, seconds of processor time, and edges.
+Round = tuple[float, float, int]
 
-def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float, int]]:
+
+def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], Round]:
     """A fixed in-degree with a Gaussian kernel and a rectangular mask; creating the cells is not timed."""
     import nest
 
@@ -21,7 +24,7 @@ def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float,
     reach, sd = float(data["reach"]), float(data["sd"])
     extent = [2.2 * float(abs(np.concatenate([data["source"], data["target"]], axis=1)).max())] * 2
 
-    def once() -> tuple[float, int]:
+    def once() -> Round:
         nest.ResetKernel()
         nest.local_num_threads = threads
         source, target = (
@@ -38,14 +41,14 @@ def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float,
             "allow_multapses": True,
             "allow_autapses": True,
         }
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         nest.Connect(source, target, rule)
-        return time.perf_counter() - began, int(nest.num_connections)
+        return time.perf_counter() - began, time.process_time() - used, int(nest.num_connections)
 
     return once
 
 
-def bmtk(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float, int]]:
+def bmtk(data: dict[str, np.ndarray], threads: int) -> Callable[[], Round]:
     """A rule for all sources of a target at once, BMTK's fastest way; threads are not used."""
     from bmtk.builder import NetworkBuilder
 
@@ -57,12 +60,12 @@ def bmtk(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float,
         weight = np.exp(-0.5 * (du**2 + dv**2) / sd**2) * (abs(du) < reach) * (abs(dv) < reach)
         return rng.multinomial(degree, weight / weight.sum()).tolist()
 
-    def once() -> tuple[float, int]:
+    def once() -> Round:
         net = NetworkBuilder("net")
         for name in ("source", "target"):
             x, y = data[name].tolist()
             net.add_nodes(N=len(x), pop_name=name, x=x, y=y)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         net.add_edges(
             source={"pop_name": "source"},
             target={"pop_name": "target"},
@@ -70,12 +73,12 @@ def bmtk(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float,
             iterator="all_to_one",
         )
         net.build()
-        return time.perf_counter() - began, int(net.nedges)
+        return time.perf_counter() - began, time.process_time() - used, int(net.nedges)
 
     return once
 
 
-def netpyne(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[float, int]]:
+def netpyne(data: dict[str, np.ndarray], threads: int) -> Callable[[], Round]:
     """A probability of distance, so that the mean in-degree is as asked for; sections are points, threads not used."""
     import contextlib
     import io
@@ -106,15 +109,15 @@ def netpyne(data: dict[str, np.ndarray], threads: int) -> Callable[[], tuple[flo
     options = specs.SimConfig()
     options.verbose = options.createNEURONObj = False
 
-    def once() -> tuple[float, int]:
+    def once() -> Round:
         with contextlib.redirect_stdout(io.StringIO()):
             sim.initialize(simConfig=options, netParams=params)
             sim.net.createPops()
             sim.net.createCells()
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             sim.net.connectCells()
-            took = time.perf_counter() - began
-        return took, sum(len(cell.conns) for cell in sim.net.cells)
+            took, used = time.perf_counter() - began, time.process_time() - used
+        return took, used, sum(len(cell.conns) for cell in sim.net.cells)
 
     return once
 
@@ -124,4 +127,5 @@ if __name__ == "__main__":
     with np.load(path) as file:
         once = {"nest": nest, "bmtk": bmtk, "netpyne": netpyne}[peer](dict(file), int(threads))
     found = [once() for _ in range(int(rounds))]
-    print(json.dumps({"seconds": [seconds for seconds, _ in found], "edges": found[-1][1]}))
+    seconds, processor, edges = zip(*found, strict=True)
+    print(json.dumps({"seconds": seconds, "processor": processor, "edges": edges[-1]}))

@@ -222,6 +222,7 @@ def synapse_sources(
         Partners(order.astype(np.int32), source_u[order], source_v[order]),
         reach,
         numbers,
+        _first_alike(np.concatenate([reach, numbers], axis=1)),
         key,
         _Manner(int(contacts), _ARRANGEMENTS[arrangement], float(spread), bool(autapses)),
         found.source_node_id,
@@ -270,6 +271,13 @@ def _reaches(extents: ArrayLike, parameters: ArrayLike | None) -> tuple[Reals, R
             f"parameters have shape {numbers.shape}; expected ({len(reach)}, k), a row per layer"
         )
     return reach[:, :2] / 2, numbers
+
+
+def _first_alike(rows: Reals) -> Integers:
+    """For each row the first one that is equal: layers with one extent share their candidates."""
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    alike: Integers = first[inverse.reshape(-1)].astype(np.int64)
+    return alike
 
 
 @jit
@@ -335,6 +343,7 @@ def _sources_by(weighting: Weighting) -> Any:
         sources: Partners,
         reach: Reals,
         numbers: Reals,
+        alike: Integers,
         key: NDArray[np.uint64],
         manner: _Manner,
         node: NDArray[np.int32],
@@ -369,11 +378,7 @@ def _sources_by(weighting: Weighting) -> Any:
                 chosen = rows[starts[code] : starts[code + 1]]
                 if len(chosen) == 0:
                     continue
-                if (
-                    known < 0
-                    or (reach[code] != reach[known]).any()
-                    or (numbers[code] != numbers[known]).any()
-                ):
+                if alike[code] != known:
                     n_candidates = candidates(
                         sources,
                         targets.u[k],
@@ -387,7 +392,7 @@ def _sources_by(weighting: Weighting) -> Any:
                         sums,
                     )
                     guide_of(sums[: max(n_candidates, 0)], guide)
-                    known = code
+                    known = alike[code]
                 if n_candidates < 0:
                     return k, BAD_WEIGHT
                 if n_candidates == 0:
