@@ -68,6 +68,14 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         return (signature, codegen.magic_tuple(), parts.hexdigest())
 
 
+def code_digest(kernel: Callable[..., Any]) -> str:
+    """SHA-256, as hexadecimal digits, of all that numba compiles into a kernel: its code, constants, and other kernels'."""
+    parts = hashlib.sha256()
+    for part in _compiled_in(kernel, set()):
+        parts.update(part)
+    return parts.hexdigest()
+
+
 def _compiled_in(value: Any, seen: set[int]) -> Iterator[bytes]:
     """What numba compiles into a kernel that refers to *value*: code, frozen constants, and other kernels' the same."""
     function = getattr(value, "py_func", value)

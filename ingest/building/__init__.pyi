@@ -1,1 +1,1 @@
-from .door import build as build
+from .network import build as build

@@ -54,7 +54,6 @@ def build_positions(of: Construction, population: str) -> Outcome:
         else []
     )
     inputs = {name: circuits.POSITIONS.of(circuit=of.circuit, population=name) for name in before}
-    boxes = [geometry.layers[layer] for layer in counts]
     ranges = [geometry.constraints.get(population, {}).get(layer) for layer in counts]
     labels = [of.network.definitions.layers[layer] for layer in counts]
     step_seed = of.seed_of("Soma Locations")
@@ -64,6 +63,7 @@ def build_positions(of: Construction, population: str) -> Outcome:
         "layers": {layer: [*map(list, geometry.layers[layer])] for layer in geometry.layers},
         "rotation": list(geometry.rotation),
         "counts": counts,
+        "surfaces": {layer: list(geometry.surfaces[layer]) for layer in counts if layer in geometry.surfaces},
         "labels": dict(zip(counts, labels, strict=True)),
         "z": {layer: reach and list(reach) for layer, reach in zip(counts, ranges, strict=True)},
         "minimum_distance": geometry.minimum_distance,
@@ -75,7 +75,7 @@ def build_positions(of: Construction, population: str) -> Outcome:
         taken = [_points(of.build.table(node)) for node in inputs.values()]
         try:
             found = kernels.soma_positions(
-                [kernels.Box(*map(tuple, box)) for box in boxes],  # type: ignore[arg-type]
+                [_layer(geometry, layer) for layer in counts],
                 list(counts.values()),
                 volume(geometry),
                 seed=step_seed,
@@ -101,6 +101,14 @@ def build_positions(of: Construction, population: str) -> Outcome:
     return of.build.run(
         POSITIONS, {"positions": Output(circuits.POSITIONS, node)}, make, inputs=inputs, params=params
     )
+
+
+def _layer(geometry: Geometry, layer: str) -> kernels.Box | kernels.Surface:
+    """Where a layer is: within its surface, if it has one, or else its box."""
+    if layer in geometry.surfaces:
+        return kernels.closed_surface(*geometry.surfaces[layer])
+    low, high = geometry.layers[layer]
+    return kernels.Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
 
 def build_distances(of: Construction, population: str) -> Outcome:
@@ -152,7 +160,7 @@ def build_nodes(of: Construction, population: str, files: Sequence[Path]) -> Out
         The trees of these files have not been built.
     """
     known = tree_names(of, files) if files else {}
-    trees = [known[path] for path in files]
+    trees = [name for path in files for name in known[path]]
     positions = circuits.POSITIONS.of(circuit=of.circuit, population=population)
     distances = circuits.DISTANCES.of(circuit=of.circuit, population=population)
     kind = of.network.cells.get(population)

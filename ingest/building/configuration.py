@@ -38,7 +38,8 @@ SEEDS = {
 
 FEATURES = ("constant", "linear", "receptive field")
 RULES = ("gaussian", "uniform", "fixed in-degree", "fixed out-degree", "one-to-one", "all-to-all")
-Rule = Literal["gaussian", "uniform", "fixed in-degree", "fixed out-degree", "one-to-one", "all-to-all"]
+BY_DISTANCE = ("gaussian", "uniform")
+"""Rules that choose a source for each synapse; functions of a user's are more."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Geometry:
     ----------
     layers
         Lowest and highest corner (u, v, l) in µm of each layer's box.
+    surfaces
+        Vertices in µm and triangles of the surface that closes a layer, where it is not the whole box.
     origin
         Origin of arc distances on the axes U, V and L: ``"median"``, ``"mean"``, ``"min"``, ``"max"`` or a number in µm.
     rotation
@@ -74,6 +77,7 @@ class Geometry:
     """
 
     layers: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+    surfaces: Mapping[str, tuple[Sequence[Sequence[float]], Sequence[Sequence[int]]]]
     origin: Mapping[str, str | float]
     rotation: tuple[float, ...]
     counts: Mapping[str, Mapping[str, int]]
@@ -167,7 +171,9 @@ class ProjectionRule:
     contacts
         How many synapses a connection has.
     rule
-        How sources are chosen.
+        How sources are chosen: one of `RULES`, or the name of a function of the user's.
+    parameters
+        Of such a function; none for the axon extents.
     degree
         Of the rules with a fixed degree.
     mechanisms
@@ -179,7 +185,8 @@ class ProjectionRule:
     type: str
     places: Sequence[tuple[str, str, float]]
     contacts: int
-    rule: Rule
+    rule: str
+    parameters: Sequence[float]
     degree: int | None
     mechanisms: Mapping[str, Any]
 

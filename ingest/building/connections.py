@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ...catalog.vocabulary import circuits
 from ...catalog.vocabulary.kinds import column
 from ...kernels import network as kernels
+from ...kernels.jit import code_digest
+from ...kernels.network.weighting import Weighting
 from ...lake.data.tables import Table
 from ...lake.errors import InputError
 from .blocks import ROWS, Workers, spans
@@ -65,7 +67,7 @@ def build_connections(of: Construction, target: str) -> Outcome:
     known = of.network.definitions
     params = {
         "target": target,
-        "projections": [_described(of.network, projection) for projection in wanted],
+        "projections": [_described(of.network, projection, of.weightings) for projection in wanted],
         "partition seed": of.seed_of("Synapse ProjectionRule Partitions"),
         "seed": of.seed_of("Distance-Dependent Connectivity"),
         "arrangement": of.network.arrangement,
@@ -80,6 +82,7 @@ def build_connections(of: Construction, target: str) -> Outcome:
             places(of, target),
             {name: places(of, name) for name in sources},
             int(of.build.table(nodes[target]).to_arrow(["gid"])["gid"][0].as_py()),
+            {"gaussian": kernels.gaussian, "uniform": kernels.uniform, **of.weightings},
             _names(known),
         )
         blocks = spans(counts.tolist())
@@ -116,7 +119,9 @@ def build_connections(of: Construction, target: str) -> Outcome:
     return of.build.run(STEP, outputs, make, inputs=inputs, params=params)
 
 
-def _described(network: NetworkConfiguration, projection: ProjectionRule) -> dict[str, Any]:
+def _described(
+    network: NetworkConfiguration, projection: ProjectionRule, weightings: Mapping[str, Weighting]
+) -> dict[str, Any]:
     """All of a projection that its edges follow from, in numbers."""
     known = network.definitions
     extents = network.extents.get(projection.source, {})
@@ -133,6 +138,8 @@ def _described(network: NetworkConfiguration, projection: ProjectionRule) -> dic
         ],
         "contacts": projection.contacts,
         "rule": projection.rule,
+        "parameters": list(projection.parameters),
+        "code": code_digest(weightings[projection.rule]) if projection.rule in weightings else None,
         "extents": {
             str(-1 if layer == DEFAULT else known.layers[layer]): [*extent.width, *extent.offset]
             for layer, extent in extents.items()
@@ -154,6 +161,8 @@ class _Task:
         Distances of the target's and of the sources' cells from the origin along u and v.
     start
         Gid of the target's first cell.
+    weightings
+        Functions of distance by rule.
     names
         Names of synapse types, sections and layers by number, for errors.
     """
@@ -163,6 +172,7 @@ class _Task:
     at: tuple[NDArray[np.float64], NDArray[np.float64]]
     sources: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
     start: int
+    weightings: Mapping[str, Weighting]
     names: tuple[Mapping[int, str], ...]
 
     def rows(self, first: int, end: int) -> pa.Table:
@@ -237,7 +247,8 @@ def _chosen(task: _Task, rows: pa.Table, first: int, end: int) -> list[_Edges]:
             projection=f"{one['source']}__{params['target']}",
             contacts=one["contacts"],
             arrangement=params["arrangement"],
-            weighting=kernels.gaussian if one["rule"] == "gaussian" else kernels.uniform,
+            weighting=task.weightings[one["rule"]],
+            parameters=np.tile(one["parameters"], (len(extents), 1)) if one["parameters"] else None,
             out_of_reach="drop",
         )
         kept = made.source_node_id >= 0

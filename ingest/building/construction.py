@@ -1,8 +1,9 @@
 """A network under construction: what every step is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ...kernels.network.weighting import Weighting
 from ...lake.errors import InputError
 from .blocks import Workers
 from .configuration import NetworkConfiguration
@@ -25,6 +26,8 @@ class Construction:
         Of all random numbers.
     workers
         Who does the work.
+    weightings
+        Functions of the user's that rules name.
     tell
         Called with what users should know of the result.
     """
@@ -34,6 +37,7 @@ class Construction:
     circuit: str
     seed: int
     workers: Workers
+    weightings: Mapping[str, Weighting]
     tell: Callable[[str], None]
 
     def seed_of(self, step: str) -> int:

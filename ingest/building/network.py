@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ...catalog.vocabulary import circuits
 from ...catalog.vocabulary.kinds import Kind
+from ...kernels.network.weighting import Weighting
 from ...lake import Lake, Transaction
 from ...lake.digest import canonical_json
 from ...lake.errors import InputError
@@ -134,6 +135,7 @@ def network(
     reproduce: Literal["miv"] | None = None,
     morphologies: str | Path | None = None,
     maps: Mapping[str, str] | None = None,
+    weightings: Mapping[str, Weighting] | None = None,
     scheduler: str | None = None,
     processes: int | None = None,
     branch: str = MAIN,
@@ -164,6 +166,10 @@ def network(
     morphologies
         Folder with a file for each population, such as ``PYR.swc``, where the configuration names none. By default
         ``morphology`` or ``morphologies`` beside the configuration or one folder up.
+    weightings
+        Functions that rules of projections may name: compiled by numba, of the differences in µm of target minus source
+        along u and v and of the projection's ``parameters``, float64[k]; sources are chosen in proportion to what they
+        return. Their code is part of the step's key.
     maps
         What beginnings of file names in the configuration become.
     scheduler, processes
@@ -189,7 +195,7 @@ def network(
     """
     began = time.perf_counter()
     read = Configuration.of(configuration)
-    found = network_configuration(read)
+    found = network_configuration(read, list(weightings or ()))
     Asked(read, list(found.problems)).check()
     if reproduce not in (None, "miv") or (unknown := [step for step in only or () if step not in STEPS]):
         wrong = (
@@ -210,6 +216,7 @@ def network(
         circuit,
         seed,
         Workers(scheduler, processes),
+        dict(weightings or {}),
         report.notices.append,
     )
     run = _Run(of, report, None if only is None else frozenset(only), progress or (lambda step: None))
@@ -397,3 +404,13 @@ def _build_types(of: Construction) -> Outcome:
             parts.write(part, pa.Table.from_pylist(rows[part], kind.schema))
 
     return of.build.run(TYPES, outputs, make, inputs={}, params=rows)
+
+
+class Building:
+    """Circuits built in a lake: ``neurolake.build.network(lake, "ca1.yaml")``."""
+
+    network = staticmethod(network)
+    check = staticmethod(check)
+
+
+build = Building()

@@ -1,28 +1,24 @@
 """Reading of a network's configuration: every value is looked at, and what is wrong with it noted by its key."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..text.asked import Asked, Stopped, unknown
+from ..text.asked import Asked
 from ..text.included import Configuration, Keys, shown
 from .configuration import (
     DEFAULT,
-    RULES,
     SEEDS,
     SWC_TYPES,
     SYNAPSE_TYPES,
-    AxonExtent,
     CellType,
     Definitions,
     Geometry,
-    JunctionPair,
     NetworkConfiguration,
     Placement,
-    ProjectionRule,
     SynapseDensity,
 )
 from .stimulus import StimulusReader
+from .wiring import ConnectionReader
 
 _TOP = (
     "Model Name",
@@ -44,13 +40,20 @@ _TOP = (
 )
 
 
-def network_configuration(configuration: Configuration) -> NetworkConfiguration:
+def network_configuration(
+    configuration: Configuration, weightings: Sequence[str] = ()
+) -> NetworkConfiguration:
     """Read what a configuration says of a network.
+
+    Parameters
+    ----------
+    weightings
+        Names of functions that the rules of projections may name.
 
     Whatever is wrong with it is in `NetworkConfiguration.problems`; what could not be read is left out of the rest.
     """
-    reader = _Reader(Asked(configuration))
-    asked = reader.asked
+    asked = Asked(configuration)
+    reader, wiring = _Reader(asked), ConnectionReader(asked, weightings)
     asked.known((), _TOP)
     definitions = reader.definitions()
     geometry = reader.geometry(definitions)
@@ -68,8 +71,8 @@ def network_configuration(configuration: Configuration) -> NetworkConfiguration:
             "Arrangement",
         ),
     )
-    projections = reader.projections(definitions, geometry)
-    extents = reader.extents(definitions, geometry)
+    projections = wiring.projections(definitions, geometry)
+    extents = wiring.extents(definitions, geometry)
     for projection in projections:
         if projection.rule == "gaussian" and projection.source not in extents:
             asked.note(
@@ -84,9 +87,9 @@ def network_configuration(configuration: Configuration) -> NetworkConfiguration:
         geometry=geometry,
         cells=cells,
         extents=extents,
-        velocities=reader.velocities(definitions),
+        velocities=wiring.velocities(definitions),
         projections=projections,
-        junctions=reader.junctions(definitions),
+        junctions=wiring.junctions(definitions),
         stimulus=StimulusReader(asked).stimulus(definitions),
         placement=reader.placement(),
         arrangement=asked.choice((*generator, "Arrangement"), ("shuffled", "clustered", "plain")),
@@ -98,6 +101,11 @@ def network_configuration(configuration: Configuration) -> NetworkConfiguration:
             ),
         },
     )
+
+
+def layers_of(asked: Asked, surface: Keys) -> list[str]:
+    """Layers that have an extent."""
+    return list(asked.mapping((*surface, "Layer Extents")))
 
 
 class _Reader:
@@ -151,7 +159,8 @@ class _Reader:
             keys,
             ("Parametric Surface", "Cell Distribution", "Cell Constraints", "Minimum Distance", "Relaxation"),
         )
-        asked.known(surface, ("Origin", "Layer Extents", "Rotation"))
+        asked.known(surface, ("Origin", "Layer Extents", "Layer Surfaces", "Rotation"))
+        asked.named((*surface, "Layer Surfaces"), layers_of(asked, surface), "layer with an extent")
         layers = asked.each((*surface, "Layer Extents"), self._box, needed=True)
         self.asked.named((*surface, "Layer Extents"), [*known.layers, DEFAULT], "layer")
         counts = self._counts((*keys, "Cell Distribution"), known, layers)
@@ -169,6 +178,7 @@ class _Reader:
                     asked.note((*place, layer), f"{population} has no cells in this layer", "notice")
         return Geometry(
             layers=layers,
+            surfaces=asked.each((*surface, "Layer Surfaces"), self._surface),
             origin={axis: self._origin((*surface, "Origin", axis)) for axis in "UVL"},
             rotation=self.asked.or_default(
                 (0.0, 0.0, 0.0), lambda: asked.numbers((*surface, "Rotation"), 3, (0.0, 0.0, 0.0))
@@ -314,167 +324,16 @@ class _Reader:
         }
         return Placement(**found)
 
-    # Connections
-
-    def velocities(self, known: Definitions) -> dict[str, float]:
-        keys: Keys = ("Connection Generator", "Connection Velocity")
-        self.asked.named(keys, known.populations, "population")
-        return self.asked.each(keys, lambda place: self.asked.number(place, above=0.0))
-
-    def extents(self, known: Definitions, geometry: Geometry) -> dict[str, dict[str, AxonExtent]]:
-        keys: Keys = ("Connection Generator", "Axon Extent")
-        found = {}
-        for population in self.asked.mapping(keys):
-            if not geometry.count(population):
-                self.asked.note(
-                    (*keys, population),
-                    f"no population {population!r} has cells, so this has no effect",
-                    "notice",
-                )
-            else:
-                self.asked.named((*keys, population), [*known.layers, DEFAULT], "layer")
-                found[population] = self.asked.each((*keys, population), self._extent)
-        return found
-
-    def _extent(self, keys: Keys) -> AxonExtent:
-        width = self.asked.numbers((*keys, "width"), 2)
-        offset = self.asked.numbers((*keys, "offset"), 2, (0.0, 0.0))
-        if not all(0 <= 2 * inner < outer for inner, outer in zip(offset, width, strict=True)):
-            raise self.asked.stop(
-                keys,
-                f"a width must be more than twice its offset, not {list(width)} with offsets {list(offset)}",
-            )
-        return AxonExtent(width, offset)
-
-    def projections(self, known: Definitions, geometry: Geometry) -> list[ProjectionRule]:
-        keys: Keys = ("Connection Generator", "Synapses")
-        found: list[ProjectionRule] = []
-        self.asked.named(keys, known.populations, "population")
-        for target in self.asked.mapping(keys):
-            self.asked.named((*keys, target), known.populations, "population")
-            for population in (target, *self.asked.mapping((*keys, target))):
-                if population in known.populations and not geometry.count(population):
-                    self.asked.note((*keys, target), f"population {population} has no cells", "notice")
-            made = self.asked.each((*keys, target), lambda place: self._projection(place, known))
-            found += made.values()
-            self._check_proportions((*keys, target), list(made.values()))
-        return [one for one in found if geometry.count(one.source) and geometry.count(one.target)]
-
-    def _projection(self, keys: Keys, known: Definitions) -> ProjectionRule:
-        asked, (target, source) = self.asked, (str(keys[-2]), str(keys[-1]))
-        asked.known(
-            keys,
-            (
-                "type",
-                "sections",
-                "layers",
-                "proportions",
-                "contacts",
-                "mechanisms",
-                "swctype mechanisms",
-                "rule",
-                "degree",
-            ),
-        )
-        kind = asked.text((*keys, "type"), None, list(known.synapse_types))
-        rule = asked.text((*keys, "rule"), "gaussian", RULES)
-        degree = asked.whole((*keys, "degree"), None, least=1) if rule.startswith("fixed") else None
-        places: list[tuple[str, str, float]] = []
-        if rule in ("gaussian", "uniform"):
-            sections, layers = asked.texts((*keys, "sections")), asked.texts((*keys, "layers"))
-            proportions = asked.numbers((*keys, "proportions"), len(sections))
-            if len(layers) != len(sections):
-                raise asked.stop(
-                    (*keys, "layers"), f"there are {len(sections)} sections and {len(layers)} layers"
-                )
-            for name, values, names in (
-                ("sections", sections, known.swc_types),
-                ("layers", layers, known.layers),
-            ):
-                for at, value in enumerate(values):
-                    if value not in names and value != DEFAULT:
-                        asked.note((*keys, name, at), unknown(name[:-1], value, names))
-            places = list(zip(sections, layers, proportions, strict=True))
-        mechanisms = {
-            name: asked.mapping((*keys, name))
-            for name in ("mechanisms", "swctype mechanisms")
-            if asked.configuration.get((*keys, name)) is not None
-        }
-        rules = asked.mapping(("Connection Generator", "Synapse Mechanisms"))
-        for mechanism in mechanisms.get("mechanisms", {}):
-            if rules and mechanism not in rules:
-                asked.note(
-                    (*keys, "mechanisms", mechanism),
-                    f"Synapse Mechanisms does not know it; it has {', '.join(rules)}",
-                )
-        return ProjectionRule(
-            source=source,
-            target=target,
-            type=kind,
-            places=places,
-            contacts=asked.whole((*keys, "contacts"), 1, least=1),
-            rule=rule,  # type: ignore[arg-type]
-            degree=degree,
-            mechanisms=mechanisms,
-        )
-
-    def _check_proportions(self, keys: Keys, projections: Sequence[ProjectionRule]) -> None:
-        """Proportions of all sources of a place for synapses sum to 1."""
-        sums: dict[tuple[str, str, str], float] = defaultdict(float)
-        for projection in projections:
-            for section, layer, proportion in projection.places:
-                sums[projection.type, section, layer] += proportion
-        for (kind, section, layer), total in sums.items():
-            if abs(total - 1.0) > 1e-6:
-                self.asked.note(
-                    keys, f"proportions of {kind} synapses on {section} in {layer} sum to {total:g}, not to 1"
-                )
-
-    # Gap junctions
-
-    def junctions(self, known: Definitions) -> list[JunctionPair]:
-        keys: Keys = ("Connection Generator", "Gap Junctions")
-        asked, found = self.asked, []
-        if asked.configuration.get(keys) is None:
-            return []
-        weights = self._curve((*keys, "Connection Weights"))
-        couplings = self._curve((*keys, "Coupling Weights"))
-        self.asked.named((*keys, "Locations"), known.populations, "population")
-        for source in asked.mapping((*keys, "Locations"), needed=True):
-            self.asked.named((*keys, "Locations", source), known.populations, "population")
-            for target in asked.mapping((*keys, "Locations", source)):
-                pair = (source, target)
-                try:
-                    found.append(
-                        JunctionPair(
-                            source,
-                            target,
-                            self._sections((*keys, "Locations", *pair), known),
-                            asked.number((*keys, "Connection Probabilities", *pair), least=0.0),
-                            weights,
-                            asked.number((*keys, "Coupling Coefficients", *pair), least=0.0),
-                            couplings,
-                        )
-                    )
-                except Stopped:
-                    continue
-        return found
-
-    def _sections(self, keys: Keys, known: Definitions) -> tuple[Sequence[str], Sequence[str]]:
-        names = self.asked.texts(keys)
-        for at, name in enumerate(names):
-            if name not in known.swc_types:
-                raise self.asked.stop((*keys, at), unknown("section", name, known.swc_types))
-        return names, names
-
-    def _curve(self, keys: Keys) -> list[tuple[float, float]]:
-        """Pairs of numbers in order: a mapping from the first to the second."""
-        found = []
-        for name, value in self.asked.each(keys, self.asked.number, needed=True).items():
-            try:
-                found.append((float(name), value))
-            except ValueError:
-                self.asked.note((*keys, name), "expected a distance in µm")
-        if 0 < len(found) < 4:
-            self.asked.note(keys, "a cubic polynomial is fitted: expected four pairs or more")
-        return sorted(found)
+    def _surface(self, keys: Keys) -> tuple[list[list[float]], list[list[int]]]:
+        """A closed surface: its vertices, and the three vertices of each triangle."""
+        asked = self.asked
+        asked.known(keys, ("vertices", "triangles"))
+        points, faces = (asked.configuration.get((*keys, name)) for name in ("vertices", "triangles"))
+        if not isinstance(points, list) or not isinstance(faces, list):
+            raise asked.stop(keys, "expected vertices, [[x, y, z], …] in µm, and triangles, [[i, j, k], …]")
+        vertices = [list(asked.numbers((*keys, "vertices", at), 3)) for at in range(len(points))]
+        triangles = [
+            [asked.whole((*keys, "triangles", at, corner), most=len(vertices) - 1) for corner in range(3)]
+            for at in range(len(faces))
+        ]
+        return vertices, triangles

@@ -19,7 +19,11 @@ from ...lake.data.tables import Table
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, NotFoundError
 from ...lake.extras import needed
-from ..circuits.trees import Forest
+from ..circuits.trees import Forest, TreeError
+from ..hdf5.reading import HDF5File, opened
+from ..neuroh5.ingest import POPULATIONS
+from ..neuroh5.trees import TREES, read_trees
+from ..neuroh5.types import read_types
 from .construction import Construction
 from .steps import Outcome, Output, Step
 
@@ -35,17 +39,20 @@ def build_trees(of: Construction, files: Sequence[Path]) -> Outcome:
     Raises
     ------
     IngestError
-        A file is no morphology; names the line.
+        A file is no morphology; names the line, or the dataset.
     """
     outputs = tree_outputs(of.circuit)
     contents = {digest_of(path.read_bytes()): path for path in files}
 
     def make(parts: Any) -> None:
-        read = {content: read_tree(path) for content, path in sorted(contents.items())}
+        read = {content: read_trees_of(path) for content, path in sorted(contents.items())}
         forest = Forest.joined(list(read.values()))
-        names = dict(zip(read, forest.digests(), strict=True))
+        every, names, at = forest.digests(), {}, 0
+        for content, trees in read.items():
+            names[content] = every[at : at + len(trees)]
+            at += len(trees)
         # Each distinct tree once, in the order of its name.
-        distinct = {name: at for at, name in enumerate(names.values())}
+        distinct = {name: at for at, name in enumerate(every)}
         chosen = np.array([distinct[name] for name in sorted(distinct)], np.int64)
         points, sections = forest.take(chosen).tables(sorted(distinct))
         parts.write("points", points)
@@ -55,8 +62,8 @@ def build_trees(of: Construction, files: Sequence[Path]) -> Outcome:
     return of.build.run(STEP, outputs, make, inputs={}, params={"files": suffixes})
 
 
-def tree_names(of: Construction, files: Sequence[Path]) -> dict[Path, str]:
-    """Names of the trees that some files have become.
+def tree_names(of: Construction, files: Sequence[Path]) -> dict[Path, list[str]]:
+    """Names of the trees that some files have become, in the order of their cells where a file has several.
 
     Raises
     ------
@@ -82,16 +89,40 @@ def tree_outputs(circuit: str) -> dict[str, Output]:
 # Files
 
 
-def read_tree(path: Path) -> Forest:
-    """Read a morphology.
+def read_trees_of(path: Path) -> Forest:
+    """Read a morphology, or the trees that a file of NeuroH5 has, in the order of its populations and their cells.
 
     Raises
     ------
     IngestError
-        It is none; names the line.
+        It is none; names the line, or the dataset.
     """
+    if path.suffix.lower() == ".h5":
+        with needed("morphologies in h5", "sonata"), opened(path) as source:
+            if POPULATIONS in source.file:
+                return _forest(source)
     samples = _swc(path) if path.suffix.lower() == ".swc" else _morphio(path)
     return contracted(*samples)
+
+
+def _forest(source: HDF5File) -> Forest:
+    """The trees of all populations of a file of NeuroH5."""
+    types, found = read_types(source), []
+    for population in source.groups(POPULATIONS):
+        group = source.file[f"/{POPULATIONS}/{population}"]
+        if TREES not in group or population not in types.populations:
+            continue
+        trees = read_trees(source, group[TREES], types.populations[population].count, "error")
+        rows = np.argsort(trees.node_id, kind="stable")
+        forest = trees.read(rows)
+        try:
+            forest.check()
+        except TreeError as fault:
+            raise trees.error(fault, rows) from fault
+        found.append(forest)
+    if not found:
+        raise source.error(f"/{POPULATIONS}", "no population has trees")
+    return Forest.joined(found)
 
 
 def _swc(path: Path) -> tuple[NDArray[Any], ...]:

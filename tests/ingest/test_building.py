@@ -9,9 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
+import numba
 import numpy as np
 import pytest
 import yaml
+from deadly_workers import Deadly
+from distributed import Client, LocalCluster
 
 import neurolake as nl
 from neurolake.ingest.demo import NETWORK, write_demo_network
@@ -457,3 +461,102 @@ def test_the_tutorial_is_built_as_it_is(tmp_path: Path) -> None:
     assert sum(report.edges.values()) == pytest.approx(3.27e6, rel=0.01)
     assert len(circuit.projections) == 10
     assert all(check.passed for check in circuit.check())
+
+
+# Functions, surfaces, files of NeuroH5, and workers of the user's
+
+
+@numba.njit
+def near(du: float, dv: float, parameters: Any) -> float:
+    return 1.0 if du * du + dv * dv < parameters[0] ** 2 else 0.0
+
+
+@numba.njit
+def far(du: float, dv: float, parameters: Any) -> float:
+    return 1.0 if du * du + dv * dv >= parameters[0] ** 2 else 0.0
+
+
+def test_sources_by_a_function_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    own = config(folder)
+    own["Connection Generator"]["Synapses"]["PYR"]["STIM"] |= {"rule": "mine", "parameters": [150]}
+    with pytest.raises(nl.InputError, match=r"rule: expected one of gaussian, uniform, .*, not 'mine'"):
+        nl.build.network(tmp_path / "lake", own, "net")
+    distances = {}
+    for name, function in (("near", near), ("far", far)):
+        report = nl.build.network(tmp_path / "lake", own, "net", weightings={"mine": function})
+        assert (states(report)["edges to PYR"] == "computed" and states(report)["synapses of PYR"] != "computed") or name == "near"  # fmt: skip
+        found = nl.open(tmp_path / "lake").head.sql(
+            """
+            select max((a.u_distance - b.u_distance) ^ 2 + (a.v_distance - b.v_distance) ^ 2) ^ 0.5,
+                min((a.u_distance - b.u_distance) ^ 2 + (a.v_distance - b.v_distance) ^ 2) ^ 0.5
+            from "edges/net/STIM__PYR" as e join "nodes/net/STIM" as a on a.node_id = e.source_node_id
+            join "nodes/net/PYR" as b on b.node_id = e.target_node_id
+            """
+        )
+        distances[name] = found.fetchall()[0]
+    assert distances["near"][0] < 150.01 and distances["far"][1] > 149.99
+    again = nl.build.network(tmp_path / "lake", own, "net", weightings={"mine": far}, processes=2)
+    assert set(states(again).values()) == {"unchanged"}
+
+
+def test_cells_within_a_surface(folder: Path, tmp_path: Path) -> None:
+    bent = config(folder)
+    surface = bent["Geometry"]["Parametric Surface"]
+    # A pyramid in the layer.
+    corners = [[100, 100, 100], [400, 100, 100], [400, 400, 100], [100, 400, 100], [250, 250, 150]]
+    faces = [[0, 2, 1], [0, 3, 2], [0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]
+    surface["Layer Surfaces"] = {"SP": {"vertices": corners, "triangles": list(faces)}}
+    nl.build.network(tmp_path / "lake", bent, "net", only=["types", "positions"])
+    xyz = np.array(nl.open(tmp_path / "lake").head.sql('select x, y, z from "positions/net/PYR"').fetchall())
+    reach = 150 * (1 - (xyz[:, 2] - 100) / 50)
+    assert len(xyz) == 60 and (np.abs(xyz[:, :2] - 250).max(axis=1) <= reach + 1e-3).all()
+    surface["Layer Surfaces"]["SP"]["triangles"][0] = [0, 2, 9]
+    with pytest.raises(
+        nl.InputError, match=r"triangles / 0 / 2: expected a whole number of at most 4, not 9"
+    ):
+        nl.build.network(tmp_path / "lake", bent, "net", only=["positions"])
+    surface["Layer Surfaces"]["SP"]["triangles"] = faces[:-1]
+    with pytest.raises(nl.InputError, match=r"Cell Distribution / STIM: .*edge"):
+        nl.build.network(tmp_path / "lake", bent, "net", only=["positions"])
+
+
+def test_trees_of_a_file_of_neuroh5(built: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    nl.export(built[0], files, format="neuroh5", name="net")
+    (cells,) = [path for path in files.iterdir() if "ells" in path.name]
+    grown = config(folder)
+    del grown["Cell Types"]["PVBC"]["synapses"]
+    grown["Connection Generator"]["Synapses"].pop("PVBC")
+    grown["Cell Types"]["PVBC"].pop("morphology")
+    grown["Cell Types"]["PYR"]["morphology"] = str(cells)
+    nl.build.network(tmp_path / "lake", grown, "net")
+    head = nl.open(tmp_path / "lake").head
+    trees = dict(head.sql('select morphology, count(*) from "nodes/net/PYR" group by 1').fetchall())
+    own = dict(
+        nl.open(built[0]).head.sql('select morphology, count(*) from "nodes/net/PYR" group by 1').fetchall()
+    )
+    assert set(own) <= set(trees) and sum(trees.values()) == 60
+    assert all(check.passed for check in nl.circuit(tmp_path / "lake", "net").check())
+
+
+def test_killed_workers_change_nothing(built: tuple[str, Any], folder: Path, tmp_path: Path) -> None:
+    quiet = {"logging": {"distributed": "critical"}}
+    with (
+        dask.config.set(quiet),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        markers = [str(tmp_path / f"marker {number}") for number in range(2)]
+        client.register_plugin(Deadly("write", 1, markers))
+        nl.build.network(
+            tmp_path / "lake", folder / "network.yaml", "net", scheduler=cluster.scheduler_address
+        )
+        assert all(Path(marker).exists() for marker in markers)
+        assert contents(nl.open(tmp_path / "lake"), "net") == contents(nl.open(built[0]), "net")
+        # One that dies at every attempt ends the build, and leaves nothing to be seen.
+        client.register_plugin(Deadly("write", 1, [str(tmp_path / f"more {number}") for number in range(99)]))
+        with pytest.raises(nl.StorageError, match="died several times"):
+            nl.build.network(
+                tmp_path / "other", folder / "network.yaml", "net", scheduler=cluster.scheduler_address
+            )
+        assert len(nl.open(tmp_path / "other").head) == 0
