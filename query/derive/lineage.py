@@ -1,7 +1,7 @@
 """Lineage: what nodes were made from, by which commits, and what was made from them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,36 +44,66 @@ class Lineage:
     results: tuple[Derived, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "content": self.content,
-            "derived": None if self.origin is None else self.origin.to_json(),
-            "commits": [
-                {"id": record.id, "time": record.time.isoformat(), "author": record.author}
-                | {"message": record.message, "provenance": dict(record.provenance)}
-                for record in self.commits
-            ],
-            "inputs": [part.to_json() for part in self.inputs],
-            "results": [{"name": made.name, "stale": made.stale} for made in self.results],
-        }
+        """All of it as JSON.
 
-    def lines(self, depth: int = 0) -> Iterator[str]:
-        """All of it as text, indented by what was made from what."""
-        start = "    " * depth
-        yield f"{start}{self.name}  ({self.kind or 'gone from this lake'}, content {self.content[:12]})"
+        What was told before has ``"repeated": true`` in place of its commits and inputs, and what is more than `DEEPEST`
+        steps away has ``"deeper": true``.
+        """
+        root: dict[str, Any] = {}
+        told: set[int] = set()
+        waiting = [(self, root, 0)]
+        while waiting:
+            one, filled, depth = waiting.pop()
+            filled |= {"name": one.name, "kind": one.kind, "content": one.content}
+            if one.inputs and (id(one) in told or depth == DEEPEST):
+                filled["repeated" if id(one) in told else "deeper"] = True
+                continue
+            told.add(id(one))
+            below: list[dict[str, Any]] = [{} for _ in one.inputs]
+            filled |= {
+                "derived": None if one.origin is None else one.origin.to_json(),
+                "commits": [
+                    {"id": record.id, "time": record.time.isoformat(), "author": record.author}
+                    | {"message": record.message, "provenance": dict(record.provenance)}
+                    for record in one.commits
+                ],
+                "inputs": below,
+                "results": [{"name": made.name, "stale": made.stale} for made in one.results],
+            }
+            waiting += reversed(
+                [(part, made, depth + 1) for part, made in zip(one.inputs, below, strict=True)]
+            )
+        return root
+
+    def lines(self) -> Iterator[str]:
+        """All of it as text, indented by what was made from what; what was told before is not told again."""
+        told: set[int] = set()
+        waiting = [(self, 0)]
+        while waiting:
+            one, depth = waiting.pop()
+            start = "    " * depth
+            yield f"{start}{one.name}  ({one.kind or 'gone from this lake'}, content {one.content[:12]})"
+            if one.inputs and id(one) in told:
+                yield f"{start}  as above"
+                continue
+            told.add(id(one))
+            yield from (f"{start}  {line}" for line in one._details())
+            waiting += reversed([(part, depth + 1) for part in one.inputs])
+
+    def _details(self) -> Iterator[str]:
+        """How it was made, and by which commits."""
         if self.origin is not None:
             params = ", ".join(f"{key}={value!r}" for key, value in self.origin.params.items())
             version = self.origin.version or f"code {(self.origin.code or '')[:12]}"
-            yield f"{start}  by {self.origin.kernel}({params}), version {version}, of {self.origin.function}"
+            yield f"by {self.origin.kernel}({params}), version {version}, of {self.origin.function}"
         for record in self.commits[:_SHOWN]:
-            yield f"{start}  commit {record.id[:12]} {record.time:%Y-%m-%d %H:%M} {record.author}: {record.message}"
+            yield f"commit {record.id[:12]} {record.time:%Y-%m-%d %H:%M} {record.author}: {record.message}"
         if len(self.commits) > _SHOWN:
-            yield f"{start}  and {len(self.commits) - _SHOWN} commits before"
-        for part in self.inputs:
-            yield from part.lines(depth + 1)
+            yield f"and {len(self.commits) - _SHOWN} commits before"
 
+
+DEEPEST = 100
+"""Steps from a result to its inputs, and theirs, that JSON of a lineage may have."""
 
 _SHOWN = 3
 
@@ -96,6 +126,17 @@ def results(snapshot: "Snapshot", name: str) -> list[Derived]:
     return found
 
 
+@dataclass
+class _Visit:
+    """A node on the way down: its commit, what is known of it, what held its inputs, and which of these are to come."""
+
+    key: tuple[str, str]
+    lineage: Lineage
+    then: "Snapshot | None"
+    waiting: list[tuple[str, str]]
+    inputs: list[Lineage] = field(default_factory=list)
+
+
 class _Tracer:
     """Walks from results to inputs, through the commits that they were read from."""
 
@@ -105,25 +146,53 @@ class _Tracer:
         self._records: dict[str, Commit] = {
             record.id: record for record in self._histories[snapshot.commit.id]
         }
-        self._path: list[tuple[str, str]] = []
 
-    def trace(
-        self, name: str, snapshot: "Snapshot", digest: str | None = None, results: tuple[Derived, ...] = ()
-    ) -> Lineage:
-        """The lineage of a node of a commit, whose content is *digest*."""
+    def trace(self, name: str, snapshot: "Snapshot", results: tuple[Derived, ...] = ()) -> Lineage:
+        """The lineage of a node of a commit; what several results were made of is the same object in all."""
+        done: dict[tuple[str, str, str], Lineage] = {}
+        path: set[tuple[str, str]] = set()
+        visits = [self._visit(name, snapshot, None, results)]
+        while True:
+            visit = visits[-1]
+            if visit.waiting:
+                part, was = visit.waiting.pop()
+                then = visit.then
+                # Only a forged record leads back to itself.
+                if then is None or part not in then.tree or (part, then.commit.id) in path:
+                    visit.inputs.append(Lineage(part, None, was))
+                elif (part, then.commit.id, was) in done:
+                    visit.inputs.append(done[part, then.commit.id, was])
+                else:
+                    path.add((part, then.commit.id))
+                    visits.append(self._visit(part, then, was))
+                continue
+            visits.pop()
+            found = replace(visit.lineage, inputs=tuple(visit.inputs))
+            if not visits:
+                return found
+            path.discard(visit.key)
+            done[(*visit.key, found.content)] = found
+            visits[-1].inputs.append(found)
+
+    def _visit(
+        self, name: str, snapshot: "Snapshot", digest: str | None, results: tuple[Derived, ...] = ()
+    ) -> "_Visit":
+        """A node of a commit, whose content is *digest*, before its inputs are known."""
         node = snapshot.tree.get(name) or snapshot[name]
         made = origin_in(snapshot.tree, name)
-        inputs = {} if made is None else made.inputs
         commits = tuple(record for record in self._history(snapshot) if name in record.fields["changes"])
-        then = None if made is None else self._then(made, commits)
-        return Lineage(
-            name,
-            node.kind,
-            digest or content(snapshot.tree, name),
-            commits,
-            made,
-            tuple(self._input(part, was, then) for part, was in inputs.items()),
-            results,
+        return _Visit(
+            (name, snapshot.commit.id),
+            Lineage(
+                name,
+                node.kind,
+                digest or content(snapshot.tree, name),
+                commits,
+                made,
+                results=results,
+            ),
+            None if made is None else self._then(made, commits),
+            [] if made is None else [*reversed([*made.inputs.items()])],
         )
 
     def _then(self, made: Origin, commits: tuple[Commit, ...]) -> "Snapshot | None":
@@ -132,15 +201,6 @@ class _Tracer:
             # Results with names of their own are committed together with what they were made of.
             return self._lake.pinned(commits[0].reference) if commits else None
         return self._snapshot(made.commit)
-
-    def _input(self, name: str, digest: str, then: "Snapshot | None") -> Lineage:
-        # Only a forged record leads back to itself.
-        if then is None or name not in then.tree or (name, then.commit.id) in self._path:
-            return Lineage(name, None, digest)
-        self._path.append((name, then.commit.id))
-        found = self.trace(name, then, digest)
-        self._path.pop()
-        return found
 
     def _history(self, snapshot: "Snapshot") -> list[Commit]:
         found = self._histories.get(snapshot.commit.id)

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 import neurolake
 from neurolake import NotFoundError
 from neurolake.cli import app
-from neurolake.lake.nodes.content import content
+from neurolake.lake.nodes.content import content, with_attribute
+from neurolake.lake.nodes.derived import Origin
+from neurolake.query.derive.lineage import Lineage
 
 
 @pytest.fixture
@@ -115,3 +117,46 @@ def test_the_command(lake: Any) -> None:
     assert said["derived"]["params"] == {"scale": 2.5}
     assert [commit["message"] for commit in said["inputs"][0]["commits"]] == ["append to v", "ingest v"]
     assert runner.invoke(app, ["lineage", "w", "--lake", lake.url]).exit_code != 0
+
+
+def test_a_long_chain_and_a_wide_one(tmp_path: Path) -> None:
+    """Deep: no limit of recursion. Wide: what two results share is told once, so that 2 ** 40 ways are no more than 40."""
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    with lake.transaction("Begin") as tx:
+        tx.write_array("a", np.arange(3.0))
+    tree = {name: lake.head.tree[name] for name in lake.head.tree}
+
+    def result(number: int, inputs: list[str]) -> str:
+        made = Origin(
+            kernel="k", version="1", code=None, function="m:f", whole=True, arguments=inputs,
+            inputs={name: content(tree, name) for name in inputs}, params={"number": number},
+            commit=lake.head.commit.id,
+        )  # fmt: skip
+        tree[made.result] = with_attribute(tree["a"], "derived", made.to_json())
+        return made.result
+
+    def committed() -> None:
+        with lake.transaction("Derive") as tx:
+            tx.drafts.apply({name: node for name, node in tree.items() if name != "a"})
+
+    deep = ["a"]
+    for number in range(40):
+        deep.append(result(number, [deep[-1]]))
+        committed()
+    wide = ["a", "a"]
+    for number in range(20):
+        wide = [result(100 + 2 * number + side, sorted(set(wide))) for side in (0, 1)]
+        committed()
+    found = lake.lineage(deep[-1])
+    depth = 0
+    while found.inputs:
+        found, depth = found.inputs[0], depth + 1
+    assert depth == 40 and found.name == "a"
+    many = lake.lineage(wide[0])
+    assert len(list(many.lines())) < 500
+    assert len(json.dumps(many.to_json())) < 200_000
+    chain = Lineage("a", "array", "0" * 64)
+    for _ in range(5000):
+        chain = Lineage("r", "array", "0" * 64, inputs=(chain,))
+    assert len(list(chain.lines())) == 5001
+    assert '"deeper": true' in json.dumps(chain.to_json())
