@@ -106,7 +106,7 @@ def input_spikes(
     kernel = partial(
         _slice,
         times,
-        table,
+        table / (1.0 - table * refractory),
         expected,
         ids,
         key,
@@ -126,7 +126,7 @@ def input_spikes(
 
 def _slice(
     time: Reals,
-    rates: Reals,
+    intensities: Reals,
     expected: Reals,
     cells: NDArray[np.int64],
     key: NDArray[np.uint64],
@@ -140,7 +140,9 @@ def _slice(
     size = int(1.05 * mean + 10 * np.sqrt(mean)) + 64
     while True:
         trial, when, counts = np.empty(size, np.int32), np.empty(size), np.empty(end - begin, np.int64)
-        n = _spikes(time, rates, cells, key, trials, refractory, shared, trial, when, counts, begin, end)
+        n = _spikes(
+            time, intensities, cells, key, trials, refractory, shared, trial, when, counts, begin, end
+        )
         if n <= size:
             return trial[:n], when[:n], counts
         size = n
@@ -149,7 +151,7 @@ def _slice(
 @jit
 def _spikes(
     time: Reals,
-    rates: Reals,
+    intensities: Reals,
     cells: NDArray[np.int64],
     key: NDArray[np.uint64],
     trials: tuple[int, int],
@@ -164,7 +166,7 @@ def _spikes(
     """Spikes of cells; more than fit are counted and not stored."""
     n = 0
     for k in range(begin, end):
-        rate, first = rates[0 if shared else k], n
+        intensity, first = intensities[0 if shared else k], n
         for t in range(trials[0], trials[0] + trials[1]):
             drawn, i, at = 0, 0, time[0]
             number, chance = uniforms(key[0], np.uint64(t), key[1], cells[k], drawn)
@@ -172,9 +174,8 @@ def _spikes(
             while i < len(time) - 1:
                 # The greatest intensity of the interval bounds it; what is left of an exponential number over its
                 # end goes on in the next one.
-                low, high = rate[i], rate[i + 1]
+                low, high = intensity[i], intensity[i + 1]
                 bound = max(low, high)
-                bound = bound / (1.0 - bound * refractory)
                 mass = (time[i + 1] - at) * bound
                 if left >= mass:
                     left -= mass
@@ -184,6 +185,8 @@ def _spikes(
                 at += left / bound
                 if at >= time[i + 1]:
                     at = np.nextafter(time[i + 1], at)
+                # It is the rate that is linear.
+                low, high = low / (1.0 + low * refractory), high / (1.0 + high * refractory)
                 here = low + (high - low) * (at - time[i]) / (time[i + 1] - time[i])
                 if chance * bound <= here / (1.0 - here * refractory):
                     if n < len(trial):
