@@ -22,7 +22,7 @@ from .namespaces import EVENTS, OF_SYNAPSES, PLACES, SYNAPSES, TIME, TRAIN, TRIA
 from .projections import BLOCK_CELLS, BLOCK_POINTERS, COLUMNS, EDGES, SOURCES
 from .projections import POINTERS as DESTINATIONS
 from .results import POINTS, POTENTIAL, TRAJECTORY
-from .stored import StoredValues, key_of
+from .stored import StoredValues, column_blocks, key_of
 from .trees import OWNER, PARTS, TREES
 from .types import (
     CHEMICAL,
@@ -402,9 +402,13 @@ def _columns(table: Table, known: Mapping[str, str]) -> Iterator[tuple[str, str]
 
 def _index(table: Table) -> Index:
     """Each cell of a table that has several values of each, and how many."""
-    key = key_of(table)
-    cells, counts = np.unique(table.to_arrow([key])[key].to_numpy(), return_counts=True)
-    return Index(cells.astype(np.int64), counts.astype(np.int64))
+    counts = np.zeros(0, np.int64)
+    for cells in column_blocks(table, key_of(table)):
+        found = np.bincount(cells.to_numpy(), minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    nodes = np.flatnonzero(counts)
+    return Index(nodes, counts[nodes])
 
 
 def _blocks(cells: Ids) -> tuple[Ids, Ids]:

@@ -140,5 +140,8 @@ def _write(file: Any, item: Item, values: StoredValues) -> None:
     else:
         dataset = make_dataset(file, item)
         if item.node is not None:
-            found = values.part(item.node, part)[: dataset.shape[0]]
-            dataset[...] = fitted(found, dataset.dtype, f"{item.path} ({item.node})")
+            at = 0
+            for found in values.blocks(item.node, part):
+                block = found[: dataset.shape[0] - at]
+                dataset[at : at + len(block)] = fitted(block, dataset.dtype, f"{item.path} ({item.node})")
+                at += len(block)

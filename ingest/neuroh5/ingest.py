@@ -24,7 +24,16 @@ from ..hdf5.reading import SUFFIXES, HDF5File, opened, root_of
 from ..source import Ingested, Progress
 from .cells import REPEATED, Attribute, Indices, read_namespace, same_content
 from .layout import check_links, laid_out
-from .namespaces import EVENTS, HeldAttribute, Namespace, placed, write_features, write_spikes, write_synapses
+from .namespaces import (
+    EVENTS,
+    HeldAttribute,
+    Namespace,
+    doubled_spikes,
+    placed,
+    write_features,
+    write_spikes,
+    write_synapses,
+)
 from .nodes import NodeColumns
 from .projections import ROOT as PROJECTIONS
 from .projections import Projection, once, read_projection, write_projection
@@ -377,6 +386,11 @@ class Intake:
             parts, beside = write_synapses(self.transaction, namespace, node)
         elif namespace.is_input or namespace.is_spikes:
             parts, beside = write_spikes(self.transaction, namespace, self._spikes(namespace), said)
+            if namespace.is_spikes and (count := doubled_spikes(namespace)):
+                self.notices.append(
+                    f"{source.path}: /{POPULATIONS}/{population}/{name}: {count:,} spikes are there again, at the same time of the "
+                    "same trial and cell; was the same appended twice?"
+                )
         elif namespace.is_traces:
             reports = {
                 short: report_kinds.REPORT.of(

@@ -166,6 +166,27 @@ def write_spikes(
     return found, {**columns, **beside}
 
 
+def doubled_spikes(namespace: Namespace) -> int:
+    """How many spikes of a cell are there again at the same time of the same trial, as where results were appended twice."""
+    columns, _ = split(namespace, TIME)
+    index = columns[TIME].index
+    if not index.repeats:
+        return 0
+    order, found = index.order, 0
+    cells = index.node_id[order]
+    first = np.flatnonzero(np.r_[True, np.diff(cells) != 0])
+    bounds = np.r_[first, len(order)]
+    for part in blocks(np.add.reduceat(index.size[order], first)):
+        rows = order[bounds[part.start] : bounds[part.stop]]
+        times = columns[TIME].read(rows)
+        trials = columns[TRIAL].read(rows) if TRIAL in columns else np.zeros(len(times), np.int8)
+        owner = np.repeat(index.node_id[rows], index.size[rows])
+        by = np.lexsort((times, trials, owner))
+        same = [np.diff(values[by]) == 0 for values in (times, trials, owner)]
+        found += int(np.count_nonzero(np.all(same, axis=0)))
+    return found
+
+
 def write_columns(
     transaction: Transaction,
     node: str,

@@ -1,11 +1,12 @@
 """Values of a NeuroH5 file's datasets as a lake has them: parts of tables, trees and recordings, in the order of an index."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
@@ -17,6 +18,8 @@ from ..hdf5.reading import Ids
 from .cells import Index
 
 Values = NDArray[Any]
+
+_LARGE = (circuits.EDGES, circuits.SYNAPSES, circuits.SPIKES, circuits.INPUTS)
 
 
 class StoredValues:
@@ -34,6 +37,22 @@ class StoredValues:
         self.snapshot, self.circuit, self.indices = snapshot, circuit, indices
         self._forest = lru_cache(1)(self.trees)
         self._flat = lru_cache(1)(self._column)
+
+    def blocks(self, node: str, part: str) -> Iterator[Values]:
+        """The values of a dataset in blocks; of edges, synapses and spikes that lie in its order, a file of the table each.
+
+        Parameters are those of `part`.
+        """
+        if part.startswith("@rows.") and any(kind.parts(node) for kind in _LARGE):
+            number, _, column = part.removeprefix("@rows.").partition(".")
+            index, table = self.indices[int(number)], self.snapshot.tables[node]
+            in_order = table.sorted_by[:1] == [key_of(table)] and not (np.diff(index.node_id) <= 0).any()
+            # Each row of the index has all rows of its cell: if there are no others, they are those of the table.
+            if in_order and int(index.size.sum()) == table.rows:
+                for values in column_blocks(table, column):
+                    yield _filled(values, node, column).to_numpy(zero_copy_only=False)
+                return
+        yield self.part(node, part)
 
     def part(self, node: str, part: str) -> Values:
         """The values of a dataset.
@@ -84,10 +103,8 @@ class StoredValues:
             rows = rows.take(pa.array(np.argsort(cells, kind="stable")))
             cells = rows[key].to_numpy()
         values = rows[column].combine_chunks()
-        if values.null_count and key != "node_id":
-            if not pa.types.is_floating(values.type):
-                raise InputError(f"{node}: some edges have no {column}, which NeuroH5 cannot say")
-            values = values.fill_null(float("nan"))
+        if any(kind.parts(node) for kind in _LARGE):
+            values = _filled(values, node, column)
         if values.null_count:
             cells, values = cells[values.is_valid().to_numpy(zero_copy_only=False)], values.drop_null()
         if pa.types.is_list(values.type):
@@ -123,6 +140,22 @@ class StoredValues:
         )
         forest, found = Forest.of_tables(points, sections)
         return forest, {name: at for at, name in enumerate(found)}
+
+
+def column_blocks(table: Table, column: str) -> Iterator[pa.Array]:
+    """A column of a table in the order of its rows, as much at a time as a file of the table holds."""
+    if table.evolved:
+        yield table.to_arrow([column])[column].combine_chunks()
+        return
+    for path in table.paths():
+        yield pq.read_table(path, columns=[column], partitioning=None)[column].combine_chunks()
+
+
+def _filled(values: pa.Array, node: str, column: str) -> pa.Array:
+    """A column that has a value for each row, as NeuroH5 wants it; reals that lack are no numbers."""
+    if values.null_count and not pa.types.is_floating(values.type):
+        raise InputError(f"{node}: some rows have no {column}, which NeuroH5 cannot say")
+    return values.fill_null(float("nan")) if values.null_count else values
 
 
 def key_of(table: Table) -> str:

@@ -313,8 +313,13 @@ def test_results_that_were_written_twice_are_told(lake: Any, tmp_path: Path) -> 
         root = "Populations/INT/Intracellular soma"
         for name in "tv":
             write_attribute(file, f"{root}/{name}", [0, 0], [[0.0, 0.1], [0.0, 0.1]], "<f4")
+        trains = [[1.0, 2.0], [2.0], [1.0, 2.0], [3.0]]
+        write_attribute(file, "Populations/INT/Spike Events/t", [0, 1, 0, 1], trains, "<f4")
+        trials = [[0, 0], [0], [0, 0], [0]]
+        write_attribute(file, "Populations/INT/Spike Events/Trial Index", [0, 1, 0, 1], trials, "u1")
         write_attribute(file, "Populations/INT/AMPA Spike Counts/PYR", [0, 0], [[1], [2]], "<u4")
     notices = ingest_neuroh5(lake, tmp_path / "r.h5", name="net").notices
     assert any("times go back" in line for line in notices)
+    assert any("/Populations/INT/Spike Events: 2 spikes are there again" in line for line in notices)
     assert any("AMPA Spike Counts/PYR: cells are there more than once" in line for line in notices)
     assert by_cell(lake, "features/net/AMPA Spike Counts/INT", "PYR") == {0: [1, 2]}

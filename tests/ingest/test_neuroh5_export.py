@@ -165,6 +165,33 @@ def test_a_sonata_circuit_becomes_neuroh5(sonata: Any, tmp_path: Path) -> None:
     assert sonata.head.tables["nodes/back/cells"].to_arrow(["x"])["x"].to_pylist() == [1.5, 2.5, 3.5]
 
 
+@pytest.mark.parametrize("sorted_by", [["target_node_id"], []])
+def test_edges_of_several_files(tmp_path: Path, sorted_by: list[str]) -> None:
+    """Tables that lie in several files come out whole, whether they say that they are sorted or are not."""
+    lake = nl.create(tmp_path / "lake", durable=False)
+    targets = [[0, 0, 1], [1, 1, 4], [4, 5, 5]]
+    told = {"source_population": "cells", "target_population": "cells"}
+    with lake.transaction("edges") as transaction:
+        transaction.write_table("nodes/a/cells", pa.table({"node_id": range(6)}))
+        for at, part in enumerate(targets):
+            rows = {
+                "edge_id": range(3 * at, 3 * at + 3),
+                "source_node_id": [at, 1, 2],
+                "target_node_id": part,
+            }
+            rows["weight"] = pa.array([at, None, 0.5], pa.float32())
+            transaction.append_table(
+                "edges/a/cells__cells", pa.table(rows), sorted_by=sorted_by, attributes=told
+            )
+    assert len(lake.head.tables["edges/a/cells__cells"].files) == 3
+    (edges,) = collapsed(lake, tmp_path / "out", "a")["connections.h5"]["edges"].values()
+    assert [edge["target"] for edge in edges] == [cell for part in targets for cell in part]
+    assert [edge["source"] for edge in edges] == [0, 1, 2, 1, 1, 2, 2, 1, 2]
+    assert np.array_equal(
+        [edge["Attributes/weight"] for edge in edges], [0, np.nan, 0.5, 1, np.nan, 0.5, 2, np.nan, 0.5], True
+    )
+
+
 def test_what_neuroh5_cannot_say(tmp_path: Path) -> None:
     lake = nl.create(tmp_path / "lake", durable=False)
 
@@ -190,6 +217,13 @@ def test_what_neuroh5_cannot_say(tmp_path: Path) -> None:
         transaction.delete("edges/a/odd")
         transaction.write_table("spikes/a/cells", pa.table({"node_id": [0], "time": [1.0], "trial": [256]}))
     refused("Trial Index.* is 256, and NeuroH5 has 0 to 255")
+    with lake.transaction("gaps") as transaction:
+        transaction.delete("spikes/a/cells")
+        edges = pa.table(
+            {"edge_id": [0], "source_node_id": [0], "target_node_id": [1], "n": pa.nulls(1, pa.int32())}
+        )
+        transaction.write_table("edges/a/cells__cells", edges)
+    refused("edges/a/cells__cells: some rows have no n, which NeuroH5 cannot say")
     with pytest.raises(InputError, match="dialect is one of"):
         export_neuroh5(lake.head, tmp_path / "out", name="a", dialect="other")
 
