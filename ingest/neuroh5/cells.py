@@ -194,7 +194,7 @@ class Attribute:
 
 
 def read_attribute(
-    source: HDF5File, group: Any, count: int, kinds: str = "iuf", pointer: str = POINTERS
+    source: HDF5File, group: Any, count: int, kinds: str = "iuf", *, cells: str = CELLS
 ) -> Attribute:
     """An attribute of the cells of a population.
 
@@ -206,8 +206,8 @@ def read_attribute(
         How many cells the population has.
     kinds
         Kinds of NumPy's types that values may have.
-    pointer
-        Name of the dataset of pointers.
+    cells
+        Name of the dataset of the rows' cells.
 
     Raises
     ------
@@ -216,9 +216,11 @@ def read_attribute(
         the number of values; names file and dataset.
     """
     values = source.dataset(group, VALUES, kinds, shape=(None,))
-    cells = source.dataset(group, CELLS, shape=(None,))
-    pointers = source.dataset(group, pointer, length=len(cells) + 1 if len(cells) or len(values) else None)
-    nodes, bounds = source.ids(cells, count), source.ids(pointers)
+    numbers = source.dataset(group, cells, shape=(None,))
+    pointers = source.dataset(
+        group, POINTERS, length=len(numbers) + 1 if len(numbers) or len(values) else None
+    )
+    nodes, bounds = source.ids(numbers, count), source.ids(pointers)
     check_pointers(source, pointers, bounds, len(values))
     return Attribute(
         source,
@@ -226,7 +228,7 @@ def read_attribute(
         Index(nodes, np.diff(bounds)[: len(nodes)]),
         bounds[:-1][: len(nodes)],
         values,
-        {"cells": cells, "pointers": pointers},
+        {"cells": numbers, "pointers": pointers},
     )
 
 

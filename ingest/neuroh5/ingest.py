@@ -40,6 +40,8 @@ from .projections import Projection, once, read_projection, write_projection
 from .results import TRAJECTORY, potentials, write_potentials, write_traces, write_trajectory
 from .trees import TREES, Woods, read_trees, stored_names
 from .types import CHEMICAL, ELECTRICAL, NAME, NetworkTypes, read_types
+from .vertices import ROOT as VERTICES
+from .vertices import read_vertices
 
 POPULATIONS = "Populations"
 
@@ -241,6 +243,12 @@ class Intake:
                 for projection in source.groups(f"{PROJECTIONS}/{target}"):
                     self._projection(source, f"/{PROJECTIONS}/{target}/{projection}", own)
             self._results(source)
+            for namespace, population, attributes in read_vertices(source, own.populations):
+                node = circuits.FEATURES.of(circuit=self.name, namespace=namespace, population=population)
+                write_features(
+                    self.transaction, attributes, node, {"population": population, "namespace": namespace}
+                )
+                self._once_written(source, node, f"{VERTICES}/{namespace}")
             advance(done + 1)
         self.nodes.write()
         for node in self.woods.write(self.transaction, self.name):

@@ -145,6 +145,25 @@ def test_different_axes_of_time_are_kept_as_lists(lake: Any, tmp_path: Path) -> 
     assert {"lfp/net/0", "lfp/net/1"} <= set(lake.head.arrays)
 
 
+def test_metrics_of_vertices(lake: Any, tmp_path: Path) -> None:
+    """NeuroH5's tools number cells of all populations together; the lake has them by population, and the file as it was."""
+    path = tmp_path / "metrics.h5"
+    with begun(path) as file:
+        write_attribute(
+            file, "Nodes/Vertex Metrics/Vertex indegree", [8, 2, 4, 7], [[5], [0], [3], [9]], "<u4"
+        )
+        group = file["Nodes/Vertex Metrics/Vertex indegree"]
+        group.move("Cell Index", "Node Index")
+    assert ingest_neuroh5(lake, path, name="net").notices == []
+    for population, expected in (("STIM", {2: [0]}), ("INT", {0: [3]}), ("PYR", {0: [9], 1: [5]})):
+        assert by_cell(lake, f"features/net/Vertex Metrics/{population}", "Vertex indegree") == expected
+    export_neuroh5(lake.head, tmp_path / "out")
+    assert contents(tmp_path / "out/metrics.h5") == contents(path)
+    with h5py.File(path, "r+") as file:
+        file["Nodes/Vertex Metrics/Vertex indegree/Node Index"][0] = 12
+    assert "Node Index: id 12 at position 0, expected 0 to 11" in str(refused(lake, path, "Vertex indegree"))
+
+
 # In and out
 
 
