@@ -29,6 +29,7 @@ from .rules import all_to_all as all_to_all
 from .rules import fixed_indegree as fixed_indegree
 from .rules import fixed_outdegree as fixed_outdegree
 from .rules import one_to_one as one_to_one
+from .rules import pairwise_bernoulli as pairwise_bernoulli
 from .segments import CellTree as CellTree
 from .segments import Density as Density
 from .segments import SegmentDensities as SegmentDensities

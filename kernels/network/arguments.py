@@ -1,9 +1,12 @@
-"""What the kernels of networks ask of their arguments, and the error of a synapse without a source."""
+"""What the kernels of networks share: checks of their arguments, and the error of a synapse without a source."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks import whole_numbers
+from ..jit import jit
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -90,3 +93,11 @@ def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
     if bounds[0] != 0 or bounds[-1] != n_rows or (np.diff(bounds) < 0).any():
         raise ValueError(f"offsets run from {bounds[0]} to {bounds[-1]}; expected to rise from 0 to {n_rows}")
     return bounds
+
+
+@jit
+def longer(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """A copy of values, with room for more behind them."""
+    room = np.empty(size, values.dtype)
+    room[: len(values)] = values
+    return room

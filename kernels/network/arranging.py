@@ -1,12 +1,15 @@
 """Drawing sources from weights, and arranging them along the cable of a cell. All of it for one cell at a time."""
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..draws import exponential, normal, uniforms
 from ..jit import jit
+from .ordering import rows_by_node
+from .weighting import BAD_WEIGHT, Partners, Weighting
 
 Reals = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -237,3 +240,129 @@ def _gamma(shape: int, key: Words, cell: int, drawn: int) -> tuple[float, int]:
         v = (1.0 + c * x) ** 3
         if v > 0.0 and np.log(number) < 0.5 * x * x + d * (1.0 - v + np.log(v)):
             return d * v, drawn
+
+
+RISING, FEW = -3, -4
+"""Why no partners were drawn: a weight rises with distance; it is better to look at all of them."""
+
+# Bins along an axis on each side of a cell, as far as partners are in reach.
+_PER_REACH = 8
+
+
+class Bins(NamedTuple):
+    """Partners in a grid over u and v: those of a bin in succession."""
+
+    low: tuple[float, float]
+    side: tuple[float, float]
+    shape: tuple[int, int]
+    offsets: NDArray[np.int64]
+    partners: Partners
+
+    @classmethod
+    def none(cls) -> "Bins":
+        """No grid."""
+        empty = Partners(np.empty(0, np.int32), np.empty(0), np.empty(0))
+        return cls((0.0, 0.0), (1.0, 1.0), (0, 0), np.zeros(1, np.int64), empty)
+
+
+def binned(u: Reals, v: Reals, reach: tuple[float, float]) -> Bins:
+    """Partners at u and v in bins that are small against the reach."""
+    if not len(u):
+        return Bins.none()
+    low, side, shape, place = [], [], [], np.zeros(len(u), np.int64)
+    for values, far in ((u, reach[0]), (v, reach[1])):
+        extent = max(float(np.ptp(values)), 1e-9)
+        # No more bins than there are partners, together.
+        n = int(np.clip(np.ceil(extent / min(far, extent) * _PER_REACH), 1, max(1, int(np.sqrt(len(u))))))
+        low.append(float(values.min()))
+        side.append(extent / n)
+        shape.append(n)
+        place = place * n + np.minimum((values - low[-1]) / side[-1], n - 1).astype(np.int64)
+    rows, offsets = rows_by_node(place, shape[0] * shape[1])
+    partners = Partners(rows.astype(np.int32), u[rows], v[rows])
+    return Bins((low[0], low[1]), (side[0], side[1]), (shape[0], shape[1]), offsets, partners)
+
+
+@jit
+def _first_bin(place: float, n: int) -> int:
+    return int(min(max(place, 0.0), n - 1.0))
+
+
+@jit
+def _gap(x: float, low: float, high: float) -> float:
+    """How far *x* is from an interval."""
+    return max(low - x, x - high, 0.0)
+
+
+@cache
+def thinned_by(weighting: Weighting) -> Any:
+    """The kernel that draws partners without looking at all, with a weighting that falls compiled into it."""
+
+    @jit
+    def thinned(
+        bins: Bins,
+        u: float,
+        v: float,
+        reach: tuple[float, float],
+        numbers: Reals,
+        key: NDArray[np.uint64],
+        cell: int,
+        excluded: int,
+        most: int,
+        multapses: bool,
+        mark: NDArray[np.int64],
+        stamp: int,
+        guide: NDArray[np.int32],
+        bin_of: NDArray[np.int32],
+        sums: Reals,
+        drawn: NDArray[np.int32],
+    ) -> int:
+        """Draw a bin by the greatest weight that its place allows, and one of its partners; keep it by its weight.
+
+        Returns 0, or why nothing came of it: `FEW` where looking at all partners is better.
+        """
+        n, total, n_candidates = 0, 0.0, 0
+        for i in range(
+            _first_bin((u - reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]),
+            _first_bin((u + reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]) + 1,
+        ):
+            du = _gap(u, bins.low[0] + i * bins.side[0], bins.low[0] + (i + 1) * bins.side[0])
+            for j in range(
+                _first_bin((v - reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]),
+                _first_bin((v + reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]) + 1,
+            ):
+                dv = _gap(v, bins.low[1] + j * bins.side[1], bins.low[1] + (j + 1) * bins.side[1])
+                here = i * bins.shape[1] + j
+                count = bins.offsets[here + 1] - bins.offsets[here]
+                if count > 0 and du < reach[0] and dv < reach[1]:
+                    total += weighting(du, dv, numbers) * count
+                    n_candidates += count
+                    bin_of[n], sums[n] = here, total
+                    n += 1
+        if n_candidates <= most or not (total > 0.0 and total < np.inf):
+            return FEW
+        guide_of(sums[:n], guide)
+        d, others = 0, bins.partners
+        for attempt in range(64 * len(drawn) + 1000):
+            number, chance = uniforms(key[0], np.uint64(0), key[1], cell, attempt)
+            b = candidate_at(number, sums[:n], guide)
+            before = sums[b - 1] if b > 0 else 0.0
+            first, count = bins.offsets[bin_of[b]], bins.offsets[bin_of[b] + 1] - bins.offsets[bin_of[b]]
+            # What is left of the number says which partner of the bin.
+            part = (number * total - before) / (sums[b] - before)
+            row = first + min(max(int(part * count), 0), count - 1)
+            du, dv = u - others.u[row], v - others.v[row]
+            if abs(du) < reach[0] and abs(dv) < reach[1] and others.node[row] != excluded:
+                bound, weight = (sums[b] - before) / count, weighting(du, dv, numbers)
+                if not weight >= 0.0:
+                    return BAD_WEIGHT
+                if weight > bound * (1.0 + 1e-6) + 1e-12 * total:
+                    return RISING
+                if chance * bound <= weight and (multapses or mark[row] != stamp):
+                    mark[row], drawn[d] = stamp, row
+                    d += 1
+                    if d == len(drawn):
+                        return 0
+        return FEW
+
+    return thinned

@@ -1,14 +1,14 @@
 """Gap junctions between cells near each other."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..draws import exponential, key_word, stream, uniforms
 from ..jit import jit, over_rows
-from .arguments import in_space
+from .arguments import in_space, longer
 from .crowding import CrowdGrid, cell_at, crowd
 
 Reals = NDArray[np.float64]
@@ -196,18 +196,11 @@ def _near(
                         if reach[0] <= away <= reach[1] and not (within and j <= i):
                             if n == size:
                                 size *= 2
-                                a, b, distance = _longer(a, size), _longer(b, size), _longer(distance, size)
+                                a, b, distance = longer(a, size), longer(b, size), longer(distance, size)
                             a[n], b[n], distance[n] = i, j, away
                             n += 1
                         j = grid.next[j]
     return a[:n], b[:n], distance[:n]
-
-
-@jit
-def _longer(values: NDArray[Any], size: int) -> NDArray[Any]:
-    longer = np.empty(size, values.dtype)
-    longer[: len(values)] = values
-    return longer
 
 
 @jit

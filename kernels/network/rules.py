@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..draws import exponential, key_word, stream, uniforms
 from ..jit import jit, over_rows
-from .arguments import SourcelessError, cell_ids, coordinates
-from .arranging import candidate_at, guide_of, sort_pairs
+from .arguments import SourcelessError, cell_ids, coordinates, longer
+from .arranging import FEW, RISING, Bins, binned, candidate_at, guide_of, sort_pairs, thinned_by
 from .ordering import rows_by_node
-from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, falls, uniform
+from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, falls, uniform, weights_by
 
 Reals = NDArray[np.float64]
 
@@ -125,6 +125,59 @@ def fixed_outdegree(
     return EdgeTable(chosen[0][order], chosen[1][order], chosen[2][order])
 
 
+def pairwise_bernoulli(
+    cells: ArrayLike,
+    target: tuple[ArrayLike, ArrayLike],
+    source: tuple[ArrayLike, ArrayLike],
+    *,
+    seed: int,
+    projection: str,
+    reach: tuple[float, float] = (np.inf, np.inf),
+    weighting: Weighting,
+    parameters: ArrayLike = (),
+    autapses: bool = True,
+) -> EdgeTable:
+    """Connect each pair with a probability of its own.
+
+    Parameters
+    ----------
+    cells
+        Node ids of the target cells, rising, int[n_cells].
+    target, source
+        Positions (u, v) in µm of the target cells, float64[n_cells], and of all cells of the source population.
+    seed, projection
+        Key of the random numbers, with both cells: no pair's number depends on another's.
+    reach
+        Pairs farther apart than ``|du| < reach[0]`` and ``|dv| < reach[1]``, in µm, are not connected.
+    weighting, parameters
+        Probability of a pair, see `weighting`; float64[k].
+    autapses
+        Whether a cell may be its own source, where both populations are one.
+
+    Returns
+    -------
+    EdgeTable
+        Edges of one target in the order of the sources' u.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, positions are not finite, or a probability is negative or above 1.
+    """
+    ids, own, others, numbers = _checked(cells, target, source, reach, weighting, parameters)
+    key = np.array([key_word(seed, "seed"), stream("pairs", projection)], np.uint64)
+    ends = (float(reach[0]), float(reach[1]))
+    kernel = partial(_pairs_by(weighting), Targets(ids, *own), others, ends, numbers, key, bool(autapses))
+    parts = over_rows(kernel, len(ids))
+    for *_, bad in parts:
+        if bad >= 0:
+            raise ValueError(
+                f"the probability of a source of cell {ids[bad]} is negative, above 1 or not finite"
+            )
+    counts, node, distance = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    return EdgeTable(node, np.repeat(ids.astype(np.int32), counts), distance)
+
+
 def one_to_one(n_sources: int, n_targets: int) -> EdgeTable:
     """Connect source k with target k.
 
@@ -157,6 +210,27 @@ def all_to_all(n_sources: int, n_targets: int, *, autapses: bool = True) -> Edge
     return EdgeTable(source, target, np.full(len(source), np.nan, np.float32))
 
 
+def _checked(
+    cells: ArrayLike,
+    here: tuple[ArrayLike, ArrayLike],
+    there: tuple[ArrayLike, ArrayLike],
+    reach: tuple[float, float],
+    weighting: Weighting,
+    parameters: ArrayLike,
+) -> tuple[NDArray[np.int64], tuple[Reals, Reals], Partners, Reals]:
+    """Node ids and positions of cells, their partners in the order of u, and parameters of the weighting."""
+    if not (reach[0] > 0 and reach[1] > 0):
+        raise ValueError(f"reach is {reach}; expected two positive distances in um")
+    ids = cell_ids(cells)
+    own, partner = coordinates("cells", here, len(ids)), coordinates("candidates", there)
+    numbers = np.ascontiguousarray(parameters, np.float64)
+    if numbers.ndim != 1:
+        raise ValueError(f"parameters have shape {numbers.shape}; expected one dimension")
+    falls(weighting, numbers)
+    order = np.argsort(partner[0], kind="stable")
+    return ids, own, Partners(order.astype(np.int32), partner[0][order], partner[1][order]), numbers
+
+
 def _drawn(
     degree: int,
     cells: ArrayLike,
@@ -173,21 +247,15 @@ def _drawn(
     """Cells whose degree is fixed, each *degree* times; the partners drawn for them; distances."""
     if degree < 0:
         raise ValueError(f"degree is {degree}; expected 0 or more")
-    if not (reach[0] > 0 and reach[1] > 0):
-        raise ValueError(f"reach is {reach}; expected two positive distances in um")
-    ids = cell_ids(cells)
-    own, partner = coordinates("cells", here, len(ids)), coordinates("candidates", there)
-    numbers = np.ascontiguousarray(parameters, np.float64)
-    if numbers.ndim != 1:
-        raise ValueError(f"parameters have shape {numbers.shape}; expected one dimension")
-    order = np.argsort(partner[0], kind="stable")
-    bins = _binned(*partner, reach) if falls(weighting, numbers) else _Bins.none()
+    ids, own, others, numbers = _checked(cells, here, there, reach, weighting, parameters)
+    partner = tuple(np.asarray(axis, np.float64) for axis in there)
+    bins = binned(partner[0], partner[1], reach) if falls(weighting, numbers) else Bins.none()
     key = np.array([key_word(seed, "seed"), stream("degrees", projection)], np.uint64)
     node, distance = np.empty(len(ids) * degree, np.int32), np.empty(len(ids) * degree, np.float32)
     kernel = partial(
         _partners_by(weighting),
         Targets(ids, *own),
-        Partners(order.astype(np.int32), partner[0][order], partner[1][order]),
+        others,
         bins,
         (float(reach[0]), float(reach[1])),
         numbers,
@@ -202,7 +270,7 @@ def _drawn(
         for cell, n in over_rows(kernel, len(ids)):
             if n == BAD_WEIGHT:
                 raise ValueError(f"the weighting is negative or not finite for a partner of cell {ids[cell]}")
-            if n == _RISING:
+            if n == RISING:
                 raise ValueError(
                     f"the weighting, registered as falling, rises for a partner of cell {ids[cell]}"
                 )
@@ -214,141 +282,16 @@ def _drawn(
     return np.repeat(ids.astype(np.int32), degree), node, distance
 
 
-_RISING = -3
-_FEW = -4
-
-# Bins along an axis on each side of a cell, as far as partners are in reach.
-_BINS = 8
-
-
-class _Bins(NamedTuple):
-    """Partners in a grid over u and v: those of a bin in succession."""
-
-    low: tuple[float, float]
-    side: tuple[float, float]
-    shape: tuple[int, int]
-    offsets: NDArray[np.int64]
-    partners: Partners
-
-    @classmethod
-    def none(cls) -> "_Bins":
-        """No grid."""
-        empty = Partners(np.empty(0, np.int32), np.empty(0), np.empty(0))
-        return cls((0.0, 0.0), (1.0, 1.0), (0, 0), np.zeros(1, np.int64), empty)
-
-
-def _binned(u: Reals, v: Reals, reach: tuple[float, float]) -> _Bins:
-    if not len(u):
-        return _Bins.none()
-    low, side, shape, place = [], [], [], np.zeros(len(u), np.int64)
-    for values, far in ((u, reach[0]), (v, reach[1])):
-        extent = max(float(np.ptp(values)), 1e-9)
-        # No more bins than there are partners, together.
-        n = int(np.clip(np.ceil(extent / min(far, extent) * _BINS), 1, max(1, int(np.sqrt(len(u))))))
-        low.append(float(values.min()))
-        side.append(extent / n)
-        shape.append(n)
-        place = place * n + np.minimum((values - low[-1]) / side[-1], n - 1).astype(np.int64)
-    rows, offsets = rows_by_node(place, shape[0] * shape[1])
-    partners = Partners(rows.astype(np.int32), u[rows], v[rows])
-    return _Bins((low[0], low[1]), (side[0], side[1]), (shape[0], shape[1]), offsets, partners)
-
-
-@jit
-def _first_bin(place: float, n: int) -> int:
-    return int(min(max(place, 0.0), n - 1.0))
-
-
-@jit
-def _gap(x: float, low: float, high: float) -> float:
-    """How far *x* is from an interval."""
-    return max(low - x, x - high, 0.0)
-
-
-@cache
-def _thinned_by(weighting: Weighting) -> Any:
-    """The kernel that draws partners without looking at all, with a weighting that falls compiled into it."""
-
-    @jit
-    def thinned(
-        bins: _Bins,
-        u: float,
-        v: float,
-        reach: tuple[float, float],
-        numbers: Reals,
-        key: NDArray[np.uint64],
-        cell: int,
-        excluded: int,
-        most: int,
-        multapses: bool,
-        mark: NDArray[np.int64],
-        stamp: int,
-        guide: NDArray[np.int32],
-        bin_of: NDArray[np.int32],
-        sums: Reals,
-        drawn: NDArray[np.int32],
-    ) -> int:
-        """Draw a bin by the greatest weight that its place allows, and one of its partners; keep it by its weight.
-
-        Returns 0, or why nothing came of it: `_FEW` where looking at all partners is better.
-        """
-        n, total, n_candidates = 0, 0.0, 0
-        for i in range(
-            _first_bin((u - reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]),
-            _first_bin((u + reach[0] - bins.low[0]) / bins.side[0], bins.shape[0]) + 1,
-        ):
-            du = _gap(u, bins.low[0] + i * bins.side[0], bins.low[0] + (i + 1) * bins.side[0])
-            for j in range(
-                _first_bin((v - reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]),
-                _first_bin((v + reach[1] - bins.low[1]) / bins.side[1], bins.shape[1]) + 1,
-            ):
-                dv = _gap(v, bins.low[1] + j * bins.side[1], bins.low[1] + (j + 1) * bins.side[1])
-                here = i * bins.shape[1] + j
-                count = bins.offsets[here + 1] - bins.offsets[here]
-                if count > 0 and du < reach[0] and dv < reach[1]:
-                    total += weighting(du, dv, numbers) * count
-                    n_candidates += count
-                    bin_of[n], sums[n] = here, total
-                    n += 1
-        if n_candidates <= most or not (total > 0.0 and total < np.inf):
-            return _FEW
-        guide_of(sums[:n], guide)
-        d, others = 0, bins.partners
-        for attempt in range(64 * len(drawn) + 1000):
-            number, chance = uniforms(key[0], np.uint64(0), key[1], cell, attempt)
-            b = candidate_at(number, sums[:n], guide)
-            before = sums[b - 1] if b > 0 else 0.0
-            first, count = bins.offsets[bin_of[b]], bins.offsets[bin_of[b] + 1] - bins.offsets[bin_of[b]]
-            # What is left of the number says which partner of the bin.
-            part = (number * total - before) / (sums[b] - before)
-            row = first + min(max(int(part * count), 0), count - 1)
-            du, dv = u - others.u[row], v - others.v[row]
-            if abs(du) < reach[0] and abs(dv) < reach[1] and others.node[row] != excluded:
-                bound, weight = (sums[b] - before) / count, weighting(du, dv, numbers)
-                if not weight >= 0.0:
-                    return BAD_WEIGHT
-                if weight > bound * (1.0 + 1e-6) + 1e-12 * total:
-                    return _RISING
-                if chance * bound <= weight and (multapses or mark[row] != stamp):
-                    mark[row], drawn[d] = stamp, row
-                    d += 1
-                    if d == len(drawn):
-                        return 0
-        return _FEW
-
-    return thinned
-
-
 @cache
 def _partners_by(weighting: Weighting) -> Any:
     """The kernel that draws partners, with a weighting compiled into it."""
-    candidates, thinned = candidates_by(weighting), _thinned_by(weighting)
+    candidates, thinned = candidates_by(weighting), thinned_by(weighting)
 
     @jit
     def partners(
         cells: Targets,
         others: Partners,
-        bins: _Bins,
+        bins: Bins,
         reach: tuple[float, float],
         numbers: Reals,
         key: NDArray[np.uint64],
@@ -370,7 +313,7 @@ def _partners_by(weighting: Weighting) -> Any:
         mark = np.full(n_others, -1, np.int64)
         for k in range(begin, end):
             excluded = -1 if autapses else cells.ids[k]
-            drawn, state = node[k * degree : (k + 1) * degree], _FEW
+            drawn, state = node[k * degree : (k + 1) * degree], FEW
             if n_bins > 0:
                 state = thinned(
                     bins,
@@ -393,7 +336,7 @@ def _partners_by(weighting: Weighting) -> Any:
             if state == 0:
                 _named(drawn, bins.partners, cells.u[k], cells.v[k], distance[k * degree : (k + 1) * degree])
                 continue
-            if state != _FEW:
+            if state != FEW:
                 return k, state
             n = candidates(
                 others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, away, sums
@@ -431,6 +374,55 @@ def _named(
         row = drawn[d]
         drawn[d] = others.node[row]
         distance[d] = abs(u - others.u[row]) + abs(v - others.v[row])
+
+
+@cache
+def _pairs_by(weighting: Weighting) -> Any:
+    """The kernel that decides pair by pair, with a weighting compiled into it."""
+    weights = weights_by(weighting)
+
+    @jit
+    def pairs(
+        cells: Targets,
+        others: Partners,
+        reach: tuple[float, float],
+        numbers: Reals,
+        key: NDArray[np.uint64],
+        autapses: bool,
+        begin: int,
+        end: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], int]:
+        """Edges of cells: numbers, sources, distances; at last a cell with a probability that is none, or -1."""
+        n_others, size, n = len(others.u), 1024, 0
+        place, away, weight = np.empty(n_others, np.int32), np.empty((2, n_others)), np.empty(n_others)
+        counts, node, distance = (
+            np.zeros(end - begin, np.int64),
+            np.empty(size, np.int32),
+            np.empty(size, np.float32),
+        )
+        for k in range(begin, end):
+            excluded, first = -1 if autapses else cells.ids[k], n
+            found = weights(
+                others, cells.u[k], cells.v[k], reach[0], reach[1], numbers, excluded, place, away, weight
+            )
+            if found < 0:
+                return counts, node[:n], distance[:n], k
+            if n + found > size:
+                size = 2 * (n + found)
+                node, distance = longer(node, size), longer(distance, size)
+            good = True
+            for i in range(found):
+                good &= weight[i] <= 1.0
+                source = others.node[place[i]]
+                number, _ = uniforms(key[0], np.uint64(0), key[1], cells.ids[k], source)
+                node[n], distance[n] = source, abs(away[0, i]) + abs(away[1, i])
+                n += int(number <= weight[i])  # overwritten if it is no edge
+            if not good:
+                return counts, node[:n], distance[:n], k
+            counts[k - begin] = n - first
+        return counts, node[:n], distance[:n], -1
+
+    return pairs
 
 
 @jit

@@ -135,8 +135,43 @@ class Partners(NamedTuple):
 
 
 @cache
+def weights_by(weighting: Weighting) -> Any:
+    """The kernel that finds the partners in reach of a cell and weighs them, with a weighting compiled into it."""
+
+    @jit
+    def weights(
+        sources: Partners,
+        u: float,
+        v: float,
+        half_u: float,
+        half_v: float,
+        numbers: Reals,
+        excluded: int,
+        place: NDArray[np.int32],
+        away: Reals,
+        weight: Reals,
+    ) -> int:
+        """Write rows, distances and weights of partners in reach; how many, or a negative number for a bad weight."""
+        n, good = 0, True
+        low, high = np.searchsorted(sources.u, u - half_u), np.searchsorted(sources.u, u + half_u, "right")
+        # Loops without exits: those that are not in reach are overwritten.
+        for i in range(low, high):
+            du, dv = u - sources.u[i], v - sources.v[i]
+            place[n], away[0, n], away[1, n] = i, du, dv
+            n += int((abs(du) < half_u) & (abs(dv) < half_v) & (sources.node[i] != excluded))
+        for i in range(n):
+            weight[i] = weighting(away[0, i], away[1, i], numbers)
+        for i in range(n):
+            good &= (weight[i] >= 0.0) & (weight[i] < np.inf)
+        return n if good else BAD_WEIGHT
+
+    return weights
+
+
+@cache
 def candidates_by(weighting: Weighting) -> Any:
-    """The kernel that finds candidates, with a weighting compiled into it."""
+    """The kernel that finds candidates to draw from, with a weighting compiled into it."""
+    weights = weights_by(weighting)
 
     @jit
     def candidates(
@@ -151,22 +186,11 @@ def candidates_by(weighting: Weighting) -> Any:
         away: Reals,
         sums: Reals,
     ) -> int:
-        """Sources in reach and running sums of their weights; how many, or a negative number for a bad weight."""
-        n, total, good = 0, 0.0, True
-        low, high = np.searchsorted(sources.u, u - half_u), np.searchsorted(sources.u, u + half_u, "right")
-        # Loops without exits: those that are not in reach are overwritten.
-        for i in range(low, high):
-            du, dv = u - sources.u[i], v - sources.v[i]
-            place[n], away[0, n], away[1, n] = i, du, dv
-            n += int((abs(du) < half_u) & (abs(dv) < half_v) & (sources.node[i] != excluded))
+        """As the kernel of `weights_by`, with running sums of weights; 0 where all weights are zero."""
+        n, total = weights(sources, u, v, half_u, half_v, numbers, excluded, place, away, sums), 0.0
         for i in range(n):
-            sums[i] = weighting(away[0, i], away[1, i], numbers)
-        for i in range(n):
-            good &= (sums[i] >= 0.0) & (sums[i] < np.inf)
             total += sums[i]
             sums[i] = total
-        if not good:
-            return BAD_WEIGHT
-        return n if total > 0.0 else 0
+        return n if n < 0 or total > 0.0 else 0
 
     return candidates

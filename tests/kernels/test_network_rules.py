@@ -9,7 +9,13 @@ from scipy import stats
 
 from neurolake.kernels.jit import jit
 from neurolake.kernels.network.arguments import SourcelessError
-from neurolake.kernels.network.rules import all_to_all, fixed_indegree, fixed_outdegree, one_to_one
+from neurolake.kernels.network.rules import (
+    all_to_all,
+    fixed_indegree,
+    fixed_outdegree,
+    one_to_one,
+    pairwise_bernoulli,
+)
 from neurolake.kernels.network.weighting import exponential_decay, gaussian, register_weighting
 
 RNG = np.random.default_rng(1)
@@ -201,6 +207,52 @@ def test_among_many_a_cells_edges_depend_on_nothing_else():
     few = fixed_indegree(5, some, tuple(MANY[:, some]), tuple(MANY), **options)
     np.testing.assert_array_equal(few.source_node_id, everything.source_node_id.reshape(-1, 5)[some].ravel())
     assert not (everything.source_node_id == everything.target_node_id).any()
+
+
+def bernoulli(chosen, source=MANY, **more):
+    chosen = np.asarray(chosen, int)
+    return pairwise_bernoulli(
+        chosen, tuple(MANY[:, chosen]), tuple(source), **{"seed": 1, "projection": "a__b"} | NEAR | more
+    )
+
+
+def test_each_pair_is_connected_with_its_probability():
+    """200 by 4,000 pairs in 20 classes of their probability: a tenth more in one of them would fail."""
+    found = bernoulli(np.arange(200))
+    du, dv = (abs(MANY[axis, :200, None] - MANY[axis]) for axis in (0, 1))
+    p = np.exp(-4.5 * ((du / 500) ** 2 + (dv / 400) ** 2)) * (du < 500) * (dv < 400)
+    connected = np.zeros((200, 4000), int)
+    np.add.at(connected, (found.target_node_id, found.source_node_id), 1)
+    assert connected.max() == 1
+    assert (connected[p == 0] == 0).all()
+    order = np.argsort(p[p > 0])
+    for part in np.array_split(order, 20):
+        expected, variance = p[p > 0][part].sum(), (p * (1 - p))[p > 0][part].sum()
+        assert abs(connected[p > 0][part].sum() - expected) < 4 * np.sqrt(variance)
+    assert (np.diff(found.target_node_id) >= 0).all()
+    distance = (du + dv)[found.target_node_id, found.source_node_id]
+    np.testing.assert_array_equal(found.distance, distance.astype(np.float32))
+
+
+def test_a_pair_depends_on_nothing_else(monkeypatch):
+    everything = bernoulli(np.arange(50))
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 7)
+    some = bernoulli([3, 40], MANY[:, :1000])
+    for cell in (3, 40):
+        mine = some.source_node_id[some.target_node_id == cell]
+        his = everything.source_node_id[everything.target_node_id == cell]
+        assert sorted(mine) == sorted(his[his < 1000])
+    alone = bernoulli(np.arange(50), autapses=False)
+    assert not (alone.source_node_id == alone.target_node_id).any()
+    # The probability of a cell with itself is 1.
+    assert len(everything.source_node_id) == len(alone.source_node_id) + 50
+
+
+def test_probabilities_that_are_none():
+    with pytest.raises(ValueError, match="of a source of cell 2 is negative, above 1 or not finite"):
+        bernoulli([2], weighting=twice, parameters=[1.0])
+    with pytest.raises(ValueError, match="of a source of cell 2 is negative"):
+        bernoulli([2], weighting=falling)
 
 
 def test_one_to_one_and_all_to_all():
