@@ -374,7 +374,15 @@ def pull_command(
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Leaves of nested objects by dotted path."""
+    """Return the leaves of nested objects by dotted path.
+
+    Parameters
+    ----------
+    value
+        Objects of JSON, nested to any depth.
+    path
+        Path of *value* itself; empty at the top.
+    """
     if not isinstance(value, dict):
         return {path: value}
     return {
@@ -385,7 +393,13 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def commit_json(commit: "Commit") -> dict[str, Any]:
-    """Return what a script wants to know of a commit."""
+    """Return the fields of a commit that scripts use.
+
+    Parameters
+    ----------
+    commit
+        The commit.
+    """
     return {
         "commit": commit.id,
         "branch": commit.branch,
@@ -408,7 +422,15 @@ def _changes(commit: "Commit", before: Container[str]) -> dict[str, str]:
 
 
 def describe_commit(commit: "Commit", before: Container[str]) -> None:
-    """Print who made a commit, when, from what, and the nodes it changed; *before* are those of its parent."""
+    """Print who made a commit, when and from what, and the nodes it changed.
+
+    Parameters
+    ----------
+    commit
+        The commit.
+    before
+        Names of the nodes of its parent.
+    """
     facts = {"commit": commit.id, "snapshot": commit.snapshot, "author": commit.author, "time": commit.time}
     facts["parents"] = ", ".join(parent.id for parent in commit.parents)
     for name, value in {**facts, **flat(commit.provenance)}.items():
@@ -419,7 +441,13 @@ def describe_commit(commit: "Commit", before: Container[str]) -> None:
 
 
 def print_findings(findings: "Findings") -> None:
-    """Print what a verification found."""
+    """Print what a verification found.
+
+    Parameters
+    ----------
+    findings
+        What the verification found.
+    """
     for damage in findings.damages:
         hurt = f"; hurts {', '.join(damage.nodes)} of {len(damage.commits)} commits" if damage.nodes else ""
         err.print(f"{damage.reason}: {damage.key}{hurt}", style="red")

@@ -42,7 +42,13 @@ class Listing:
         self.rows: list[tuple[str, ...]] = []
 
     def add_row(self, *cells: object) -> None:
-        """Append a row; what is not text becomes text."""
+        """Append a row; what is not text becomes text.
+
+        Parameters
+        ----------
+        cells
+            One value for each column.
+        """
         self.rows.append(tuple(map(str, cells)))
 
     def lines(self) -> Iterator[str]:
@@ -67,6 +73,11 @@ class Terminal:
     """Standard output or standard error, for persons and for programs.
 
     Rich is imported only for a terminal: it takes longer than many answers.
+
+    Parameters
+    ----------
+    stderr
+        Whether this is standard error.
     """
 
     quiet = False
@@ -110,12 +121,26 @@ class Terminal:
             self.file.write(f"{line}\n")
 
     def say(self, what: str, style: str | None = None) -> None:
-        """Print what was done, unless ``--quiet`` is given."""
+        """Print what was done, unless ``--quiet`` is given.
+
+        Parameters
+        ----------
+        what
+            One line or more, without markup.
+        style
+            Rich's style of the text; none by default.
+        """
         if not Terminal.quiet:
             self.print(what, style)
 
     def detail(self, what: str) -> None:
-        """Print a detail, if ``--verbose`` is given."""
+        """Print a detail, if ``--verbose`` is given.
+
+        Parameters
+        ----------
+        what
+            One line or more, without markup.
+        """
         if Terminal.verbose:
             self.print(what, "dim")
 
@@ -158,7 +183,13 @@ def _plain(value: object) -> object:
 
 
 def taken_lake(context: typer.Context, lake: str) -> str:
-    """Return the lake that a command is about; without a name, the one that the current folder is in."""
+    """Return the lake that a command is about; without a name, the one that the current folder is in.
+
+    Parameters
+    ----------
+    lake
+        The value of ``--lake``; empty where it is not given.
+    """
     if context.resilient_parsing:
         return lake
     source = "NEUROLAKE_LAKE" if _source(context) == "ENVIRONMENT" else "--lake"
@@ -280,7 +311,13 @@ class Commands(TyperGroup):
 
 
 def tell(error: BaseException | None) -> int:
-    """Print an error, or that Ctrl-C was pressed, in one line; return the exit code."""
+    """Print an error, or that Ctrl-C was pressed, in one line; return the exit code.
+
+    Parameters
+    ----------
+    error
+        The error; None stands for Ctrl-C.
+    """
     if isinstance(error, NeurolakeError | OSError):
         err.print(f"neurolake: {error}", "red")
         return error.exit_code if isinstance(error, NeurolakeError) else StorageError.exit_code
@@ -289,7 +326,13 @@ def tell(error: BaseException | None) -> int:
 
 
 def leave_now(error: BaseException | None) -> NoReturn:
-    """Print an error and end the process without waiting for threads that do not end."""
+    """Print an error and end the process without waiting for threads that do not end.
+
+    Parameters
+    ----------
+    error
+        The error; None stands for Ctrl-C.
+    """
     code = tell(error)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -366,7 +409,13 @@ def progress(what: str, *, objects: bool = False) -> Iterator[Callable[[int, int
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes for a person, such as ``1.5 MB``."""
+    """Return a number of bytes for a person, such as ``1.5 MB``.
+
+    Parameters
+    ----------
+    size
+        Number of bytes.
+    """
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

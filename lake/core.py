@@ -39,6 +39,13 @@ class Lake(Shown, Mapping[str, Any]):
     """A versioned store of arrays, tables and files.
 
     As a mapping it holds the nodes of the newest commit of its main branch.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    verification
+        As of `open`.
     """
 
     snapshot_type: type[Snapshot] = Snapshot
@@ -82,6 +89,8 @@ class Lake(Shown, Mapping[str, Any]):
         ----------
         path
             Its folder, or a ``file://`` or ``s3://`` URL.
+        durable
+            Whether commits wait for the disk; see `LocalStorage`.
         verification
             When Parquet files, which others read in place, are hashed: before their ``first`` use on this
             machine, ``always`` or ``never``.
@@ -97,7 +106,14 @@ class Lake(Shown, Mapping[str, Any]):
 
     @classmethod
     def of(cls, lake: "Lake | str | Path", *, create: bool = False) -> Self:
-        """Return *lake* itself if it is open, else the lake at that path or URL; make it if it is missing and *create*.
+        """Return a lake that is open as it is, or open the one at a path or URL.
+
+        Parameters
+        ----------
+        lake
+            An open lake, or the folder or URL of one.
+        create
+            Whether to create a lake that is missing.
 
         Raises
         ------
@@ -191,11 +207,28 @@ class Lake(Shown, Mapping[str, Any]):
             raise
 
     def pinned(self, reference: Reference) -> Snapshot:
-        """A commit by its place in the log, which finds it faster than its id alone."""
+        """Return a commit by its position in the log, which is faster than by its id alone.
+
+        Parameters
+        ----------
+        reference
+            Id of the commit, and its branch and number in the log.
+        """
         return self.snapshot_type(self._history, self._history.log.read(reference))
 
     def log(self, ref: str | datetime = MAIN) -> Commits:
-        """Commits from *ref* back to the first, newest first."""
+        """List the commits from *ref* back to the first, newest first.
+
+        Parameters
+        ----------
+        ref
+            A branch, tag, commit or time, as of `at`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such commit.
+        """
         return Commits(ancestors(self._history.log, self._history.resolve(ref)))
 
     @property
@@ -209,7 +242,18 @@ class Lake(Shown, Mapping[str, Any]):
         return Refs(self._history, "tags", default_author())
 
     def diff(self, old: str | datetime, new: str | datetime = MAIN) -> Changes:
-        """What changed from one commit to another, node by node."""
+        """Return what changed from one commit to another, node by node.
+
+        Parameters
+        ----------
+        old, new
+            Branches, tags, commits or times, as of `at`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such commit.
+        """
         return diff(self.at(old).tree, self.at(new).tree)
 
     def verify(
@@ -220,7 +264,19 @@ class Lake(Shown, Mapping[str, Any]):
         threads: int | None = None,
         repair_from: "Lake | None" = None,
     ) -> "Findings":
-        """Read again all that commits, or one of them, stand on; see `verification.verify`."""
+        """Read again everything that commits need, and check it against its digests; see `verification.verify`.
+
+        Parameters
+        ----------
+        ref
+            The commit to verify, as of `at`; all commits by default.
+        progress
+            Called with bytes read and bytes in all, from any thread.
+        threads
+            How many read and hash at once; one for each processor by default.
+        repair_from
+            A lake with the same content, from which damaged objects are replaced.
+        """
         from .upkeep.verification import verify
 
         other = None if repair_from is None else repair_from._history
@@ -234,7 +290,19 @@ class Lake(Shown, Mapping[str, Any]):
         target_rows: int = ROW_GROUP,
         author: str | None = None,
     ) -> "Compaction":
-        """Join small Parquet files, and move what lies in mostly dead or small packs; see `compaction.compact`."""
+        """Join small Parquet files, and move objects out of packs that are small or mostly dead; see `compaction.compact`.
+
+        Parameters
+        ----------
+        branch
+            The branch to compact.
+        tables
+            Names of the tables to join the files of; all by default.
+        target_rows
+            Rows of a joined file.
+        author
+            Author of the commit; by default the user of this process.
+        """
         from .upkeep.compaction import compact
 
         return compact(
@@ -246,13 +314,29 @@ class Lake(Shown, Mapping[str, Any]):
         )
 
     def expire(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> "Expiry":
-        """Drop history that is older than a time, or than so long ago; see `expiry.expire`."""
+        """Drop history that is older than a time; see `expiry.expire`.
+
+        Parameters
+        ----------
+        older_than
+            A time, or how long ago that was.
+        dry_run
+            Whether to report what would be dropped and drop nothing.
+        """
         from .upkeep.expiry import expire
 
         return expire(self._history, older_than, dry_run=dry_run)
 
     def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> "Garbage":
-        """Delete, in two phases, what no commit stands on any more; see `garbage.collect`."""
+        """Delete, in two phases, the objects that no commit needs any more; see `garbage.collect`.
+
+        Parameters
+        ----------
+        grace
+            How long an object stays condemned before it is deleted.
+        dry_run
+            Whether to report what would be done and do nothing.
+        """
         from .upkeep.garbage import collect
 
         return collect(self._history, grace=grace, dry_run=dry_run, author=default_author())
@@ -265,9 +349,20 @@ class Lake(Shown, Mapping[str, Any]):
         message: str | None = None,
         author: str | None = None,
     ) -> Commit | None:
-        """Bring into a branch what *source* has done since they parted.
+        """Merge into a branch what *source* has changed since their merge base.
 
         A branch that has done nothing itself just moves on to *source*.
+
+        Parameters
+        ----------
+        source
+            A branch, tag, commit or time, as of `at`.
+        into
+            The branch to merge into.
+        message
+            Message of the merge commit; by default it names both sides.
+        author
+            Author of the merge commit; by default the user of this process.
 
         Returns
         -------
@@ -287,7 +382,16 @@ class Lake(Shown, Mapping[str, Any]):
     def revert(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
     ) -> Commit | None:
-        """Undo in a branch what one commit did, by a new commit; None where nothing is left of it.
+        """Undo in a branch what one commit did, by a new commit; None where nothing is left to undo.
+
+        Parameters
+        ----------
+        commit
+            The commit to undo, as of `at`.
+        branch
+            The branch to commit to.
+        author
+            Author of the new commit; by default the user of this process.
 
         Raises
         ------
@@ -306,7 +410,16 @@ class Lake(Shown, Mapping[str, Any]):
     def cherry_pick(
         self, commit: str | datetime, *, branch: str = MAIN, author: str | None = None
     ) -> Commit | None:
-        """Do in a branch what one commit did elsewhere; None where the branch has it already.
+        """Repeat in a branch what one commit did elsewhere; None where the branch has it already.
+
+        Parameters
+        ----------
+        commit
+            The commit to repeat, as of `at`.
+        branch
+            The branch to commit to.
+        author
+            Author of the new commit; by default the user of this process.
 
         Raises
         ------
@@ -357,8 +470,14 @@ class Lake(Shown, Mapping[str, Any]):
 
         Parameters
         ----------
+        other
+            The lake to send to.
+        branch
+            The branch to send.
         to
             The other lake's branch; of the same name by default, made if it is not there.
+        progress
+            Called with the number of objects sent and to send.
 
         Returns
         -------
@@ -387,8 +506,14 @@ class Lake(Shown, Mapping[str, Any]):
 
         Parameters
         ----------
+        other
+            The lake to fetch from.
+        branch
+            Its branch.
         into
             The branch of this lake; of the same name by default, made if it is not there.
+        progress
+            Called with the number of objects fetched and to fetch.
 
         Returns
         -------

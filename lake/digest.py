@@ -24,22 +24,45 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
-    """BLAKE3-256 of *data*; any contiguous buffer will do."""
+    """BLAKE3-256 of *data*; any contiguous buffer will do.
+
+    Parameters
+    ----------
+    data
+        Any contiguous buffer.
+    """
     return Digest(blake3(data).hexdigest())
 
 
 def digest_of_file(path: Path) -> Digest:
-    """BLAKE3-256 of a file's bytes."""
+    """BLAKE3-256 of a file's bytes.
+
+    Parameters
+    ----------
+    path
+        A local file.
+    """
     return Digest(blake3().update_mmap(path).hexdigest())
 
 
 def is_digest(text: object) -> bool:
-    """Whether *text* is written as a digest is."""
+    """Whether *text* is written as a digest is.
+
+    Parameters
+    ----------
+    text
+        Any value.
+    """
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
 def checked_digest(text: object) -> Digest:
-    """*text* itself, which was read somewhere, if it is written as a digest is.
+    """Return *text* if it is a digest.
+
+    Parameters
+    ----------
+    text
+        A value read from storage.
 
     Raises
     ------
@@ -52,12 +75,24 @@ def checked_digest(text: object) -> Digest:
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one UTF-8 JSON text of *value*: sorted keys, no blanks, so that equal values have equal digests."""
+    """The one UTF-8 JSON text of *value*: sorted keys, no blanks, so that equal values have equal digests.
+
+    Parameters
+    ----------
+    value
+        A value that JSON can hold.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def equal_json(one: Any, other: Any) -> bool:
-    """Whether two values have the same JSON; Python's ``==`` would take 1 for 1.0 and for true."""
+    """Whether two values have the same JSON; Python's ``==`` would take 1 for 1.0 and for true.
+
+    Parameters
+    ----------
+    one, other
+        Values that JSON can hold.
+    """
     return canonical_json(one) == canonical_json(other)
 
 
@@ -69,6 +104,8 @@ def plain_json(value: Any, what: str) -> Any:
 
     Parameters
     ----------
+    value
+        Value to store.
     what
         What the value is, for the error.
 
@@ -90,7 +127,13 @@ def plain_json(value: Any, what: str) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Return the plain value of a scalar of NumPy, a date, a time or a path; every other value itself."""
+    """Return the plain value of a scalar of NumPy, a date, a time or a path; every other value itself.
+
+    Parameters
+    ----------
+    value
+        Any value.
+    """
     if isinstance(value, np.generic) and value.dtype.kind in "biufSU":
         return value.item()
     if isinstance(value, np.datetime64):

@@ -24,7 +24,13 @@ class Draft:
     changes: dict[int, Entry | None] = field(default_factory=dict)
 
     def get(self, position: int) -> Entry | None:
-        """The entry at *position* as edited so far."""
+        """The entry at *position* as edited so far.
+
+        Parameters
+        ----------
+        position
+            Position in the manifest: the number of the chunk or file.
+        """
         return self.changes[position] if position in self.changes else self.base.get(position)
 
     def items(self) -> Iterator[tuple[int, Entry]]:
@@ -70,7 +76,13 @@ class Drafts(Mapping[str, Node]):
         return sum(1 for _ in self)
 
     def end(self, how: str) -> None:
-        """Refuse all edits from now on; *how* it ended is told to whoever tries."""
+        """Refuse all edits from now on.
+
+        Parameters
+        ----------
+        how
+            How the transaction ended, for the message of later edits.
+        """
         self._ended = how
 
     def check_open(self) -> None:
@@ -87,7 +99,13 @@ class Drafts(Mapping[str, Node]):
             )
 
     def edit(self, name: str) -> Draft | None:
-        """The draft of a node, begun now if need be; None if there is no such node."""
+        """Return the draft of a node, created if need be; None if there is no such node.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        """
         self.check_open()
         if name not in self._drafts and name in self._tree:
             node = self._tree[name]
@@ -95,7 +113,13 @@ class Drafts(Mapping[str, Node]):
         return self._drafts.get(name)
 
     def look(self, name: str) -> Draft | None:
-        """A node as it stands, for reading only."""
+        """A node as it stands, for reading only.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        """
         if name in self._drafts:
             return self._drafts[name]
         node = self._tree.get(name)
@@ -103,6 +127,17 @@ class Drafts(Mapping[str, Node]):
 
     def put(self, name: str, kind: Kind, meta: Mapping[str, Any], entries: Mapping[int, Entry]) -> Draft:
         """Replace or add a node.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        kind
+            Kind of the node.
+        meta
+            Metadata of the node.
+        entries
+            Entries by position.
 
         Raises
         ------
@@ -116,7 +151,17 @@ class Drafts(Mapping[str, Node]):
         return draft
 
     def append(self, name: str, entries: list[Entry], meta: Mapping[str, Any]) -> None:
-        """Add entries after the last of a table."""
+        """Append entries to a table.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        entries
+            Entries of the new files, in order.
+        meta
+            Metadata of the table with them.
+        """
         draft = self.edit(name)
         if draft is None:
             raise KeyError(name)
@@ -125,7 +170,13 @@ class Drafts(Mapping[str, Node]):
         draft.changes.update(enumerate(entries, start))
 
     def delete(self, name: str) -> None:
-        """Remove a node."""
+        """Remove a node.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        """
         self.check_open()
         self._drafts[name] = None
 
@@ -153,6 +204,11 @@ class Drafts(Mapping[str, Node]):
     def rebase(self, tree: Tree) -> None:
         """Make the edits start from *tree*, which another writer committed meanwhile.
 
+        Parameters
+        ----------
+        tree
+            The tree that another writer committed meanwhile.
+
         Raises
         ------
         ConflictError
@@ -170,17 +226,35 @@ class Drafts(Mapping[str, Node]):
         self.apply(changes)
 
     def apply(self, changes: Mapping[str, Node | None]) -> None:
-        """Replace nodes by other ones, or by nothing."""
+        """Replace nodes by other ones, or by nothing.
+
+        Parameters
+        ----------
+        changes
+            New nodes by name; None removes one.
+        """
         self.check_open()
         for name, node in changes.items():
             self._drafts[name] = None if node is None else Draft(node.kind, node.meta, node.entries)
 
     def stand_on(self, tree: Tree) -> None:
-        """Go on from *tree*, which holds what had been edited some time ago."""
+        """Go on from *tree*, which holds what had been edited some time ago.
+
+        Parameters
+        ----------
+        tree
+            A tree that holds earlier edits of these drafts.
+        """
         self._tree = tree
 
     def settle(self, tree: Tree) -> None:
-        """Begin anew on *tree*, which holds all edits."""
+        """Start again from a tree that holds all edits.
+
+        Parameters
+        ----------
+        tree
+            The tree just committed.
+        """
         self._tree = tree
         self._drafts.clear()
         self.depends.clear()

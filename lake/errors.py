@@ -51,7 +51,15 @@ class ExpiredError(NotFoundError):
 
 
 class ConflictError(NeurolakeError):
-    """Another writer committed a change that does not commute with this one."""
+    """Another writer committed a change that does not commute with this one.
+
+    Parameters
+    ----------
+    message
+        What changed on both sides, and what to do.
+    nodes
+        Names of the nodes in conflict.
+    """
 
     def __init__(self, message: str, nodes: tuple[str, ...] = ()) -> None:
         super().__init__(message)

@@ -195,15 +195,35 @@ class Moved:
     """Find a module by its old name, and load it: it offers what the new one has. The base classes would cost 10 ms."""
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Leave it to Python to make the module."""
+        """Leave it to Python to make the module.
+
+        Parameters
+        ----------
+        spec
+            Specification of the old module.
+        """
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The specification of a moved module; None for every other one."""
+        """The specification of a moved module; None for every other one.
+
+        Parameters
+        ----------
+        fullname
+            Dotted name of the module to import.
+        path, target
+            Not used.
+        """
         known = fullname.removeprefix(f"{PACKAGE}.") in MOVED
         return ModuleSpec(fullname, self, origin="moved") if known else None  # type: ignore[arg-type]
 
     def exec_module(self, module: ModuleType) -> None:
-        """Let the old module give what is asked of it from the new one."""
+        """Take the attributes of the old module from the new one.
+
+        Parameters
+        ----------
+        module
+            The old module.
+        """
         name = f"{PACKAGE}.{MOVED[module.__name__.removeprefix(f'{PACKAGE}.')]}"
         new = import_module(name)
         warnings.warn(f"{module.__name__} has become {name}", FutureWarning, stacklevel=2)

@@ -19,7 +19,12 @@ MAX_PART = 200
 
 
 def checked_name(name: str) -> str:
-    """*name* itself, if the format allows it as the name of a node.
+    """Return *name* if the format allows it as the name of a node.
+
+    Parameters
+    ----------
+    name
+        The name that was given.
 
     Raises
     ------

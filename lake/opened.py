@@ -18,9 +18,16 @@ Opened = TypeVar("Opened", bound=Lake)
 
 
 def opened(address: Address, kind: type[Opened]) -> Opened:
-    """The lake at *address*, as *kind* opens it; the same one whenever this process asks.
+    """Open the lake at *address*, or return the one that this process has open.
 
     What is verified and read once is not read again for every task.
+
+    Parameters
+    ----------
+    address
+        What `ObjectStore.address` gave.
+    kind
+        Class of the lake.
 
     Raises
     ------

@@ -19,7 +19,13 @@ from typing import Any, TypeAlias
 
 
 def provenance(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Provenance of a commit made now by this process; *notes* are the writer's own."""
+    """Return the provenance of a commit made now by this process.
+
+    Parameters
+    ----------
+    notes
+        What the writer adds, as JSON has it.
+    """
     return {**_process(), "code": code_version(Path.cwd()), **({"notes": dict(notes)} if notes else {})}
 
 

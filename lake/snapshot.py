@@ -29,7 +29,17 @@ def _size(node: Node) -> str:
 
 
 class Nodes(Mapping[str, Opened], Generic[Opened]):
-    """The nodes of one kind by name; opened when asked for."""
+    """The nodes of one kind by name; opened when asked for.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    kind
+        Kind of the nodes.
+    open_node
+        Opens one of them by name.
+    """
 
     def __init__(self, tree: Tree, kind: Kind, open_node: Callable[[str], Opened]) -> None:
         self._names = [name for name, node in sorted(tree.items()) if node.kind == kind]

@@ -40,11 +40,25 @@ class Recent(Generic[Key, Value]):
         return len(self._values)
 
     def get(self, key: Key) -> Value | None:
-        """The value of *key*; None if it is not kept, or no more."""
+        """Return the value of *key*; None if it is not kept any more.
+
+        Parameters
+        ----------
+        key
+            Key of the value.
+        """
         return self._values.get(key)
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep *value*, and forget the oldest."""
+        """Keep a value, and drop the oldest.
+
+        Parameters
+        ----------
+        key
+            Key of the value.
+        value
+            The value to keep.
+        """
         with self._lock:
             self._values.pop(key, None)
             while len(self._values) >= self._size:
@@ -58,7 +72,15 @@ class Recent(Generic[Key, Value]):
 
 
 def mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results in the order of *items*, made by threads; few at a time are held."""
+    """Return results in the order of *items*, computed by threads; holds few at a time.
+
+    Parameters
+    ----------
+    work
+        Called with each item.
+    items
+        What to work on.
+    """
     if len(items) < 2:
         yield from map(work, items)
         return
@@ -85,6 +107,12 @@ def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
 
 
 def pause(attempt: int) -> None:
-    """Wait a little, at random, before another attempt: the losers of a race should not meet again."""
+    """Wait for a short random time before another attempt, so that the losers of a race do not collide again.
+
+    Parameters
+    ----------
+    attempt
+        Number of attempts so far; the first does not wait.
+    """
     if attempt:
         time.sleep(random.uniform(0, 0.005 * min(attempt, 20)))  # noqa: S311

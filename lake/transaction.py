@@ -60,6 +60,11 @@ class Transaction(Shown):
         JSON to keep in the commit's provenance.
     attempts
         How often to try again when other writers commit first.
+
+    Raises
+    ------
+    InputError
+        *attempts* is less than 1.
     """
 
     def __init__(
@@ -132,10 +137,12 @@ class Transaction(Shown):
         sorted_by: Sequence[str] = (),
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make *name* a table with these rows, whatever it was before.
+        """Write a table; an existing node of that name is replaced.
 
         Parameters
         ----------
+        name
+            Name of the table.
         table
             Rows in the order to keep. The metadata of a field (``unit``, ``doc``, ``source`` …) is its
             documentation.
@@ -143,6 +150,8 @@ class Transaction(Shown):
             What one row is.
         sorted_by
             Columns by which *table* is sorted; what is appended later must follow on.
+        attributes
+            Attributes of the node, as JSON has them.
         """
         self.drafts.check_open()
         table = plain_table(as_arrow(table))
@@ -163,10 +172,12 @@ class Transaction(Shown):
         sorted_by: Sequence[str] = (),
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add rows to a table; one that is not there is made.
+        """Append rows to a table, which is made if it is missing.
 
         Parameters
         ----------
+        name
+            Name of the table.
         table
             Rows, as of `write_table`.
         doc, sorted_by, attributes
@@ -187,10 +198,12 @@ class Transaction(Shown):
             self.append_files(name, write_files(table, self.writer), fields)
 
     def delete_rows(self, name: str, where: "pc.Expression") -> int:
-        """Delete the rows of a table that match; how many these were.
+        """Delete the rows of a table that match; return their number.
 
         Parameters
         ----------
+        name
+            Name of the table.
         where
             A pyarrow expression such as ``pyarrow.dataset.field("trial_id") == 7``.
 
@@ -208,7 +221,16 @@ class Transaction(Shown):
         return deleted
 
     def replace_rows(self, name: str, table: pa.Table, where: "pc.Expression") -> int:
-        """Put rows, at the end of the table, in the place of those that match; how many these were.
+        """Delete the rows that match and append others; return the number of deleted rows.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        table
+            Rows to append, as of `append_table`.
+        where
+            Condition of the rows to delete, as of `delete_rows`.
 
         Raises
         ------
@@ -220,7 +242,14 @@ class Transaction(Shown):
         return deleted
 
     def rename_columns(self, name: str, names: Mapping[str, str]) -> None:
-        """Give columns of a table other names (old to new); all its files are written anew.
+        """Rename columns of a table; all its files are written anew.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        names
+            New names by old ones.
 
         Raises
         ------
@@ -252,9 +281,22 @@ class Transaction(Shown):
         sorted_by: Sequence[str] = (),
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add Parquet files that workers wrote (`tables.add_file`) to a table; *fields* are theirs.
+        """Append Parquet files that workers wrote (`tables.add_file`) to a table.
 
         A table that is not there is made; *doc*, *sorted_by* and *attributes* are then its own.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        files
+            Entries of the files, in order.
+        fields
+            The files' fields, from `fields_of`.
+        doc, sorted_by
+            Description of a table that is made, as of `write_table`.
+        attributes
+            Attributes of the node, as JSON has them.
 
         Raises
         ------
@@ -289,12 +331,20 @@ class Transaction(Shown):
         attributes: Mapping[str, Any] | None = None,
         codec: Mapping[str, Any] = BLOSC_LZ4,
     ) -> "Array":
-        """Make *name* a Zarr v3 array with these values, whatever it was before.
+        """Write a Zarr v3 array; an existing node of that name is replaced.
 
         Parameters
         ----------
+        name
+            Name of the array.
+        values
+            Numbers of any shape; their type is kept.
         chunks
             Shape of a chunk; about 1 MiB along the first axis by default.
+        dimension_names
+            Name of each axis; none by default.
+        attributes
+            Attributes of the node, as JSON has them.
         codec
             Zarr v3 JSON of the compressor.
 
@@ -320,7 +370,14 @@ class Transaction(Shown):
         return array
 
     def append_array(self, name: str, values: npt.ArrayLike) -> "Array":
-        """Add *values* at the end of the first axis.
+        """Append *values* along the first axis.
+
+        Parameters
+        ----------
+        name
+            Name of the array.
+        values
+            Rows, shape (rows, …).
 
         Raises
         ------
@@ -335,7 +392,13 @@ class Transaction(Shown):
         return array
 
     def array(self, name: str) -> "Array":
-        """An array of this transaction, to be read and written in place."""
+        """Return an array of this transaction, to be read and written in place.
+
+        Parameters
+        ----------
+        name
+            Name of the array.
+        """
         from .data.arrays import Array
 
         return Array.of(self.store, name)
@@ -343,7 +406,17 @@ class Transaction(Shown):
     def put_file(
         self, name: str, content: bytes | str | PathLike[str], *, attributes: Mapping[str, Any] | None = None
     ) -> None:
-        """Store a small file; *content* is its bytes, or a path to read them from."""
+        """Store a small file.
+
+        Parameters
+        ----------
+        name
+            Name of the file's node.
+        content
+            Its bytes, or a path to read them from.
+        attributes
+            Attributes of the node, as JSON has them.
+        """
         self.drafts.check_open()
         data = content if isinstance(content, bytes) else Path(content).read_bytes()
         check_file(checked_name(name), data)
@@ -352,7 +425,13 @@ class Transaction(Shown):
         self.drafts.put(name, "file", plain_json(dict(attributes or {}), "attributes"), {0: entry})
 
     def table(self, name: str) -> tables.Table | None:
-        """A table as it stands in this transaction; None if there is none."""
+        """Return a table as it is in this transaction; None if it is missing.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        """
         node = self.drafts.get(name)
         found = node is not None and node.kind == "table"
         return tables.Table(name, node, self._history.objects) if node is not None and found else None
@@ -360,7 +439,16 @@ class Transaction(Shown):
     def merge(
         self, base: Tree, changes: Mapping[str, Node | None], *, parent: Reference | None = None
     ) -> None:
-        """Make the changes that another side made since *base*; *parent* is its commit, where it is merged.
+        """Apply the changes that another side made since *base*.
+
+        Parameters
+        ----------
+        base
+            The tree that both sides started from.
+        changes
+            The other side's nodes by name; None removes one.
+        parent
+            The other side's commit, where it is merged.
 
         Raises
         ------
@@ -372,9 +460,14 @@ class Transaction(Shown):
         self._merging += [] if parent is None else [parent]
 
     def lay_out(self, layout: Callable[[Tree, ObjectWriter], Tree]) -> None:
-        """Let the next commit store the tree whole, as *layout* makes it: the same content in other places.
+        """Let the next commit store the whole tree as *layout* makes it: the same content in other locations.
 
         It is called with what the tree is by then, more than once if other writers commit first, and flushes.
+
+        Parameters
+        ----------
+        layout
+            Called with the tree and a writer; returns the tree to commit, and flushes.
         """
         self.drafts.check_open()
         self._layout = layout
@@ -383,12 +476,22 @@ class Transaction(Shown):
         """Make the commit fail if another writer changes any of these nodes first, even by appending.
 
         For changes that were computed from what the nodes held, such as the next free number.
+
+        Parameters
+        ----------
+        names
+            Names of nodes.
         """
         self.drafts.check_open()
         self.drafts.depends.update(names)
 
     def delete(self, name: str) -> None:
-        """Remove a node.
+        """Delete a node.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
 
         Raises
         ------

@@ -24,7 +24,21 @@ Begin = Callable[[], Transaction]
 
 
 def merge(history: History, theirs: Commit, branch: str, message: str, author: str) -> Commit | None:
-    """Bring into *branch* what *theirs* has done since they parted; see `Lake.merge`."""
+    """Merge into a branch what a commit has changed since the merge base; see `Lake.merge`.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    theirs
+        The commit to merge.
+    branch
+        The branch to merge into.
+    message
+        Message of the commit.
+    author
+        Author of the commit.
+    """
     for _ in _attempts():
         ours, number = history.log.head(branch)
         parted = parting(history.log, [ours], theirs)
@@ -46,17 +60,43 @@ def merge(history: History, theirs: Commit, branch: str, message: str, author: s
 
 
 def revert(history: History, record: Commit, begin: Begin) -> Commit | None:
-    """Undo what one commit did; see `Lake.revert`."""
+    """Undo what one commit did; see `Lake.revert`.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    record
+        The commit to undo.
+    begin
+        Begins a transaction with that message.
+    """
     return _applied(history, record, _parent(history, record), begin)
 
 
 def cherry_pick(history: History, record: Commit, begin: Begin) -> Commit | None:
-    """Do what one commit did; see `Lake.cherry_pick`."""
+    """Repeat what one commit did; see `Lake.cherry_pick`.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    record
+        The commit to repeat.
+    begin
+        Begins a transaction with that message.
+    """
     return _applied(history, _parent(history, record), record, begin)
 
 
 def origin(record: Commit) -> str:
-    """Id of the commit that this one was picked from, at first; its own if it was not."""
+    """Return the id of the commit that this one was first picked from; its own id otherwise.
+
+    Parameters
+    ----------
+    record
+        The commit.
+    """
     notes = record.provenance.get("notes")
     return str(notes[PICKED]) if isinstance(notes, dict) and PICKED in notes else record.id
 

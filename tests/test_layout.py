@@ -190,12 +190,23 @@ def test_every_package_is_listed() -> None:
     assert {folder for folder in folders if f"{folder}/__init__.py" not in FILES} == set()
 
 
+def lines_of_code(text: str) -> int:
+    """Lines without docstrings: what documents a function does not make its file larger."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = [
+        node.body[0]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+    ]
+    return len(text.splitlines()) - sum((doc.end_lineno or 0) - doc.lineno + 1 for doc in docs)
+
+
 def test_folders_and_files_stay_small() -> None:
     assert {path for path in FILES if path.count("/") > 2} == set(), "a room has wings, a wing has files"
     sizes = Counter(path.rsplit("/", 1)[0] for path in FILES)
     assert {folder: size for folder, size in sizes.items() if size > 16} == {}
     face = {name: (ROOT / name).read_text() for name in ("__init__.py", "cli.py")}
-    assert {path for path, text in (FILES | face).items() if len(text.splitlines()) > 500} == set()
+    assert {path for path, text in (FILES | face).items() if lines_of_code(text) > 500} == set()
 
 
 def test_private_names_stay_in_their_wing() -> None:

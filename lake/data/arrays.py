@@ -105,7 +105,14 @@ class Array(Shown, zarr.Array[Any]):
 
     @classmethod
     def of(cls, store: ZarrStore, name: str) -> Self:
-        """The array *name* of *store*.
+        """Return an array of a store.
+
+        Parameters
+        ----------
+        store
+            The tree of a commit or transaction.
+        name
+            Name of the array's node.
 
         Raises
         ------
@@ -156,6 +163,8 @@ class Array(Shown, zarr.Array[Any]):
 
         Parameters
         ----------
+        box
+            Start and end for each axis.
         out
             C-contiguous array of the box's shape and this array's type to read into, such as that of the last
             block: fresh memory costs about as much as decoding.
@@ -229,6 +238,13 @@ class Array(Shown, zarr.Array[Any]):
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
         """Write *values*, whole in all axes but the first, from row *first* on.
 
+        Parameters
+        ----------
+        values
+            Rows of the array's type, shape (rows, …).
+        first
+            Number of the first row that is written.
+
         Raises
         ------
         InputError
@@ -258,6 +274,11 @@ class Array(Shown, zarr.Array[Any]):
     def append_rows(self, values: npt.NDArray[Any]) -> None:
         """Add rows at the end of the first axis.
 
+        Parameters
+        ----------
+        values
+            Rows of the array's type, shape (rows, …).
+
         Raises
         ------
         InputError
@@ -273,7 +294,13 @@ class Array(Shown, zarr.Array[Any]):
         self.write_rows(values.astype(self.dtype, copy=False), first)
 
     def grow(self, rows: int) -> None:
-        """Make the first axis longer; the new rows hold the fill value."""
+        """Make the first axis longer; the new rows hold the fill value.
+
+        Parameters
+        ----------
+        rows
+            Length of the first axis from now on.
+        """
         draft = self._store.drafts.edit(self.path)
         assert draft is not None, "opened for writing"
         shape = (self.shape[0] + rows, *self.shape[1:])
@@ -331,7 +358,27 @@ def create_array(
     attributes: Mapping[str, Any] | None = None,
     codec: Mapping[str, Any] = BLOSC_LZ4,
 ) -> Array:
-    """An empty array of a store that can be written; the keywords are those of `Transaction.write_array`."""
+    """Create an empty array in a store that can be written.
+
+    Parameters
+    ----------
+    store
+        The tree of a transaction.
+    name
+        Name of the array's node.
+    shape
+        Length of each axis.
+    dtype
+        Type of the values.
+    chunks
+        Shape of a chunk; about 1 MiB along the first axis by default.
+    dimension_names
+        Name of each axis; none by default.
+    attributes
+        Attributes of the array.
+    codec
+        Zarr v3 JSON of the compressor.
+    """
     kind = stored_dtype(dtype, name)
     described = plain_json(
         {"attributes": attributes or {}, "dimensions": dimension_names}, "what describes an array"
@@ -353,7 +400,17 @@ def create_array(
 
 
 def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:
-    """Add *rows* whose chunks, each one row high, are stored already (`encode_chunks`), in C order."""
+    """Append rows whose chunks are stored already, each chunk one row high.
+
+    Parameters
+    ----------
+    array
+        An array of a transaction.
+    rows
+        Number of rows to append.
+    entries
+        What `encode_chunks` returned, in C order of the grid.
+    """
     first = array.shape[0]
     array.grow(rows)
     start = array._grid.number((first, *[0] * (array.ndim - 1)))
@@ -369,7 +426,21 @@ def encode_chunks(
     fill_value: Any,
     writer: ObjectWriter,
 ) -> list[Entry]:
-    """Store *values* chunk by chunk: entries in C order of the grid, with statistics."""
+    """Store *values* chunk by chunk: entries in C order of the grid, with statistics.
+
+    Parameters
+    ----------
+    values
+        Values of the array's type.
+    chunks
+        Shape of a chunk.
+    codec
+        Encodes each chunk.
+    fill_value
+        Value that fills the rest of a chunk at the edge.
+    writer
+        Stores the objects.
+    """
     grid = Grid(values.shape, chunks)
 
     def encode(at: tuple[int, ...]) -> tuple[bytes, Digest, dict[str, float]]:

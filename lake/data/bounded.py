@@ -35,7 +35,13 @@ _UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
 
 
 def bounded_pipeline(metadata: ArrayV3Metadata) -> BatchedCodecPipeline:
-    """Return what decodes the chunks of an array, bounded."""
+    """Return what decodes the chunks of an array, bounded.
+
+    Parameters
+    ----------
+    metadata
+        Zarr v3 metadata of the array.
+    """
     return BatchedCodecPipeline.from_codecs([_bounded(codec) for codec in metadata.codecs])
 
 

@@ -40,7 +40,13 @@ class Codec:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> "Codec | None":
-        """The codec of a Zarr v3 array; None if it is not one of ours."""
+        """The codec of a Zarr v3 array; None if it is not one of ours.
+
+        Parameters
+        ----------
+        meta
+            Zarr v3 metadata of the array.
+        """
         (first, order), *others = map(_named, meta["codecs"])
         if first != "bytes" or order.get("endian", "little") != "little" or len(others) > 1:
             return None
@@ -52,6 +58,11 @@ class Codec:
 
     def encode(self, chunk: npt.NDArray[Any]) -> bytes:
         """Stored bytes of a C-contiguous chunk.
+
+        Parameters
+        ----------
+        chunk
+            Values of the chunk, in C order.
 
         Raises
         ------
@@ -83,6 +94,13 @@ class Codec:
     def check_size(self, data: bytes | memoryview, size: int) -> None:
         """Return if stored bytes may be a chunk of *size* bytes: before there is memory for it.
 
+        Parameters
+        ----------
+        data
+            The stored bytes.
+        size
+            Length of the chunk in bytes.
+
         Raises
         ------
         MalformedError
@@ -99,6 +117,13 @@ class Codec:
 
     def decode_into(self, data: bytes | memoryview, chunk: npt.NDArray[Any]) -> None:
         """Fill a C-contiguous *chunk* from its stored bytes.
+
+        Parameters
+        ----------
+        data
+            The stored bytes.
+        chunk
+            Where the values go, in C order.
 
         Raises
         ------
@@ -138,6 +163,13 @@ def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
 def declared_size(codec: str, data: bytes | memoryview) -> int | None:
     """Length of the content by the header of its stored form (``blosc``, ``zstd``, ``lz4``); None if that does not tell.
 
+    Parameters
+    ----------
+    codec
+        ``blosc``, ``zstd`` or ``lz4``; of others nothing is known.
+    data
+        The stored bytes.
+
     Raises
     ------
     ValueError
@@ -155,6 +187,15 @@ def declared_size(codec: str, data: bytes | memoryview) -> int | None:
 
 def unpacked(codec: str, data: bytes | memoryview, most: int) -> bytes:
     """Content of ``zstd``, ``gzip`` or ``bz2``, but not more than *most* bytes and one, whatever is in it.
+
+    Parameters
+    ----------
+    codec
+        ``zstd``, ``gzip`` or ``bz2``.
+    data
+        The stored bytes.
+    most
+        Largest length in bytes that the content may have.
 
     Raises
     ------
@@ -187,7 +228,13 @@ def _zstd_size(data: bytes | memoryview) -> int | None:
 
 
 def chunk_statistics(part: npt.NDArray[Any]) -> dict[str, float]:
-    """``min, max, mean`` of the values that are not NaN, and how many are (``nan``); empty if unknown."""
+    """``min, max, mean`` of the values that are not NaN, and how many are (``nan``); empty if unknown.
+
+    Parameters
+    ----------
+    part
+        Values of the chunk that lie within the array.
+    """
     if part.dtype.kind not in "iuf" or not part.size:
         return {}
     low, nan, values = part.min(), 0, part

@@ -48,7 +48,22 @@ def memory_limit() -> int:
 
 
 def room(shape: tuple[int, ...], dtype: npt.DTypeLike, what: str) -> npt.NDArray[Any]:
-    """Return an array to be filled, if there is memory for it; arguments and errors as of `require_room`."""
+    """Return an array to be filled, if there is memory for it.
+
+    Parameters
+    ----------
+    shape
+        Length of each axis.
+    dtype
+        Type of the values.
+    what
+        The answer, for the error.
+
+    Raises
+    ------
+    TooLargeError
+        It takes more memory than there is.
+    """
     require_room(shape, dtype, what)
     try:
         return np.empty(shape, dtype)
@@ -61,6 +76,10 @@ def require_room(shape: tuple[int, ...], dtype: npt.DTypeLike, what: str) -> Non
 
     Parameters
     ----------
+    shape
+        Length of each axis.
+    dtype
+        Type of the values.
     what
         The answer, for the error.
 

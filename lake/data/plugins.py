@@ -28,9 +28,14 @@ PACKAGES = {"numcodecs.zfpy": "zfpy", "numcodecs.pcodec": "pcodec", "numcodecs.c
 
 
 def import_leniently(name: str) -> ModuleType:
-    """Import a package without those of its modules that fail, as if what they are for were not installed.
+    """Import a package without those of its modules that fail, as if their dependencies were not installed.
 
     numcodecs does without a plug-in that is missing, but not without one whose import fails in another way.
+
+    Parameters
+    ----------
+    name
+        Dotted name of the package.
 
     Raises
     ------

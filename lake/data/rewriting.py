@@ -17,6 +17,15 @@ def without_rows(table: Table, where: pc.Expression, writer: ObjectWriter) -> tu
 
     A row of which the condition is neither true nor false (it is null there) does not match.
 
+    Parameters
+    ----------
+    table
+        The table to rewrite.
+    where
+        Condition of the rows to leave out.
+    writer
+        Stores the objects.
+
     Raises
     ------
     InputError
@@ -44,7 +53,16 @@ def without_rows(table: Table, where: pc.Expression, writer: ObjectWriter) -> tu
 
 
 def renamed(table: Table, names: Mapping[str, str], writer: ObjectWriter) -> list[Entry]:
-    """The files of *table* with columns of other names (old to new).
+    """Return the files of a table with other column names.
+
+    Parameters
+    ----------
+    table
+        The table to rewrite.
+    names
+        New names by old ones.
+    writer
+        Stores the objects.
 
     Raises
     ------

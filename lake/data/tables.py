@@ -33,6 +33,11 @@ class Table(Shown):
         Which.
     objects
         Where its files are.
+
+    Raises
+    ------
+    MalformedError
+        An entry of the table has no number of rows.
     """
 
     def __init__(self, name: str, node: Node, objects: ObjectStore) -> None:
@@ -105,14 +110,26 @@ class Table(Shown):
         return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
 
     def paths(self, files: Sequence[Entry] | None = None) -> list[str]:
-        """The local files (all, or these), verified as the lake's policy says, for who reads them in place."""
+        """Return the local files of the table, verified as the lake's policy says, for programs that read them in place.
+
+        Parameters
+        ----------
+        files
+            Entries of the table; all by default.
+        """
         chosen = self.files if files is None else files
         # Remote files come several at a time.
         with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
             return [str(path) for path in pool.map(self._path, chosen)]
 
     def matching(self, where: "pc.Expression | None") -> tuple[Entry, ...]:
-        """Files whose bounds do not rule out that rows of theirs match; none is read."""
+        """Return the files whose bounds do not rule out matching rows; reads none of them.
+
+        Parameters
+        ----------
+        where
+            Condition on the rows; None for all files.
+        """
         if where is None:
             return self.files
         schema = self.schema()
@@ -120,7 +137,13 @@ class Table(Shown):
         return matching(self.files, schema, where)
 
     def rows_of(self, entry: Entry) -> pa.Table:
-        """All rows of one of its files, with the table's columns as far as the file has them."""
+        """All rows of one of its files, with the table's columns as far as the file has them.
+
+        Parameters
+        ----------
+        entry
+            Entry of the file.
+        """
         try:
             return plain(pq.read_table(self._path(entry), partitioning=None))
         except (pa.ArrowException, OSError) as error:
@@ -180,11 +203,25 @@ class Table(Shown):
             raise self.unreadable(error, files, asked=where is not None) from error
 
     def to_pandas(self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None) -> Any:
-        """Rows as a pandas DataFrame; parameters as of `to_arrow`."""
+        """Rows as a pandas DataFrame; parameters as of `to_arrow`.
+
+        Parameters
+        ----------
+        columns
+            Names of the columns to read; all by default.
+        where
+            Condition on the rows.
+        """
         return self.to_arrow(columns, where).to_pandas()
 
     def schema(self) -> pa.Schema:
-        """Arrow schema of the columns, their documentation as metadata."""
+        """Arrow schema of the columns, their documentation as metadata.
+
+        Raises
+        ------
+        CorruptObjectError
+            The types in the table's metadata cannot be read.
+        """
         if not self.files:
             raise MalformedError(f"table {self.name!r} has no files; one without rows has an empty one")
         fields = [BY_NAME.get(str(field["type"])) for field in self.fields]
@@ -202,7 +239,18 @@ class Table(Shown):
             raise InputError(f"table {self.name!r} cannot be filtered so: {error}") from error
 
     def check_columns(self, columns: Sequence[str] | None) -> None:
-        """Raise `InputError` if one of *columns* is not there."""
+        """Raise `InputError` if one of *columns* is not there.
+
+        Parameters
+        ----------
+        columns
+            Names of columns; None stands for all.
+
+        Raises
+        ------
+        InputError
+            The table has no such column.
+        """
         unknown = [column for column in columns or () if column not in self.columns]
         if unknown:
             have = ", ".join(self.columns)
@@ -224,8 +272,14 @@ def unreadable(
 
     Parameters
     ----------
+    error
+        What Arrow or DuckDB said.
     what
         The table, in words.
+    files
+        Entries of the files that were read, by local path.
+    asked
+        Whether something was asked of the rows, which may be what failed.
     unsigned
         Its columns of uint64, which conditions have to be given typed numbers for.
     """
@@ -245,7 +299,17 @@ def unreadable(
 
 
 def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") -> tuple[Entry, ...]:
-    """Those of a table's files whose bounds do not rule out that rows of theirs match; none is read."""
+    """Return the files of a table whose bounds do not rule out matching rows; reads none of them.
+
+    Parameters
+    ----------
+    files
+        Entries of the table.
+    schema
+        Arrow schema of the table.
+    where
+        Condition on the rows.
+    """
     from pyarrow import dataset as pds
 
     form, disk = pds.ParquetFileFormat(), LocalFileSystem()

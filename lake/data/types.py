@@ -61,6 +61,11 @@ def plain(table: pa.Table) -> pa.Table:
     The stored form is the plainest type that says the same: no dictionaries, views, run lengths, large offsets or names of
     extensions, and no pandas' metadata.
 
+    Parameters
+    ----------
+    table
+        Rows with columns of any types.
+
     Raises
     ------
     InputError
@@ -180,6 +185,13 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
 
 def stored_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
     """Return the type by which an array is stored: the same numbers under NumPy's first name for their type.
+
+    Parameters
+    ----------
+    dtype
+        Type of the array that is given.
+    name
+        Name of the array, for the message.
 
     Raises
     ------

@@ -84,7 +84,15 @@ class ZarrStore(Store):
 
     @classmethod
     def of(cls, history: History, record: Commit) -> Self:
-        """The tree of a commit, read-only."""
+        """Open the tree of a commit, read-only.
+
+        Parameters
+        ----------
+        history
+            History of the lake.
+        record
+            The commit to read.
+        """
         return cls(history.objects, history.tree(record), origin=(history, record))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,7 +120,13 @@ class ZarrStore(Store):
         return f"ZarrStore({str(self)!r})"
 
     def with_read_only(self, read_only: bool = False) -> Self:
-        """The same store, open for reading only or, where it has a writer, for writing."""
+        """The same store, open for reading only or, where it has a writer, for writing.
+
+        Raises
+        ------
+        ReadOnlyStoreError
+            The store has no writer.
+        """
         if not read_only and self.writer is None:
             raise ReadOnlyStoreError(_NOT_WRITABLE)
         return type(self)(self.objects, self.tree, self.writer, origin=self.origin, read_only=read_only)
@@ -120,7 +134,13 @@ class ZarrStore(Store):
     # Reading
 
     def entry(self, key: str) -> Entry | None:
-        """The stored object behind a chunk or file key."""
+        """The stored object behind a chunk or file key.
+
+        Parameters
+        ----------
+        key
+            Key of Zarr: the node's name and the key of the chunk.
+        """
         found = self._chunk(key)
         if found is not None:
             name, number = found
@@ -130,7 +150,13 @@ class ZarrStore(Store):
         return file.get(0) if file is not None and file.kind == "file" else None
 
     def value(self, key: str) -> bytes | None:
-        """The bytes of *key*, verified; None if there are none."""
+        """The bytes of *key*, verified; None if there are none.
+
+        Parameters
+        ----------
+        key
+            Key of Zarr.
+        """
         described = self._described(key)
         if described is not None:
             return canonical_json(self._whole(_owner(key), described.meta))
@@ -146,7 +172,17 @@ class ZarrStore(Store):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        """Zarr's read of one key, whole or in part."""
+        """Zarr's read of one key, whole or in part.
+
+        Parameters
+        ----------
+        key
+            Key of Zarr.
+        prototype
+            Makes the buffer.
+        byte_range
+            Part of the value; all of it by default.
+        """
         return self._read(key, prototype or default_buffer_prototype(), byte_range)
 
     async def get(
@@ -204,6 +240,13 @@ class ZarrStore(Store):
     def set_sync(self, key: str, value: Buffer) -> None:
         """Zarr's write of one key.
 
+        Parameters
+        ----------
+        key
+            Key of Zarr.
+        value
+            The new bytes.
+
         Raises
         ------
         InputError
@@ -222,7 +265,13 @@ class ZarrStore(Store):
         self.delete_sync(key)
 
     def delete_sync(self, key: str) -> None:
-        """Zarr's removal of one key; one that is not there is no error."""
+        """Zarr's removal of one key; one that is not there is no error.
+
+        Parameters
+        ----------
+        key
+            Key of Zarr.
+        """
         self._check_writable()
         if self._change_chunk(key, None):
             return
@@ -270,7 +319,13 @@ class ZarrStore(Store):
 
     @property
     def drafts(self) -> Drafts:
-        """The tree, of a store that can be written."""
+        """The tree, of a store that can be written.
+
+        Raises
+        ------
+        ReadOnlyStoreError
+            The store is that of a commit.
+        """
         if not isinstance(self.tree, Drafts):
             raise ReadOnlyStoreError(_NOT_WRITABLE)
         return self.tree
@@ -430,7 +485,13 @@ class ZarrStore(Store):
 
 
 def metadata_document(array: zarr.Array[Any]) -> dict[str, Any]:
-    """The Zarr v3 metadata of *array* as stored: plain JSON."""
+    """The Zarr v3 metadata of *array* as stored: plain JSON.
+
+    Parameters
+    ----------
+    array
+        An open array of zarr-python.
+    """
     buffers = array.metadata.to_buffer_dict(default_buffer_prototype())
     document: dict[str, Any] = json.loads(buffers[METADATA].to_bytes())
     return document

@@ -35,6 +35,13 @@ def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
 
     History that has expired is left out.
 
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    record
+        The commit.
+
     Raises
     ------
     CorruptObjectError
@@ -61,12 +68,31 @@ def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
 
 
 def follows(log: Log, record: Commit, earlier: Commit) -> bool:
-    """Whether *earlier* is *record* or comes before it."""
+    """Whether *earlier* is *record* or comes before it.
+
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    record
+        The later commit.
+    earlier
+        The commit to look for.
+    """
     return any(found.id == earlier.id for found in ancestors(log, record))
 
 
 def parting(log: Log, one: Sequence[Commit], other: Commit) -> Parting:
-    """Where *one* (all together) and *other* parted; reads little more than what they did since.
+    """Find the merge base of *one* (all together) and *other*; reads little more than the commits since.
+
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    one
+        Commits of one side.
+    other
+        Commit of the other side.
 
     Raises
     ------

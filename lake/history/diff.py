@@ -79,7 +79,15 @@ def _details(change: NodeChange) -> str:
 
 
 def diff(old: Tree, new: Tree) -> Changes:
-    """Changes that make *new* of *old*, in order of names; nodes of equal digest are not looked into."""
+    """Return the changes from one tree to another, in order of names; nodes of equal digest are not read.
+
+    Parameters
+    ----------
+    old
+        Nodes before, by name.
+    new
+        Nodes after, by name.
+    """
     names = sorted(changes_between(old, new))
     return Changes(_change(name, old.get(name), new.get(name)) for name in names)
 

@@ -46,19 +46,39 @@ class Change:
         return {edit.follower for edit in self.edits if edit.follower is not None}
 
     def without(self, other: "Change") -> "Change":
-        """What the other side did not do too."""
+        """Return this change without what the other side did, too.
+
+        Parameters
+        ----------
+        other
+            The other side's change of the same files.
+        """
         edits = [edit for edit in self.edits if edit not in other.edits]
         return Change(edits, _without(self.appended, other.appended))
 
     def made(self, files: list[Entry]) -> list[Entry]:
-        """*files* after this change."""
+        """Return *files* with this change made.
+
+        Parameters
+        ----------
+        files
+            Entries before.
+        """
         for edit in self.edits:
             files = _edited(files, edit)
         return [*files, *self.appended]
 
 
 def change(before: list[Entry], after: list[Entry]) -> Change:
-    """How *before* became *after*."""
+    """Return the change that makes *after* of *before*.
+
+    Parameters
+    ----------
+    before
+        Entries before the change.
+    after
+        Entries after it.
+    """
     old, new = _digests(before), _digests(after)
     left = iter(new)
     if new[: len(old)] == old or not (all(digest in left for digest in old) or Counter(old) - Counter(new)):
@@ -74,7 +94,16 @@ def change(before: list[Entry], after: list[Entry]) -> Change:
 
 
 def check(before: list[Entry], here: Change, there: Change, sorted_by: Sequence[str]) -> None:
-    """Both changes of *before* can be made, and leave a table in order that is kept in order.
+    """Check that both changes can be made, and leave a sorted table in order.
+
+    Parameters
+    ----------
+    before
+        Entries before the change.
+    here, there
+        The changes of the two sides.
+    sorted_by
+        Columns by which the table is sorted; empty if by none.
 
     Raises
     ------

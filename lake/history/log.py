@@ -64,7 +64,18 @@ class Reference:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Reference":
-        """The inverse of `to_json`, checked."""
+        """The inverse of `to_json`, checked.
+
+        Parameters
+        ----------
+        value
+            JSON of a reference.
+
+        Raises
+        ------
+        CorruptObjectError
+            It is no reference.
+        """
         branch, number = value["branch"], value["number"]
         if (
             not isinstance(branch, str)
@@ -177,7 +188,13 @@ class Pointer:
 
 
 class Log:
-    """The records of all branches and tags of one storage."""
+    """The records of all branches and tags of one storage.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -190,19 +207,47 @@ class Log:
         return Log, (self._storage,)
 
     def names(self, space: Space = "log") -> list[str]:
-        """Branches, or tags, that exist."""
+        """Branches, or tags, that exist.
+
+        Parameters
+        ----------
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         return [name for name in self.all_names(space) if self.points_at(name, space)]
 
     def all_names(self, space: Space = "log") -> list[str]:
-        """Branches, or tags, that exist or once did."""
+        """Branches, or tags, that exist or once did.
+
+        Parameters
+        ----------
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         return sorted(name for name in self._storage.folders(f"{space}/") if _NAME.fullmatch(name))
 
     def points_at(self, name: str, space: Space = "log") -> Reference | None:
-        """The commit that a branch or tag means now; None if there is no such name, or no more."""
+        """Return the commit that a branch or tag refers to now; None if the name does not exist.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         return self.state(name, space)[1]
 
     def state(self, name: str, space: Space = "log") -> tuple[int | None, Reference | None]:
-        """Number of the newest record of a name, and the commit that it means; None for what there is not."""
+        """Return the number of a name's newest record and the commit that it refers to; None for what is missing.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         last = self.last(name, space)
         if last is None:
             return None, None
@@ -210,7 +255,12 @@ class Log:
         return last, record.target if isinstance(record, Pointer) else record.reference
 
     def tip(self, branch: str = MAIN) -> Commit:
-        """The commit that *branch* means now.
+        """Return the newest commit of a branch.
+
+        Parameters
+        ----------
+        branch
+            Name of the branch.
 
         Raises
         ------
@@ -220,7 +270,18 @@ class Log:
         return self.head(branch)[0]
 
     def head(self, branch: str = MAIN) -> tuple[Commit, int]:
-        """The commit that *branch* means now, and the number of the record that says so."""
+        """Return the newest commit of a branch, and the number of the record that refers to it.
+
+        Parameters
+        ----------
+        branch
+            Name of the branch.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such branch.
+        """
         last, target = self.state(branch)
         if last is None or target is None:
             raise NotFoundError(f"{self._storage.url}: there is no branch {branch!r}")
@@ -228,6 +289,11 @@ class Log:
 
     def read(self, reference: Reference) -> Commit:
         """A commit, verified.
+
+        Parameters
+        ----------
+        reference
+            Id of the commit, and its branch and number in the log.
 
         Raises
         ------
@@ -273,7 +339,15 @@ class Log:
         return record if isinstance(record, Commit) else None
 
     def reflog(self, name: str, space: Space = "log") -> Iterator[Commit | Pointer]:
-        """All that happened to a branch or tag, newest first; what has expired is left out."""
+        """List the records of a branch or tag, newest first, without those that have expired.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         last, horizon = self.last(name, space), self.horizon(name, space)
         for number in range(-1 if last is None else last, horizon - 1, -1):
             try:
@@ -282,12 +356,30 @@ class Log:
                 return
 
     def horizon(self, name: str, space: Space = "log") -> int:
-        """Number of the record before which the history of a branch has expired; 0 if none has."""
+        """Number of the record before which the history of a branch has expired; 0 if none has.
+
+        Parameters
+        ----------
+        name
+            Name of a branch.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         newest = self._storage.last(f"{EXPIRED}{checked_ref_name(name)}/") if space == "log" else None
         return int(_file(newest)) if newest is not None and _NUMBER.fullmatch(_file(newest)) else 0
 
     def expire(self, name: str, horizon: int, time: datetime) -> None:
-        """Say that records of a branch before *horizon* may be gone from now on."""
+        """Declare that records of a branch before a number may be missing.
+
+        Parameters
+        ----------
+        name
+            Name of a branch.
+        horizon
+            Number of the first record that stays.
+        time
+            When this was decided.
+        """
         data = canonical_json({"time": time.isoformat()}) + b"\n"
         self._storage.create(f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}", data)
 
@@ -296,14 +388,30 @@ class Log:
         self._records.clear()
 
     def numbers(self, name: str, space: Space = "log") -> list[int]:
-        """Numbers of all records that should be there, newest first; of expired history those that still are."""
+        """Numbers of all records that should be there, newest first; of expired history those that still are.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         last, horizon = self.last(name, space), self.horizon(name, space)
         kept = self._numbers(space, name, everything=True) if horizon else []
         earlier = sorted((number for number in kept if number < horizon), reverse=True)
         return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
 
     def last(self, name: str, space: Space = "log") -> int | None:
-        """Number of the newest record of a name; None if there is none."""
+        """Number of the newest record of a name; None if there is none.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         known = self._last.get((space, name))
         if known is None:
             numbers = self._numbers(space, checked_ref_name(name))
@@ -322,6 +430,17 @@ class Log:
         """Create record *number*; None if another writer has created it already.
 
         The record says where it was made; one that came from another lake says so already.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        number
+            Number of the new record.
+        fields
+            Fields of the record, without those that say where it is.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
 
         Raises
         ------
@@ -349,7 +468,13 @@ class Log:
         return record
 
     def secure(self, reference: Reference) -> None:
-        """Make a commit, which others may have made just now, survive a power failure."""
+        """Make a commit that another process may just have made survive a power failure.
+
+        Parameters
+        ----------
+        reference
+            Id of the commit, and its branch and number in the log.
+        """
         record = self.read(reference)
         self._secure(record_key(record.branch, record.number))
 
@@ -367,12 +492,22 @@ class Log:
         after: int | None,
         space: Space = "log",
     ) -> bool:
-        """Make a branch or tag mean *target* from now on, or nothing.
+        """Make a branch or tag refer to another commit, or to none.
 
         Parameters
         ----------
+        name
+            Name of a branch or tag.
+        target
+            The commit; None ends the name.
+        message
+            Why, for the reflog.
+        author
+            Who did it, for the reflog.
         after
             The record that the name must still end with; None if it must have none.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
 
         Returns
         -------
@@ -399,6 +534,15 @@ class Log:
     def record(self, name: str, number: int, space: Space = "log") -> Commit | Pointer:
         """One record, verified.
 
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        number
+            Number of the record.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+
         Raises
         ------
         ExpiredError
@@ -421,7 +565,17 @@ class Log:
         return self._keep(key, parse_record(data, key, name, number))
 
     def read_ahead(self, name: str, numbers: Iterable[int], space: Space = "log") -> None:
-        """Read several records at once, which are going to be asked for one by one."""
+        """Read several records at once that will be needed one by one.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        numbers
+            Numbers of the records.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
         ahead = {record_key(name, number, space): number for number in numbers}
         keys = [key for key in ahead if key not in self._records]
         for key, data in zip(keys, self._storage.read_all(keys) if keys else (), strict=True):
@@ -436,7 +590,18 @@ class Log:
 
 
 def checked_ref_name(name: str) -> str:
-    """*name*, if a branch or tag may be called so."""
+    """Return *name* if it is allowed as the name of a branch or tag.
+
+    Parameters
+    ----------
+    name
+        The name that was given.
+
+    Raises
+    ------
+    InputError
+        It is not allowed.
+    """
     if not _NAME.fullmatch(name):
         raise InputError(f"the name of a branch or tag is letters, digits, '.', '_' and '-', not {name!r}")
     return name
@@ -452,12 +617,33 @@ def _file(key: str) -> str:
 
 
 def record_key(name: str, number: int, space: Space = "log") -> str:
-    """Where the storage keeps a record."""
+    """Return the storage's key of a record.
+
+    Parameters
+    ----------
+    name
+        Name of a branch or tag.
+    number
+        Number of the record.
+    space
+        ``"log"`` for branches, ``"tags"`` for tags.
+    """
     return f"{space}/{name}/{number:012d}"
 
 
 def parse_record(data: bytes, key: str, name: str, number: int) -> Commit | Pointer:
     """The record that *data* holds, record *number* of a branch or tag.
+
+    Parameters
+    ----------
+    data
+        Bytes of the record.
+    key
+        Its key, for messages.
+    name
+        Name of the branch or tag that holds it.
+    number
+        Its number there.
 
     Raises
     ------

@@ -29,7 +29,15 @@ _ABOUT_ARRAYS = ("attributes", "dimension_names", "shape")
 
 
 def changes_between(old: Tree, new: Tree) -> dict[str, Node | None]:
-    """What has to change in *old* to make it *new*."""
+    """Return what has to change in one tree to make it the other.
+
+    Parameters
+    ----------
+    old
+        Nodes before, by name.
+    new
+        Nodes after, by name.
+    """
     gone: dict[str, Node | None] = {name: None for name in old if name not in new}
     changed = {name: node for name, node in new.items() if _digest(old.get(name)) != node.digest}
     return gone | changed

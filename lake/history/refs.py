@@ -42,7 +42,14 @@ class Refs(Mapping[str, Commit]):
         return f"<{self._kind}: {', '.join(f'{name} {record.id[:8]}' for name, record in self.items())}>"
 
     def create(self, name: str, at: str | datetime = MAIN) -> Commit:
-        """Give the commit that *at* means a new name.
+        """Create a branch or tag.
+
+        Parameters
+        ----------
+        name
+            The new name.
+        at
+            The commit, as of `Lake.at`.
 
         Raises
         ------
@@ -64,6 +71,10 @@ class Refs(Mapping[str, Commit]):
 
         Parameters
         ----------
+        name
+            An existing name.
+        to
+            The commit, as of `Lake.at`.
         force
             Needed where the new commit does not follow the old one, whose work the name then no longer
             shows. The reflog does.
@@ -85,7 +96,12 @@ class Refs(Mapping[str, Commit]):
                 return new
 
     def delete(self, name: str) -> None:
-        """Forget a name; its commits stay, and the reflog can bring it back.
+        """Delete a name; its commits stay, and the reflog can restore it.
+
+        Parameters
+        ----------
+        name
+            An existing name.
 
         Raises
         ------
@@ -102,7 +118,13 @@ class Refs(Mapping[str, Commit]):
                 return
 
     def reflog(self, name: str) -> list[Commit | Pointer]:
-        """What a name has meant, newest first; also of a name that was deleted."""
+        """List what a name has referred to, newest first; also for a deleted name.
+
+        Parameters
+        ----------
+        name
+            A name that exists or has existed.
+        """
         return list(self._log.reflog(name, self._space))
 
     def _state(self, name: str) -> tuple[Commit, int]:

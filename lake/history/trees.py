@@ -25,14 +25,30 @@ _NTH_BEFORE = re.compile(r"(?P<ref>.+?)~(?P<steps>\d*)")
 
 
 def store_tree(tree: Tree, writer: ObjectWriter) -> dict[str, Any]:
-    """Store a tree whole; return what a record says of its place."""
+    """Store a whole tree; return what a record says of its location.
+
+    Parameters
+    ----------
+    tree
+        Nodes to store, by name.
+    writer
+        Stores the objects.
+    """
     data = canonical_json(tree_json(tree))
     digest, place = writer.add_alone(data, ".tree")
     return {"object": digest, "size": len(data), **place.to_json()}
 
 
 class History:
-    """Trees of all commits of a lake; what has been read is kept."""
+    """Trees of all commits of a lake; what has been read is kept.
+
+    Parameters
+    ----------
+    objects
+        Reads and verifies the lake's objects.
+    log
+        Log of the lake.
+    """
 
     def __init__(self, objects: ObjectStore, log: Log) -> None:
         self.objects = objects
@@ -44,7 +60,12 @@ class History:
         return History, (self.objects, self.log)
 
     def tree(self, record: Commit) -> Tree:
-        """The nodes as of *record*.
+        """Return the nodes of a commit.
+
+        Parameters
+        ----------
+        record
+            The commit.
 
         Raises
         ------
@@ -62,11 +83,25 @@ class History:
         return tree
 
     def keep(self, record: Commit, tree: Tree) -> None:
-        """Remember the tree of *record*, and forget those of long ago."""
+        """Keep the tree of a commit in memory, and drop those not used lately.
+
+        Parameters
+        ----------
+        record
+            The commit.
+        tree
+            Nodes of that commit, by name.
+        """
         self._trees.put(record.id, tree)
 
     def read_shard(self, ref: ShardRef) -> Shard:
-        """The shard that *ref* names, verified."""
+        """Return a shard, verified.
+
+        Parameters
+        ----------
+        ref
+            What a manifest says of the shard.
+        """
         shard = self._shards.get(ref.digest)
         if shard is None:
             shard = parse_shard(self.objects.read(ref.object, ref.size, ref.place), ref)
@@ -74,11 +109,24 @@ class History:
         return shard
 
     def keep_shard(self, ref: ShardRef, shard: Shard) -> None:
-        """Remember a shard, which *ref* names, and forget those of long ago."""
+        """Keep a shard in memory, and drop those not used lately.
+
+        Parameters
+        ----------
+        ref
+            What a manifest says of the shard.
+        shard
+            The shard itself.
+        """
         self._shards.put(ref.digest, shard)
 
     def resolve(self, ref: str | datetime) -> Commit:
-        """The commit that *ref* means: branch, tag, id (4 digits or more), ``ref~2``, a time or its ISO text.
+        """Return the commit that *ref* refers to.
+
+        Parameters
+        ----------
+        ref
+            A branch, a tag, an id or its first digits (4 or more), ``main~2``, a time or its ISO text.
 
         Raises
         ------

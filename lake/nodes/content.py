@@ -17,7 +17,15 @@ DERIVED = "derived"
 
 
 def coordinates(tree: Mapping[str, Node], name: str) -> dict[str, str]:
-    """Names of the nodes that hold the coordinates of an array, by coordinate."""
+    """Names of the nodes that hold the coordinates of an array, by coordinate.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    name
+        Name of an array.
+    """
     node = tree.get(name)
     if node is None or node.kind != "array":
         return {}
@@ -33,6 +41,13 @@ def _dimensions(node: Node) -> list[Any]:
 def parts(tree: Mapping[str, Node], name: str) -> list[str]:
     """Names of a node and of all that belongs to it.
 
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    name
+        Name of the node.
+
     Raises
     ------
     NotFoundError
@@ -46,7 +61,14 @@ def parts(tree: Mapping[str, Node], name: str) -> list[str]:
 
 
 def content(tree: Mapping[str, Node], name: str) -> Digest:
-    """Identity of what a node and all that belongs to it hold, however that came to be.
+    """Return the digest of what a node and all its parts hold, however that came to be.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    name
+        Name of the node.
 
     Raises
     ------
@@ -58,13 +80,29 @@ def content(tree: Mapping[str, Node], name: str) -> Digest:
 
 
 def attributes(node: Node) -> Mapping[str, Any]:
-    """The attributes of a node of any kind."""
+    """The attributes of a node of any kind.
+
+    Parameters
+    ----------
+    node
+        The node.
+    """
     found = node.meta if node.kind == "file" else node.meta.get("attributes")
     return found if isinstance(found, dict) else {}
 
 
 def with_attribute(node: Node, key: str, value: Any) -> Node:
-    """*node* with an attribute set, or removed (None)."""
+    """Return a node with one attribute set or removed.
+
+    Parameters
+    ----------
+    node
+        The node.
+    key
+        Name of the attribute.
+    value
+        Its value, as JSON has it; None removes it.
+    """
     made = {name: part for name, part in attributes(node).items() if name != key}
     made |= {} if value is None else {key: value}
     return replace(node, meta=made if node.kind == "file" else {**node.meta, "attributes": made})

@@ -68,6 +68,11 @@ class Origin:
     def from_json(cls, value: Mapping[str, Any]) -> "Origin":
         """The inverse of `to_json`, checked.
 
+        Parameters
+        ----------
+        value
+            JSON of the attribute.
+
         Raises
         ------
         ValueError, KeyError, TypeError
@@ -107,7 +112,15 @@ class Origin:
 
 
 def named(arguments: Arguments, whole: bool) -> dict[str, str]:
-    """Names of inputs by argument: by position where they are listed, by themselves for one snapshot of them."""
+    """Return the names of inputs by argument.
+
+    Parameters
+    ----------
+    arguments
+        Names of the inputs, alone, in a list or by argument.
+    whole
+        Whether the kernel takes one snapshot of all inputs.
+    """
     if isinstance(arguments, Mapping):
         return dict(arguments)
     listed = [arguments] if isinstance(arguments, str) else list(arguments)
@@ -164,13 +177,25 @@ class Derived(Shown):
 
 
 def result_of(name: str) -> str | None:
-    """The derived result that a node belongs to by its name; None if to none."""
+    """Return the name of the derived result that a node belongs to; None if it belongs to none.
+
+    Parameters
+    ----------
+    name
+        Name of the node.
+    """
     match = _RESULT.fullmatch(name)
     return None if match is None else match["result"]
 
 
 def is_part(node: Node) -> bool:
-    """Whether a node is part of a result and has a name of its own."""
+    """Whether a node is part of a result and has a name of its own.
+
+    Parameters
+    ----------
+    node
+        The node.
+    """
     said = attributes(node).get(DERIVED)
     # People may call an attribute so, too.
     return isinstance(said, dict) and isinstance(said.get("part"), str)
@@ -182,7 +207,14 @@ def _holder(name: str) -> str:
 
 
 def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
-    """How the result that node *name* belongs to was made; None if it is none.
+    """Return how the result that a node belongs to was made; None if it is not a derived result.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    name
+        Name of the node.
 
     Raises
     ------
@@ -203,7 +235,12 @@ def origin(tree: Mapping[str, Node], name: str) -> Origin | None:
 
 
 def derived(tree: Tree) -> list[Derived]:
-    """All derived results of a tree, each after those that it was made of.
+    """List all derived results of a tree, each after its inputs.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
 
     Raises
     ------

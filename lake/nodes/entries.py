@@ -37,7 +37,13 @@ class Entries:
     read_shard: ReadShard = field(default=_no_shards, repr=False, compare=False)
 
     def get(self, position: int) -> Entry | None:
-        """The entry at *position*, if there is one."""
+        """The entry at *position*, if there is one.
+
+        Parameters
+        ----------
+        position
+            Position in the manifest: the number of the chunk or file.
+        """
         if position in self.overlay:
             return self.overlay[position]
         ref = self.shards.get(position // SHARD_SIZE)
@@ -49,7 +55,13 @@ class Entries:
             yield from sorted(self.shard(number).items())
 
     def shard(self, number: int) -> Shard | dict[int, Entry]:
-        """The entries of shard *number* by position."""
+        """The entries of shard *number* by position.
+
+        Parameters
+        ----------
+        number
+            Number of the shard.
+        """
         ref, changes = self.shards.get(number), self._dirty.get(number, {})
         if ref is None:
             return {at: entry for at, entry in changes.items() if entry is not None}
@@ -60,7 +72,13 @@ class Entries:
         return sum(map(self._count, self._numbers))
 
     def updated(self, changes: Mapping[int, Entry | None]) -> "Entries":
-        """These entries with *changes* made."""
+        """These entries with *changes* made.
+
+        Parameters
+        ----------
+        changes
+            Entries by position; None removes one.
+        """
         overlay = {**self.overlay, **changes}
         # What no shard has needs no mark of removal.
         gone = [at for at in changes if overlay[at] is None and at // SHARD_SIZE not in self.shards]
@@ -69,7 +87,13 @@ class Entries:
         return replace(self, overlay=overlay)
 
     def difference(self, old: "Entries") -> dict[int, Entry | None]:
-        """Entries that differ from *old* by position, None where they are gone; equal shards are not read."""
+        """Return the entries that differ from *old* by position, None where one is gone; equal shards are not read.
+
+        Parameters
+        ----------
+        old
+            Entries of the same node before.
+        """
         found: dict[int, Entry | None] = {}
         for number in sorted({*self._numbers, *old._numbers}):
             if self.shards.get(number) == old.shards.get(number):
@@ -101,7 +125,15 @@ class Entries:
         return self.read_shard(ref).digest(changes) if changes else ref.digest
 
     def folded(self, writer: ObjectWriter, keep: KeepShard = _no_care) -> "Entries":
-        """The same entries with nothing lying over the shards; changed ones are written anew, and told to *keep*."""
+        """Return the same entries without an overlay: shards with changes are written anew.
+
+        Parameters
+        ----------
+        writer
+            Stores the objects.
+        keep
+            Called with the reference and content of each new shard.
+        """
         shards = {number: ref for number, ref in self.shards.items() if number not in self._dirty}
         for number in self._dirty:
             if shard := self.shard(number):

@@ -42,13 +42,25 @@ class Entry:
     stats: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self, position: int) -> dict[str, Any]:
-        """The entry as it stands in log records and snapshots."""
+        """The entry as it stands in log records and snapshots.
+
+        Parameters
+        ----------
+        position
+            Position in the manifest: the number of the chunk or file.
+        """
         value = {"at": position, "digest": self.digest, "size": self.size, **self.place.to_json()}
         return {**value, "stats": dict(self.stats)} if self.stats else value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Entry":
-        """The inverse of `to_json`, position aside; checked."""
+        """The inverse of `to_json`, position aside; checked.
+
+        Parameters
+        ----------
+        value
+            JSON of an entry.
+        """
         digest, size = checked_digest(value["digest"]), checked_length(value["size"])
         return cls(digest, size, Place.from_json(value), checked_stats(value.get("stats", {})))
 
@@ -71,14 +83,25 @@ class ShardRef:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ShardRef":
-        """The inverse of `to_json`, checked."""
+        """The inverse of `to_json`, checked.
+
+        Parameters
+        ----------
+        value
+            JSON of a reference to a shard.
+        """
         number, count = checked_length(value["number"]), checked_length(value["count"])
         digest, stored = checked_digest(value["digest"]), checked_digest(value["object"])
         return cls(number, digest, count, stored, checked_length(value["size"]), Place.from_json(value))
 
 
 def checked_stats(value: Any) -> Mapping[str, Any]:
-    """*value* itself, which was read somewhere, if it can be the statistics of an entry.
+    """Return *value* if it can be the statistics of an entry.
+
+    Parameters
+    ----------
+    value
+        A value read from storage.
 
     Raises
     ------

@@ -21,7 +21,13 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
 
 
 def fields_of(schema: pa.Schema) -> list[dict[str, Any]]:
-    """Fields as JSON: ``name``, ``type`` (Arrow's name for it), ``nullable``, and the documentation."""
+    """Return the fields of a schema as JSON: ``name``, ``type`` (Arrow's name), ``nullable``, and the documentation.
+
+    Parameters
+    ----------
+    schema
+        Arrow schema of the rows.
+    """
     return [
         {
             "name": field.name,
@@ -41,6 +47,15 @@ def merged_fields(
     name: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """Fields of a table after files with *new* fields join those with *old*; new columns come last.
+
+    Parameters
+    ----------
+    name
+        Name of the table, for messages.
+    old
+        Fields of the table.
+    new
+        Fields of the files that join it.
 
     Raises
     ------

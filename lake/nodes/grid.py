@@ -27,6 +27,11 @@ class Grid:
     def of(cls, meta: Mapping[str, Any]) -> "Grid":
         """The grid that a Zarr v3 metadata document describes.
 
+        Parameters
+        ----------
+        meta
+            Zarr v3 metadata of the array.
+
         Raises
         ------
         ValueError, KeyError, TypeError
@@ -60,19 +65,37 @@ class Grid:
         return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
 
     def extent(self, coordinates: Sequence[int]) -> tuple[int, ...]:
-        """Shape of that part of a chunk which lies within the array."""
+        """Shape of that part of a chunk which lies within the array.
+
+        Parameters
+        ----------
+        coordinates
+            Number of the chunk along each axis.
+        """
         parts = zip(coordinates, self.shape, self.chunks, strict=True)
         return tuple(min(length - at * chunk, chunk) for at, length, chunk in parts)
 
     def number(self, coordinates: Sequence[int]) -> int:
-        """C-order number of the chunk at *coordinates*."""
+        """C-order number of the chunk at *coordinates*.
+
+        Parameters
+        ----------
+        coordinates
+            Number of the chunk along each axis.
+        """
         number = 0
         for coordinate, count in zip(coordinates, self.counts, strict=True):
             number = number * count + coordinate
         return number
 
     def coordinates(self, number: int) -> tuple[int, ...]:
-        """The inverse of `number`."""
+        """The inverse of `number`.
+
+        Parameters
+        ----------
+        number
+            C-order number of the chunk.
+        """
         found = []
         for count in reversed(self.counts[1:]):
             number, coordinate = divmod(number, max(count, 1))
@@ -80,14 +103,26 @@ class Grid:
         return (number, *reversed(found)) if self.shape else ()
 
     def key(self, number: int) -> str:
-        """Zarr's key of a chunk, below the array's name."""
+        """Zarr's key of a chunk, below the array's name.
+
+        Parameters
+        ----------
+        number
+            C-order number of the chunk.
+        """
         parts = [str(coordinate) for coordinate in self.coordinates(number)]
         if not parts and not self.prefix:
             return "0"
         return self.separator.join([self.prefix, *parts] if self.prefix else parts)
 
     def parse(self, key: str) -> int | None:
-        """Number of the chunk that *key* names; None if it names none of this grid."""
+        """Number of the chunk that *key* names; None if it names none of this grid.
+
+        Parameters
+        ----------
+        key
+            Key of Zarr, below the array's name.
+        """
         if not self.shape:
             return 0 if key == self.key(0) else None
         parts = key.split(self.separator)
@@ -100,15 +135,35 @@ class Grid:
         return self.number(coordinates) if inside and self.key(self.number(coordinates)) == key else None
 
     def overlapping(self, selection: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-        """Coordinates of the chunks that a box of half-open ranges touches, in C order."""
+        """List the coordinates of the chunks that a box touches, in C order.
+
+        Parameters
+        ----------
+        selection
+            Half-open range for each axis.
+        """
         return list(product(*self._spans(selection)))
 
     def overlap(self, selection: Sequence[tuple[int, int]]) -> int:
-        """How many chunks a box of half-open ranges touches."""
+        """Count the chunks that a box touches.
+
+        Parameters
+        ----------
+        selection
+            Half-open range for each axis.
+        """
         return math.prod(span.stop - span.start for span in self._spans(selection))
 
     def overlaps(self, coordinates: Sequence[int], selection: Sequence[tuple[int, int]]) -> bool:
-        """Whether a box of half-open ranges touches the chunk at *coordinates*."""
+        """Return whether a box touches the chunk at *coordinates*.
+
+        Parameters
+        ----------
+        coordinates
+            Number of the chunk along each axis.
+        selection
+            Half-open range for each axis.
+        """
         return all(at in span for at, span in zip(coordinates, self._spans(selection), strict=True))
 
     def _spans(self, selection: Sequence[tuple[int, int]]) -> list[range]:

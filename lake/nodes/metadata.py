@@ -15,6 +15,13 @@ _TABLE: Mapping[str, type] = {"sorted_by": list, "evolved": bool, "attributes": 
 def checked_meta(kind: str, meta: Any) -> Mapping[str, Any]:
     """Return *meta* itself, if it can be the metadata of a node of that kind.
 
+    Parameters
+    ----------
+    kind
+        Kind of the node.
+    meta
+        JSON that was read.
+
     Raises
     ------
     ValueError, KeyError, TypeError

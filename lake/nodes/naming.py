@@ -50,7 +50,14 @@ def check_names(tree: Mapping[str, Node], before: Mapping[str, Node]) -> None:
 
 
 def check_place(name: str, kind_of: Mapping[str, Kind] | Mapping[str, Node]) -> None:
-    """Refuse the name of one new node that is a key of an array above it.
+    """Refuse the name of a new node that is a key of an array above it.
+
+    Parameters
+    ----------
+    name
+        Name of the new node.
+    kind_of
+        Kinds or nodes by name, of all nodes that exist.
 
     Raises
     ------
@@ -71,6 +78,13 @@ def check_file(name: str, content: bytes) -> None:
 
     Zarr reads it whenever it lists the folder above.
 
+    Parameters
+    ----------
+    name
+        Name of the file's node.
+    content
+        Bytes of the file.
+
     Raises
     ------
     NodeNameError
@@ -89,13 +103,25 @@ def check_file(name: str, content: bytes) -> None:
 
 
 def collisions(tree: Mapping[str, Node]) -> list[str]:
-    """What `check_names` would refuse if all of a tree were new, in words."""
+    """Describe what `check_names` would refuse if all nodes of a tree were new.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
     kinds = _kinds(tree)
     return sorted(told for _, rule in _RULES for told in rule(kinds).values())
 
 
 def folded(name: str) -> str:
-    """*name* as SQL compares it: without case, in one Unicode form."""
+    """Return *name* as SQL compares it: without case, in one Unicode form.
+
+    Parameters
+    ----------
+    name
+        Name of the node.
+    """
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -43,7 +43,13 @@ class Node:
         return {"kind": self.kind, "meta": self.meta, "shards": shards, **_overlay_json(self.entries.overlay)}
 
     def change_from(self, old: "Node | None") -> dict[str, Any]:
-        """The smallest JSON from which `changed_node` makes this node out of *old*."""
+        """The smallest JSON from which `changed_node` makes this node out of *old*.
+
+        Parameters
+        ----------
+        old
+            The node before; None if it is new.
+        """
         if old is None or old.kind != self.kind or old.entries.shards != self.entries.shards:
             return self.to_json()
         before, after = old.entries.overlay, self.entries.overlay
@@ -62,6 +68,15 @@ def _overlay_json(overlay: Mapping[int, Entry | None]) -> dict[str, Any]:
 
 def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadShard) -> Node:
     """The node that *value*, made by `Node.change_from` or `Node.to_json`, describes.
+
+    Parameters
+    ----------
+    value
+        JSON from `Node.change_from` or `Node.to_json`.
+    old
+        The node before; None if it is new.
+    read_shard
+        Reads the shards that the JSON refers to.
 
     Raises
     ------
@@ -93,10 +108,22 @@ Tree = Mapping[str, Node]
 
 
 def tree_digest(tree: Tree) -> Digest:
-    """Identity of a snapshot."""
+    """Return the digest of a snapshot.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
     return digest_of(canonical_json({name: node.digest for name, node in tree.items()}))
 
 
 def tree_json(tree: Tree) -> dict[str, Any]:
-    """A tree as it stands in a snapshot object."""
+    """Return the JSON of a tree, as a snapshot object holds it.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
     return {name: node.to_json() for name, node in sorted(tree.items())}

@@ -19,19 +19,43 @@ _NOTHING = Entries()
 
 
 def new_shards(entries: Entries, since: Entries) -> Iterator[ShardRef]:
-    """Shards that *since* does not have."""
+    """Return the shards that *since* lacks.
+
+    Parameters
+    ----------
+    entries
+        Entries of the node.
+    since
+        Entries before, with which unchanged shards are shared.
+    """
     yield from (ref for number, ref in entries.shards.items() if since.shards.get(number) != ref)
 
 
 def new_overlay(entries: Entries, since: Entries) -> Iterator[tuple[int, Entry]]:
-    """Entries that lie over the shards here, and not in *since*."""
+    """Return the entries of the overlay here that are not in that of *since*.
+
+    Parameters
+    ----------
+    entries
+        Entries of the node.
+    since
+        Entries before, with which unchanged shards are shared.
+    """
     for position, entry in entries.overlay.items():
         if entry is not None and since.overlay.get(position) is not entry:
             yield position, entry
 
 
 def new_keys(entries: Entries, since: Entries = _NOTHING) -> set[str]:
-    """Keys of the storage that *entries* stand in, apart from what they share with *since*."""
+    """Return the keys of the storage that hold *entries*, without those shared with *since*.
+
+    Parameters
+    ----------
+    entries
+        Entries of the node.
+    since
+        Entries before, with which unchanged shards are shared.
+    """
     found = {place_key(entry.digest, entry.place) for _, entry in new_overlay(entries, since)}
     for ref in new_shards(entries, since):
         found |= {place_key(ref.object, ref.place), *entries.read_shard(ref).keys_stored()}
@@ -45,9 +69,22 @@ def moved(
     writer: ObjectWriter,
     since: Entries = _NOTHING,
 ) -> Entries:
-    """The same entries, with copies of what stands in a key that is *leaving*; what *since* has is left alone.
+    """Return the same entries with copies of what lies under a key to be emptied; what *since* has stays.
 
     Nothing is flushed.
+
+    Parameters
+    ----------
+    entries
+        Entries of the node.
+    leaving
+        Whether a key of the storage is to be emptied.
+    objects
+        Reads the lake's objects.
+    writer
+        Stores the objects.
+    since
+        Entries whose objects stay where they are.
     """
     changes: dict[int, Entry | None] = {}
     shards = dict(entries.shards)
@@ -76,7 +113,18 @@ def _overlay_and_shards(entries: Entries, leaving: Leaving, since: Entries) -> I
 def rescued(
     changes: Mapping[str, Node | None], tree: Tree, objects: ObjectStore, writer: ObjectWriter
 ) -> dict[str, Node]:
-    """Those of the *changes* of *tree* that stand in condemned keys, standing on copies instead.
+    """Return those of the *changes* that need condemned keys, with copies in their place.
+
+    Parameters
+    ----------
+    changes
+        New nodes by name; None removes one.
+    tree
+        The tree that they change.
+    objects
+        Reads the lake's objects.
+    writer
+        Stores the objects.
 
     Raises
     ------

@@ -45,7 +45,13 @@ Changes = Mapping[int, Entry | None]
 
 
 class Shard(Mapping[int, Entry]):
-    """The entries of one stored shard, as columns; an `Entry` is made only when it is asked for."""
+    """The entries of one stored shard, as columns; an `Entry` is made only when it is asked for.
+
+    Parameters
+    ----------
+    table
+        Columns of the shard's entries.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table.combine_chunks()
@@ -59,7 +65,13 @@ class Shard(Mapping[int, Entry]):
 
     @classmethod
     def of(cls, entries: Mapping[int, Entry]) -> Self:
-        """A shard of these entries."""
+        """Make a shard of entries.
+
+        Parameters
+        ----------
+        entries
+            Entries by position.
+        """
         return cls(_table(dict(sorted(entries.items()))))
 
     def __len__(self) -> int:
@@ -89,7 +101,13 @@ class Shard(Mapping[int, Entry]):
         return self._table
 
     def digest(self, changes: Changes | None = None) -> Digest:
-        """`shard_digest` of these entries, or of them with *changes* made."""
+        """`shard_digest` of these entries, or of them with *changes* made.
+
+        Parameters
+        ----------
+        changes
+            Entries by position; None removes one.
+        """
         changes = changes or {}
         if self._precedes(changes):
             # What is here is hashed once, however often something is appended.
@@ -99,12 +117,24 @@ class Shard(Mapping[int, Entry]):
         return digest_of(self._keys_with(changes).view(np.uint8).data)
 
     def count(self, changes: Changes) -> int:
-        """Number of entries with *changes* made."""
+        """Number of entries with *changes* made.
+
+        Parameters
+        ----------
+        changes
+            Entries by position; None removes one.
+        """
         kept = len(self) if self._precedes(changes) else int(self._untouched(changes).sum())
         return kept + sum(entry is not None for entry in changes.values())
 
     def updated(self, changes: Changes) -> "Shard":
-        """These entries with *changes* made (None removes)."""
+        """These entries with *changes* made (None removes).
+
+        Parameters
+        ----------
+        changes
+            Entries by position; None removes one.
+        """
         new = _table({at: entry for at, entry in changes.items() if entry is not None})
         kept = self._table.filter(pa.array(self._untouched(changes)))
         return Shard(pa.concat_tables([kept, new]).unify_dictionaries().sort_by("at"))
@@ -118,7 +148,13 @@ class Shard(Mapping[int, Entry]):
         return packs | {object_key(digest.hex(), suffix or "") for digest, suffix in pairs}
 
     def extents(self, hidden: Collection[int] = ()) -> dict[str, npt.NDArray[np.uint64]]:
-        """By pack, offset and size of the entries in it, shape (entries, 2); without *hidden* positions."""
+        """By pack, offset and size of the entries in it, shape (entries, 2); without *hidden* positions.
+
+        Parameters
+        ----------
+        hidden
+            Positions to leave out.
+        """
         table = self._table.filter(pa.array(self._untouched(dict.fromkeys(hidden))))
         rows = np.stack([table[name].to_numpy() for name in ("offset", "size")], axis=1)
         packs = table["pack"].combine_chunks()
@@ -178,7 +214,13 @@ class Shard(Mapping[int, Entry]):
 
 
 def shard_digest(entries: Mapping[int, Entry]) -> Digest:
-    """Identity of a shard: digest of (position as u64, digest) of its entries in order of position."""
+    """Return the digest of a shard: that of (position as u64, digest) of its entries in order of position.
+
+    Parameters
+    ----------
+    entries
+        Entries by position.
+    """
     if isinstance(entries, Shard):
         return entries.digest()
     return digest_of(_new_keys(entries))
@@ -233,7 +275,14 @@ def _entry(
 
 
 def parse_shard(data: bytes, ref: ShardRef) -> Shard:
-    """Entries of a stored shard.
+    """Read the entries of a stored shard.
+
+    Parameters
+    ----------
+    data
+        Bytes of the shard.
+    ref
+        What a manifest says of the shard.
 
     Raises
     ------

@@ -57,7 +57,15 @@ class ShownList(Shown, list[Item]):
 
 
 def listed(names: Iterable[str], most: int = 10) -> str:
-    """Names in a line; how many more there are, of many."""
+    """Join names to one line, and say how many more there are.
+
+    Parameters
+    ----------
+    names
+        Names to list.
+    most
+        How many to show at most.
+    """
     known = list(names)
     more = f" and {len(known) - most:,} more" if len(known) > most else ""
     return ", ".join(known[:most]) + more

@@ -22,6 +22,11 @@ class Condemned:
     """The sets of a storage, each read once.
 
     What was known to be condemned stays so, even if its set is gone since: that does no harm.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -43,7 +48,13 @@ class Condemned:
         return last is not None
 
     def number(self, key: str) -> int | None:
-        """The newest set that condemns *key*, as of the last `refresh`; None if it is not condemned."""
+        """The newest set that condemns *key*, as of the last `refresh`; None if it is not condemned.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        """
         if not self._fresh:
             self.refresh()
         return self._number_of.get(key)
@@ -62,18 +73,40 @@ class Condemned:
 
 
 def sets(storage: Storage) -> dict[int, datetime]:
-    """Numbers of the sets that there are, oldest first, and when each was published (the storage's clock)."""
+    """Numbers of the sets that there are, oldest first, and when each was published (the storage's clock).
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    """
     found = {_number(stored.key): stored.modified for stored in storage.list(FOLDER)}
     return {number: found[number] for number in sorted(n for n in found if n is not None)}
 
 
 def set_key(number: int) -> str:
-    """Where the storage keeps set *number*."""
+    """Return the storage's key of a set.
+
+    Parameters
+    ----------
+    number
+        Number of the set.
+    """
     return f"{FOLDER}{number:012d}"
 
 
 def publish(storage: Storage, keys: list[str], time: datetime) -> int:
-    """Condemn *keys* from now on; the number of their set."""
+    """Condemn *keys* from now on; return the number of their set.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    keys
+        Keys of the storage to delete after the grace period.
+    time
+        When they were condemned.
+    """
     number = max(sets(storage), default=-1) + 1
     data = canonical_json({"time": time.isoformat(), "keys": sorted(keys)}) + b"\n"
     while not storage.create(set_key(number), data):
@@ -82,7 +115,14 @@ def publish(storage: Storage, keys: list[str], time: datetime) -> int:
 
 
 def read_set(storage: Storage, key: str) -> list[str]:
-    """The keys of a set.
+    """Read the keys of a set.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    key
+        Key of the set.
 
     Raises
     ------

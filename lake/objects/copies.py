@@ -46,11 +46,26 @@ class Copies:
         self._root = cache.parent
 
     def path(self, key: str) -> Path:
-        """Where the copy of *key* is, or will be."""
+        """Where the copy of *key* is, or will be.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        """
         return self.folder / Path(key).name
 
     def fetch(self, key: str, digest: Digest, size: int) -> bool:
-        """Have a copy here until this process ends; whether it was made, and so verified, now.
+        """Copy an object to this machine until this process ends; return whether it was copied, and so verified, now.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        digest
+            Digest of the bytes.
+        size
+            Length in bytes.
 
         Raises
         ------
@@ -91,7 +106,13 @@ class Copies:
 
 
 def trim(root: Path) -> None:
-    """Delete the oldest copies of all lakes below *root* that nobody uses, until the rest is small enough."""
+    """Delete the oldest unused copies of all lakes below *root* until the rest is small enough.
+
+    Parameters
+    ----------
+    root
+        Folder of the copies.
+    """
     limit = _limit()
     with _lock(root, fcntl.LOCK_EX):
         found = sorted(_copies(root))

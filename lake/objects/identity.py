@@ -12,7 +12,12 @@ MARKER = "neurolake.json"
 
 
 def identity_at(storage: Storage) -> str:
-    """The id of the lake that a storage holds, once its marker has been understood.
+    """Return the id of the lake in a storage, after a check of its marker.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
 
     Raises
     ------
@@ -42,7 +47,14 @@ def identity_at(storage: Storage) -> str:
 
 
 def check_identity(storage: Storage, lake: str) -> None:
-    """Return unless another lake lies where the one of that id did.
+    """Refuse to go on if another lake is where the one of that id was.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    lake
+        Id of the lake.
 
     Raises
     ------

@@ -37,7 +37,15 @@ class PackWriter:
         return len(self._rows)
 
     def add(self, digest: Digest, data: bytes | memoryview) -> int:
-        """Put an object at the end; its offset."""
+        """Append an object; return its offset.
+
+        Parameters
+        ----------
+        digest
+            Digest of the bytes.
+        data
+            The bytes.
+        """
         offset = self.size
         self._put(offset, data)
         self._rows.append(_ROW.pack(bytes.fromhex(digest), offset, len(data)))
@@ -45,13 +53,26 @@ class PackWriter:
         return offset
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes of what was added; other threads may go on adding."""
+        """Bytes of what was added; other threads may go on adding.
+
+        Parameters
+        ----------
+        offset
+            Where the bytes begin.
+        length
+            Number of bytes.
+        """
         return self._data[offset : offset + length].tobytes()
 
     def finish(self, salt: int | None = None) -> tuple[Digest, memoryview]:
         """Name and bytes of the pack; with a *salt*, another name for the same content.
 
         The salt is a last row of no bytes, whose digest is that number: no object has it.
+
+        Parameters
+        ----------
+        salt
+            A number, different in each copy of a pack; None for the first.
         """
         salted = [] if salt is None else [_ROW.pack(salt.to_bytes(32, "big"), self.size, 0)]
         rows = [*self._rows, *salted]
@@ -67,12 +88,25 @@ class PackWriter:
 
 
 def pack_key(pack: str) -> str:
-    """Where the storage keeps the pack of that name."""
+    """Return the storage's key of a pack.
+
+    Parameters
+    ----------
+    pack
+        Name of the pack, the digest of its content.
+    """
     return f"packs/{checked_digest(pack)[:2]}/{pack}.pack"
 
 
 def pack_content(data: bytes, pack: str) -> list[tuple[Digest, int, int]]:
     """Digest, offset and length of every object in the bytes of a pack.
+
+    Parameters
+    ----------
+    data
+        Bytes of the pack.
+    pack
+        Name of the pack, the digest of its content.
 
     Raises
     ------

@@ -58,7 +58,13 @@ class Place:
 
     @classmethod
     def from_json(cls, value: Any) -> "Place":
-        """The inverse of `to_json`, checked."""
+        """The inverse of `to_json`, checked.
+
+        Parameters
+        ----------
+        value
+            JSON of a location.
+        """
         pack, inline = value.get("pack"), value.get("inline")
         return cls(
             None if pack is None else checked_digest(pack),
@@ -69,7 +75,12 @@ class Place:
 
 
 def checked_length(value: object) -> int:
-    """*value* itself, which was read somewhere, if it can be a length, a position or a count.
+    """Return *value* if it can be a length, a position or a count.
+
+    Parameters
+    ----------
+    value
+        A value read from storage.
 
     Raises
     ------
@@ -82,7 +93,12 @@ def checked_length(value: object) -> int:
 
 
 def checked_suffix(text: object) -> str:
-    """*text* itself, which was read somewhere, if an object may be named with it.
+    """Return *text* if it is allowed as the suffix of an object.
+
+    Parameters
+    ----------
+    text
+        A value read from storage.
 
     Raises
     ------
@@ -114,12 +130,28 @@ def _neighbours(wanted: Sequence[tuple[Digest, int, Place]]) -> Iterator[tuple[i
 
 
 def object_key(digest: str, suffix: str = "") -> str:
-    """Where the storage keeps an object that is a file of its own."""
+    """Return the storage's key of an object that is a file of its own.
+
+    Parameters
+    ----------
+    digest
+        Digest of the bytes.
+    suffix
+        End of the file's name, such as ``.parquet``; empty by default.
+    """
     return f"objects/{checked_digest(digest)[:2]}/{digest}{checked_suffix(suffix)}"
 
 
 def place_key(digest: str, place: Place) -> str | None:
-    """Where the storage keeps what stands in *place*; None if it stands in a manifest or is not written yet."""
+    """Return the storage's key at a location; None if the object is inline or not written yet.
+
+    Parameters
+    ----------
+    digest
+        Digest of the object.
+    place
+        Where the bytes are.
+    """
     if place.inline is not None or (place.held is not None and place.pack is None):
         return None
     return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
@@ -185,6 +217,15 @@ class ObjectStore:
     def read(self, digest: Digest, size: int, place: Place) -> bytes:
         """The object's bytes, verified.
 
+        Parameters
+        ----------
+        digest
+            Digest of the object.
+        size
+            Length in bytes.
+        place
+            Where the bytes are.
+
         Raises
         ------
         CorruptObjectError
@@ -198,7 +239,12 @@ class ObjectStore:
         return data
 
     def read_run(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[bytes | memoryview]:
-        """Bytes of several objects, verified; neighbours in a pack are one read of the storage.
+        """Read several objects, verified; neighbours in a pack are one read of the storage.
+
+        Parameters
+        ----------
+        wanted
+            Digest, size and location of each object.
 
         Raises
         ------
@@ -231,7 +277,14 @@ class ObjectStore:
         return self._copies.folder if local is None and self._copies is not None else local
 
     def local_path(self, digest: Digest, place: Place) -> Path:
-        """The local file of an object that stands alone; of a remote one, where its copy is or will be.
+        """Return the local file of an object that is a file of its own; for a remote one, that of its copy.
+
+        Parameters
+        ----------
+        digest
+            Digest of the object.
+        place
+            Where the bytes are.
 
         Raises
         ------
@@ -265,9 +318,18 @@ class ObjectStore:
         return CorruptObjectError(f"object {digest} is missing: {error}")
 
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
-        """The local file of an object that stands alone, checked as `verification` says.
+        """Return the local file of an object that is a file of its own, checked as `verification` says.
 
         A remote object is copied to this machine first, unless it is there, and verified on its way.
+
+        Parameters
+        ----------
+        digest
+            Digest of the object.
+        size
+            Length in bytes.
+        place
+            Where the bytes are.
 
         Raises
         ------
@@ -302,7 +364,15 @@ class ObjectStore:
         return self._copies.fetch(key, digest, size)
 
     def where(self, digest: str, place: Place) -> str:
-        """Where an object is, in words."""
+        """Return where an object is, in words.
+
+        Parameters
+        ----------
+        digest
+            Digest of the object.
+        place
+            Where the bytes are.
+        """
         if place.inline is not None:
             return "a manifest"
         return object_key(digest, place.suffix) if place.pack is None else pack_key(place.pack)
@@ -362,6 +432,11 @@ class ObjectWriter:
     """Writes objects for one transaction or one worker; nothing is visible until a commit refers to it.
 
     Threads may share a writer. `flush` before handing out what was placed.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -374,7 +449,15 @@ class ObjectWriter:
         self._lock = threading.Lock()
 
     def add(self, data: bytes | memoryview, digest: Digest) -> Place:
-        """Store content of that digest: tiny inline, large as a file of its own, else in a pack; once."""
+        """Store content of that digest: tiny inline, large as a file of its own, else in a pack; once.
+
+        Parameters
+        ----------
+        data
+            Bytes of the object.
+        digest
+            Digest of the bytes.
+        """
         if len(data) <= INLINE_SIZE:
             return Place(inline=bytes(data))
         with self._lock:
@@ -386,12 +469,30 @@ class ObjectWriter:
         return place
 
     def add_alone(self, data: bytes | memoryview, suffix: str) -> tuple[Digest, Place]:
-        """Store content as a file of its own, for those who read it in place."""
+        """Store bytes as a file of its own, for programs that read it in place.
+
+        Parameters
+        ----------
+        data
+            Bytes of the object.
+        suffix
+            End of the file's name, such as ``.parquet``; empty by default.
+        """
         digest = digest_of(data)
         return digest, self._alone(digest, data, suffix)
 
     def copy(self, data: bytes, digest: Digest, place: Place) -> Place:
-        """Store once more what stands in *place*, in the same manner; elsewhere, if that is condemned."""
+        """Store an object once more, in the same form; under another name if that is condemned.
+
+        Parameters
+        ----------
+        data
+            Bytes of the object.
+        digest
+            Digest of the bytes.
+        place
+            Where it lies now.
+        """
         if place.pack is not None:
             return self.add(data, digest)
         match = _SUFFIX.fullmatch(place.suffix)
@@ -410,7 +511,13 @@ class ObjectWriter:
         return True
 
     def condemned(self, key: str) -> bool:
-        """Whether what stands there is going to be deleted, as of the last `refresh`."""
+        """Return whether the object at a key will be deleted, as of the last `refresh`.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        """
         return self._condemned.number(key) is not None
 
     def flush(self) -> None:

@@ -33,6 +33,11 @@ _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 def profile_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Settings of the profile ``AWS_PROFILE``, or ``default``, that the environment leaves open.
 
+    Parameters
+    ----------
+    environment
+        Environment variables, by name.
+
     Returns
     -------
     Some of ``access_key_id``, ``secret_access_key``, ``session_token``, ``region``, ``endpoint``.
@@ -60,6 +65,13 @@ def profile_settings(environment: Mapping[str, str] = os.environ) -> dict[str, s
 
 def endpoint(settings: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> str | None:
     """The server's URL; None for Amazon's own.
+
+    Parameters
+    ----------
+    settings
+        Settings of the profile, from `profile_settings`.
+    environment
+        Environment variables, by name.
 
     Raises
     ------

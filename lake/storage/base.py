@@ -31,16 +31,33 @@ class Storage(ABC):
 
     @abstractmethod
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Bytes of *key*, or *length* of them from *offset*; fewer where the object ends sooner.
+        """Read the bytes of an object, or a part of them; fewer where the object ends sooner.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        offset
+            Where the bytes begin.
+        length
+            How many bytes; None for all up to the end.
 
         Raises
         ------
         NotFoundError
             There is no such key.
+        StorageError
+            The medium failed.
         """
 
     def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Bytes of several small objects, None for those that are not there; faster than one after the other."""
+        """Read several small objects at once; None for those that are missing.
+
+        Parameters
+        ----------
+        keys
+            Keys of the storage.
+        """
         return [self._read_if_there(key) for key in keys]
 
     def _read_if_there(self, key: str) -> bytes | None:
@@ -51,34 +68,91 @@ class Storage(ABC):
 
     @abstractmethod
     def write(self, key: str, data: bytes | memoryview) -> bool:
-        """Store an immutable object; False if one of that key and length was there, which is left alone."""
+        """Store an immutable object; False if one of that key and length exists, which stays.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        data
+            All bytes of the object.
+        """
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
-        """Store *data* durably if *key* is absent, in one atomic step; False if it was present."""
+        """Store *data* durably if *key* is absent, in one atomic step; False if it was present.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        data
+            All bytes of the object.
+        """
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Delete an object; one that is missing is no error.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        """
 
     @abstractmethod
     def replace(self, key: str, data: bytes) -> None:
-        """Store an object in the place of what is there, in one atomic step: readers get the one or the other.
+        """Replace an object in one atomic step: readers get either the old or the new bytes.
 
         For repair only. What is there is damaged, *data* is what belongs there by its digest, and nobody else
         stores anything under a key that is taken: whoever repairs the same at once stores the same.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        data
+            All bytes of the object.
         """
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose keys start with *prefix* (a folder, ending in ``/``), in no particular order."""
+        """List the objects whose keys start with *prefix*, in no particular order.
+
+        Parameters
+        ----------
+        prefix
+            First part of the keys; ends in ``/``.
+        """
 
     @abstractmethod
     def last(self, folder: str) -> str | None:
-        """The greatest key directly in *folder* (ending in ``/``); None if it holds nothing."""
+        """Return the greatest key directly in a folder; None if it is empty.
+
+        Parameters
+        ----------
+        folder
+            First part of the keys; ends in ``/``.
+
+        Raises
+        ------
+        StorageError
+            The medium failed.
+        """
 
     def folders(self, prefix: str) -> Iterator[str]:
-        """Names of the folders directly below *prefix*, which ends in ``/``."""
+        """List the names of the folders directly below *prefix*.
+
+        Parameters
+        ----------
+        prefix
+            First part of the keys; ends in ``/``.
+
+        Raises
+        ------
+        StorageError
+            The medium failed.
+        """
         keys = (stored.key for stored in self.list(prefix))
         return iter({key.removeprefix(prefix).split("/", 1)[0] for key in keys})
 
@@ -88,12 +162,29 @@ class Storage(ABC):
 
     @abstractmethod
     def size(self, key: str) -> int | None:
-        """Length of the object in bytes; None if there is none."""
+        """Return the length of an object in bytes; None if it is missing.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+
+        Raises
+        ------
+        StorageError
+            The medium failed.
+        """
 
     @abstractmethod
     def flush(self) -> None:
         """Return when everything written so far survives a power failure."""
 
     def local_path(self, key: str) -> Path | None:
-        """The file that holds *key*, where the storage is a local disk that others may read in place."""
+        """Return the file that holds an object, if the storage is a local disk that others may read in place.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        """
         return None

@@ -226,7 +226,14 @@ class LocalStorage(Storage):
 
 
 def make_root(root: Path, *, durable: bool) -> None:
-    """Make the folder of a new lake, and flush its name.
+    """Make the folder of a new lake, and flush its name to the disk.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    durable
+        Whether writes wait for the disk; see `LocalStorage`.
 
     Raises
     ------

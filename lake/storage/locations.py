@@ -12,10 +12,12 @@ _FILE, _S3 = "file://", "s3://"
 
 
 def storage_at(place: str | Path, *, durable: bool = True) -> Storage:
-    """The storage at a folder or URL; a folder must exist.
+    """Return the storage at an existing folder, or at a URL.
 
     Parameters
     ----------
+    place
+        The folder, or a ``file://`` or ``s3://`` URL.
     durable
         For a folder, whether writing waits for the disk; see `LocalStorage`.
 
@@ -35,7 +37,14 @@ def storage_at(place: str | Path, *, durable: bool = True) -> Storage:
 
 
 def new_storage_at(place: str | Path, *, durable: bool = True) -> Storage:
-    """The storage at a folder, which is made, or URL, where nothing is yet.
+    """Return the storage of a new lake: a folder, made if need be, or a URL with nothing below.
+
+    Parameters
+    ----------
+    place
+        The folder, or a ``file://`` or ``s3://`` URL.
+    durable
+        Whether writes wait for the disk; see `LocalStorage`.
 
     Raises
     ------

@@ -68,6 +68,8 @@ def compact(
         Which tables; all by default.
     target_rows
         How many rows a file should have. Files of less than half as many are joined with their neighbours.
+    author
+        Author of the commit.
 
     Raises
     ------

@@ -78,7 +78,13 @@ class Reachable:
                 self._follow(name, space)
 
     def add(self, record: Commit) -> None:
-        """Add what one commit stands on."""
+        """Add what one commit needs.
+
+        Parameters
+        ----------
+        record
+            The commit.
+        """
         while record.depth:
             self._record(record)
             record = self._history.log.read(record.parents[0])
@@ -171,7 +177,14 @@ class Reachable:
 
 
 def stored_tree(history: History, at: Mapping[str, Any]) -> dict[str, Any]:
-    """The nodes, as JSON, of the tree that *at* refers to.
+    """Read the nodes, as JSON, of a stored tree.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    at
+        What a record says of the tree's location.
 
     Raises
     ------

@@ -18,9 +18,18 @@ Row = tuple[Digest, int, int]
 
 
 def repair(history: History, keys: set[str], other: History) -> tuple[str, ...]:
-    """Restore those of the damaged *keys* that can be; which these were.
+    """Restore damaged objects from another lake where possible; return their keys.
 
     Whatever is written has its digest; an object that cannot be had whole is left as it is.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    keys
+        Keys of the damaged objects.
+    other
+        History of the lake to copy from.
     """
     storage = history.objects.storage
     packs = {key: _rows(history, key) for key in keys if key.startswith("packs/")}

@@ -50,7 +50,12 @@ def _said(tip: Commit) -> str:
 
 
 def status(history: History) -> Status:
-    """Return where a lake stands.
+    """Return the status of a lake.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
 
     Raises
     ------

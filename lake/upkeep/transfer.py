@@ -28,9 +28,18 @@ from .verification import Progress
 
 
 def copy_everything(source: History, target: History, progress: Progress | None = None) -> int:
-    """Fill an empty storage with all objects, branches and tags of another; number of objects sent.
+    """Copy all objects, branches and tags to an empty storage; return the number of objects sent.
 
     Run again after it was interrupted, it sends the rest.
+
+    Parameters
+    ----------
+    source
+        History of the lake to copy.
+    target
+        History of the new lake.
+    progress
+        Called with the number of objects sent and to send.
     """
     reachable = Reachable(source)
     reachable.update()
@@ -53,7 +62,22 @@ def push(
     author: str,
     progress: Progress | None = None,
 ) -> tuple[Commit, int]:
-    """Send the commits of a branch that the other lake lacks, then let its branch *to* go forward to them.
+    """Send the commits of a branch that the other lake lacks, then move its branch *to* forward to them.
+
+    Parameters
+    ----------
+    source
+        History of this lake.
+    target
+        History of the other lake.
+    branch
+        Branch of this lake.
+    to
+        Branch of the other lake.
+    author
+        Who pushes, for the reflog.
+    progress
+        Called with the number of objects sent and to send.
 
     Returns
     -------
@@ -89,7 +113,21 @@ def push(
 def send(
     source: History, target: History, tip: Commit, *, author: str, progress: Progress | None = None
 ) -> int:
-    """Make *tip* and all before it known to another lake; the number of commits that were not."""
+    """Send a commit and all before it to another lake; return the number of commits that it lacked.
+
+    Parameters
+    ----------
+    source
+        History of this lake.
+    target
+        History of the other lake.
+    tip
+        The commit to send.
+    author
+        Who sends, for the reflog.
+    progress
+        Called with the number of objects sent and to send.
+    """
     known = {record.id for record in target.commits()}
     missing = list(_missing(source, tip, known))
     if not missing:

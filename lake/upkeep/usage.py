@@ -38,6 +38,11 @@ class Users:
         """Names of nodes and ids of commits for each object, commits in the order of *records*.
 
         It is fastest where each record follows the one before.
+
+        Parameters
+        ----------
+        records
+            Commits, best in an order where each follows the one before.
         """
         found: dict[Hurt, tuple[set[str], list[str]]] = {one: (set(), []) for one in self._hurt}
         previous: tuple[Commit, _State] | None = None

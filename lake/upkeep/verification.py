@@ -292,9 +292,20 @@ class _Scan:
 
 
 def stored_rows(storage: Storage, key: str, pack: Digest, size: int) -> list[tuple[Digest, int, int]]:
-    """Digest, offset and length of the objects in a pack of that length; no row of a salt.
+    """Return digest, offset and length of the objects in a pack, without the row of a salt.
 
     The footer is looked for in the last bytes; only where these do not do, the pack is read whole for it.
+
+    Parameters
+    ----------
+    storage
+        Storage that holds the lake.
+    key
+        Key of the object in the storage.
+    pack
+        Name of the pack.
+    size
+        Length of the pack in bytes.
 
     Raises
     ------
@@ -309,7 +320,13 @@ def stored_rows(storage: Storage, key: str, pack: Digest, size: int) -> list[tup
 
 
 def runs(rows: list[tuple[Digest, int, int]]) -> Iterator[list[tuple[Digest, int, int]]]:
-    """Rows that are read at once: about a block each."""
+    """Group rows that are read at once: about a block each.
+
+    Parameters
+    ----------
+    rows
+        Digest, offset and length, in order of offset.
+    """
     run: list[tuple[Digest, int, int]] = []
     for row in rows:
         if run and row[1] + row[2] - run[0][1] > BLOCK:
