@@ -111,7 +111,13 @@ class Answer(Relation):
 
 @contextlib.contextmanager
 def told(explained: Explained) -> Iterator[None]:
-    """Tell of DuckDB's errors, and of those of Arrow while it reads from DuckDB, as neurolake does."""
+    """Turn errors of DuckDB, and of Arrow while it reads from DuckDB, into errors of neurolake.
+
+    Parameters
+    ----------
+    explained
+        Turns an error's text into a better one.
+    """
     try:
         yield
     except NeurolakeError:

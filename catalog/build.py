@@ -44,7 +44,13 @@ class Piece:
 
 
 def pieces(tree: Tree) -> set[Piece]:
-    """What the rows of a tree are made of."""
+    """Return what the rows of a tree are made of.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
     return {
         Piece(name, number, f"{digest}{grid}")
         for name, node in tree.items()
@@ -54,13 +60,29 @@ def pieces(tree: Tree) -> set[Piece]:
 
 
 def kept_pieces(connection: duckdb.DuckDBPyConnection) -> set[Piece]:
-    """What the rows in the attached database `SCHEMA` were made of."""
+    """Return what the rows in the attached database `SCHEMA` were made of.
+
+    Parameters
+    ----------
+    connection
+        An open connection of DuckDB.
+    """
     rows = connection.execute(f"select node, shard, digest from {SCHEMA}.pieces").fetchall()
     return {Piece(*row) for row in rows}
 
 
 def fill(connection: duckdb.DuckDBPyConnection, tree: Tree, *, fresh: bool) -> None:
-    """Make the attached database `SCHEMA`, which is empty if *fresh* or else describes another tree, describe *tree*."""
+    """Make the attached database `SCHEMA` describe a tree.
+
+    Parameters
+    ----------
+    connection
+        An open connection of DuckDB.
+    tree
+        Nodes of a snapshot, by name.
+    fresh
+        Whether the database is empty; else it describes another tree.
+    """
     if fresh:
         made = [description.ddl(f"{SCHEMA}.{name}") for name, description in CONTENT.items()]
         connection.execute(";\n".join([_PIECES, *made]))
@@ -81,7 +103,13 @@ def fill(connection: duckdb.DuckDBPyConnection, tree: Tree, *, fresh: bool) -> N
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Attach to the tables in `SCHEMA` what they mean."""
+    """Attach comments to the tables in `SCHEMA` that say what they mean.
+
+    Parameters
+    ----------
+    connection
+        An open connection of DuckDB.
+    """
     said = [
         text for name in CONTENT for text in comments("table", f"{SCHEMA}.{name}", *description_texts(name))
     ]

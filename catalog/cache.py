@@ -36,11 +36,23 @@ class CatalogCache:
         self.folder = cache / f"catalogs-{VERSION}"
 
     def path(self, tree: Tree) -> Path:
-        """Where the file that describes *tree* is, or will be."""
+        """Return the path of the file that describes a tree, which may be missing.
+
+        Parameters
+        ----------
+        tree
+            Nodes of a snapshot, by name.
+        """
         return self.folder / tree_digest(tree) / _FILE
 
     def find(self, tree: Tree) -> Path | None:
-        """The file that describes *tree*, if there is one; a damaged one is removed."""
+        """Return the file that describes a tree, if it exists; remove a damaged one.
+
+        Parameters
+        ----------
+        tree
+            Nodes of a snapshot, by name.
+        """
         path = self.path(tree)
         folder = path.parent
         try:
@@ -55,7 +67,12 @@ class CatalogCache:
         return path
 
     def build(self, tree: Tree) -> Path:
-        """The file that describes *tree*, made from the one that has most in common with it.
+        """Make the file that describes a tree from the one that has most in common with it.
+
+        Parameters
+        ----------
+        tree
+            Nodes of a snapshot, by name.
 
         Raises
         ------
@@ -101,7 +118,15 @@ class CatalogCache:
 
 
 def write_file(path: Path, tree: Tree) -> None:
-    """Make the DuckDB file at *path*, which may be there and describe another tree, describe *tree*."""
+    """Make a DuckDB file describe a tree.
+
+    Parameters
+    ----------
+    path
+        The file, which may exist and describe another tree.
+    tree
+        Nodes of a snapshot, by name.
+    """
     fresh = not path.exists()
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(path))} as {SCHEMA}")

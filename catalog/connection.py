@@ -30,9 +30,20 @@ def locked_connection(
     filesystem: "AbstractFileSystem | None" = None,
     httpfs: Httpfs | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory database whose queries read below *folders*, *files* and *filesystem*, and nothing else.
+    """Open an in-memory database whose queries read the given places and nothing else.
 
     Through *httpfs*, what it is for.
+
+    Parameters
+    ----------
+    folders
+        Folders below which queries may read.
+    files
+        Files that queries may read.
+    filesystem
+        File system of fsspec that queries may read, such as that of a remote lake.
+    httpfs
+        DuckDB's extension for S3, with what it may read.
 
     Raises
     ------

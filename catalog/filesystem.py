@@ -58,7 +58,16 @@ class Blocks:
         return len(self._blocks)
 
     def read(self, key: str, offset: int, length: int) -> tuple[bytes, int]:
-        """Bytes of an object, and how many were fetched for it.
+        """Return bytes of an object, and how many were fetched for them.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        offset
+            Where the bytes begin.
+        length
+            Number of bytes.
 
         Raises
         ------
@@ -82,7 +91,17 @@ class Blocks:
         return data[start : start + length], fetched
 
     def missing(self, key: str, offset: int, length: int) -> int:
-        """How many bytes, about, `read` would have to fetch."""
+        """Estimate how many bytes `read` would have to fetch.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        offset
+            Where the bytes begin.
+        length
+            Number of bytes.
+        """
         return self.size * sum((key, number) not in self._blocks for number in self._numbers(offset, length))
 
     def _numbers(self, offset: int, length: int) -> range:
@@ -137,7 +156,15 @@ class RemoteFile:
             os.close(self._copied)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes from *offset* on, fewer at the end of the file."""
+        """Return bytes, fewer at the end of the file.
+
+        Parameters
+        ----------
+        offset
+            Where the bytes begin.
+        length
+            Number of bytes.
+        """
         length = max(0, min(length, self.size - offset))
         copied = self._copied
         if copied is None and self._would_fetch(offset, length) > SHARE * self.size:
@@ -160,7 +187,13 @@ class RemoteFile:
 
 
 class Handle:
-    """An open remote file, with a position for each thread."""
+    """An open remote file, with a position for each thread.
+
+    Parameters
+    ----------
+    file
+        The file to read.
+    """
 
     mode = "rb"
 
@@ -170,7 +203,15 @@ class Handle:
         self.closed = False
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to an offset."""
+        """Go to an offset.
+
+        Parameters
+        ----------
+        offset
+            Number of bytes from where *whence* says.
+        whence
+            As of `io.IOBase.seek`.
+        """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._file.size}[whence]
         self._position.at = base + offset
         return self.tell()
@@ -180,7 +221,13 @@ class Handle:
         return int(getattr(self._position, "at", 0))
 
     def read(self, length: int = -1) -> bytes:
-        """Bytes from this thread's position on."""
+        """Bytes from this thread's position on.
+
+        Parameters
+        ----------
+        length
+            Number of bytes; negative for all up to the end.
+        """
         at = self.tell()
         data = self._file.read(at, self._file.size - at if length < 0 else length)
         self._position.at = at + len(data)
@@ -221,7 +268,13 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         self._files: dict[str, RemoteFile] = {}
 
     def paths(self, table: Table) -> list[str]:
-        """What DuckDB is to read for each file of a table: a verified copy, or a URL of this file system."""
+        """Return what DuckDB is to read for each file of a table: a verified copy, or a URL of this file system.
+
+        Parameters
+        ----------
+        table
+            The table to read.
+        """
         whole = [entry for entry in table.files if self._is_copied_first(entry)]
         copies = {entry.digest: path for entry, path in zip(whole, table.paths(whole), strict=True)}
         return [copies.get(entry.digest) or self._url(entry) for entry in table.files]

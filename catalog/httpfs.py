@@ -31,7 +31,15 @@ class Httpfs:
 
     @classmethod
     def of(cls, url: str, environment: Mapping[str, str] = os.environ) -> "Httpfs | None":
-        """For the lake at *url*; None where it is not on S3, or nobody asked for it."""
+        """Return the extension for a lake; None where the lake is not on S3, or the extension is not asked for.
+
+        Parameters
+        ----------
+        url
+            URL of the lake.
+        environment
+            Environment variables, by name.
+        """
         if environment.get(WANTED) != "1" or not url.startswith("s3://"):
             return None
         settings = profile_settings(environment)
@@ -49,7 +57,12 @@ class Httpfs:
         return cls(url, f"create secret lake (type s3, {said})")
 
     def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Load the extension, and tell it the keys.
+        """Load the extension, and set its keys.
+
+        Parameters
+        ----------
+        connection
+            An open connection of DuckDB.
 
         Raises
         ------

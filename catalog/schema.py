@@ -26,7 +26,13 @@ class Description:
     columns: Sequence[Column]
 
     def ddl(self, name: str) -> str:
-        """The statement that makes it, empty."""
+        """Return the statement that makes the empty table.
+
+        Parameters
+        ----------
+        name
+            Name of the table, with its schema.
+        """
         columns = ", ".join(f"{identifier(column.name)} {column.type}" for column in self.columns)
         return f"create table {name} ({columns})"
 
@@ -181,7 +187,13 @@ _RUN = {
 
 
 def runs_of(trials: Sequence[str]) -> str | None:
-    """The query for ``runs`` from a table ``trials`` with these columns; None where that does not tell."""
+    """Return the query for ``runs`` from a table ``trials``; None if its columns do not suffice.
+
+    Parameters
+    ----------
+    trials
+        Names of the columns of ``trials``.
+    """
     if not {"run", "trial_id"} <= set(trials):
         return None
     own = {"trials", "first_trial_id", "last_trial_id", *trials}
@@ -194,7 +206,13 @@ def runs_of(trials: Sequence[str]) -> str | None:
 
 
 def identifier(name: str) -> str:
-    """*name* as SQL writes a name."""
+    """Quote a name for SQL.
+
+    Parameters
+    ----------
+    name
+        Any name.
+    """
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -202,6 +220,11 @@ def view_names(tables: Iterable[str]) -> dict[str, str]:
     """Names of views by names of tables: SQL does not tell letters by case, so all but the first get a number.
 
     New lakes refuse such names (`lake.nodes.naming`); lakes from before may have them.
+
+    Parameters
+    ----------
+    tables
+        Names of tables.
     """
     taken: set[str] = set()
     found = {}
@@ -213,12 +236,30 @@ def view_names(tables: Iterable[str]) -> dict[str, str]:
 
 
 def literal(text: str) -> str:
-    """*text* as SQL writes a text."""
+    """Quote a text for SQL.
+
+    Parameters
+    ----------
+    text
+        Any text.
+    """
     return "'" + text.replace("'", "''") + "'"
 
 
 def comments(kind: str, name: str, doc: str, columns: Sequence[tuple[str, str]]) -> list[str]:
-    """Statements that attach *doc* to a ``table`` or ``view``, and texts to its columns."""
+    """Return statements that attach comments to a table or view and its columns.
+
+    Parameters
+    ----------
+    kind
+        ``table`` or ``view``.
+    name
+        Its name, quoted.
+    doc
+        What one row is.
+    columns
+        Name of each column and its comment.
+    """
     said = [f"comment on {kind} {name} is {literal(doc)}"] if doc else []
     return said + [
         f"comment on column {name}.{identifier(column)} is {literal(text)}"
@@ -228,12 +269,28 @@ def comments(kind: str, name: str, doc: str, columns: Sequence[tuple[str, str]])
 
 
 def description_texts(name: str) -> tuple[str, list[tuple[str, str]]]:
-    """What `comments` is to say of a table of `DESCRIPTIONS`, and of its columns."""
+    """Return what `comments` takes of a table of `DESCRIPTIONS`, and of its columns.
+
+    Parameters
+    ----------
+    name
+        Name of the table.
+    """
     columns = DESCRIPTIONS[name].columns
     return DESCRIPTIONS[name].doc, [(c.name, column_comment(c.meaning, c.unit)) for c in columns]
 
 
 def column_comment(meaning: str, unit: str = "", source: str = "") -> str:
-    """What a column's comment says: ``when the cell fired [ms]; from <file>``."""
+    """Return the comment of a column: ``when the cell fired [ms]; from <file>``.
+
+    Parameters
+    ----------
+    meaning
+        What the column means.
+    unit
+        Its unit; empty if it has none.
+    source
+        Where its values come from; empty if unknown.
+    """
     text = f"{meaning} [{unit}]" if unit else meaning
     return f"{text}; from {source}" if source else text

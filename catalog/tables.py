@@ -33,13 +33,27 @@ _ARROW = {
 
 
 def arrow(description: Description, rows: Rows) -> pa.Table:
-    """Rows as an Arrow table; what a row leaves out is null."""
+    """Return rows as an Arrow table; what a row leaves out is null.
+
+    Parameters
+    ----------
+    description
+        The table that the rows belong to.
+    rows
+        A mapping of values by column for each row.
+    """
     fields = [(column.name, _ARROW[column.type]) for column in description.columns]
     return pa.Table.from_pylist(rows, pa.schema(fields))
 
 
 def node_rows(nodes: Mapping[str, Node]) -> dict[str, Rows]:
-    """What ``nodes`` (without extents), ``columns`` and ``files`` say of these nodes."""
+    """Return the rows of ``nodes`` (without extents), ``columns`` and ``files`` for some nodes.
+
+    Parameters
+    ----------
+    nodes
+        Nodes by name.
+    """
     return {
         "nodes": [_node(name, node) for name, node in nodes.items()],
         "columns": [row for name, node in nodes.items() for row in _columns(name, node)],
@@ -48,7 +62,15 @@ def node_rows(nodes: Mapping[str, Node]) -> dict[str, Rows]:
 
 
 def file_rows(table: str, entries: Iterable[tuple[int, Entry]]) -> dict[str, Rows]:
-    """What ``parquet_files`` and ``parquet_columns`` say of files of a table."""
+    """Return the rows of ``parquet_files`` and ``parquet_columns`` for files of a table.
+
+    Parameters
+    ----------
+    table
+        Name of the table.
+    entries
+        Position and entry of each file.
+    """
     files, columns = [], []
     for number, entry in entries:
         at = {"table": table, "file": number}
@@ -61,7 +83,17 @@ def file_rows(table: str, entries: Iterable[tuple[int, Entry]]) -> dict[str, Row
 
 
 def chunk_columns(array: str, meta: Mapping[str, Any], shard: Shard) -> pa.Table:
-    """What ``array_chunks`` says of the chunks of a shard; digests are bytes still."""
+    """Return the columns of ``array_chunks`` for the chunks of a shard; digests are bytes still.
+
+    Parameters
+    ----------
+    array
+        Name of the array.
+    meta
+        Zarr v3 metadata of the array.
+    shard
+        Entries of the chunks.
+    """
     stored = shard.columns
     numbers = stored["at"].to_numpy().astype(np.int64)
     counts = Grid.of(meta).counts
@@ -82,13 +114,25 @@ def chunk_columns(array: str, meta: Mapping[str, Any], shard: Shard) -> pa.Table
 
 
 def derived_rows(tree: Tree) -> Rows:
-    """Results of kernels: what the attribute ``derived`` of nodes says, and whether it still holds."""
+    """Return the rows of ``derived``: how each derived result was made, and whether it is stale.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
     found = ((name, attributes(node).get("derived")) for name, node in tree.items())
     return [_derived(name, said, tree) for name, said in found if isinstance(said, dict)]
 
 
 def commits(snapshot: Snapshot) -> pa.Table:
-    """The snapshot's commit and those before it, newest first."""
+    """Return the rows of the snapshot's commit and those before it, newest first.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     rows = [
         {
             "id": record.id,
@@ -104,7 +148,13 @@ def commits(snapshot: Snapshot) -> pa.Table:
 
 
 def refs(log: Log) -> pa.Table:
-    """Branches and tags as they stand now."""
+    """Return the rows of branches and tags as they are now.
+
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    """
     spaces: tuple[tuple[Space, str], ...] = (("log", "branch"), ("tags", "tag"))
     rows = [
         {"name": name, "kind": kind, **_meant(log, name, space)}

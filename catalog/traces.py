@@ -73,7 +73,13 @@ class Recording:
     times: npt.NDArray[np.float64]
 
     def rows(self, trials: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row of each trial; -1 where there is none."""
+        """Return the row of each trial; -1 where there is none.
+
+        Parameters
+        ----------
+        trials
+            Numbers of the trials, int64.
+        """
         if not len(self.trials):
             return np.full(len(trials), -1)
         # Mostly they are in order, and there may be many of them.
@@ -83,7 +89,13 @@ class Recording:
         return np.where(self.trials[rows] == trials, rows, -1)
 
     def span(self, t0: float | None, t1: float | None) -> tuple[int, int]:
-        """First sample at or after *t0*, and the first at or after *t1*; times increase."""
+        """Return the first sample at or after *t0*, and the first at or after *t1*.
+
+        Parameters
+        ----------
+        t0, t1
+            Times in ms; None for the beginning and the end.
+        """
         start = 0 if t0 is None else int(np.searchsorted(self.times, t0))
         stop = len(self.times) if t1 is None else int(np.searchsorted(self.times, t1))
         return start, max(start, stop)
@@ -105,7 +117,13 @@ class Traces:
         self.recording = lru_cache(maxsize=64)(self._recording)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Offer ``trace`` to the queries of *connection* and its cursors, as long as this object lives."""
+        """Offer ``trace`` to the queries of *connection* and its cursors, as long as this object lives.
+
+        Parameters
+        ----------
+        connection
+            An open connection of DuckDB.
+        """
         how: Any = {"type": "arrow", "null_handling": "special"}
         part = 'STRUCT("array" VARCHAR, "first" BIGINT, "last" BIGINT, start BIGINT, stop BIGINT)[]'
         samples = 'STRUCT("time" DOUBLE, "value" DOUBLE)[]'
@@ -121,7 +139,13 @@ class Traces:
         )
 
     def told(self, error: QueryError) -> None:
-        """Note what is wrong with the arguments of a query that this thread plans."""
+        """Note an error in the arguments of a query that this thread plans.
+
+        Parameters
+        ----------
+        error
+            The error to raise in the end.
+        """
         self._mistake.found = error
 
     def mistake(self) -> QueryError | None:
@@ -131,7 +155,12 @@ class Traces:
         return found
 
     def arrays_of(self, site: str) -> list[str]:
-        """Names of the arrays that hold *site*: it itself, or ``voltage/<site>`` and its other time axes.
+        """Return the arrays that hold a site: it itself, or ``voltage/<site>`` and its other time axes.
+
+        Parameters
+        ----------
+        site
+            Name of a recording site, or of an array.
 
         Raises
         ------
@@ -169,9 +198,18 @@ class Traces:
     def plan(
         self, site: str | None, trials: npt.NDArray[np.int64] | None, t0: float | None, t1: float | None
     ) -> pa.StructArray:
-        """What to read: array, first and last of rows that follow each other, and of samples, in the order of *trials*.
+        """Return what to read: array, trial, row, and first and last sample, in the order of *trials*.
 
         It is as long as there are runs of rows, not as there are rows.
+
+        Parameters
+        ----------
+        site
+            Name of a recording site, or of an array.
+        trials
+            Numbers of the trials; None for all.
+        t0, t1
+            Times in ms between which samples are read; None for the beginning and the end.
 
         Raises
         ------
@@ -193,7 +231,15 @@ class Traces:
         return pa.concat_arrays(parts)
 
     def labels(self, arrays: Sequence[str], rows: npt.NDArray[np.int64]) -> pa.Array:
-        """The trial of each row."""
+        """Return the trial of each row.
+
+        Parameters
+        ----------
+        arrays
+            Name of the array of each row.
+        rows
+            Rows in these arrays, int64.
+        """
         names = np.asarray(arrays)
         found = np.empty(len(rows), np.int64)
         for name in set(arrays):
@@ -232,7 +278,17 @@ class Traces:
         starts: npt.NDArray[np.int64],
         stops: npt.NDArray[np.int64],
     ) -> pa.ListArray:
-        """Times and values of ranges of samples, one list for each; chunks that ranges share are read once."""
+        """Return times and values of ranges of samples, one list for each; reads shared chunks once.
+
+        Parameters
+        ----------
+        arrays
+            Name of the array of each range.
+        rows
+            Row of each range, int64.
+        starts, stops
+            First sample of each range, and the one after its last, int64.
+        """
         lengths = np.maximum(stops - starts, 0)
         ends = np.cumsum(lengths)
         times, values = np.empty(lengths.sum()), np.empty(lengths.sum())

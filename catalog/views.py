@@ -134,7 +134,13 @@ class Catalog:
             cursor.interrupt()
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
-        """How DuckDB would answer, as text; parameters and errors as of `query`."""
+        """Return DuckDB's plan of a query as text.
+
+        Parameters
+        ----------
+        sql, parameters
+            As of `query`.
+        """
         with self._asking(sql, parameters) as cursor:
             rows = cursor.execute(f"explain {sql}", dict(parameters or {})).fetchall()
         return "\n".join(text for _, text in rows)
@@ -275,14 +281,32 @@ def _explained(tables: Mapping[str, Table], sql: str, message: str) -> str:
 
 
 def view(name: str, table: Table, paths: Sequence[str]) -> str:
-    """What makes a view of that name on a table's Parquet files, but for the word ``create``."""
+    """Return the definition of a view on a table's Parquet files, without the word ``create``.
+
+    Parameters
+    ----------
+    name
+        Name of the view.
+    table
+        The table.
+    paths
+        What DuckDB reads for each of its files.
+    """
     files = ", ".join(map(literal, paths))
     evolved = ", union_by_name = true" if table.evolved else ""
     return f"view {identifier(name)} as from read_parquet([{files}]{evolved})"
 
 
 def view_comments(name: str, table: Table) -> list[str]:
-    """Statements that say on a table's view what its rows and columns are."""
+    """Return statements that document a table's view, its rows and columns.
+
+    Parameters
+    ----------
+    name
+        Name of the view.
+    table
+        The table.
+    """
     docs = [(field["name"], field.get("doc", {})) for field in table.fields]
     columns = [
         (column, column_comment(*(doc.get(key, "") for key in ("meaning", "unit", "source"))))

@@ -42,7 +42,15 @@ class Recognising(TyperGroup):
     """Commands by format; what names none of them is a path, whose format is recognised."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the command that recognises a path before arguments that begin with no command."""
+        """Insert the command that recognises a path before arguments that begin with no command.
+
+        Parameters
+        ----------
+        ctx
+            Click's context.
+        args
+            Arguments of the command line.
+        """
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = [RECOGNISE, *args]
         return super().parse_args(ctx, args)

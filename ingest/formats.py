@@ -13,7 +13,12 @@ SOURCES: tuple[Source, ...] = (SIMRUN, SONATA, NEUROH5, ELECTRODES, FIELD, SEGME
 
 
 def recognised(path: Path) -> tuple[Source, str]:
-    """Return the format of a path, and what it is in words.
+    """Return the format of a path, and what the path is in words.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
 
     Raises
     ------
@@ -35,7 +40,12 @@ def recognised(path: Path) -> tuple[Source, str]:
 
 
 def named(name: str) -> Source:
-    """Return the format of a name.
+    """Return a format by its name.
+
+    Parameters
+    ----------
+    name
+        Name of the format, such as ``sonata``.
 
     Raises
     ------

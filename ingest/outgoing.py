@@ -15,10 +15,12 @@ from ..lake.errors import InputError, NeurolakeError, StorageError
 
 
 def as_part(name: str, what: str) -> str:
-    """*name* itself, if it can be one part of the path of a file, or of a path within HDF5.
+    """Return *name* if it can be one part of the path of a file, or of a path within HDF5.
 
     Parameters
     ----------
+    name
+        The name to check.
     what
         What has the name, such as ``electrode``, for the message.
 
@@ -46,7 +48,12 @@ class Outgoing:
         self._names: dict[Path, str] = {}
 
     def file(self, name: str) -> Path:
-        """Where to write the file that the lake calls *name*, a path with slashes; its folder is made.
+        """Return where to write a file of the lake; make its folder.
+
+        Parameters
+        ----------
+        name
+            Name of the file in the lake, a path with slashes.
 
         Raises
         ------
@@ -110,7 +117,12 @@ def new_folder(path: Path) -> Iterator[Outgoing]:
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """A file to write in place of *path*, which it becomes when the block ends; nothing of it is left after an error.
+    """Open a file to write in place of *path*, which it becomes when the block ends; an error leaves nothing of it.
+
+    Parameters
+    ----------
+    path
+        The file to write.
 
     Raises
     ------

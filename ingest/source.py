@@ -69,7 +69,15 @@ class Ingested:
         return not (self.changed or self.failures)
 
     def finish(self, commit: Commit | None, began: float) -> "Ingested":
-        """Note the commit, None if nothing was new, and the seconds since *began*, a `time.perf_counter`."""
+        """Note the commit and the seconds that the ingest took.
+
+        Parameters
+        ----------
+        commit
+            The commit; None if nothing was new.
+        began
+            Start of the ingest, by `time.perf_counter`.
+        """
         if commit is None:
             self.unchanged, self.added, self.nodes = [*self.unchanged, *self.added], [], []
         self.commit = None if commit is None else commit.id
@@ -157,6 +165,8 @@ def heeded(
     ----------
     name
         Of the format.
+    function
+        The format's function.
     given, defaults
         All options with the values that a user gave, and with those that they have otherwise.
 

@@ -64,7 +64,17 @@ _DOCUMENTED: Mapping[str, tuple[str, str]] = {
 
 
 def attribute(name: str, kind: pa.DataType, source: str) -> pa.Field:
-    """The column of an attribute of nodes or edges, documented as far as the format does."""
+    """Return the column of an attribute of nodes or edges, documented as far as the format does.
+
+    Parameters
+    ----------
+    name
+        Name of the attribute.
+    kind
+        Arrow type of its values.
+    source
+        Where its values come from.
+    """
     meaning, unit = _DOCUMENTED.get(name, ("", ""))
     return column(name, kind, meaning, unit, source)
 

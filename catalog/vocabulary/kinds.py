@@ -56,6 +56,11 @@ class Kind:
     def of(self, **parts: object) -> str:
         """Return the name of the node for these parts of the pattern; KeyError where one is missing.
 
+        Parameters
+        ----------
+        parts
+            Text of each part of the pattern.
+
         Raises
         ------
         NodeNameError
@@ -71,12 +76,24 @@ class Kind:
         return value
 
     def parts(self, node: str) -> dict[str, str] | None:
-        """Return the parts of the pattern that a node's name has; None if the node has no such name."""
+        """Return the parts of the pattern that a node's name has; None if the node has no such name.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
+        """
         match = self._pattern.fullmatch(node)
         return None if match is None else match.groupdict()
 
     def beside(self, node: str) -> str:
-        """Return the name of the node of this kind that stands beside another: that name with this kind's ending."""
+        """Return the name of the node of this kind that belongs to another: that name with this kind's ending.
+
+        Parameters
+        ----------
+        node
+            Name of the other node.
+        """
         return node + self.ending
 
     @property
@@ -126,7 +143,13 @@ class TableKind(Kind):
     single: tuple[str, ...] = ()
 
     def schema_of(self, names: Iterable[str]) -> pa.Schema:
-        """Return the columns of these names, in their order; KeyError where the kind has no such column."""
+        """Return the columns of these names, in their order; KeyError where the kind has no such column.
+
+        Parameters
+        ----------
+        names
+            Names of the columns.
+        """
         return pa.schema([self.schema.field(name) for name in names])
 
     @property

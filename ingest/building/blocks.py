@@ -46,13 +46,23 @@ class Workers:
         ----------
         work
             A function of a module, for other processes import it.
+        arguments
+            Arguments of each call.
         storage
             The lake's.
         """
         return self.results(stored, [(work, given, storage) for given in arguments])
 
     def results(self, work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
-        """What a function of a module makes of each tuple of arguments, in the order of the tuples."""
+        """Call a function of a module with each tuple of arguments; yield the results in their order.
+
+        Parameters
+        ----------
+        work
+            A function of a module, for other processes import it.
+        arguments
+            Arguments of each call.
+        """
         if self.scheduler is None and (self.processes or 1) <= 1:
             yield from mapped(lambda given: work(*given), arguments)
             return
@@ -69,7 +79,17 @@ class Workers:
 def stored(
     work: Callable[..., Mapping[str, pa.Table]], arguments: tuple[Any, ...], storage: Storage
 ) -> dict[str, list[Entry]]:
-    """Store the tables of one block; the files of each, by name."""
+    """Store the tables of one block; return the files of each, by name.
+
+    Parameters
+    ----------
+    work
+        Makes the tables, by name.
+    arguments
+        What it is called with.
+    storage
+        Storage that holds the lake.
+    """
     writer, made = ObjectWriter(storage), {}
     for name, table in work(*arguments).items():
         # One file after another: other threads are at other blocks.

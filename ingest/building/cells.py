@@ -32,14 +32,27 @@ _NODE_COLUMNS = [
 
 
 def volume(geometry: Geometry) -> kernels.Volume:
-    """The box that holds all layers, turned as the configuration says."""
+    """Return the box that holds all layers, turned as the configuration says.
+
+    Parameters
+    ----------
+    geometry
+        Layers and their extents in µm.
+    """
     low = np.min([box[0] for box in geometry.layers.values()], axis=0)
     high = np.max([box[1] for box in geometry.layers.values()], axis=0)
     return kernels.box_volume(low, high, geometry.rotation)
 
 
 def build_positions(of: Construction, population: str) -> Outcome:
-    """Have the somata of a population in the lake.
+    """Store the somata of a population.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    population
+        Name of the population.
 
     Raises
     ------
@@ -112,7 +125,15 @@ def _layer(geometry: Geometry, layer: str) -> kernels.Box | kernels.Surface:
 
 
 def build_distances(of: Construction, population: str) -> Outcome:
-    """Have the distances of a population's somata from the origin in the lake."""
+    """Store the distances of a population's somata from the origin.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    population
+        Name of the population.
+    """
     geometry = of.network.geometry
     positions = circuits.POSITIONS.of(circuit=of.circuit, population=population)
     params = {
@@ -147,10 +168,14 @@ def build_distances(of: Construction, population: str) -> Outcome:
 
 
 def build_nodes(of: Construction, population: str, files: Sequence[Path]) -> Outcome:
-    """Have the table of a population's cells in the lake: all that is known of each.
+    """Store the table of a population's cells, with all that is known of each.
 
     Parameters
     ----------
+    of
+        The network under construction.
+    population
+        Name of the population.
     files
         Files of the population's trees, which cells take in turn; none for cells without any.
 
@@ -205,7 +230,20 @@ _SINGLE = (*circuits.POSITIONS.single, *circuits.DISTANCES.single)
 
 
 def places(of: Construction, population: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of a population's cells from the origin along u and v, float64, in µm."""
+    """Return the distances of a population's cells from the origin along u and v, float64, in µm.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    population
+        Name of the population.
+
+    Raises
+    ------
+    InputError
+        The cells have no distances from the origin.
+    """
     table = of.build.table(circuits.NODES.of(circuit=of.circuit, population=population))
     if not {"u_distance", "v_distance"} <= set(table.columns):
         raise InputError(f"the cells of {population} have no distances from the origin")
@@ -223,7 +261,13 @@ def _columns(table: Table, names: str) -> NDArray[np.float64]:
 
 
 def projections_of(network: NetworkConfiguration) -> list[Mapping[str, str]]:
-    """Pairs of populations that may be connected, one a row of the table of projections."""
+    """Return the pairs of populations that may be connected, one for each row of the table of projections.
+
+    Parameters
+    ----------
+    network
+        The configuration.
+    """
     chemical = [{"source": p.source, "target": p.target, "kind": "chemical"} for p in network.projections]
     return [
         *chemical,

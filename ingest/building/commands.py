@@ -48,6 +48,11 @@ def network_command(
     Build again after a change, and only what follows from the change is computed.
 
     Example: neurolake build network Microcircuit_Small.yaml --lake my-lake --name ca1
+
+    Raises
+    ------
+    InputError
+        The configuration has errors, or an option cannot be used.
     """
     from .network import check as problems_of
     from .network import network

@@ -86,7 +86,13 @@ class Geometry:
     relaxation: int
 
     def count(self, population: str) -> int:
-        """How many cells a population has."""
+        """Return the number of cells of a population.
+
+        Parameters
+        ----------
+        population
+            Name of the population.
+        """
         return sum(self.counts.get(population, {}).values())
 
 

@@ -35,7 +35,17 @@ _MORE = [
 
 
 def edge_outputs(circuit: str, source: str, target: str) -> dict[str, Output]:
-    """The nodes of the edges from one population to another."""
+    """Return the nodes of the edges from one population to another.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    source
+        Population that the edges begin in.
+    target
+        Population that the edges end in.
+    """
     node = circuits.EDGES.of(circuit=circuit, population=f"{source}__{target}")
     return {
         source: Output(circuits.EDGES, node),
@@ -44,7 +54,17 @@ def edge_outputs(circuit: str, source: str, target: str) -> dict[str, Output]:
 
 
 def edge_attributes(source: str, target: str, kind: str = "") -> dict[str, str]:
-    """What a table of edges says of itself."""
+    """Return the attributes of a table of edges.
+
+    Parameters
+    ----------
+    source
+        Population that the edges begin in.
+    target
+        Population that the edges end in.
+    kind
+        End of the name of the edges' population; empty by default.
+    """
     return {
         "population": f"{source}__{target}{kind}",
         "source_population": source,
@@ -53,7 +73,14 @@ def edge_attributes(source: str, target: str, kind: str = "") -> dict[str, str]:
 
 
 def build_connections(of: Construction, target: str) -> Outcome:
-    """Have the edges that end at a population's synapses in the lake.
+    """Store the edges that end at a population's synapses.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    target
+        Population that the edges end in.
 
     Raises
     ------
@@ -354,7 +381,15 @@ def _synapse_counts(table: Table, cells: int) -> NDArray[np.int64]:
 
 
 def build_rule(of: Construction, projection: ProjectionRule) -> Outcome:
-    """Have the edges of a projection that needs no synapses in the lake: fixed degrees, one to one, all to all."""
+    """Store the edges of a projection without synapses: fixed degrees, one to one, all to all.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    projection
+        Populations and rule.
+    """
     source, target = projection.source, projection.target
     inputs = {
         "source": circuits.NODES.of(circuit=of.circuit, population=source),
@@ -434,12 +469,18 @@ def _ruled(
 
 
 def by_source(parts: Parts, source: str, out_degrees: Any, workers: Workers) -> None:
-    """Write the index by source of edges that have been written.
+    """Write the index by source of edges that are written already.
 
     Parameters
     ----------
+    parts
+        The parts of the step, edges among them.
+    source
+        Population that the edges begin in.
     out_degrees
         Edges of each source cell, int64[n_sources].
+    workers
+        The processes that sort.
     """
     edges = parts.written(source)
     blocks = spans(np.asarray(out_degrees).tolist(), 16 * ROWS)

@@ -41,7 +41,12 @@ class Construction:
     tell: Callable[[str], None]
 
     def seed_of(self, step: str) -> int:
-        """The seed of a step, which the configuration has an offset for.
+        """Return the seed of a step, for which the configuration has an offset.
+
+        Parameters
+        ----------
+        step
+            Name of the step.
 
         Raises
         ------

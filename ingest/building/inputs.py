@@ -28,21 +28,53 @@ _FEATURE_COLUMNS = [
 
 
 def feature_output(circuit: str, arena: str, population: str) -> dict[str, Output]:
-    """The node of a population's features in an arena."""
+    """Return the node of a population's features in an arena.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    arena
+        Name of the arena.
+    population
+        Name of the population.
+    """
     kind = circuits.FEATURES
     node = kind.of(circuit=circuit, namespace=f"Selectivity {arena}", population=population)
     return {"features": Output(kind, node)}
 
 
 def spikes_output(circuit: str, arena: str, trajectory: str, population: str) -> dict[str, Output]:
-    """The node of a population's input spikes on a trajectory."""
+    """Return the node of a population's input spikes on a trajectory.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    arena
+        Name of the arena.
+    trajectory
+        Name of the trajectory.
+    population
+        Name of the population.
+    """
     kind = circuits.INPUTS
     node = kind.of(circuit=circuit, input=f"Input Spikes {arena} {trajectory}", population=population)
     return {"spikes": Output(kind, node)}
 
 
 def build_features(of: Construction, arena: str, population: str) -> Outcome:
-    """Have the features of a population's cells in the lake: a type each, a peak rate, and a place where it needs one."""
+    """Store the features of a population's cells: type, peak rate and, where the type needs one, a place.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    arena
+        Name of the arena.
+    population
+        Name of the population.
+    """
     stimulus = of.network.stimulus
     nodes = circuits.NODES.of(circuit=of.circuit, population=population)
     params = {
@@ -86,7 +118,19 @@ def build_features(of: Construction, arena: str, population: str) -> Outcome:
 
 
 def build_spikes(of: Construction, arena: str, trajectory: str, population: str) -> Outcome:
-    """Have the input spikes of a population on a trajectory in the lake, drawn anew for each trial."""
+    """Store the input spikes of a population on a trajectory, drawn anew for each trial.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    arena
+        Name of the arena.
+    trajectory
+        Name of the trajectory.
+    population
+        Name of the population.
+    """
     stimulus = of.network.stimulus
     inputs = {
         "nodes": circuits.NODES.of(circuit=of.circuit, population=population),

@@ -32,7 +32,15 @@ _MORE = [
 
 
 def junction_output(circuit: str, pair: JunctionPair) -> dict[str, Output]:
-    """The nodes of the gap junctions between two populations."""
+    """Return the nodes of the gap junctions between two populations.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    pair
+        The two populations, and the rule.
+    """
     node = circuits.EDGES.of(circuit=circuit, population=f"{pair.source}__{pair.target}__electrical")
     return {
         "junctions": Output(circuits.EDGES, node),
@@ -41,7 +49,14 @@ def junction_output(circuit: str, pair: JunctionPair) -> dict[str, Output]:
 
 
 def build_junctions(of: Construction, pair: JunctionPair) -> Outcome:
-    """Have the gap junctions between two populations in the lake.
+    """Store the gap junctions between two populations.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    pair
+        The two populations, and the rule.
 
     Raises
     ------

@@ -47,6 +47,8 @@ def network_configuration(
 
     Parameters
     ----------
+    configuration
+        The configuration, with its included files.
     weightings
         Names of functions that the rules of projections may name.
 
@@ -104,7 +106,15 @@ def network_configuration(
 
 
 def layers_of(asked: Asked, surface: Keys) -> list[str]:
-    """Layers that have an extent."""
+    """Return the layers that have an extent.
+
+    Parameters
+    ----------
+    asked
+        The configuration, and its problems so far.
+    surface
+        Names of the keys that lead to the surface, from the top.
+    """
     return list(asked.mapping((*surface, "Layer Extents")))
 
 

@@ -81,10 +81,12 @@ class StepReport:
 
 
 def table_of(kind: TableKind, columns: Mapping[str, Any], more: Sequence[pa.Field] = ()) -> pa.Table:
-    """Columns as a table of a kind, with its types and documentation.
+    """Return columns as a table of a kind, with its types and documentation.
 
     Parameters
     ----------
+    kind
+        The kind of table.
     columns
         Values by column, all of one length.
     more
@@ -101,7 +103,17 @@ def table_of(kind: TableKind, columns: Mapping[str, Any], more: Sequence[pa.Fiel
 
 
 def files_as_table(name: str, table: Table, objects: ObjectStore) -> Table:
-    """A table that pickles."""
+    """Return a table that pickles.
+
+    Parameters
+    ----------
+    name
+        Name of the table.
+    table
+        The table as a transaction has it.
+    objects
+        Reads the lake's objects.
+    """
     meta = {"fields": table.fields, "sorted_by": table.sorted_by}
     return Table(name, Node("table", meta, Entries(overlay=dict(enumerate(table.files)))), objects)
 
@@ -139,7 +151,17 @@ class Parts:
         return self._objects.storage
 
     def write(self, part: str, table: pa.Table, attributes: Mapping[str, Any] | None = None) -> None:
-        """Make a part's node hold the rows of a table."""
+        """Write a part's table.
+
+        Parameters
+        ----------
+        part
+            Name of the part.
+        table
+            The rows.
+        attributes
+            More attributes of the table.
+        """
         kind, node = self._outputs[part]
         self._transaction.write_table(
             node, table, doc=kind.doc, sorted_by=kind.sorted_by, attributes=self._attributes(part, attributes)
@@ -152,7 +174,19 @@ class Parts:
         files: Sequence[Entry],
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make a part's node hold the rows of Parquet files that are in the lake's storage, in their order."""
+        """Write a part's table from Parquet files that are in the lake's storage already.
+
+        Parameters
+        ----------
+        part
+            Name of the part.
+        schema
+            Arrow schema of the rows.
+        files
+            Entries of the files, in order.
+        attributes
+            More attributes of the table.
+        """
         kind, node = self._outputs[part]
         if not files:
             self.write(part, schema.empty_table(), attributes)
@@ -169,7 +203,13 @@ class Parts:
         )
 
     def written(self, part: str) -> Table:
-        """A part that has been written, for other processes too."""
+        """Return a part that has been written, for other processes too.
+
+        Parameters
+        ----------
+        part
+            Name of the part.
+        """
         node = self._outputs[part].node
         table = self._transaction.table(node)
         assert table is not None, "written before"
@@ -205,7 +245,12 @@ class Build:
         self.made: dict[str, Node] = {}
 
     def table(self, node: str) -> Table:
-        """A table as the steps so far have left it.
+        """Return a table as the steps so far have left it.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
 
         Raises
         ------
@@ -218,7 +263,12 @@ class Build:
         return Table(node, found, self._objects)
 
     def shared(self, node: str) -> Table:
-        """The same table, for other processes too: it knows its files without the tree.
+        """Return a table for other processes: it knows its files without the tree.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
 
         Raises
         ------
@@ -236,10 +286,12 @@ class Build:
         inputs: Mapping[str, str],
         params: Mapping[str, Any],
     ) -> Outcome:
-        """Have the results of a step: those that are there, those of another branch or circuit, or new ones.
+        """Store the results of a step: existing ones, those of another branch or circuit, or new ones.
 
         Parameters
         ----------
+        step
+            Name of the step, and its kernel.
         outputs
             The node of each part of the result.
         make

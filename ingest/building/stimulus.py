@@ -8,13 +8,25 @@ from .configuration import FEATURES, Definitions, Stimulus
 
 
 class StimulusReader:
-    """Reads the key ``Stimulus``, and notes what is wrong with it."""
+    """Reads the key ``Stimulus``, and notes what is wrong with it.
+
+    Parameters
+    ----------
+    asked
+        The configuration, and its problems so far.
+    """
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
 
     def stimulus(self, known: Definitions) -> Stimulus:
-        """What the configuration says of features and input spikes."""
+        """Return what the configuration says of features and input spikes.
+
+        Parameters
+        ----------
+        known
+            The configuration's definitions.
+        """
         asked = self.asked
         keys: Keys = ("Stimulus",)
         asked.known(

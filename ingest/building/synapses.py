@@ -22,13 +22,28 @@ Prepared = tuple[kernels.CellTree, kernels.SegmentTable, list[kernels.SegmentDen
 
 
 def synapse_outputs(circuit: str, population: str) -> dict[str, Output]:
-    """The node of a population's synapses."""
+    """Return the node of a population's synapses.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    population
+        Name of the population.
+    """
     kind = circuits.SYNAPSES
     return {"synapses": Output(kind, kind.of(circuit=circuit, population=population))}
 
 
 def build_synapses(of: Construction, population: str) -> Outcome:
-    """Have the synapses of a population's cells in the lake.
+    """Store the synapses of a population's cells.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    population
+        Name of the population.
 
     Raises
     ------
@@ -85,7 +100,15 @@ def build_synapses(of: Construction, population: str) -> Outcome:
 
 
 def segment_counts(tree: kernels.CellTree, rule: Mapping[str, Any]) -> NDArray[np.int32] | int:
-    """How many segments the sections of a tree have, by the rule of its population's ``segments``."""
+    """Return the number of segments of each section of a tree.
+
+    Parameters
+    ----------
+    tree
+        Points and sections of one cell.
+    rule
+        The key ``segments`` of the population.
+    """
     if rule["rule"] == "d_lambda":
         return kernels.segments_by_lambda(
             tree,

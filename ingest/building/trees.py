@@ -34,7 +34,14 @@ _FIELDS = "number, type, x, y, z, radius, parent and perhaps a layer"
 
 
 def build_trees(of: Construction, files: Sequence[Path]) -> Outcome:
-    """Have the trees of some files in the lake.
+    """Store the trees of morphology files.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    files
+        Paths of the morphologies.
 
     Raises
     ------
@@ -63,7 +70,14 @@ def build_trees(of: Construction, files: Sequence[Path]) -> Outcome:
 
 
 def tree_names(of: Construction, files: Sequence[Path]) -> dict[Path, list[str]]:
-    """Names of the trees that some files have become, in the order of their cells where a file has several.
+    """Return the names of the trees that some files have become.
+
+    Parameters
+    ----------
+    of
+        The network under construction.
+    files
+        Paths of the morphologies.
 
     Raises
     ------
@@ -79,7 +93,13 @@ def tree_names(of: Construction, files: Sequence[Path]) -> dict[Path, list[str]]
 
 
 def tree_outputs(circuit: str) -> dict[str, Output]:
-    """The nodes of a circuit's trees."""
+    """Return the nodes of a circuit's trees.
+
+    Parameters
+    ----------
+    circuit
+        Name of the circuit.
+    """
     return {
         "points": Output(circuits.POINTS, circuits.POINTS.of(circuit=circuit)),
         "sections": Output(circuits.SECTIONS, circuits.SECTIONS.of(circuit=circuit)),
@@ -91,6 +111,11 @@ def tree_outputs(circuit: str) -> dict[str, Output]:
 
 def read_trees_of(path: Path) -> Forest:
     """Read a morphology, or the trees that a file of NeuroH5 has, in the order of its populations and their cells.
+
+    Parameters
+    ----------
+    path
+        The morphology, or the file of NeuroH5.
 
     Raises
     ------
@@ -216,7 +241,21 @@ def _morphio(path: Path) -> tuple[NDArray[Any], ...]:
 def contracted(
     xyz: NDArray[Any], diameter: NDArray[Any], type: NDArray[Any], layer: NDArray[Any], parent: NDArray[Any]
 ) -> Forest:
-    """A forest of one tree: points, cut into sections; the parent of each is another's row, and -1 of the root."""
+    """Return a forest of one tree, its points cut into sections.
+
+    Parameters
+    ----------
+    xyz
+        Coordinates of the points, float[point, 3], in µm.
+    diameter
+        Diameter of each point in µm.
+    type
+        SWC type of each point.
+    layer
+        Layer of each point.
+    parent
+        Row of the point that each hangs on; -1 at the root.
+    """
     kinds, above = type.astype(np.int8), parent.astype(np.int32)
     children: list[list[int]] = [[] for _ in kinds]
     for point, on in enumerate(above.tolist()):
@@ -266,7 +305,13 @@ def contracted(
 
 
 def cell_trees(points: Table, sections: Table) -> dict[str, CellTree]:
-    """Trees as kernels take them, by name."""
+    """Return trees as kernels take them, by name.
+
+    Parameters
+    ----------
+    points, sections
+        The tables of the circuit's trees.
+    """
     rows, cuts = points.to_arrow(), sections.to_arrow()
     names = rows["morphology"].to_numpy()
     xyz = np.stack([rows[axis].to_numpy().astype(np.float64) for axis in "xyz"], axis=1)

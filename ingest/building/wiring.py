@@ -18,20 +18,42 @@ from .configuration import (
 
 
 class ConnectionReader:
-    """Reads the key ``Connection Generator``, and notes what is wrong with it."""
+    """Reads the key ``Connection Generator``, and notes what is wrong with it.
+
+    Parameters
+    ----------
+    asked
+        The configuration, and its problems so far.
+    weightings
+        Names of the user's functions that rules may name.
+    """
 
     def __init__(self, asked: Asked, weightings: Sequence[str]) -> None:
         self.asked = asked
         self.weightings = weightings
 
     def velocities(self, known: Definitions) -> dict[str, float]:
-        """Velocities of axons in µm/ms, by population."""
+        """Return the velocities of axons in µm/ms, by population.
+
+        Parameters
+        ----------
+        known
+            The configuration's definitions.
+        """
         keys: Keys = ("Connection Generator", "Connection Velocity")
         self.asked.named(keys, known.populations, "population")
         return self.asked.each(keys, lambda place: self.asked.number(place, above=0.0))
 
     def extents(self, known: Definitions, geometry: Geometry) -> dict[str, dict[str, AxonExtent]]:
-        """How far axons reach, by population that has cells, and layer."""
+        """Return how far axons reach, by population that has cells, and layer.
+
+        Parameters
+        ----------
+        known
+            The configuration's definitions.
+        geometry
+            Layers, and cells of each population.
+        """
         keys: Keys = ("Connection Generator", "Axon Extent")
         found = {}
         for population in self.asked.mapping(keys):
@@ -57,7 +79,15 @@ class ConnectionReader:
         return AxonExtent(width, offset)
 
     def projections(self, known: Definitions, geometry: Geometry) -> list[ProjectionRule]:
-        """The rules of all pairs of populations that have cells."""
+        """Return the rules of all pairs of populations that have cells.
+
+        Parameters
+        ----------
+        known
+            The configuration's definitions.
+        geometry
+            Layers, and cells of each population.
+        """
         keys: Keys = ("Connection Generator", "Synapses")
         found: list[ProjectionRule] = []
         self.asked.named(keys, known.populations, "population")
@@ -157,7 +187,13 @@ class ConnectionReader:
     # Gap junctions
 
     def junctions(self, known: Definitions) -> list[JunctionPair]:
-        """The pairs of populations that have gap junctions."""
+        """Return the pairs of populations that have gap junctions.
+
+        Parameters
+        ----------
+        known
+            The configuration's definitions.
+        """
         keys: Keys = ("Connection Generator", "Gap Junctions")
         asked, found = self.asked, []
         if asked.configuration.get(keys) is None:

@@ -27,6 +27,8 @@ def write_by_source(
 
     Parameters
     ----------
+    transaction
+        Writes the nodes.
     node
         Name of the table of edges.
     blocks

@@ -16,10 +16,12 @@ def put_circuit(
     configuration: str | None = None,
     seed: int | None = None,
 ) -> None:
-    """Write the row of a circuit, from the tables of nodes and edges that the transaction has.
+    """Write the row of a circuit, from the tables of nodes and edges in a transaction.
 
     Parameters
     ----------
+    transaction
+        Writes the nodes.
     name
         The circuit, as in the names of its nodes.
     format

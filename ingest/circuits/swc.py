@@ -15,6 +15,13 @@ def swc_files(snapshot: Snapshot, circuit: str) -> Iterator[tuple[str, bytes]]:
 
     Samples are numbered from 1, parents before their children. Numbers are the shortest that give the same single
     precision.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    circuit
+        Name of the circuit.
     """
     names = [kind.of(circuit=circuit) for kind in (POINTS, SECTIONS)]
     if any(name not in snapshot.tables for name in names):
@@ -25,7 +32,13 @@ def swc_files(snapshot: Snapshot, circuit: str) -> Iterator[tuple[str, bytes]]:
 
 
 def swc_of(tree: Forest) -> bytes:
-    """The text of a forest of one tree."""
+    """Return the SWC text of a tree.
+
+    Parameters
+    ----------
+    tree
+        A forest of one tree.
+    """
     order = np.arange(len(tree.parent))
     if not (tree.parent < order).all():
         order = np.argsort(_depths(tree.parent), kind="stable")

@@ -20,10 +20,14 @@ def write_blocks(
     sorted_by: Sequence[str] | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make *node* a table of some blocks of rows, whatever it was before.
+    """Write a table from blocks of rows; an existing node of that name is replaced.
 
     Parameters
     ----------
+    transaction
+        Writes the nodes.
+    node
+        Name of the node.
     kind
         What the table is.
     schema

@@ -70,11 +70,23 @@ class Forest:
         return len(self.points)
 
     def size_of(self, part: str) -> Ids:
-        """How many elements of a part each tree has."""
+        """Return the number of elements that a part has in each tree.
+
+        Parameters
+        ----------
+        part
+            Name of one of the flat arrays.
+        """
         return self.words if part == "packed" else self.links if part.startswith("link_") else self.points
 
     def take(self, trees: Ids) -> "Forest":
-        """Some of the trees, in that order."""
+        """Return some of the trees, in the given order.
+
+        Parameters
+        ----------
+        trees
+            Numbers of the trees, int64.
+        """
         taken = {
             part: expanded(starts_of(self.size_of(part))[trees], self.size_of(part)[trees]) for part in PARTS
         }
@@ -83,7 +95,13 @@ class Forest:
 
     @classmethod
     def joined(cls, forests: Sequence["Forest"]) -> "Forest":
-        """The trees of several forests."""
+        """Return the trees of several forests.
+
+        Parameters
+        ----------
+        forests
+            Forests, in order.
+        """
         return cls(
             **{
                 each.name: np.concatenate([getattr(forest, each.name) for forest in forests])
@@ -218,7 +236,13 @@ class Forest:
         return Sections(count, size, self.packed[expanded(where, size)])
 
     def tables(self, names: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-        """The trees as rows of `POINTS` and of `SECTIONS`; *names* are their digests."""
+        """Return the trees as rows of `POINTS` and of `SECTIONS`.
+
+        Parameters
+        ----------
+        names
+            Name of each tree: its digest.
+        """
         sections = self.sections()
         first, tree_of_section = starts_of(sections.count), np.repeat(np.arange(len(self)), sections.count)
         last = np.cumsum(sections.size) - 1
@@ -250,7 +274,13 @@ class Forest:
 
     @classmethod
     def of_tables(cls, points: pa.Table, sections: pa.Table) -> tuple["Forest", list[str]]:
-        """The inverse of `tables`, of rows in its order: the trees, and their names."""
+        """The inverse of `tables`, of rows in its order: the trees, and their names.
+
+        Parameters
+        ----------
+        points, sections
+            Tables in the order of `tables`.
+        """
         names, sizes = _runs(points["morphology"])
         owners, counts = _runs(sections["morphology"])
         if owners != names:
@@ -313,23 +343,49 @@ def _packed(counts: Ids, size: NDArray[Any], flat: NDArray[np.int32]) -> tuple[N
 
 
 def starts_of(sizes: Ids) -> Ids:
-    """Where each of some pieces of these sizes begins, one after the other."""
+    """Return where each piece begins, if pieces of these sizes follow each other.
+
+    Parameters
+    ----------
+    sizes
+        Number of elements of each, int64.
+    """
     return np.cumsum(sizes) - sizes
 
 
 def within(sizes: Ids) -> Ids:
-    """0, 1, 2 … in each of some pieces of these sizes."""
+    """Return 0, 1, 2 … within each of some pieces.
+
+    Parameters
+    ----------
+    sizes
+        Number of elements of each, int64.
+    """
     found: Ids = np.arange(int(sizes.sum())) - np.repeat(starts_of(sizes), sizes)
     return found
 
 
 def expanded(starts: Ids, sizes: Ids) -> Ids:
-    """The numbers of all elements of pieces that begin at *starts*."""
+    """Return the numbers of all elements of some pieces.
+
+    Parameters
+    ----------
+    starts
+        Number of the first element of each piece, int64.
+    sizes
+        Number of elements of each, int64.
+    """
     return within(sizes) + np.repeat(starts, sizes)
 
 
 def bits(values: NDArray[Any]) -> NDArray[Any]:
-    """Values that are equal where all bits are: NaN equals itself."""
+    """Return values that are equal where all bits are: NaN equals itself.
+
+    Parameters
+    ----------
+    values
+        Numbers of any type.
+    """
     return values.view(f"u{values.itemsize}") if values.dtype.kind == "f" else values
 
 
@@ -361,6 +417,12 @@ def _runs(column: pa.ChunkedArray) -> tuple[list[str], Ids]:
 
 
 def trees_of(points: pa.Table, sections: pa.Table) -> Mapping[str, int]:
-    """How many points each tree of two tables has."""
+    """Return the number of points of each tree in two tables.
+
+    Parameters
+    ----------
+    points, sections
+        Tables of trees.
+    """
     names, sizes = _runs(points["morphology"])
     return dict(zip(names, sizes.tolist(), strict=True))

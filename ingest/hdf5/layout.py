@@ -36,12 +36,24 @@ class Item:
 
 
 def layout_table(items: Sequence[Item]) -> pa.Table:
-    """Rows as a table."""
+    """Return rows of the layout as a table.
+
+    Parameters
+    ----------
+    items
+        Groups and datasets of a file.
+    """
     return pa.Table.from_pylist([asdict(item) for item in items], LAYOUT.schema)
 
 
 def layout_items(table: pa.Table) -> list[Item]:
-    """The inverse of `layout_table`."""
+    """The inverse of `layout_table`.
+
+    Parameters
+    ----------
+    table
+        What `layout_table` returned.
+    """
     return [Item(**row) for row in table.to_pylist()]
 
 
@@ -63,10 +75,12 @@ def hdf5() -> ModuleType:
 
 
 def type_json(kind: np.dtype[Any], *, compounds: bool = False) -> Any:
-    """A type of HDF5 as JSON: NumPy's name, ``{"text", "length"}`` or ``{"enum", "base"}``.
+    """Return an HDF5 type as JSON: NumPy's name, ``{"text", "length"}`` or ``{"enum", "base"}``.
 
     Parameters
     ----------
+    kind
+        NumPy's type, with h5py's metadata.
     compounds
         Whether it may be made of several such types: ``{"compound", "size"}``.
 
@@ -90,7 +104,13 @@ def type_json(kind: np.dtype[Any], *, compounds: bool = False) -> Any:
 
 
 def type_of(value: Any) -> np.dtype[Any]:
-    """The inverse of `type_json`."""
+    """The inverse of `type_json`.
+
+    Parameters
+    ----------
+    value
+        JSON from `type_json`.
+    """
     h5py = hdf5()
     if isinstance(value, str):
         return np.dtype(value)
@@ -115,7 +135,12 @@ def type_of(value: Any) -> np.dtype[Any]:
 
 
 def attributes_json(attributes: Any) -> str:
-    """The HDF5 attributes of an object as JSON: type, shape and values of each.
+    """Return the HDF5 attributes of an object as JSON: type, shape and values of each.
+
+    Parameters
+    ----------
+    attributes
+        The ``attrs`` of an object of h5py.
 
     Raises
     ------
@@ -135,7 +160,15 @@ def _attribute(attributes: Any, name: str) -> dict[str, Any]:
 
 
 def write_attributes(target: Any, text: str) -> None:
-    """Give an HDF5 object the attributes that `attributes_json` told."""
+    """Write the attributes that `attributes_json` returned.
+
+    Parameters
+    ----------
+    target
+        Group, dataset or file of h5py.
+    text
+        JSON from `attributes_json`.
+    """
     for name, told in json.loads(text).items():
         kind = type_of(told["type"])
         if told["shape"] is None:
@@ -147,7 +180,12 @@ def write_attributes(target: Any, text: str) -> None:
 
 
 def value_bytes(dataset: Any) -> bytes | None:
-    """All values of a dataset as bytes, text as JSON; None for a dataset without a shape.
+    """Return all values of a dataset as bytes, text as JSON; None for a dataset without a shape.
+
+    Parameters
+    ----------
+    dataset
+        Dataset of h5py.
 
     Raises
     ------
@@ -164,7 +202,13 @@ def value_bytes(dataset: Any) -> bytes | None:
 
 
 def value_of(item: Item) -> Any:
-    """The inverse of `value_bytes`."""
+    """The inverse of `value_bytes`.
+
+    Parameters
+    ----------
+    item
+        Row of the layout that holds values.
+    """
     kind = type_of(json.loads(item.type or "null"))
     if item.value is None or item.shape is None:
         return hdf5().Empty(kind)
@@ -179,7 +223,20 @@ def value_of(item: Item) -> Any:
 def described(
     file: str, path: str, found: Any, claim: tuple[str, str] | None, *, compounds: bool = False
 ) -> Item:
-    """What there is to know of a group or dataset; *claim* is the node and part that hold its values.
+    """Return the row of the layout for a group or dataset.
+
+    Parameters
+    ----------
+    file
+        Name of the file.
+    path
+        Path within the file.
+    found
+        Group or dataset of h5py.
+    claim
+        Node and part that hold its values; None if none does.
+    compounds
+        Whether compound types are allowed.
 
     Raises
     ------
@@ -209,7 +266,17 @@ def described(
 
 
 def make_dataset(file: Any, item: Item, named: Any = None) -> Any:
-    """The dataset that *item* describes, without values if a node has them; *named* is its type where that has a name."""
+    """Make the dataset that a row of the layout describes, without values if a node has them.
+
+    Parameters
+    ----------
+    file
+        File or group of h5py.
+    item
+        Row of the layout.
+    named
+        Named type of the dataset, if it has one.
+    """
     h5py = hdf5()
     kind = type_of(json.loads(item.type or "null"))
     if item.node is None:

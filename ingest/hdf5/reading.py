@@ -68,11 +68,25 @@ class HDF5File:
         self.at = "/"
 
     def error(self, where: Any, reason: str) -> IngestError:
-        """An error of this file; *where* is a group, a dataset or a path."""
+        """Return an error of this file.
+
+        Parameters
+        ----------
+        where
+            Group, dataset or path.
+        reason
+            What is wrong, and what was expected.
+        """
         return IngestError(f"{getattr(where, 'name', where)}: {reason}", self.path)
 
     def groups(self, name: str) -> dict[str, Any]:
-        """The groups below a group of the root, none if it is not there."""
+        """Return the groups below a group of the root; none if it is missing.
+
+        Parameters
+        ----------
+        name
+            Name of the group at the root.
+        """
         found = self.file.get(name)
         return {} if found is None else {key: found[key] for key in found if _is_group(found[key])}
 
@@ -85,10 +99,14 @@ class HDF5File:
         length: int | None = None,
         shape: Sequence[int | None] | None = None,
     ) -> Any:
-        """A dataset that must be there.
+        """Return a dataset that must exist.
 
         Parameters
         ----------
+        group
+            Group of the HDF5 file.
+        name
+            Name of the dataset in the group.
         kinds
             Kinds of NumPy's types that it may have.
         length, shape
@@ -115,7 +133,14 @@ class HDF5File:
         return found
 
     def ids(self, dataset: Any, below: int | None = None) -> Ids:
-        """Values of a dataset as ids.
+        """Read a dataset of ids.
+
+        Parameters
+        ----------
+        dataset
+            Dataset of the file.
+        below
+            Number that all ids must be less than.
 
         Raises
         ------
@@ -133,11 +158,27 @@ class HDF5File:
         return values
 
     def claim(self, dataset: Any, node: str, part: str = "") -> None:
-        """Say where the values of a dataset are now."""
+        """Note which node holds the values of a dataset.
+
+        Parameters
+        ----------
+        dataset
+            Dataset of the file.
+        node
+            Name of the node.
+        part
+            Part of the node, such as a column.
+        """
         self.claims[dataset.name] = node, part
 
     def unclaimed(self, groups: Iterable[str]) -> list[str]:
-        """Return the datasets with values below some groups of the root that nothing was made of, sorted."""
+        """Return the datasets with values below some groups of the root that nothing was made of, sorted.
+
+        Parameters
+        ----------
+        groups
+            Names of groups at the root.
+        """
         found: list[str] = []
 
         def look(path: str, item: Any) -> None:
@@ -153,7 +194,12 @@ class HDF5File:
         return sorted(path for path in found if path.split("/")[1] in set(groups))
 
     def layout(self, name: str) -> list[Item]:
-        """All groups and datasets; those that nobody claimed are kept as they are.
+        """Return all groups and datasets; those that no node claims are kept whole.
+
+        Parameters
+        ----------
+        name
+            Name of the file in the layout.
 
         Raises
         ------
@@ -173,7 +219,12 @@ class HDF5File:
 
 
 def root_of(path: Path) -> frozenset[str]:
-    """Return the names at the root of an HDF5 file; none of what is no file or has another suffix.
+    """Return the names at the root of an HDF5 file; none if the path is no HDF5 file.
+
+    Parameters
+    ----------
+    path
+        Any path.
 
     Raises
     ------
@@ -195,6 +246,11 @@ def _is_group(found: Any) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[HDF5File]:
     """Open a file for ingest.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file.
 
     Raises
     ------

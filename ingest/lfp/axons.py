@@ -28,7 +28,15 @@ class AxonTree:
 
     @classmethod
     def of(cls, tree: Sequence[tuple[Floats, int]], is_axon: Sequence[bool]) -> "AxonTree":
-        """From all sections of a morphology, the parent of each (-1: the soma), and which belong to the axon."""
+        """Make the tree from all sections of a morphology.
+
+        Parameters
+        ----------
+        tree
+            Points and diameters of each section in µm, and the number of its parent (-1: the soma).
+        is_axon
+            Whether each section belongs to the axon.
+        """
         parents = [parent for _, parent in tree]
         tips = [at for at, axon in enumerate(is_axon) if axon and at not in parents]
         return cls([points for points, _ in tree], parents, tips)
@@ -57,6 +65,8 @@ def stub_axon(tree: AxonTree, rule: str, rotation: Floats | None = None) -> list
 
     Parameters
     ----------
+    tree
+        Sections of the morphology's axon.
     rule
         ``"stub"``: the pieces follow the branch. ``"bluerecording"``: each is interpolated between those points of
         the branch that are within it (in the myelin: behind its start) and goes straight on beyond them. Where

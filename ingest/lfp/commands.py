@@ -43,6 +43,11 @@ def ingest_electrodes_command(
     """Bring electrodes into a lake, as the table electrodes/NAME.
 
     Example: neurolake ingest electrodes probe.csv --lake my-lake
+
+    Raises
+    ------
+    InputError
+        There is neither a file nor a probe, or no electrodes can be made of the options.
     """
     from ...kernels.lfp.electrodes import laminar_probe, shank_probe
     from ...lake import Lake
@@ -205,6 +210,11 @@ def compare_command(
     """Compare the weights of two electrodes files, or nodes, whatever their order; exit code 1 where they differ.
 
     Example: neurolake lfp compare weights.h5 theirs.h5 --electrodes sonata --electrodes bluerecording
+
+    Raises
+    ------
+    InputError
+        ``--electrodes`` is given more than twice.
     """
     from .comparing import compare_weights
 

@@ -32,7 +32,13 @@ _KEYS = ("name", *"xyz", "type", "layer", "region", "probe", *_ALL_SIZES)
 
 
 def electrodes_table(electrodes: Electrodes) -> pa.Table:
-    """The contacts as a table, documented as `ELECTRODES` is; NaN becomes null."""
+    """Return the contacts as a table, documented as `ELECTRODES` is; NaN becomes null.
+
+    Parameters
+    ----------
+    electrodes
+        The contacts.
+    """
     arrays = [pa.array(values, from_pandas=True) for values in electrodes.columns().values()]
     return pa.Table.from_arrays(
         [a.cast(f.type) for a, f in zip(arrays, ELECTRODES.schema, strict=True)], schema=ELECTRODES.schema
@@ -42,20 +48,51 @@ def electrodes_table(electrodes: Electrodes) -> pa.Table:
 def store_electrodes(
     lake: Lake, name: str, electrodes: Electrodes, *, branch: str = "main", message: str | None = None
 ) -> str:
-    """Make ``electrodes/<name>`` the table of these contacts, in one commit; gives the node's name."""
+    """Write the contacts as the table ``electrodes/<name>``, in one commit; return the node's name.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    name
+        Name of the electrodes.
+    electrodes
+        The contacts.
+    branch
+        The branch to commit to.
+    message
+        Message of the commit; by default it names what is stored.
+    """
     with lake.transaction(message or f"Store electrodes {name}", branch=branch) as transaction:
         return put_electrodes(transaction, name, electrodes)
 
 
 def put_electrodes(transaction: Transaction, name: str, electrodes: Electrodes) -> str:
-    """Make ``electrodes/<name>`` the table of these contacts, in a transaction; gives the node's name."""
+    """Write the contacts as the table ``electrodes/<name>``, in a transaction; return the node's name.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    name
+        Name of the electrodes.
+    electrodes
+        The contacts.
+    """
     node = ELECTRODES.of(probe=name)
     transaction.write_table(node, electrodes_table(electrodes), doc=ELECTRODES.doc)
     return node
 
 
 def stored_electrodes(snapshot: Snapshot, name: str) -> Electrodes:
-    """The contacts in a table of a lake; texts that are null are empty.
+    """Return the contacts in a table of a lake; texts that are null are empty.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the electrodes.
 
     Raises
     ------
@@ -114,7 +151,13 @@ def read_electrodes(path: str | Path, format: str | None = None) -> Electrodes:
 
 
 def dialect_of(text: str) -> str | None:
-    """Return which of the formats of `read_electrodes` a text looks like, by its beginning; None if it looks like none."""
+    """Return the format of `read_electrodes` that a text looks like, by its beginning; None if none.
+
+    Parameters
+    ----------
+    text
+        Content of a file.
+    """
     start = text.lstrip()
     if start.startswith("{"):
         return "probeinterface" if '"probeinterface"' in start else None
@@ -291,6 +334,13 @@ def write_electrodes(path: str | Path, electrodes: Electrodes) -> None:
 
     Both have ``probe`` where one is known, which BlueRecording does not look at. A thickness is halved, as
     `read_electrodes` doubles it. In CSV a disk with a thickness but no radius gets BlueRecording's radius of 500 µm.
+
+    Parameters
+    ----------
+    path
+        The file to write: CSV, or JSON by its suffix.
+    electrodes
+        The contacts.
 
     Raises
     ------

@@ -22,18 +22,41 @@ _POTENTIAL, _ELECTRIC = "EM Potential", "EM E"
 def store_field(
     lake: Lake, name: str, field: Field, *, branch: str = "main", message: str | None = None
 ) -> str:
-    """Make ``fields/<name>`` a group that holds a field, in one commit; gives the node's name.
+    """Write a field as the group ``fields/<name>``, in one commit; return the node's name.
 
     The group holds ``potential`` [x, y, z] in mV, or ``ex``, ``ey`` and ``ez`` in V/m, each with its coordinates in
     µm and the attributes ``units`` and ``applied_current`` (nA). A component whose values are between the grid's
     points has the dimension ``x_between`` (or ``y_…``, ``z_…``) in place of ``x``, whose values are the middles.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    name
+        Name of the field.
+    field
+        Potential or electric field on a grid.
+    branch
+        The branch to commit to.
+    message
+        Message of the commit; by default it names what is stored.
     """
     with lake.transaction(message or f"Store field {name}", branch=branch) as transaction:
         return put_field(transaction, name, field)
 
 
 def put_field(transaction: Transaction, name: str, field: Field) -> str:
-    """Make ``fields/<name>`` a group that holds a field, in a transaction, as `store_field` does."""
+    """Write a field as the group ``fields/<name>``, in a transaction; return the node's name.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    name
+        Name of the field.
+    field
+        Potential or electric field on a grid.
+    """
     node = space.FIELD.of(contact=name)
     group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
     transaction.drafts.put(checked_name(node), "group", group, {})
@@ -69,6 +92,8 @@ def read_sim4life(path: str | Path, *, current_unit: str = "nA") -> Field:
 
     Parameters
     ----------
+    path
+        The HDF5 file.
     current_unit
         Of ``CurrentApplied``, which the file does not say: ``nA`` as BlueRecording takes it, or uA, mA, A.
 

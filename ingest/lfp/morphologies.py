@@ -85,6 +85,11 @@ def read_morphology(path: str | Path) -> Cell:
     Sections keep their order within a type; types follow each other as NEURON's Import3d and neurodamus number
     them, so that an ID of a report finds its section. The soma's centre is the mean of its points.
 
+    Parameters
+    ----------
+    path
+        The file: swc, asc or h5.
+
     Raises
     ------
     IngestError
@@ -275,12 +280,16 @@ def cell_segments(
 
     Parameters
     ----------
+    cell
+        The morphology, its soma at 0.
     sections, counts
         Which sections, by their IDs, and how many segments each has, int64[n].
     axon
         ``"keep"``: as in the file. ``"stub"`` and ``"bluerecording"``: sections 1 and 2, and the one after the last
         of the file, are an axon initial segment of two sections of 30 µm and a myelin of 1,000 µm along
         a branch of the axon, which they replace; see `axons.stub_axon`, also for *rotation*.
+    rotation
+        Turns the axon's stub, float64[3, 3]; none by default.
 
     Returns
     -------
@@ -362,10 +371,12 @@ def _columns(label: str, ends: Floats, path: Floats, soma_distance: Floats) -> d
 
 
 def default_counts(cell: Cell, length: float, axon: str = "keep") -> tuple[Ids, Ids]:
-    """The sections that a cell has without a report, with an odd number of segments each, not longer than *length* µm.
+    """Count the segments of each section, an odd number, none longer than *length* µm.
 
     Parameters
     ----------
+    cell
+        The morphology.
     length
         In µm.
     axon

@@ -35,11 +35,18 @@ _SHAPES = 64
 
 
 def rotations(nodes: Mapping[str, Any], count: int) -> Floats:
-    """Rotation of each node, float64[count, 3, 3].
+    """Return the rotation of each node, float64[count, 3, 3].
 
     From the quaternions ``orientation_w, _x, _y, _z`` (normalised here), or else from the angles
     ``rotation_angle_{x,y,z}axis`` in rad as bmtk's BioNet applies them: about z by the negative angle, then about y,
     then about x. What is missing is 0; without either nothing is turned.
+
+    Parameters
+    ----------
+    nodes
+        Values by column of the table of nodes.
+    count
+        Number of nodes.
 
     Raises
     ------
@@ -89,7 +96,17 @@ def _about(axis: int, angle: Floats) -> Floats:
 
 
 def placed(columns: Mapping[str, NDArray[Any]], rotation: Floats, place: Floats) -> dict[str, NDArray[Any]]:
-    """Segments of a cell turned and moved to where its node is."""
+    """Return the segments of a cell, turned and moved to where its node is.
+
+    Parameters
+    ----------
+    columns
+        Values by column of `SEGMENTS`, in µm.
+    rotation
+        Rotation matrix, float64[3, 3].
+    place
+        Position of the soma, float64[3], in µm.
+    """
     found = dict(columns)
     for end in ("start", "end"):
         own = np.stack([columns[f"{end}_{axis}"] for axis in "xyz"], axis=1)
@@ -113,10 +130,12 @@ def place_segments(
     branch: str = "main",
     message: str | None = None,
 ) -> Ingested:
-    """Make ``segments/<name>`` the table of all segments of the cells of a population, in one commit.
+    """Write the segments of all cells of a population as the table ``segments/<name>``, in one commit.
 
     Parameters
     ----------
+    lake
+        The lake to read from and commit to.
     nodes
         Name of the table of nodes: ``node_id``, ``morphology``, ``x``, ``y``, ``z`` (µm; 0 where it is not there),
         what `rotations` reads, and ``recenter``: where it is 0 the morphology is placed as it is in its file; else
@@ -184,7 +203,19 @@ def place_segments(
 
 
 def ingest_segments(lake: Lake, nodes: str, morphologies: str | Path, **options: Any) -> str:
-    """The old name of `place_segments`, which gave the name of the node; it goes with the next version."""
+    """Call `place_segments` by its old name, which returned the node's name and goes with the next version.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    nodes
+        Name of the population's table.
+    morphologies
+        Folder of the morphologies.
+    options
+        Options of `place_segments`.
+    """
     warnings.warn(
         "ingest_segments has become place_segments, which gives a report", FutureWarning, stacklevel=2
     )
@@ -246,7 +277,14 @@ def _blocks(
 
 
 def segments_table(node: int, columns: Mapping[str, Any]) -> pa.Table:
-    """Segments of one cell as a table, documented as `SEGMENTS` is.
+    """Return the segments of one cell as a table, documented as `SEGMENTS` is.
+
+    Parameters
+    ----------
+    node
+        Id of the cell.
+    columns
+        Values by column.
 
     Raises
     ------
@@ -275,7 +313,14 @@ class MorphologyFolder:
         self.name = str(folder)
 
     def find(self, node: int, morphology: str) -> str:
-        """The file of a node.
+        """Return the file of a node.
+
+        Parameters
+        ----------
+        node
+            Id of the node.
+        morphology
+            Name of its morphology.
 
         Raises
         ------
@@ -290,7 +335,13 @@ class MorphologyFolder:
         return str(found)
 
     def read(self, path: str) -> Cell:
-        """The cell in a file; see `read_morphology`."""
+        """Read the cell in a file; see `read_morphology`.
+
+        Parameters
+        ----------
+        path
+            A path that `find` returned.
+        """
         return read_morphology(path)
 
 

@@ -31,6 +31,8 @@ def ingest_electrodes(
 
     Parameters
     ----------
+    lake
+        The lake to read from and commit to.
     path
         CSV of BlueRecording or bmtk, or JSON of BlueRecording or probeinterface; see `read_electrodes`.
     name
@@ -63,10 +65,12 @@ def ingest_field(
     branch: str = MAIN,
     message: str | None = None,
 ) -> Ingested:
-    """Bring the field of an electrode that Sim4Life exported into a lake, as ``fields/<name>``, in one commit.
+    """Bring an electrode's field, exported by Sim4Life, into a lake as ``fields/<name>``, in one commit.
 
     Parameters
     ----------
+    lake
+        The lake to read from and commit to.
     path
         The HDF5 file; see `read_sim4life`.
     name
@@ -147,6 +151,8 @@ def export_electrodes(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     path
         The file, which is not there yet.
     electrodes

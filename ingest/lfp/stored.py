@@ -46,7 +46,14 @@ class StoredMorphologies:
         self._places = {name: at for at, name in enumerate(names)}
 
     def find(self, node: int, morphology: str) -> str:
-        """The tree of a node.
+        """Return the name of a node's tree.
+
+        Parameters
+        ----------
+        node
+            Id of the node.
+        morphology
+            Name of its morphology.
 
         Raises
         ------
@@ -58,7 +65,12 @@ class StoredMorphologies:
         return morphology
 
     def read(self, name: str) -> Cell:
-        """A tree, its soma moved to 0.
+        """Read a tree, its soma moved to 0.
+
+        Parameters
+        ----------
+        name
+            A name that `find` returned.
 
         Raises
         ------
@@ -75,6 +87,11 @@ def cell_of(tree: Forest) -> Cell:
     """A forest of one tree as a cell whose section k is section k of the tree; its section 0 is the soma.
 
     A section is the line of its own points; path lengths go along parents to the point that a section hangs on.
+
+    Parameters
+    ----------
+    tree
+        One tree.
 
     Raises
     ------

@@ -85,7 +85,14 @@ def write_weights(
 
 
 def stored_coefficients(snapshot: Snapshot, name: str) -> Any:
-    """Coefficients of a lake with their labels, as an array of xarray's whose values are read when they are needed.
+    """Return stored coefficients with their labels, as an array of xarray whose values are read when needed.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the array of coefficients.
 
     Raises
     ------

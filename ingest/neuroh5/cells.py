@@ -54,7 +54,13 @@ class Index:
         return digest_of(self.node_id.tobytes() + self.size.tobytes())
 
     def equals(self, other: "Index") -> bool:
-        """Whether rows are the same."""
+        """Return whether two indexes have the same rows.
+
+        Parameters
+        ----------
+        other
+            The other index.
+        """
         return np.array_equal(self.node_id, other.node_id) and np.array_equal(self.size, other.size)
 
 
@@ -73,7 +79,13 @@ class Indices:
         self._known: dict[str, int] = {}
 
     def number(self, index: Index) -> int:
-        """The number of an index; equal ones have one number."""
+        """Return the number of an index; equal indexes have one number.
+
+        Parameters
+        ----------
+        index
+            The index.
+        """
         if index.digest not in self._known:
             self._known[index.digest] = self.first + len(self.found)
             self.found.append(index)
@@ -116,7 +128,13 @@ class Attribute:
         return bool((self.index.size == 1).all())
 
     def read(self, rows: Ids) -> Values:
-        """Values of some rows, one row after another."""
+        """Read the values of some rows, one row after another.
+
+        Parameters
+        ----------
+        rows
+            Numbers of the rows, int64.
+        """
         self.source.at = self.values.name
         start, size = self.start[rows], self.index.size[rows]
         start, size = start[size > 0], size[size > 0]
@@ -186,7 +204,19 @@ class Attribute:
         )
 
     def claim(self, number: int, rows: str, node: str, part: str) -> None:
-        """Say where the datasets are now: the index by its number in the table *rows*, values in a part of *node*."""
+        """Note which nodes hold the datasets now.
+
+        Parameters
+        ----------
+        number
+            Number of the index in the table *rows*.
+        rows
+            Name of the table of indexes.
+        node
+            Name of the node that holds the values.
+        part
+            Part of that node.
+        """
         for piece, dataset in self.pieces.items():
             self.source.claim(dataset, rows, f"@{piece}.{number}")
         told = f"{part}.{number}" if part.startswith("@") else f"@rows.{number}.{part}"
@@ -196,10 +226,12 @@ class Attribute:
 def read_attribute(
     source: HDF5File, group: Any, count: int, kinds: str = "iuf", *, cells: str = CELLS
 ) -> Attribute:
-    """An attribute of the cells of a population.
+    """Read an attribute of the cells of a population.
 
     Parameters
     ----------
+    source
+        The file that is open.
     group
         The group of the attribute.
     count
@@ -233,7 +265,19 @@ def read_attribute(
 
 
 def check_pointers(source: HDF5File, dataset: Any, bounds: Ids, size: int) -> None:
-    """Raise `IngestError` unless pointers ascend from 0 to *size*."""
+    """Raise `IngestError` unless pointers ascend from 0 to *size*.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    dataset
+        Dataset of the pointers, for messages.
+    bounds
+        The pointers, int64.
+    size
+        What the last pointer must be.
+    """
     if not len(bounds) and not size:
         return
     falls = np.flatnonzero(np.diff(bounds) < 0)
@@ -251,7 +295,17 @@ def check_pointers(source: HDF5File, dataset: Any, bounds: Ids, size: int) -> No
 
 
 def read_namespace(source: HDF5File, group: Any, count: int) -> dict[str, Attribute]:
-    """The attributes of a namespace of a population by name; see `read_attribute`."""
+    """Read the attributes in a namespace of a population, by name; see `read_attribute`.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    group
+        Group of the namespace.
+    count
+        Number of cells of the population.
+    """
     return {
         name: read_attribute(source, group[name], count)
         for name in group
@@ -260,7 +314,13 @@ def read_namespace(source: HDF5File, group: Any, count: int) -> dict[str, Attrib
 
 
 def same_content(one: Attribute, other: Attribute) -> bool:
-    """Whether two attributes say the same of the same cells, in whatever order."""
+    """Return whether two attributes have the same values for the same cells, in any order.
+
+    Parameters
+    ----------
+    one, other
+        The two attributes.
+    """
     a, b = one.index, other.index
     if len(a.node_id) != len(b.node_id) or one.values.dtype != other.values.dtype:
         return False
@@ -273,7 +333,15 @@ def same_content(one: Attribute, other: Attribute) -> bool:
 
 
 def blocks(sizes: Ids, most: int = BLOCK_VALUES) -> Iterator[slice]:
-    """Rows in blocks of at most so many values, or of one row."""
+    """Divide rows into blocks of at most *most* values, or of one row.
+
+    Parameters
+    ----------
+    sizes
+        Number of values of each row, int64.
+    most
+        Number of values of a block.
+    """
     stops = np.cumsum(sizes)
     low = 0
     while low < len(sizes):
@@ -284,5 +352,13 @@ def blocks(sizes: Ids, most: int = BLOCK_VALUES) -> Iterator[slice]:
 
 
 def aligned(attributes: Sequence[Attribute], to: Attribute) -> list[Attribute]:
-    """Those attributes that have a value for each value of another."""
+    """Return the attributes that have a value for each value of another.
+
+    Parameters
+    ----------
+    attributes
+        The attributes to choose from.
+    to
+        The other attribute.
+    """
     return [each for each in attributes if each.index.equals(to.index)]

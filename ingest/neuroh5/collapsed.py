@@ -52,9 +52,16 @@ _WIDE = {"int64": "<i4", "uint64": "<u4", "bool": "|u1", "double": "<f4"}
 
 
 def collapsed_files(snapshot: Snapshot, circuit: str) -> tuple[dict[str, list[Item]], Mapping[int, Index]]:
-    """Files by name as they are to be laid out, and the indexes that they share.
+    """Return files by name as they are to be laid out, and the indexes that they share.
 
     Text and reports of several elements a cell are left out: NeuroH5 has no word for them.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    circuit
+        Name of the circuit.
 
     Raises
     ------

@@ -34,6 +34,8 @@ def export_neuroh5(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     folder
         Where to write; empty or not there yet.
     name

@@ -64,6 +64,8 @@ def ingest_neuroh5(
 
     Parameters
     ----------
+    lake
+        The lake to ingest into.
     source
         A file, several, or a folder: all its files of NeuroH5.
     name
@@ -112,12 +114,24 @@ def ingest_neuroh5(
 
 
 def is_neuroh5(path: Path) -> bool:
-    """Whether an HDF5 file has the types of NeuroH5."""
+    """Return whether an HDF5 file has the types of NeuroH5.
+
+    Parameters
+    ----------
+    path
+        Any file.
+    """
     return NAME in root_of(path)
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files of NeuroH5 in a folder, by name."""
+    """Return the files of NeuroH5 in a folder, by name.
+
+    Parameters
+    ----------
+    folder
+        Any folder.
+    """
     return [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and is_neuroh5(path)]
 
 
@@ -231,7 +245,15 @@ class Intake:
             self.had[node] = self.transaction.drafts[node].digest
 
     def take(self, sources: Sequence[HDF5File], advance: Callable[[int], None]) -> None:
-        """Write what some files hold."""
+        """Write what some files hold.
+
+        Parameters
+        ----------
+        sources
+            Open files.
+        advance
+            Called with the number of files done.
+        """
         self.sources = list(sources)
         for source in sources:
             check_links(source)
@@ -255,7 +277,15 @@ class Intake:
             self.had.pop(node, None)
 
     def finish(self, called: Mapping[Path, str], digests: Mapping[Path, str]) -> None:
-        """Write the tables that tell of the files, and of the circuit."""
+        """Write the tables of the files and of the circuit.
+
+        Parameters
+        ----------
+        called
+            Name of each file, by path.
+        digests
+            Digest of each file, by path.
+        """
         items: list[Item] = []
         for source in self.sources:
             found = laid_out(source, called[source.path])

@@ -15,6 +15,11 @@ LINK, TYPE, OF_TYPE = "@link", "@type", "@of"
 def check_links(source: HDF5File) -> None:
     """Follow all links of a file, before anything is read.
 
+    Parameters
+    ----------
+    source
+        The file that is open.
+
     Raises
     ------
     IngestError
@@ -25,7 +30,14 @@ def check_links(source: HDF5File) -> None:
 
 
 def laid_out(source: HDF5File, name: str) -> list[Item]:
-    """All groups, datasets and named types of a file, each where it is first, and its other names after it.
+    """Return all groups, datasets and named types of a file, each at its first name, its other names after it.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    name
+        Name of the file in the layout.
 
     Raises
     ------

@@ -104,7 +104,15 @@ class HeldAttribute:
 
 
 def split(namespace: Namespace, time: str) -> tuple[dict[str, Attribute], dict[str, Attribute]]:
-    """Attributes with a value for each value of *time*, and the others."""
+    """Return the attributes that have a value for each value of *time*, and the others.
+
+    Parameters
+    ----------
+    namespace
+        Attributes by name, with their cells.
+    time
+        Name of the attribute of times.
+    """
     shared = namespace.attributes[time].index
     within: dict[str, Attribute] = {}
     beside: dict[str, Attribute] = {}
@@ -117,7 +125,13 @@ def split(namespace: Namespace, time: str) -> tuple[dict[str, Attribute], dict[s
 
 
 def placed(namespace: Namespace) -> tuple[dict[str, Attribute], dict[str, Attribute]]:
-    """Attributes that become columns of nodes, by the name of the column; and the others."""
+    """Return the attributes that become columns of nodes, by the column's name; and the others.
+
+    Parameters
+    ----------
+    namespace
+        Attributes by name, with their cells.
+    """
     columns, others = {}, {}
     for name, one in namespace.attributes.items():
         if name in PLACES and one.scalar and one.values.dtype.kind == "f":
@@ -133,7 +147,16 @@ def placed(namespace: Namespace) -> tuple[dict[str, Attribute], dict[str, Attrib
 def write_synapses(
     transaction: Transaction, namespace: Namespace, node: str
 ) -> tuple[list[HeldAttribute], dict[str, Attribute]]:
-    """Make *node* the table of the synapses; what has no value for each synapse is given back.
+    """Write the table of the synapses; return the attributes without a value for each synapse.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    namespace
+        Attributes by name, with their cells.
+    node
+        Name of the node.
 
     Raises
     ------
@@ -158,7 +181,19 @@ def write_synapses(
 def write_spikes(
     transaction: Transaction, namespace: Namespace, node: str, attributes: Mapping[str, Any]
 ) -> tuple[list[HeldAttribute], dict[str, Attribute]]:
-    """Make *node* the table of the spikes; what has no value for each spike is given back."""
+    """Write the table of the spikes; return the attributes without a value for each spike.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    namespace
+        Attributes by name, with their cells.
+    node
+        Name of the node.
+    attributes
+        Attributes of the table.
+    """
     kind, time = (circuits.INPUTS, TRAIN) if namespace.is_input else (circuits.SPIKES, TIME)
     columns, beside = split(namespace, time)
     named = {"time": columns.pop(time), **({"trial": columns.pop(TRIAL)} if TRIAL in columns else {})}
@@ -167,7 +202,13 @@ def write_spikes(
 
 
 def doubled_spikes(namespace: Namespace) -> int:
-    """How many spikes of a cell are there again at the same time of the same trial, as where results were appended twice."""
+    """How many spikes of a cell are there again at the same time of the same trial, as where results were appended twice.
+
+    Parameters
+    ----------
+    namespace
+        Attributes by name, with their cells.
+    """
     columns, _ = split(namespace, TIME)
     index = columns[TIME].index
     if not index.repeats:
@@ -194,14 +235,20 @@ def write_columns(
     columns: Attributes,
     attributes: Mapping[str, Any] | None = None,
 ) -> list[HeldAttribute]:
-    """Make *node* a table of one row for each value of some attributes, which have the same rows, by cell.
+    """Write a table with one row for each value of some attributes, which have the same rows, by cell.
 
     Parameters
     ----------
+    transaction
+        Writes the nodes.
+    node
+        Name of the node.
     kind
         The vocabulary's, whose columns are in its order and types; any others follow as they are.
     columns
         Attributes by the name of the column.
+    attributes
+        Attributes of the table.
     """
     known = [field for field in kind.schema if field.name in columns]
     fields = [kind.schema.field("node_id")]
@@ -233,9 +280,20 @@ def _block(columns: Attributes, index: Index, rows: Ids, schema: pa.Schema) -> p
 def write_features(
     transaction: Transaction, attributes: Attributes, node: str, told: Mapping[str, Any]
 ) -> list[HeldAttribute]:
-    """Make *node* the table of what a namespace says of cells: a row for each of its rows, lists where rows have several values.
+    """Write the table of a namespace about cells: a row for each of its rows, with lists where rows have several values.
 
     Attributes need not speak of the same cells; what one does not say is null.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    attributes
+        The attributes of cells, by name.
+    node
+        Name of the node.
+    told
+        Attributes of the table.
     """
     nodes, occurrence = _rows(list(attributes.values()))
     places = {name: _found(one.index, nodes, occurrence) for name, one in attributes.items()}

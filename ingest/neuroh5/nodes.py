@@ -36,11 +36,23 @@ class NodeColumns:
         self._told: dict[str, dict[str, Any]] = {}
 
     def node(self, population: str) -> str:
-        """Name of the table of a population."""
+        """Return the name of a population's table.
+
+        Parameters
+        ----------
+        population
+            Name of the population.
+        """
         return circuits.NODES.of(circuit=self.circuit, population=population)
 
     def add_populations(self, populations: Mapping[str, NumberedCells]) -> None:
-        """Begin the tables of some populations, those that the lake has with what it has."""
+        """Begin the tables of some populations, with the columns that the lake has.
+
+        Parameters
+        ----------
+        populations
+            Cells by name of the population.
+        """
         for name in populations.keys() - self.populations.keys():
             self.populations[name] = populations[name]
             self._columns[name] = {}
@@ -65,10 +77,14 @@ class NodeColumns:
     def add(
         self, namespace: Namespace, columns: Mapping[str, Attribute], indices: Indices, rows: str
     ) -> None:
-        """Note what a namespace says of cells, by the name of the column.
+        """Note a namespace's attributes of cells, by the name of the column.
 
         Parameters
         ----------
+        namespace
+            Attributes by name, with their cells.
+        columns
+            Attributes by name of the column.
         indices, rows
             The indexes of the ingest, and the table that they become.
 
@@ -103,7 +119,20 @@ class NodeColumns:
     def add_trees(
         self, population: str, trees: StoredTrees, names: Sequence[str], indices: Indices, rows: str
     ) -> None:
-        """Note which tree each cell has; *names* are those of the rows of *trees*.
+        """Note which tree each cell has.
+
+        Parameters
+        ----------
+        population
+            Name of the population.
+        trees
+            The population's trees.
+        names
+            Name of each row of *trees*.
+        indices
+            Indexes of the circuit, which the trees' index joins.
+        rows
+            Name of the table of indexes.
 
         Raises
         ------

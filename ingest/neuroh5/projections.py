@@ -76,10 +76,16 @@ def read_projection(
     populations: Mapping[str, NumberedCells],
     valid: tuple[tuple[str, str], ...] | None,
 ) -> Projection:
-    """The edges of ``/Projections/<target>/<source>``.
+    """Read the edges of ``/Projections/<target>/<source>``.
 
     Parameters
     ----------
+    file
+        The file that is open.
+    group
+        Group of the projection.
+    populations
+        Cells by name of the population.
     valid
         Pairs of source and target that may be connected.
 
@@ -147,10 +153,12 @@ def _attributes(file: HDF5File, group: Any, edges: Attribute) -> dict[str, Attri
 
 
 def once(projection: Projection, repeated: str) -> Projection:
-    """The projection without what a step that ran twice appended: one edge for each synapse.
+    """Return a projection without the edges that a step appended when it ran twice: one edge for each synapse.
 
     Parameters
     ----------
+    projection
+        The edges as the file has them.
     repeated
         What becomes of synapses that have several edges, as of `Attribute.kept`.
 
@@ -179,7 +187,16 @@ def once(projection: Projection, repeated: str) -> Projection:
 
 
 def write_projection(transaction: Transaction, projection: Projection, node: str) -> None:
-    """Make *node* the table of the edges, sorted by target, and ``.by_source`` beside it.
+    """Write the table of the edges, sorted by target, and ``.by_source`` beside it.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    projection
+        The edges.
+    node
+        Name of the node.
 
     Raises
     ------

@@ -38,6 +38,10 @@ def write_traces(
 
     Parameters
     ----------
+    transaction
+        Writes the nodes.
+    namespace
+        Attributes by name, with their cells.
     nodes
         Names of the reports by quantity.
 
@@ -81,7 +85,13 @@ def write_traces(
 
 
 def told_times(axis: Reals) -> dict[str, float]:
-    """Attributes ``t_start`` and, where frames are equally far apart, ``dt`` of an axis of times in ms."""
+    """Return the attributes ``t_start`` and, where frames are equally far apart, ``dt`` of an axis of times.
+
+    Parameters
+    ----------
+    axis
+        Times in ms, increasing.
+    """
     if not len(axis):
         return {"t_start": 0.0}
     told = {"t_start": float(axis[0])}
@@ -170,7 +180,14 @@ def _of_cells(namespace: Namespace, name: str, cells: Ids) -> Any:
 
 
 def read_potential(source: HDF5File, name: str) -> tuple[Any, Any]:
-    """The datasets of times and values of an electrode.
+    """Return the datasets of times and values of an electrode.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    name
+        Name of the electrode's group.
 
     Raises
     ------
@@ -183,7 +200,19 @@ def read_potential(source: HDF5File, name: str) -> tuple[Any, Any]:
 
 
 def write_potentials(transaction: Transaction, source: HDF5File, names: list[str], node: str) -> None:
-    """Make *node* the potentials [time, electrode] of electrodes that have the same times; *names* are those of their groups."""
+    """Write the potentials [time, electrode] of electrodes that have the same times.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    source
+        The file that is open.
+    names
+        Names of the electrodes' groups.
+    node
+        Name of the node.
+    """
     pairs = [read_potential(source, name) for name in names]
     times = pairs[0][0][...].astype(np.float64)
     values = np.stack([dataset[...] for _, dataset in pairs], axis=1)
@@ -204,7 +233,13 @@ def write_potentials(transaction: Transaction, source: HDF5File, names: list[str
 
 
 def potentials(source: HDF5File) -> dict[str, list[str]]:
-    """Groups of electrodes by the name of the array that they become: one where all have the same times."""
+    """Return groups of electrodes by the name of their array: one if all have the same times.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    """
     names = [name for name in source.groups("/") if name.startswith(POTENTIAL)]
     if not names:
         return {}
@@ -215,7 +250,18 @@ def potentials(source: HDF5File) -> dict[str, list[str]]:
 
 
 def write_trajectory(transaction: Transaction, source: HDF5File, name: str, node: str) -> None:
-    """Make *node* the table of a path.
+    """Write the table of a path.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    source
+        The file that is open.
+    name
+        Name of the trajectory's group.
+    node
+        Name of the node.
 
     Raises
     ------

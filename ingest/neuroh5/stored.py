@@ -42,6 +42,13 @@ class StoredValues:
         """The values of a dataset in blocks; of edges, synapses and spikes that lie in its order, a file of the table each.
 
         Parameters are those of `part`.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
+        part
+            Part of the node, such as a column.
         """
         if part.startswith("@rows.") and any(kind.parts(node) for kind in _LARGE):
             number, _, column = part.removeprefix("@rows.").partition(".")
@@ -143,7 +150,15 @@ class StoredValues:
 
 
 def column_blocks(table: Table, column: str) -> Iterator[pa.Array]:
-    """A column of a table in the order of its rows, as much at a time as a file of the table holds."""
+    """A column of a table in the order of its rows, as much at a time as a file of the table holds.
+
+    Parameters
+    ----------
+    table
+        A table of the circuit.
+    column
+        Name of the column.
+    """
     if table.evolved:
         yield table.to_arrow([column])[column].combine_chunks()
         return
@@ -159,12 +174,27 @@ def _filled(values: pa.Array, node: str, column: str) -> pa.Array:
 
 
 def key_of(table: Table) -> str:
-    """The column of a table that tells which cell a row is of."""
+    """Return the column of a table that says which cell a row belongs to.
+
+    Parameters
+    ----------
+    table
+        A table of the circuit.
+    """
     return "target_node_id" if "target_node_id" in table.columns else "node_id"
 
 
 def fitted(values: Values, kind: np.dtype[Any], what: str) -> Values:
-    """Values as another type, of which they must be.
+    """Return values as another type, which must hold them.
+
+    Parameters
+    ----------
+    values
+        The values.
+    kind
+        Type of NumPy.
+    what
+        What it is called in messages.
 
     Raises
     ------

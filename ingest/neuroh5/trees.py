@@ -58,7 +58,13 @@ class StoredTrees:
         return self.attributes[OWNERS[0]].index.size
 
     def read(self, rows: Ids) -> Forest:
-        """Some of the trees."""
+        """Read some of the trees.
+
+        Parameters
+        ----------
+        rows
+            Numbers of the rows, int64.
+        """
         found: dict[str, Any] = {}
         for name, (part, _) in PARTS.items():
             values = self.attributes[name].read(rows)
@@ -71,16 +77,26 @@ class StoredTrees:
         return Forest(**found, points=sizes[0], words=sizes[1], links=sizes[2])
 
     def error(self, fault: TreeError, rows: Ids) -> IngestError:
-        """What is wrong with one of some trees, by file, dataset and cell."""
+        """Return an error of one of some trees, with file, dataset and cell.
+
+        Parameters
+        ----------
+        fault
+            What is wrong, and in which tree.
+        rows
+            Rows that were read, int64.
+        """
         where = f"{self.name}/{_NAMES[fault.part]}/Attribute Value"
         return self.source.error(where, f"cell {self.node_id[rows[fault.tree]]}: {fault.reason}")
 
 
 def read_trees(source: HDF5File, group: Any, count: int, repeated: str) -> StoredTrees:
-    """The trees of a population.
+    """Read the trees of a population.
 
     Parameters
     ----------
+    source
+        The file that is open.
     group
         The group ``Trees``.
     count
@@ -139,7 +155,12 @@ class Woods:
     where: dict[str, tuple[StoredTrees, int]] = field(default_factory=dict)
 
     def named(self, trees: StoredTrees) -> Sequence[str]:
-        """The name of each tree of a population, in the order of its cells; new ones are checked and noted.
+        """Return the name of each tree of a population, in the order of its cells; check and note new ones.
+
+        Parameters
+        ----------
+        trees
+            The population's trees.
 
         Raises
         ------
@@ -165,7 +186,15 @@ class Woods:
         return names.tolist()
 
     def write(self, transaction: Transaction, circuit: str) -> list[str]:
-        """Write the tables of points and sections, by the names of the trees; the names of both if they are new."""
+        """Write the tables of points and sections by the names of the trees; return the names of both if they are new.
+
+        Parameters
+        ----------
+        transaction
+            Writes the nodes.
+        circuit
+            Name of the circuit.
+        """
         nodes = POINTS.of(circuit=circuit), SECTIONS.of(circuit=circuit)
         if not self.where:
             return []
@@ -213,7 +242,15 @@ class Woods:
 
 
 def stored_names(transaction: Transaction, circuit: str) -> dict[str, int]:
-    """How many points the trees have that a lake holds of a circuit, by name."""
+    """Return how many points each tree of a circuit in the lake has, by name.
+
+    Parameters
+    ----------
+    transaction
+        Holds the circuit's trees.
+    circuit
+        Name of the circuit.
+    """
     points, sections = (transaction.table(kind.of(circuit=circuit)) for kind in (POINTS, SECTIONS))
     if points is None or sections is None:
         return {}

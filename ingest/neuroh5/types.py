@@ -57,7 +57,13 @@ class NetworkTypes:
         return pa.Table.from_pylist(rows, circuits.POPULATIONS.schema)
 
     def projections_table(self, kind: str) -> pa.Table:
-        """The valid projections as rows of `circuits.PROJECTIONS`."""
+        """Return the valid projections as rows of `circuits.PROJECTIONS`.
+
+        Parameters
+        ----------
+        kind
+            Value of the column ``kind``.
+        """
         rows = [
             {"source": source, "target": target, "kind": kind} for source, target in self.projections or ()
         ]
@@ -73,7 +79,12 @@ class NetworkTypes:
 
 
 def read_types(source: HDF5File) -> NetworkTypes:
-    """The types of a file.
+    """Read the types of a file.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
 
     Raises
     ------

@@ -17,6 +17,13 @@ def read_vertices(
 ) -> Iterator[tuple[str, str, dict[str, Attribute]]]:
     """Yield namespaces of ``/Nodes`` for each population that they speak of: both names, and attributes of its cells.
 
+    Parameters
+    ----------
+    source
+        The file that is open.
+    populations
+        Cells by name of the population.
+
     Raises
     ------
     IngestError

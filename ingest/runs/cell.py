@@ -32,6 +32,11 @@ class LiveCell:
 
     Experiments may be repeated: each takes its electrodes away in the end. Call `close`, or use the cell in ``with``,
     before another cell is made or trials are run in this process.
+
+    Parameters
+    ----------
+    model
+        The cell with NEURON's sections.
     """
 
     def __init__(self, model: Cell) -> None:
@@ -39,7 +44,13 @@ class LiveCell:
 
     @property
     def model(self) -> Cell:
-        """The cell with NEURON's sections; raises InputError where it is closed."""
+        """Return the cell with NEURON's sections.
+
+        Raises
+        ------
+        InputError
+            The cell is closed.
+        """
         if self._model is None:
             raise InputError("this cell is closed; make it again")
         return self._model
@@ -297,7 +308,13 @@ def cell(
 
 
 def check_alone() -> None:
-    """Let go of the model of earlier trials; InputError where there are other sections in this process."""
+    """Let go of the model of earlier trials, and refuse other sections in this process.
+
+    Raises
+    ------
+    InputError
+        There are other sections in this process.
+    """
     from neuron import h
 
     forget()

@@ -62,7 +62,13 @@ class Model:
         return {name: digest_of(text) for name, text in self.texts.items()}
 
     def write(self, folder: Path) -> Path:
-        """Write the files below a folder, where the paths in the trees then lead."""
+        """Write the files below a folder, to which the paths in the trees then lead.
+
+        Parameters
+        ----------
+        folder
+            An existing folder.
+        """
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

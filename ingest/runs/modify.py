@@ -30,6 +30,11 @@ def rerun_modifier(kind: Kind) -> Callable[[Function], Function]:
 
     One of kind ``cell`` or ``network`` takes a parameter tree and returns one. One of ``activations`` takes the columns
     of a trial's ``synapse_activation`` as arrays and returns such columns.
+
+    Parameters
+    ----------
+    kind
+        ``cell``, ``network`` or ``activations``.
     """
 
     def register(function: Function) -> Function:
@@ -53,7 +58,18 @@ class Modifications:
 
     @classmethod
     def of(cls, modify: Modify) -> "Modifications":
-        """What was asked for; InputError over names that are not registered and arguments that do not fit."""
+        """Return the modifications that were asked for.
+
+        Parameters
+        ----------
+        modify
+            Names of registered functions and their arguments: a mapping, or pairs.
+
+        Raises
+        ------
+        InputError
+            A name is not registered, or arguments do not fit its function.
+        """
         pairs = modify.items() if isinstance(modify, Mapping) else modify
         for name, arguments in pairs:
             if name not in _known:
@@ -65,7 +81,15 @@ class Modifications:
         return cls(tuple((name, dict(arguments)) for name, arguments in pairs))
 
     def apply(self, kind: Kind, value: Any) -> Any:
-        """What the functions of a kind make of a value."""
+        """Return what the functions of a kind make of a value.
+
+        Parameters
+        ----------
+        kind
+            ``cell``, ``network`` or ``activations``.
+        value
+            Parameter tree of the cell or network, or columns of the activations.
+        """
         for name, arguments in self.asked:
             own, function = _known[name]
             if own == kind:
@@ -75,25 +99,59 @@ class Modifications:
 
 @rerun_modifier("cell")
 def set_cell(tree: Tree, values: Mapping[str, Any]) -> Tree:
-    """Give parameters of the cell other values, by their paths, such as ``neuron.Soma.properties.Ra``."""
+    """Set parameters of the cell.
+
+    Parameters
+    ----------
+    tree
+        Parameters of the cell.
+    values
+        New values by path, such as ``neuron.Soma.properties.Ra``.
+    """
     return _with(tree, values.items(), lambda old, new: new)
 
 
 @rerun_modifier("cell")
 def scale_cell(tree: Tree, factors: Mapping[str, float]) -> Tree:
-    """Multiply numbers among the parameters of the cell, by their paths."""
+    """Multiply numbers among the parameters of the cell.
+
+    Parameters
+    ----------
+    tree
+        Parameters of the cell.
+    factors
+        Factor by path.
+    """
     return _with(tree, factors.items(), lambda old, factor: old * factor)
 
 
 @rerun_modifier("network")
 def set_network(tree: Tree, values: Mapping[str, Any]) -> Tree:
-    """Give parameters of the network other values, by their paths, such as ``network.VPM_C2.cellNr``."""
+    """Set parameters of the network.
+
+    Parameters
+    ----------
+    tree
+        Parameters of the network.
+    values
+        New values by path, such as ``network.VPM_C2.cellNr``.
+    """
     return _with(tree, values.items(), lambda old, new: new)
 
 
 @rerun_modifier("network")
 def scale_weights(tree: Tree, factor: float, cell_types: Sequence[str] | None = None) -> Tree:
-    """Multiply the weights of all receptors, or of those of some cell types (``L5tt``) or populations (``L5tt_C2``)."""
+    """Multiply the weights of all receptors, or of those of some cells.
+
+    Parameters
+    ----------
+    tree
+        Parameters of the network.
+    factor
+        What the weights are multiplied by.
+    cell_types
+        Cell types (``L5tt``) or populations (``L5tt_C2``); all by default.
+    """
     changed = copy.deepcopy(dict(tree))
     for name, population in changed["network"].items():
         chosen = cell_types is None or name in cell_types or name.split("_")[0] in cell_types
@@ -112,10 +170,12 @@ def silence(
     distance: tuple[float, float] | None = None,
     time: tuple[float, float] | None = None,
 ) -> Columns:
-    """Take out the activations that all that is given applies to.
+    """Remove the activations that all given conditions apply to.
 
     Parameters
     ----------
+    activations
+        Columns of a trial's ``synapse_activation``.
     cell_types
         Cell types (``L5tt``) or populations (``L5tt_C2``).
     labels

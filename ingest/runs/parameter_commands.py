@@ -19,6 +19,11 @@ def show_command(
     """Show a parameter file as a tree.
 
     Example: neurolake parameters show cell.param neuron.Soma
+
+    Raises
+    ------
+    InputError
+        The file has no parameter of that name.
     """
     from ..text.tree import parameters
 

@@ -27,7 +27,17 @@ _UNITS = {"v": "mV", "i_membrane": "nA"}
 
 
 def report_node(run: str, number: int, variable: str) -> str:
-    """The array of a variable of all segments in one trial."""
+    """Return the name of the array of a variable of all segments in one trial.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    number
+        Number of the trial in the run.
+    variable
+        Name of the variable, such as ``v``.
+    """
     return RUN_REPORT.of(run=run, trial=f"{number:06d}", variable=variable)
 
 
@@ -84,7 +94,21 @@ class FrameWriter:
 def put_report(
     transaction: Transaction, node: str, variable: str, frames: StoredFrames, segments: Columns
 ) -> None:
-    """Make *node* the array [time, element] of a report, as SONATA's are kept: times, nodes and elements beside it."""
+    """Write the array [time, element] of a report, as SONATA's are kept: times, nodes and elements beside it.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    node
+        Name of the node.
+    variable
+        Name of the variable, such as ``v``.
+    frames
+        The stored frames, with their times in ms.
+    segments
+        Section and position of each column.
+    """
     time = frames.time
     attributes = {"units": _UNITS.get(variable), "variable": variable, "t_start": float(time[0])}
     step = round(float(time[-1] - time[0]) / max(len(time) - 1, 1), 9)

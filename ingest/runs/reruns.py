@@ -39,7 +39,15 @@ class Options:
         return read_recorded(self.record, self.dt_record)
 
     def work(self, before: int, total: int) -> Execution:
-        """How trials are simulated, after so many of so many."""
+        """Return how the next trials are simulated.
+
+        Parameters
+        ----------
+        before
+            Number of trials done already.
+        total
+            Number of trials in all.
+        """
         told, advance = self.progress, None
         if told is not None:
             advance = lambda done, _: told(before + done, total)
@@ -193,6 +201,8 @@ def run_existing_activations(
 
     Parameters
     ----------
+    lake
+        An open lake, or the path or URL of one.
     activations
         Files ``…_synapses.csv`` of simrun, one for each trial.
     cell, network, morphology, mechanisms, paths
@@ -253,6 +263,8 @@ def cross_over(
 
     Parameters
     ----------
+    lake
+        An open lake, or the path or URL of one.
     trial
         Its sim_trial_index or trial_id.
     time

@@ -66,7 +66,13 @@ class RunReport:
     seconds: float = 0.0
 
     def summary(self, lake: str) -> str:
-        """What was done, in a few lines; *lake* is where."""
+        """Say in a few lines what was done.
+
+        Parameters
+        ----------
+        lake
+            Path or URL of the lake.
+        """
         there = f"{self.unchanged} trials of {self.run} were there already.\n" if self.unchanged else ""
         if self.commit is None:
             return f"{there}Nothing was simulated."
@@ -172,7 +178,13 @@ def run(
 
 @contextlib.contextmanager
 def kept(report: RunReport) -> Iterator[None]:
-    """Let an interruption tell what was kept of a run."""
+    """Add to an interruption which trials of a run are kept.
+
+    Parameters
+    ----------
+    report
+        What the run reports; it is added to.
+    """
     try:
         yield
     except KeyboardInterrupt as error:
@@ -184,7 +196,14 @@ def kept(report: RunReport) -> Iterator[None]:
 
 
 def read_recorded(record: str, dt: float | None = None) -> Recorded:
-    """What a text such as ``soma,site,all-segments:v,i_membrane`` asks for.
+    """Parse what to record from a text such as ``soma,site,all-segments:v,i_membrane``.
+
+    Parameters
+    ----------
+    record
+        As of `run`.
+    dt
+        How far frames of all segments are apart, in ms; every time step by default.
 
     Raises
     ------
@@ -242,14 +261,26 @@ def planned(
     check: Callable[[Simulation], None] = lambda simulation: None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Build the model once, to see that it can be, and put down what is known of the run.
+    """Build the model once, to see that it can be built, and return what is known of the run.
 
     Parameters
     ----------
+    model
+        The cell and its network.
+    recorded
+        What is recorded.
+    t_stop
+        End of a trial in ms; by default that of the cell's parameters.
+    report
+        What the run reports; it is added to.
+    kind
+        As in the table ``simulations``.
     draws
         Whether input is drawn, for which the network's files are needed.
     check
         Called with the model, to check what it is to play.
+    settings
+        What else the run depends on, as JSON has it.
 
     Raises
     ------
@@ -273,7 +304,13 @@ def planned(
 
 
 def geometry_of(simulation: Simulation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sections and segments of a cell, as columns of `runs_schema`."""
+    """Return sections and segments of a cell, as columns of `runs_schema`.
+
+    Parameters
+    ----------
+    simulation
+        The model in this process.
+    """
     sections, segments = section_table(simulation.cell), segment_table(simulation.cell)
     sections["node_id"] = sections["section_id"] * 0
     segments["node_id"] = segments["section_id"] * 0
@@ -300,7 +337,25 @@ def simulate_jobs(
     *,
     draws: bool,
 ) -> None:
-    """Simulate the jobs that the lake does not have, and commit them; the report tells what became of them."""
+    """Simulate the jobs that the lake lacks, and commit them; the report says what became of them.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    plan
+        The run.
+    recorded
+        What is recorded.
+    jobs
+        Number and seed of each trial.
+    report
+        What the run reports; it is added to.
+    work
+        Processes, batches and progress.
+    draws
+        Whether trials draw their input, or play stored input.
+    """
     setting = setting_of(lake, begun(lake, plan), plan, recorded, draws)
     there = trial_numbers(lake, plan.run)
     wanted = [job for job in jobs if job.number not in there]
@@ -325,7 +380,21 @@ def simulate_jobs(
 
 
 def setting_of(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: bool) -> Setting:
-    """What workers need of a run that has begun with *commit*."""
+    """Return what workers need of a run.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    commit
+        Id of the commit that began the run.
+    plan
+        The run.
+    recorded
+        What is recorded.
+    draws
+        Whether trials draw their input, or play stored input.
+    """
     model = plan.model
     assert model is not None and plan.t_stop is not None, "what is simulated is known"
     key = "-".join([*model.digests.values(), plan.mechanisms or "", repr(recorded), str(draws)])

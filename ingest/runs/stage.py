@@ -92,7 +92,14 @@ _MUST_EQUAL = ("kind", "seed", "t_stop", "neuron_parameters", "network_parameter
 
 
 def begun(lake: Lake, plan: Plan) -> str:
-    """Note that a run begins, with its model and geometry; the commit that has them.
+    """Commit that a run begins, with its model and geometry; return the commit's id.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    plan
+        The run.
 
     Raises
     ------
@@ -124,7 +131,15 @@ def _row_of(table: Any, run: str) -> dict[str, Any] | None:
 
 
 def simulation_row(snapshot: Snapshot, run: str) -> dict[str, Any] | None:
-    """What ``simulations`` says of a run; None where it was not simulated by us."""
+    """Return the row of a run in ``simulations``; None if this program did not simulate it.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        Name of the run.
+    """
     return _row_of(snapshot.tables.get(runs_schema.SIMULATIONS.name), run)
 
 
@@ -163,7 +178,19 @@ def _file(run: str | None, path: str, kind: str, content: bytes) -> dict[str, An
 
 
 def land(lake: Lake, plan: Plan, finished: Sequence[Finished], notes: Mapping[str, Any]) -> str:
-    """Commit finished trials; the commit."""
+    """Commit finished trials; return the commit's id.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    plan
+        The run.
+    finished
+        Trials in the order of their numbers.
+    notes
+        Notes for the commit's provenance.
+    """
     numbers = [trial.number for trial in finished]
     span = f"trial {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} trials"
     hosts = sorted({trial.host for trial in finished})
@@ -177,10 +204,16 @@ def land(lake: Lake, plan: Plan, finished: Sequence[Finished], notes: Mapping[st
 
 
 def land_recorded(lake: Lake, plan: Plan, trial: Finished, spikes: pa.Table, given: Model | None) -> str:
-    """Commit a recorded trial, with its run if that is new; the commit.
+    """Commit a recorded trial, with its run if that is new; return the commit's id.
 
     Parameters
     ----------
+    lake
+        The lake to read from and commit to.
+    plan
+        The run.
+    trial
+        What was recorded.
     spikes
         Rows of ``recorded_spikes`` without ``trial_id``.
     given
@@ -201,12 +234,28 @@ def land_recorded(lake: Lake, plan: Plan, trial: Finished, spikes: pa.Table, giv
 
 
 def next_number(lake: Lake, run: str) -> int:
-    """The number of the next trial of a run."""
+    """Return the number of the next trial of a run.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    run
+        Name of the run.
+    """
     return max(trial_numbers(lake, run), default=-1) + 1
 
 
 def trial_numbers(lake: Lake, run: str) -> set[int]:
-    """Numbers of the trials of a run that the lake has."""
+    """Return the numbers of the trials of a run in the lake.
+
+    Parameters
+    ----------
+    lake
+        The lake to read from and commit to.
+    run
+        Name of the run.
+    """
     table = lake.head.tables.get(schema.TRIALS.name)
     rows = [] if table is None else table.to_arrow(["trial_number"], pds.field("run") == run)[0].to_pylist()
     return set(rows)

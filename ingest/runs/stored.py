@@ -27,20 +27,45 @@ Columns = dict[str, NDArray[Any]]
 
 @contextmanager
 def stored_trials(snapshot: Snapshot) -> Iterator["StoredTrials"]:
-    """The trials of a commit, for as long as the block lasts."""
+    """Open the trials of a commit, for as long as the block lasts.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     with tempfile.TemporaryDirectory(prefix="neurolake-") as folder:
         yield StoredTrials(snapshot, Path(folder))
 
 
 class StoredTrials:
-    """Trials of a snapshot, and what is needed to simulate them; files of the lake are written to a folder."""
+    """Trials of a snapshot, and what is needed to simulate them; files of the lake are written to a folder.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    folder
+        Folder for the files that the trials need.
+    """
 
     def __init__(self, snapshot: Snapshot, folder: Path) -> None:
         self._snapshot = snapshot
         self._folder = folder
 
     def chosen(self, trials: Sequence[str | int] | None) -> dict[str, list[Row]]:
-        """Rows of ``trials`` by run."""
+        """Return the rows of ``trials`` by run.
+
+        Parameters
+        ----------
+        trials
+            Names of runs, keys ``sim_trial_index`` or numbers ``trial_id``; None for all.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such trial, or no trial at all.
+        """
         if schema.TRIALS.name not in self._snapshot.tables:
             raise NotFoundError("this snapshot holds no trials")
         rows = self._snapshot.tables[schema.TRIALS.name].to_arrow().to_pylist()
@@ -56,12 +81,28 @@ class StoredTrials:
         return runs
 
     def t_stop(self, run: str) -> float | None:
-        """The end of trials of a run of ours."""
+        """Return the end of a run's trials in ms; None if this program did not simulate it.
+
+        Parameters
+        ----------
+        run
+            Name of the run.
+        """
         row = simulation_row(self._snapshot, run)
         return None if row is None else row["t_stop"]
 
     def played(self, row: Row, changes: Modifications, until: float = np.inf) -> Played:
-        """The input of a trial, changed."""
+        """Return the input of a trial, with modifications.
+
+        Parameters
+        ----------
+        row
+            Row of ``trials``.
+        changes
+            The modifications to apply.
+        until
+            Time in ms up to which the stored input is played.
+        """
         tables = [
             columns_of(
                 self._snapshot.tables[kind.name].to_arrow(where=pds.field("trial_id") == row["trial_id"])
@@ -82,7 +123,30 @@ class StoredTrials:
         mechanisms: Sequence[str | Path] | None = None,
         paths: Sequence[str | Path] = (),
     ) -> Model:
-        """The model of a run's trials, changed."""
+        """Return the model of a run's trials, with modifications.
+
+        Parameters
+        ----------
+        rows
+            Rows of ``trials``, all of one model.
+        changes
+            The modifications to apply.
+        connectivity
+            Whether the network's synapses are needed.
+        morphology
+            File of the morphology; by default that of the parameters.
+        mechanisms
+            Folders of mechanisms; by default those of the run.
+        paths
+            Folders in which files are looked for.
+
+        Raises
+        ------
+        InputError
+            The trials differ in their parameters.
+        NotFoundError
+            The lake has no parameters of the cell.
+        """
         row = rows[0]
         for key in ("neuron_parameters", "network_parameters"):
             if any(other[key] != row[key] for other in rows):
@@ -139,7 +203,13 @@ class StoredTrials:
 
 
 def columns_of(table: pa.Table) -> Columns:
-    """Columns of ``synapse_activation`` or ``cell_activation`` as a trial has them."""
+    """Return columns of ``synapse_activation`` or ``cell_activation`` as a trial has them.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    """
     return {
         name: np.asarray(table[name].combine_chunks().cast(kind).to_numpy(zero_copy_only=False), dtype)
         for name in table.column_names

@@ -32,6 +32,21 @@ class TrialCell(LiveCell):
     The synapses are activated in every experiment: `play` is the trial again, `step` or `run` the trial with
     something added. Call `close`, or use the cell in ``with``, before another one is made.
 
+    Parameters
+    ----------
+    simulation
+        The model of the trial in this process.
+    connections
+        NEURON's point processes of each synapse.
+    snapshot
+        The commit to read.
+    row
+        Row of ``trials``.
+    table
+        Columns of the trial's ``synapse_activation``.
+    t_stop
+        End of the trial in ms; by default that of the simulation.
+
     Attributes
     ----------
     trial

@@ -107,7 +107,14 @@ _held: dict[str, Simulation] = {}
 
 
 def simulate(setting: Setting, job: Job) -> Finished | Failure:
-    """Simulate one trial; whatever goes wrong in it is returned, not raised.
+    """Simulate one trial; return what goes wrong, rather than raise it.
+
+    Parameters
+    ----------
+    setting
+        Model and lake of the run.
+    job
+        Number and seed of the trial.
 
     Raises
     ------
@@ -171,7 +178,16 @@ def _cleared() -> Iterator[None]:
 
 @contextmanager
 def built(model: Model, recorded: Recorded, *, keep: bool = False) -> Iterator[Simulation]:
-    """A model in this process, for as long as the block lasts, or longer; its errors name the files as given.
+    """Build a model in this process for as long as the block lasts, or longer; errors name the files as given.
+
+    Parameters
+    ----------
+    model
+        The cell and its network.
+    recorded
+        What is recorded.
+    keep
+        Whether the model stays for the next trials.
 
     Raises
     ------
@@ -215,7 +231,13 @@ def _simulation(model: Model, folder: Path, recorded: Recorded) -> Simulation:
 
 
 def model_of(setting: Setting) -> Simulation:
-    """The model of a setting, built unless this process holds it."""
+    """Return the model of a setting, built unless this process holds it.
+
+    Parameters
+    ----------
+    setting
+        Model and lake of the run.
+    """
     if setting.key not in _held:
         _drop()
         _check_alone()
@@ -257,7 +279,17 @@ def _told(error: BaseException) -> str:
 
 
 def typed(kind: TableKind, columns: Mapping[str, npt.NDArray[Any]], population: str) -> pa.Table:
-    """Columns of a trial as a table: cell type and column derived, names as dictionaries."""
+    """Return columns of a trial as a table, with cell type and column added and names as dictionaries.
+
+    Parameters
+    ----------
+    kind
+        The kind of table.
+    columns
+        Values by column, all of one length.
+    population
+        Name of the population.
+    """
     names, codes = np.unique(np.asarray(columns[population], str), return_inverse=True)
     parts = [name.split("_") for name in names.tolist()]
     made = {

@@ -31,13 +31,29 @@ def format_section(
 
 
 def format_syn(cell: str, rows: Iterable[tuple[str, int, float]]) -> str:
-    """A synapse distribution: (synapse type, section ID, x) per synapse; its ID is its place within its type."""
+    """Format a synapse distribution; the ID of a synapse is its number within its type.
+
+    Parameters
+    ----------
+    cell
+        Name of the cell.
+    rows
+        Synapse type, section ID and position x in it, 0 to 1, of each synapse.
+    """
     header = f"# Synapse distribution file\n# corresponding to cell: {cell}\n# Type - section - section.x\n\n"
     return header + "".join(f"{kind}\t{section}\t{x!r}\n" for kind, section, x in rows)
 
 
 def format_con(syn_file: str, rows: Iterable[tuple[str, int, int]]) -> str:
-    """A connectivity realisation of the synapses in *syn_file*: (type, cell ID, synapse ID) per synapse."""
+    """Format a connectivity realisation.
+
+    Parameters
+    ----------
+    syn_file
+        Name of the synapse distribution.
+    rows
+        Synapse type, cell ID and synapse ID of each synapse.
+    """
     header = (
         "# Anatomical connectivity realization file; only valid with synapse realization:\n"
         f"# {syn_file}\n# Type - cell ID - synapse ID\n\n"
@@ -46,7 +62,13 @@ def format_con(syn_file: str, rows: Iterable[tuple[str, int, int]]) -> str:
 
 
 def format_landmarks(places: Sequence[Sequence[float]]) -> str:
-    """Landmarks at x, y, z in um."""
+    """Format landmarks.
+
+    Parameters
+    ----------
+    places
+        x, y and z of each in µm.
+    """
     header = (
         f"# AmiraMesh 3D ASCII 2.0\n\ndefine Markers {len(places)}\n\n"
         'Parameters {\n    NumSets 1,\n    ContentType "LandmarkSet"\n}\n\n'

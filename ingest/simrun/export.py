@@ -40,6 +40,8 @@ def export_simrun(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     folder
         Where to write; empty or not there yet.
     runs

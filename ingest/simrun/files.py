@@ -37,16 +37,20 @@ def stage(
     *,
     skip_failures: bool,
 ) -> Beside:
-    """Put everything new into the transaction.
+    """Add everything new to the transaction.
 
     Parameters
     ----------
+    found
+        Run directories that were found.
     results
         What the workers handed back, in order of their runs.
     parameters
         Flattened parameter files by digest.
     left_out
         Run directories of which nothing is to be kept.
+    transaction
+        Writes the nodes.
     skip_failures
         Whether a file beside the runs that cannot be read is left out instead of ending the ingest.
 

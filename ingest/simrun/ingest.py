@@ -58,6 +58,8 @@ def ingest_simrun(
 
     Parameters
     ----------
+    lake
+        The lake to ingest into.
     results
         A folder with run directories at any depth, or one of them. Those still ``_running`` are left out.
     labels

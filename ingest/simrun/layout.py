@@ -100,7 +100,13 @@ class _Tree:
 
 
 def holds_simrun(path: Path) -> bool:
-    """Whether a folder has files of simrun results, running or not, at any depth; it is read no further than the first."""
+    """Return whether a folder has files of simrun results, at any depth; stops at the first.
+
+    Parameters
+    ----------
+    path
+        Any path.
+    """
     tree = _Tree()
     for _, names in _walk(path, tree) if path.is_dir() else ():
         if any(_by_kind(names)[kind] for kind in _MARKERS):
@@ -114,6 +120,11 @@ def survey(results: Path) -> Survey:
     A directory is a run directory where it holds synapse, presynaptic-cell or trace files of a simrun.
     Directories with `_running` in their name are left out with all they hold: the framework renames them when
     they are complete. Linked directories are followed, each real directory being visited once.
+
+    Parameters
+    ----------
+    results
+        A folder with run directories at any depth, or one of them.
 
     Raises
     ------

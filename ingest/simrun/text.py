@@ -127,6 +127,13 @@ def parse_cells(data: bytes, path: str | Path) -> pa.Table:
     """Read the presynaptic spikes of one trial.
 
     Like `parse_synapses`, with the columns of `CELL_SCHEMA`.
+
+    Parameters
+    ----------
+    data
+        Bytes of the file.
+    path
+        The file, for messages.
     """
     lists = _parse(data, path, (_CELLS,))
     return _table(lists.fields, lists, CELL_SCHEMA)
@@ -312,7 +319,13 @@ def format_synapses(table: pa.Table, *, columns: Literal[6, 7] = 7) -> bytes:
 
 
 def format_cells(table: pa.Table) -> bytes:
-    """Write presynaptic spikes as the framework does; like `format_synapses`, with `CELL_SCHEMA`."""
+    """Write presynaptic spikes as the framework does; like `format_synapses`, with `CELL_SCHEMA`.
+
+    Parameters
+    ----------
+    table
+        Rows with the columns of `CELL_SCHEMA`.
+    """
     return _format(table, _CELLS)
 
 

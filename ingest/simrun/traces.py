@@ -23,7 +23,13 @@ _STEPS_PER_BLOCK = 4096
 
 
 def trace_header(n_trials: int) -> tuple[str, ...]:
-    """The titles that the framework writes: `t`, `Vm run 00`, `Vm run 01`, ..."""
+    """Return the titles that the framework writes: `t`, `Vm run 00`, `Vm run 01`, ...
+
+    Parameters
+    ----------
+    n_trials
+        Number of trials.
+    """
     return ("t", *(f"Vm run {trial:02d}" for trial in range(n_trials)))
 
 
@@ -119,6 +125,13 @@ def parse_traces_npz(data: bytes, path: str | Path) -> SiteTraces:
     column; its transpose is accepted too. The axis is the one that holds strictly increasing times. These are
     kept (the framework's own loader drops them and assumes 0.025 ms). Nothing is unpickled.
 
+    Parameters
+    ----------
+    data
+        Bytes of the file.
+    path
+        The file, for messages.
+
     Raises
     ------
     IngestError
@@ -155,6 +168,11 @@ def _increases(values: NDArray[Any]) -> bool:
 
 def format_traces(traces: SiteTraces) -> bytes:
     """Write traces as the framework does; `parse_traces` reads back the same values.
+
+    Parameters
+    ----------
+    traces
+        Traces of one site.
 
     Raises
     ------

@@ -47,7 +47,14 @@ class Run:
 
 
 def ingest_group(settings: Settings, runs: Sequence[tuple[RunDirectory, int]]) -> GroupResult:
-    """Read run directories, each with the number of its first trial, and store what they hold.
+    """Read run directories and store what they hold.
+
+    Parameters
+    ----------
+    settings
+        Options of the ingest.
+    runs
+        Run directories, each with the number of its first trial.
 
     Raises
     ------
@@ -80,7 +87,14 @@ def ingest_group(settings: Settings, runs: Sequence[tuple[RunDirectory, int]]) -
 
 
 def read_run(directory: RunDirectory, first_trial: int) -> Run:
-    """Read and check everything of a run directory.
+    """Read and check everything in a run directory.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    first_trial
+        Number of its first trial in the lake.
 
     Raises
     ------
@@ -126,9 +140,16 @@ class _Source:
 
 
 def run_path(directory: RunDirectory, path: Path) -> str:
-    """What a file of a run directory is called in the lake and in an export: below the run's name.
+    """Return the name of a run directory's file in the lake and in an export: below the run's name.
 
     So two run directories, each ingested as the folder itself, keep their files apart.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    path
+        Path of the file.
 
     Raises
     ------
@@ -139,7 +160,14 @@ def run_path(directory: RunDirectory, path: Path) -> str:
 
 
 def utf8(name: str, path: Path) -> str:
-    """*name* of the file at *path*, if it is UTF-8, as names in a lake are.
+    """Return *name* if it is UTF-8, as names in a lake are.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    path
+        Path of the file, for messages.
 
     Raises
     ------
@@ -154,7 +182,12 @@ def utf8(name: str, path: Path) -> str:
 
 
 def read_source(path: Path) -> bytes:
-    """Bytes of a source file.
+    """Read the bytes of a source file.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
 
     Raises
     ------
@@ -168,7 +201,14 @@ def read_source(path: Path) -> bytes:
 
 
 def flat_parameters(data: bytes, path: Path) -> pa.Table:
-    """The flattened parameters of a file; one content is parsed once in a process.
+    """Return the flattened parameters of a file; equal content is parsed once in a process.
+
+    Parameters
+    ----------
+    data
+        Bytes of the file.
+    path
+        The file, for messages.
 
     Raises
     ------

@@ -34,7 +34,14 @@ Files = dict[str, str | bytes | list[Item]]
 
 
 def canonical_files(snapshot: Snapshot, run: str) -> Files:
-    """Files of a run by path: HDF5 files as they are to be laid out, and configurations.
+    """Return the files of a run by path: HDF5 files as they are to be laid out, and configurations.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        Name of the run.
 
     Raises
     ------

@@ -81,7 +81,16 @@ class Config:
         self._manifest = self._object(self.content, "manifest", "manifest")
 
     def file(self, text: Any, key: str, folder: Path | None = None) -> Path:
-        """The path that a value of the configuration means.
+        """Return the path that a value of the configuration refers to.
+
+        Parameters
+        ----------
+        text
+            The value.
+        key
+            Its key, for messages.
+        folder
+            Folder that relative paths start from; by default that of the configuration.
 
         Raises
         ------
@@ -223,7 +232,13 @@ class Config:
 
 
 def kind_of(content: Mapping[str, Any]) -> str | None:
-    """Return which configuration a JSON object is: ``simulation``, ``circuit``, or None."""
+    """Return the kind of configuration of a JSON object: ``simulation``, ``circuit``, or None.
+
+    Parameters
+    ----------
+    content
+        The JSON object.
+    """
     if not {"run", "networks", "network", "simulation"} & content.keys():
         return None
     return "simulation" if "run" in content or "simulation" in content else "circuit"
@@ -231,6 +246,11 @@ def kind_of(content: Mapping[str, Any]) -> str | None:
 
 def configuration_in(folder: Path) -> Path | None:
     """Return the configuration in a folder, that of the simulation before that of the circuit; None if there is none.
+
+    Parameters
+    ----------
+    folder
+        Any folder.
 
     Raises
     ------
@@ -253,7 +273,12 @@ def configuration_in(folder: Path) -> Path | None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
+    """Read the JSON object in a file.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
 
     Raises
     ------
@@ -267,7 +292,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def any_json(path: Path) -> Any:
-    """The JSON in a file, an object or not.
+    """Read the JSON in a file, an object or not.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
 
     Raises
     ------

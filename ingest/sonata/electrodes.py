@@ -18,12 +18,20 @@ _SOURCES = (None, "LineSource", "PointSource")
 
 
 def ingest_weights(source: HDF5File, population: str, node: str, context: IngestContext, origin: str) -> None:
-    """Make *node* the array [compartment, electrode] of weights, ``.nodes`` and ``.electrodes`` beside it.
+    """Write the array [compartment, electrode] of weights, ``.nodes`` and ``.electrodes`` beside it.
 
     Values are kept as they are; the attribute ``units`` says what they are.
 
     Parameters
     ----------
+    source
+        The file that is open.
+    population
+        Name of the population.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
     origin
         ``"sonata"``: mV/nA, columns as the file says. ``"bluerecording"``: V/nA; and in a file with a column more than
         electrodes, which BlueRecording wrote before 0.7, columns in the order of the sorted names, whatever it says.
@@ -95,10 +103,14 @@ def _judge(
 
 
 def weight_columns(source: HDF5File, population: str, columns: int, origin: str) -> list[dict[str, Any]]:
-    """A row for every column of the weights; columns that no electrode claims have no name.
+    """Return a row for every column of the weights; columns that no electrode claims have no name.
 
     Parameters
     ----------
+    source
+        The file that is open.
+    population
+        Name of the population.
     columns
         How many there are.
     origin

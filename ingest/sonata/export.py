@@ -37,6 +37,8 @@ def export_sonata(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     folder
         Where to write; empty or not there yet. Several runs get a folder each.
     runs

@@ -54,6 +54,8 @@ def ingest_sonata(
 
     Parameters
     ----------
+    lake
+        The lake to ingest into.
     source
         ``simulation_config.json``, ``circuit_config.json``, a folder that has one, or an HDF5 file of nodes, edges,
         spikes, reports or weights of electrodes.

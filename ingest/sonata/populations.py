@@ -53,7 +53,20 @@ def ingest_nodes(
     context: IngestContext,
     types: Types | None,
 ) -> None:
-    """Make *node* the table of a population of nodes; one without any datasets is left to the layout.
+    """Write the table of a population of nodes; one without any datasets is left to the layout.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    group
+        Group of the population.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    types
+        Types of the nodes; None without a file of types.
 
     Raises
     ------
@@ -104,7 +117,20 @@ def ingest_edges(
     context: IngestContext,
     types: Types | None,
 ) -> None:
-    """Make *node* the table of a population of edges, sorted by target, and ``.by_source`` beside it.
+    """Write the table of a population of edges, sorted by target, and ``.by_source`` beside it.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    group
+        Group of the population.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    types
+        Types of the edges; None without a file of types.
 
     Raises
     ------

@@ -27,9 +27,22 @@ SORTED_COLUMN = {"by_id": "node_id", "by_time": "time"}
 
 
 def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContext, population: str) -> None:
-    """Make *node* the table of a population's spikes, in the order of the file.
+    """Write the table of a population's spikes, in the order of the file.
 
     Ids are in ``node_ids`` or, in files from before SONATA had populations of spikes, in ``gids``.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    group
+        Group of the spikes.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    population
+        Name of the population.
 
     Raises
     ------
@@ -63,7 +76,13 @@ def ingest_spikes(source: HDF5File, group: Any, node: str, context: IngestContex
 
 
 def sorting(group: Any) -> str:
-    """What a file says of the order of its spikes: an enumeration (libsonata), text (bmtk), or nothing."""
+    """Return a file's order of spikes: from an enumeration (libsonata) or a text (bmtk); ``none`` by default.
+
+    Parameters
+    ----------
+    group
+        Group of the spikes.
+    """
     value = group.attrs.get("sorting", "none")
     if isinstance(value, bytes | str):
         return value.decode() if isinstance(value, bytes) else value
@@ -81,10 +100,18 @@ def ingest_report(
     config: Mapping[str, Any],
     weights: str | None = None,
 ) -> None:
-    """Make *node* the array [time, element] of a population's report, ``.elements`` and ``.nodes`` beside it.
+    """Write the array [time, element] of a population's report, ``.elements`` and ``.nodes`` beside it.
 
     Parameters
     ----------
+    source
+        The file that is open.
+    group
+        Group of the report.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
     config
         What the simulation's configuration says of the report.
     weights
@@ -121,7 +148,17 @@ def ingest_report(
 
 
 def write_times(transaction: Transaction, node: str, times: Any) -> None:
-    """Write the times of a report's frames (ms) beside it."""
+    """Write the times of a report's frames beside it.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    node
+        Name of the node.
+    times
+        Time of each frame in ms.
+    """
     kind = report_kinds.REPORT_TIME
     transaction.write_array(
         kind.beside(node), times, dimension_names=kind.axes, attributes={"units": kind.unit}
@@ -163,7 +200,13 @@ def _elements(
 
 
 def ordinals(nodes: Ids, elements: Ids) -> Ids:
-    """How many columns of the same node and element come before each."""
+    """Count, for each column, the columns of the same node and element before it.
+
+    Parameters
+    ----------
+    nodes, elements
+        Ids of each column, int64.
+    """
     order = np.lexsort((elements, nodes))
     new = np.r_[True, (np.diff(nodes[order]) != 0) | (np.diff(elements[order]) != 0)][: len(order)]
     first = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
@@ -181,12 +224,24 @@ def node_ranges(
     context: IngestContext,
     population: str,
 ) -> dict[str, Ids]:
-    """The table ``.nodes``: which columns, or rows, of *size* belong to which node.
+    """Write the table ``.nodes``: which columns, or rows, belong to which node.
 
     Parameters
     ----------
+    source
+        The file that is open.
+    group
+        Group of the HDF5 file.
     names
         Datasets of the ids and of the pointers.
+    node
+        Name of the node.
+    size
+        Number of columns or rows.
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    population
+        Name of the population.
 
     Raises
     ------
@@ -204,12 +259,18 @@ def node_ranges(
 def read_ranges(
     source: HDF5File, group: Any, names: tuple[str, str], size: int, below: int | None = None
 ) -> dict[str, Ids]:
-    """Which columns, or rows, of *size* belong to which node: ``node_id``, ``start`` and ``stop``.
+    """Read which columns, or rows, belong to which node: ``node_id``, ``start`` and ``stop``.
 
     Parameters
     ----------
+    source
+        The file that is open.
+    group
+        Group of the HDF5 file.
     names
         Datasets of the ids and of the pointers.
+    size
+        Number of columns or rows.
     below
         What ids must be below.
 
@@ -232,7 +293,19 @@ def read_ranges(
 
 
 def write_kind(context: IngestContext, node: str, kind: TableKind, columns: Sequence[Any]) -> None:
-    """Make *node* a table of that kind."""
+    """Write a table of a kind.
+
+    Parameters
+    ----------
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    node
+        Name of the node.
+    kind
+        The kind of table.
+    columns
+        Values of each column, in the order of the kind's schema.
+    """
     context.transaction.write_table(node, pa.table([*columns], kind.schema), doc=kind.doc)
 
 
@@ -244,7 +317,23 @@ def copy_array(
     attributes: Mapping[str, Any],
     context: IngestContext,
 ) -> None:
-    """Copy a dataset of two axes into an array of chunks that both a row and a column find soon, block by block."""
+    """Copy a dataset of two axes, block by block, into an array whose chunks suit reads of rows and of columns.
+
+    Parameters
+    ----------
+    source
+        The file that is open.
+    data
+        Dataset of h5py.
+    node
+        Name of the node.
+    dims
+        Names of the two axes.
+    attributes
+        Attributes of the array.
+    context
+        What the ingest goes on with: its transaction, notices and options.
+    """
     rows, columns = data.shape
     wide = max(1, min(columns, CHUNK_ELEMENTS))
     chunks = (max(1, min(rows, CHUNK_VALUES // wide)), wide)

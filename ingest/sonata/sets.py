@@ -13,7 +13,16 @@ from .config import read_json
 
 
 def ingest_compartment_sets(path: Path, node: str, context: IngestContext) -> None:
-    """Make *node* the table of the sets in a file.
+    """Write the table of the sets in a file.
+
+    Parameters
+    ----------
+    path
+        Path of the JSON file.
+    node
+        Name of the node.
+    context
+        What the ingest goes on with: its transaction, notices and options.
 
     Raises
     ------

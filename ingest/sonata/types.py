@@ -33,7 +33,14 @@ class Types:
     columns: dict[str, pa.Array]
 
     def column(self, name: str, ids: NDArray[np.int64]) -> pa.Array:
-        """A column for nodes or edges of these types.
+        """Return a column for nodes or edges of these types.
+
+        Parameters
+        ----------
+        name
+            Name of the column.
+        ids
+            Type of each node or edge, int64.
 
         Raises
         ------
@@ -53,6 +60,8 @@ def read_types(path: Path, key: str) -> Types:
 
     Parameters
     ----------
+    path
+        Path of the file.
     key
         Column of the ids: ``node_type_id`` or ``edge_type_id``.
 

@@ -50,18 +50,42 @@ class Asked:
     problems: list[Problem] = field(default_factory=list)
 
     def note(self, keys: Sequence[str | int], reason: str, level: Level = "error") -> None:
-        """Note a problem of the value at *keys*."""
+        """Note a problem of the value at *keys*.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        reason
+            What is wrong, and what was expected.
+        level
+            ``error``, or ``notice``.
+        """
         error = self.configuration.error(keys, reason)
         file, line = getattr(error, "path", None), getattr(error, "line", None)
         self.problems.append(Problem(level, shown(keys) or "the configuration", reason, file, line))
 
     def stop(self, keys: Sequence[str | int], reason: str) -> Stopped:
-        """Note a problem; return what to raise."""
+        """Note a problem; return what to raise.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        reason
+            What is wrong, and what was expected.
+        """
         self.note(keys, reason)
         return Stopped()
 
     def check(self) -> None:
-        """Raise `InputError` for the errors that were noted."""
+        """Raise the errors that were noted, together.
+
+        Raises
+        ------
+        InputError
+            An error was noted.
+        """
         errors = [str(problem) for problem in self.problems if problem.level == "error"]
         if errors:
             more = f"\nand {len(errors) - 10} more" if len(errors) > 10 else ""
@@ -71,24 +95,60 @@ class Asked:
 
     @staticmethod
     def or_default(default: Value, read: Callable[[], Value]) -> Value:
-        """What *read* gives; *default* if it stops."""
+        """Return what *read* returns; *default* if it stops.
+
+        Parameters
+        ----------
+        default
+            Value if *read* stops.
+        read
+            Reads a value of the configuration.
+        """
         try:
             return read()
         except Stopped:
             return default
 
     def choice(self, keys: Keys, choices: Sequence[str]) -> Any:
-        """The text at *keys*, one of *choices*; the first of them where there is none, or another."""
+        """Return the text at *keys*; the first choice if it is missing or not a choice.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        choices
+            Allowed texts.
+        """
         return self.or_default(choices[0], lambda: self.text(keys, choices[0], choices))
 
     def named(self, keys: Keys, known: Iterable[str], what: str) -> None:
-        """Note the keys of a mapping that name no *what*."""
+        """Note the keys of a mapping that are not known names.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        known
+            The known names.
+        what
+            What it is called in messages.
+        """
         for name in self.mapping(keys):
             if name not in known:
                 self.note((*keys, name), unknown(what, name, known))
 
     def each(self, keys: Keys, read: Callable[[Keys], Value], needed: bool = False) -> dict[str, Value]:
-        """What *read* makes of each entry of the mapping at *keys*; those that it stops at are left out."""
+        """Return what *read* makes of each entry of a mapping, without those at which it stops.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        read
+            Called with the keys of each entry.
+        needed
+            Whether the mapping must exist.
+        """
         found: dict[str, Value] = {}
         for name in self.mapping(keys, needed):
             try:
@@ -98,7 +158,15 @@ class Asked:
         return found
 
     def mapping(self, keys: Keys, needed: bool = False) -> Mapping[str, Any]:
-        """The mapping at *keys*; an empty one, if there is none or another value."""
+        """Return the mapping at *keys*; an empty one if it is missing or another value.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        needed
+            Whether the mapping must exist.
+        """
         value = self.configuration.get(keys)
         if value is None:
             if needed:
@@ -110,7 +178,15 @@ class Asked:
         return value
 
     def known(self, keys: Keys, names: Sequence[str]) -> None:
-        """Note the keys of a mapping that nothing reads."""
+        """Note the keys of a mapping that nothing reads.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        names
+            The keys that are read.
+        """
         for name in self.mapping(keys):
             if name not in names:
                 self.note((*keys, name), f"nothing reads this key; known are: {', '.join(names)}", "notice")
@@ -123,7 +199,19 @@ class Asked:
         least: float | None = None,
         above: float | None = None,
     ) -> float:
-        """The real number at *keys*."""
+        """Return the real number at *keys*.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        default
+            Value if it is missing; without one it must exist.
+        least
+            Smallest number allowed.
+        above
+            Number that it must be greater than.
+        """
         value = self.configuration.get(keys, default)
         if not _is_number(value):
             raise self.stop(keys, _expected("a number", value))
@@ -133,7 +221,19 @@ class Asked:
         return float(value)
 
     def whole(self, keys: Keys, default: int | None = None, *, least: int = 0, most: int = 2**53) -> int:
-        """The whole number at *keys*; 1.5e6 is one."""
+        """Return the whole number at *keys*; 1.5e6 is one.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        default
+            Value if it is missing; without one it must exist.
+        least
+            Smallest number allowed.
+        most
+            Largest number allowed.
+        """
         value = self.number(keys, default, least=least)
         if value != int(value) or value > most:
             bound = f" of at most {most:,}" if most < 2**53 else ""
@@ -141,7 +241,17 @@ class Asked:
         return int(value)
 
     def text(self, keys: Keys, default: str | None = None, choices: Sequence[str] = ()) -> str:
-        """The text at *keys*."""
+        """Return the text at *keys*.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        default
+            Value if it is missing; without one it must exist.
+        choices
+            Allowed texts; any by default.
+        """
         value = self.configuration.get(keys, default)
         if not isinstance(value, str):
             raise self.stop(keys, _expected("text", value))
@@ -150,14 +260,30 @@ class Asked:
         return value
 
     def texts(self, keys: Keys) -> list[str]:
-        """The list of texts at *keys*."""
+        """Return the list of texts at *keys*.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        """
         values = self.configuration.get(keys)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise self.stop(keys, _expected("a list of names", values))
         return list(values)
 
     def numbers(self, keys: Keys, length: int, default: Sequence[float] | None = None) -> tuple[float, ...]:
-        """The list of so many numbers at *keys*."""
+        """Return the list of numbers at *keys*.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        length
+            Number of numbers.
+        default
+            Value if it is missing; without one it must exist.
+        """
         values = self.configuration.get(keys, default)
         good = isinstance(values, list | tuple) and len(values) == length
         if not good or not all(map(_is_number, values)):
@@ -165,10 +291,14 @@ class Asked:
         return tuple(float(value) for value in values)
 
     def file(self, keys: Keys, name: str, maps: Mapping[str, str]) -> Path:
-        """The file of that name, which stands at *keys*.
+        """Return the path of the file that the value at *keys* names.
 
         Parameters
         ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        name
+            Name of the file.
         maps
             What beginnings of names become, as ``--map OLD=NEW`` says.
         """
@@ -197,5 +327,15 @@ def _expected(what: str, value: Any) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """What to say of a name that is not known."""
+    """Return what to say of a name that is not known.
+
+    Parameters
+    ----------
+    what
+        What it is called in messages.
+    name
+        The unknown name.
+    known
+        The known names.
+    """
     return f"there is no {what} {name!r}; known are: {', '.join(known) or 'none'}"

@@ -26,6 +26,13 @@ _BLOCK = 1 << 24
 def unix_lines(data: bytes, path: str | Path) -> bytes:
     """Check that `data` is whole lines of UTF-8 text, and end each with a line feed alone.
 
+    Parameters
+    ----------
+    data
+        Bytes of the file.
+    path
+        The file, for messages.
+
     Raises
     ------
     IngestError
@@ -58,7 +65,13 @@ def _without_returns(data: bytes, path: str | Path) -> bytes:
 
 
 def split_header(text: bytes) -> tuple[str, ...]:
-    """Titles in the first line."""
+    """Return the titles in the first line.
+
+    Parameters
+    ----------
+    text
+        Content of a file.
+    """
     return tuple(text[: text.index(b"\n")].decode().split("\t"))
 
 
@@ -98,12 +111,24 @@ def read_columns(text: bytes, types: Mapping[str, pa.DataType], *, header: bool)
 
 
 def number(token: str) -> float:
-    """Value of a decimal number; ValueError for Python's underscores and foreign digits too."""
+    """Parse a decimal number; ValueError for Python's underscores and foreign digits, too.
+
+    Parameters
+    ----------
+    token
+        Text without blanks.
+    """
     return float(_plain(token))
 
 
 def integer(token: str) -> int:
-    """Value of a decimal integer of 64 bits, else ValueError."""
+    """Parse a decimal integer of 64 bits, else ValueError.
+
+    Parameters
+    ----------
+    token
+        Text without blanks.
+    """
     value = int(_plain(token))
     if not -(2**63) <= value < 2**63:
         raise ValueError(token)
@@ -117,12 +142,24 @@ def _plain(token: str) -> str:
 
 
 def shown(token: str) -> str:
-    """A token for a message, in quotes and not too long."""
+    """Quote a token for a message, cut if it is long.
+
+    Parameters
+    ----------
+    token
+        Text without blanks.
+    """
     return repr(token if len(token) <= 40 else f"{token[:37]}...")
 
 
 def number_texts(values: NDArray[np.float64]) -> pa.Array:
-    """Shortest texts that read back as `values`, as Python's repr writes them."""
+    """Return the shortest texts that read back as the values, as Python's repr writes them.
+
+    Parameters
+    ----------
+    values
+        Numbers, float64.
+    """
     # Arrow finds the same digits, but lays out whole numbers and exponents in its own way.
     size = np.abs(values)
     with np.errstate(invalid="ignore"):
@@ -135,6 +172,14 @@ def number_texts(values: NDArray[np.float64]) -> pa.Array:
 
 
 def join_lines(columns: list[pa.Array], end: str) -> bytes:
-    """Text of string columns joined by tabs, with `end` after each line."""
+    """Join text of string columns by tabs, with `end` after each line.
+
+    Parameters
+    ----------
+    columns
+        Columns of text, all of one length.
+    end
+        End of each line.
+    """
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*columns, "\t"), "", end)
     return lines.buffers()[2].to_pybytes() if len(lines) else b""

@@ -87,7 +87,12 @@ class Configuration:
 
     @classmethod
     def of(cls, source: "str | Path | Mapping[str, Any] | Configuration") -> "Configuration":
-        """Return the configuration that *source* is, or that its file holds.
+        """Return the configuration in a file, of a mapping, or as given.
+
+        Parameters
+        ----------
+        source
+            Path of a YAML file, a mapping or a configuration.
 
         Raises
         ------
@@ -101,7 +106,15 @@ class Configuration:
         return cls.read(source)
 
     def error(self, keys: Sequence[str | int], reason: str) -> InputError:
-        """Return the error to raise about the value at *keys*, or about what stands above it."""
+        """Return the error to raise about the value at *keys*, or about the value above it.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        reason
+            What is wrong, and what was expected.
+        """
         said = f"{shown(keys)}: {reason}" if keys else reason
         for length in range(len(keys), -1, -1):
             place = self.places.get(tuple(keys[:length]))
@@ -110,7 +123,13 @@ class Configuration:
         return InputError(said)
 
     def folder(self, keys: Sequence[str | int]) -> Path:
-        """Return the folder of the file that the value at *keys* stands in; the current folder for a mapping."""
+        """Return the folder of the file that holds the value at *keys*; the current folder for a mapping.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        """
         for length in range(len(keys), -1, -1):
             place = self.places.get(tuple(keys[:length]))
             if place is not None:
@@ -118,7 +137,15 @@ class Configuration:
         return Path()
 
     def get(self, keys: Sequence[str | int], default: Any = None) -> Any:
-        """Return the value at *keys*; *default* if there is none."""
+        """Return the value at *keys*; *default* if there is none.
+
+        Parameters
+        ----------
+        keys
+            Names of the keys that lead to the value, from the top.
+        default
+            Value if there is none.
+        """
         found: Any = self.tree
         for key in keys:
             try:
@@ -129,7 +156,13 @@ class Configuration:
 
 
 def shown(keys: Sequence[str | int]) -> str:
-    """Return keys as people read them: ``Geometry / Cell Distribution / PYR``."""
+    """Return keys as people read them: ``Geometry / Cell Distribution / PYR``.
+
+    Parameters
+    ----------
+    keys
+        Names of the keys that lead to the value, from the top.
+    """
     return " / ".join(map(str, keys))
 
 

@@ -212,6 +212,11 @@ def _leaf(value: Any) -> tuple[str, float | None, str]:
 def unflatten(table: pa.Table) -> dict[str, Any]:
     """Rebuild the dictionary of a table made by `flatten`; tuples have become lists.
 
+    Parameters
+    ----------
+    table
+        What `flatten` returned.
+
     Raises
     ------
     ValueError

@@ -32,12 +32,28 @@ class Parameters(dict[str, Any]):
         super().__setitem__(key, _branch(value))
 
     def update(self, *given: Any, **named: Any) -> None:
-        """Take names and values of a dictionary or of pairs, and those that are named; as of any dictionary."""
+        """Set values as `dict.update` does.
+
+        Parameters
+        ----------
+        given
+            A mapping, or pairs of name and value.
+        named
+            Values by name.
+        """
         for key, value in dict(*given, **named).items():
             self[key] = value
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """Return the value of a name, which is *default* from now on where there was none."""
+        """Return the value of a name; set it to *default* if it is missing.
+
+        Parameters
+        ----------
+        key
+            Name of the parameter.
+        default
+            Its value if it is missing.
+        """
         if key not in self:
             self[key] = default
         return self[key]

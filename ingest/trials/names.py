@@ -21,7 +21,15 @@ _DATE_AND_NUMBER = re.compile(r"[0-9]{8}-[0-9]{4}_([0-9]+)")
 
 
 def identity(path: Path, prefix: str) -> tuple[str | None, int | None, int | None]:
-    """Date, seed and process id, from the prefix where it tells, else from the directory's name."""
+    """Return date, seed and process id, from the prefix if it has them, else from the directory's name.
+
+    Parameters
+    ----------
+    path
+        The run directory.
+    prefix
+        First part of the names of its files.
+    """
     directory = path.name
     date = _DATE.search(directory)
     seed = _SEED.search(prefix) or _SEED.search(directory)
@@ -32,7 +40,20 @@ def identity(path: Path, prefix: str) -> tuple[str | None, int | None, int | Non
 
 
 def number_of(digits: str, path: Path) -> int:
-    """The number that *digits* of a file or directory name say; IngestError where int64 cannot hold it."""
+    """Return the number in a file or directory name.
+
+    Parameters
+    ----------
+    digits
+        Decimal digits.
+    path
+        The file, for messages.
+
+    Raises
+    ------
+    IngestError
+        int64 cannot hold the number.
+    """
     number = int(digits)
     if number >= 2**63:
         raise IngestError(f"expected a number below 2^63 in a name, found {digits}", path)
@@ -40,21 +61,39 @@ def number_of(digits: str, path: Path) -> int:
 
 
 def sim_trial_index(run_name: str, number: int) -> str:
-    """The framework's key of a trial: the run's relative path and the trial number in six digits."""
+    """Return the framework's key of a trial: the run's relative path and the trial number in six digits.
+
+    Parameters
+    ----------
+    run_name
+        Path of the run directory below the results.
+    number
+        Number of the trial in the run.
+    """
     return f"{run_name}/{number:06d}"
 
 
 def stimulus(index: str) -> str:
-    """The stimulus that a `sim_trial_index` names: its first token, or the second after 'stim'.
+    """Return the stimulus in a `sim_trial_index`: its first token, or the second after 'stim'.
 
     Tokens are separated by '_' and '/': `C2_evoked/results/...` and `stim_C2/results/...` give 'C2'.
+
+    Parameters
+    ----------
+    index
+        Key of the trial.
     """
     first, *rest = re.split("[_/]", index)
     return rest[0] if first == "stim" and rest else first
 
 
 def checked_run(name: str) -> str:
-    """A name that a run can have: relative, and no part of it what an export could not be ingested from.
+    """Return *name* if a run may have it: relative, and without parts that an export could not be ingested with.
+
+    Parameters
+    ----------
+    name
+        The name to check.
 
     Raises
     ------
@@ -67,15 +106,37 @@ def checked_run(name: str) -> str:
 
 
 def parameter_file(run: str, kind: str) -> str:
-    """Path of a run's parameter file (``neuron`` or ``network``) in an export."""
+    """Return the path of a run's parameter file in an export.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    kind
+        ``neuron`` or ``network``.
+    """
     return f"{run}/{prefix_of(run)}_{kind}_model.param"
 
 
 def prefix_of(run: str) -> str:
-    """What names of a run's files begin with: the last token of its directory's name, as ISF looks for it."""
+    """Return what names of a run's files begin with: the last token of its directory's name, as ISF looks for it.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    """
     return PurePosixPath(run).name.rsplit("_", 1)[-1]
 
 
 def file_node(path: str, content: bytes) -> str:
-    """The node that holds a file, named by its content."""
+    """Return the node that holds a file, named by its content.
+
+    Parameters
+    ----------
+    path
+        Path of the file, for its suffix.
+    content
+        Bytes of the file.
+    """
     return FILE.of(content=f"{digest_of(content)}{PurePosixPath(path).suffix}")

@@ -109,12 +109,26 @@ class GroupResult:
     trials: int = 0
 
     def add(self, kind: TableKind, rows: pa.Table) -> None:
-        """Add rows of a small table."""
+        """Add rows of a small table.
+
+        Parameters
+        ----------
+        kind
+            The kind of table.
+        rows
+            Rows of that kind.
+        """
         self.small.setdefault(kind.name, []).append(rows)
 
 
 class Rows:
-    """The rows of a large table, encoded as they come so that few are held."""
+    """The rows of a large table, encoded as they come so that few are held.
+
+    Parameters
+    ----------
+    kind
+        The kind of table.
+    """
 
     def __init__(self, kind: TableKind) -> None:
         self.kind = kind
@@ -123,7 +137,15 @@ class Rows:
         self._count = 0
 
     def add(self, trial_ids: npt.NDArray[np.int64], parts: Sequence[pa.Table]) -> None:
-        """Add one table for each trial."""
+        """Add one table for each trial.
+
+        Parameters
+        ----------
+        trial_ids
+            Number of each trial, int64.
+        parts
+            One table for each trial.
+        """
         for trial, part in zip(trial_ids.tolist(), parts, strict=True):
             key = pa.repeat(pa.scalar(trial, pa.int64()), part.num_rows)
             self._held.append(part.add_column(0, "trial_id", key))
@@ -151,7 +173,21 @@ def store_traces(
     writer: ObjectWriter,
     result: GroupResult,
 ) -> None:
-    """Store the traces of some trials, by site, and add them and their spikes to the result."""
+    """Store the traces of some trials, by site, and add them and their spikes to the result.
+
+    Parameters
+    ----------
+    sites
+        Traces by recording site.
+    trial_ids
+        Number of each trial, int64.
+    settings
+        Options of the ingest.
+    writer
+        Stores the objects.
+    result
+        What they are added to.
+    """
     for site, traces in sites.items():
         chunks = (1, min(len(traces.time), TIME_CHUNK))
         entries = encode_chunks(traces.voltage, chunks, CODEC, np.nan, writer)

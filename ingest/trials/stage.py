@@ -24,7 +24,15 @@ _SITE = re.compile(
 
 
 def stage_results(results: Sequence[GroupResult], transaction: Transaction) -> None:
-    """Append tables and traces of results, in order of their trials."""
+    """Append tables and traces of results, in order of their trials.
+
+    Parameters
+    ----------
+    results
+        Results of the workers.
+    transaction
+        Writes the nodes.
+    """
     _stage_tables(results, transaction)
     _stage_traces([block for result in results for block in result.traces], transaction)
 
@@ -43,7 +51,17 @@ def _stage_tables(results: Sequence[GroupResult], transaction: Transaction) -> N
 
 
 def append_rows(transaction: Transaction, kind: TableKind, rows: pa.Table) -> None:
-    """Append rows, sorted as the table is; one that is not there is made."""
+    """Append rows, sorted as the table is; make a table that is missing.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    kind
+        The kind of table.
+    rows
+        Rows of that kind.
+    """
     keys = [(name, "ascending") for name in kind.sorted_by]
     # A stable order: spikes of one trial stay site by site, in time.
     order = pc.sort_indices(rows, sort_keys=keys) if keys else None
@@ -145,7 +163,15 @@ def _column(transaction: Transaction, kind: TableKind, column: str) -> set[Any]:
 
 
 def stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transaction) -> None:
-    """Append flattened parameter files, by digest, that the lake does not have."""
+    """Append flattened parameter files that the lake lacks, by digest.
+
+    Parameters
+    ----------
+    parameters
+        Flattened files by digest.
+    transaction
+        Writes the nodes.
+    """
     known = _column(transaction, schema.PARAMETERS, "file")
     new = [
         table.add_column(0, "file", pa.repeat(digest, table.num_rows))
@@ -159,7 +185,13 @@ def stage_parameters(parameters: Mapping[str, pa.Table], transaction: Transactio
 
 
 def known_attachments(transaction: Transaction) -> dict[str, str]:
-    """Digest of each file beside the run directories, by its path."""
+    """Return the digest of each file beside the run directories, by its path.
+
+    Parameters
+    ----------
+    transaction
+        Holds what was ingested before.
+    """
     table = transaction.table(schema.FILES.name)
     if table is None:
         return {}
@@ -168,7 +200,13 @@ def known_attachments(transaction: Transaction) -> dict[str, str]:
 
 
 def next_trial(transaction: Transaction) -> int:
-    """The number that the next trial of the lake gets."""
+    """Return the number of the lake's next trial.
+
+    Parameters
+    ----------
+    transaction
+        Holds what was ingested before.
+    """
     node = transaction.drafts.get(schema.TRIALS.name)
     bounds = [entry.stats["columns"]["trial_id"] for _, entry in node.entries.items()] if node else []
     return max((high for _, high, _ in bounds), default=-1) + 1
