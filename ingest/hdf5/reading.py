@@ -120,7 +120,8 @@ class HDF5File:
         where = f"{group.name}/{name}"
         found = group.get(name)
         self.at = where
-        if found is None or _is_group(found):
+        # Neither a group nor a named type has values.
+        if not hasattr(found, "shape"):
             raise self.error(where, "there is no such dataset")
         wanted = (length,) if shape is None else tuple(shape)
         if found.shape is None or len(found.shape) != len(wanted):

@@ -132,7 +132,8 @@ def _rows(source: HDF5File, group: Any, name: str, fields: tuple[str, ...]) -> A
 
 def _labels(source: HDF5File, group: Any, kind: np.dtype[Any]) -> dict[str, int]:
     named = group.get(LABELS)
-    enum = hdf5().check_enum_dtype(kind if named is None else named.dtype)
+    told = kind if named is None else getattr(named, "dtype", None)
+    enum = None if told is None else hdf5().check_enum_dtype(told)
     if enum is None:
         raise source.error(f"{ROOT}/{LABELS}", "there is no such enumeration")
     return {name: int(value) for name, value in enum.items()}
@@ -153,5 +154,5 @@ def _projections(
 
 def _layers(source: HDF5File, group: Any) -> dict[str, int]:
     named = group.get(LAYERS)
-    enum = None if named is None else hdf5().check_enum_dtype(named.dtype)
+    enum = hdf5().check_enum_dtype(named.dtype) if hasattr(named, "dtype") else None
     return {name: int(number) for name, number in (enum or {}).items()}

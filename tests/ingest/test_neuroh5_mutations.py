@@ -81,6 +81,24 @@ CASES: dict[str, tuple[str, Callable[[Any], None], str, str]] = {
         "/H5Types/Populations",
         "expected a compound",
     ),
+    "labels are a group": (
+        "coords",
+        lambda file: (
+            file.__delitem__("H5Types/Population labels"),
+            file.create_group("H5Types/Population labels"),
+        ),
+        "/H5Types/Population labels",
+        "there is no such enumeration",
+    ),
+    "a type instead of values": (
+        "cells",
+        lambda file: (
+            file.__delitem__(f"{SYNAPSES}/syn_ids/Attribute Value"),
+            file.__setitem__(f"{SYNAPSES}/syn_ids/Attribute Value", np.dtype("f4")),
+        ),
+        f"{SYNAPSES}/syn_ids/Attribute Value",
+        "no such dataset",
+    ),
     "overlapping gids": (
         "coords",
         lambda file: file["H5Types/Populations"].write_direct(
