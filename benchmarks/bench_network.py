@@ -28,6 +28,7 @@ from neurolake.kernels.network import (
     fixed_indegree,
     gaussian,
     input_spikes,
+    pairwise_bernoulli,
     placed_synapses,
     population_rows,
     rows_by_node,
@@ -229,25 +230,25 @@ def _steps(bench: Bench, scale: float) -> None:
 
 
 def _peers(bench: Bench, python: str, scale: float) -> None:
-    """A Gaussian of 167 um within 500 um along both axes, the same in-degree for each target."""
+    """A Gaussian of 167 um within 500 um along both axes: the same in-degree for each target, or a probability."""
     for n_sources, n_targets, degree, side, peers in (
         (10_000, 2000, 1000, 4000.0, ["nest"]),
         (10_000, 2000, 1000, 1000.0, ["nest"]),
         (10_000, 2000, 100, 1000.0, ["nest"]),
+        (10_000, 2000, 0, 1000.0, ["nest"]),
         (1000, 500, 100, 1000.0, ["nest", "bmtk", "netpyne"]),
     ):
         rng = np.random.default_rng(1)
         n_sources, n_targets = int(n_sources * scale), int(n_targets * scale)
         source, target = (rng.uniform(-side / 2, side / 2, (2, n)) for n in (n_sources, n_targets))
-        section = (
-            f"in-degree {degree:,} of {n_targets:,} cells, {n_sources:,} sources on a side of {side:.0f} um"
-        )
+        about = f"{n_targets:,} cells, {n_sources:,} sources on a side of {side:.0f} um"
+        section = f"in-degree {degree:,} of {about}" if degree else f"pairs by probability, {about}"
+        rule = partial(fixed_indegree, degree) if degree else pairwise_bernoulli
         ours = partial(
-            fixed_indegree, degree, np.arange(n_targets), tuple(target), tuple(source), seed=1, projection="a__b",
+            rule, np.arange(n_targets), tuple(target), tuple(source), seed=1, projection="a__b",
             reach=(500.0, 500.0), weighting=gaussian, parameters=[1000.0, 1000.0, 0.0, 0.0],
         )  # fmt: skip
-        ours()
-        n, others = degree * n_targets, {peer: [] for peer in peers}
+        n, others = len(ours().distance), {peer: [] for peer in peers}
         edges: dict[str, int] = {}
         mine: list[float] = []
         used: dict[str, list[float]] = {name: [] for name in ("neurolake", *peers)}

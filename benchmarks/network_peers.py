@@ -2,7 +2,7 @@
 
 ``python network_peers.py PEER DATA.npz THREADS ROUNDS`` prints JSON: seconds and processor seconds of each round, and the number of edges.
 The data hold positions (x, y) in um of sources and targets, the in-degree, the reach and the standard deviation
-of a Gaussian of the differences along both axes.
+of a Gaussian of the differences along both axes. Without an in-degree NEST takes the Gaussian as a probability.
 """
 
 import json
@@ -17,11 +17,11 @@ Round = tuple[float, float, int]
 
 
 def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], Round]:
-    """A fixed in-degree with a Gaussian kernel and a rectangular mask; creating the cells is not timed."""
+    """A Gaussian kernel and a rectangular mask; creating the cells is not timed."""
     import nest
 
     nest.verbosity = nest.VerbosityLevel.ERROR
-    reach, sd = float(data["reach"]), float(data["sd"])
+    reach, sd, degree = float(data["reach"]), float(data["sd"]), int(data["degree"])
     extent = [2.2 * float(abs(np.concatenate([data["source"], data["target"]], axis=1)).max())] * 2
 
     def once() -> Round:
@@ -32,13 +32,12 @@ def nest(data: dict[str, np.ndarray], threads: int) -> Callable[[], Round]:
             for name in ("source", "target")
         )
         rule = {
-            "rule": "fixed_indegree",
-            "indegree": int(data["degree"]),
+            **({"rule": "fixed_indegree", "indegree": degree} if degree else {"rule": "pairwise_bernoulli"}),
             "p": nest.spatial_distributions.gaussian2D(
                 nest.spatial.distance.x, nest.spatial.distance.y, std_x=sd, std_y=sd
             ),
             "mask": {"rectangular": {"lower_left": [-reach] * 2, "upper_right": [reach] * 2}},
-            "allow_multapses": True,
+            "allow_multapses": degree > 0,
             "allow_autapses": True,
         }
         began, used = time.perf_counter(), time.process_time()
