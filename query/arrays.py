@@ -12,14 +12,26 @@ class Array(StoredArray):
     """A Zarr array of a snapshot."""
 
     def dask(self, chunks: Any = None) -> Any:
-        """The array as a dask array; see `dasked.array`."""
+        """Return the array as a dask array; see `dasked.array`.
+
+        Parameters
+        ----------
+        chunks
+            Chunks of the dask array; by default runs of whole stored chunks of about 64 MiB.
+        """
         # dask takes a while to import, and most questions do without it.
         from .views import dasked
 
         return dasked.array(self, chunks)
 
     def xarray(self, chunks: Any = None) -> "xr.DataArray":
-        """The array with its coordinates, dimensions and units; see `labelled.data_array`."""
+        """Return the array with its coordinates, dimensions and units; see `labelled.data_array`.
+
+        Parameters
+        ----------
+        chunks
+            Chunks of the dask array; by default runs of whole stored chunks of about 64 MiB.
+        """
         from .views import labelled
 
         return labelled.data_array(self, chunks)

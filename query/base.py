@@ -29,7 +29,20 @@ class Table(StoredTable):
     """A table of a snapshot."""
 
     def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
-        """The table as a dask DataFrame; see `dasked.frame`."""
+        """Return the table as a dask DataFrame; see `dasked.frame`.
+
+        Parameters
+        ----------
+        columns
+            Names of the columns to read; all by default.
+        where
+            Condition on rows: a pyarrow expression, or tuples such as ``[("cell_type", "==", "L5tt")]``.
+
+        Raises
+        ------
+        InputError
+            A column is missing, or *where* is no condition on columns of the table.
+        """
         from .views import dasked
 
         return dasked.frame(self, columns, where)
@@ -68,7 +81,20 @@ class Snapshot(StoredSnapshot):
         return self._catalog.query(query, parameters)
 
     def explain(self, query: str, **parameters: Any) -> str:
-        """How DuckDB would answer a query, without answering it; raises as `sql` does."""
+        """Return DuckDB's plan of a query, without running it.
+
+        Parameters
+        ----------
+        query
+            One SELECT in DuckDB's SQL.
+        **parameters
+            Values of ``$name`` in the query.
+
+        Raises
+        ------
+        QueryError
+            The query is no single SELECT, or DuckDB refuses it.
+        """
         return self._catalog.explain(query, parameters)
 
     def interrupt(self) -> None:
@@ -76,7 +102,12 @@ class Snapshot(StoredSnapshot):
         self._catalog.interrupt()
 
     def xarray(self, name: str) -> "xr.DataArray | xr.Dataset":
-        """An array as xarray's, or the arrays below *name* as a dataset.
+        """Return an array as xarray's, or the arrays below *name* as a dataset.
+
+        Parameters
+        ----------
+        name
+            Name of an array or group.
 
         Returns
         -------
@@ -177,7 +208,18 @@ class Lake(StoredLake):
         return self.at(MAIN)
 
     def at(self, ref: str | datetime) -> Snapshot:
-        """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
+        """Return the commit that *ref* means, for reading; see `neurolake.lake.Lake.at`.
+
+        Parameters
+        ----------
+        ref
+            A branch, tag, commit or time.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such commit.
+        """
         record = self._resolved(ref)
         # Views are not made anew for every question to the same commit. Threads may share a lake.
         snapshot = self._latest
@@ -186,18 +228,29 @@ class Lake(StoredLake):
         return snapshot
 
     def pinned(self, reference: Reference) -> Snapshot:
-        """A commit by its place in the log, which finds it faster than its id alone."""
+        """Return a commit by its position in the log, which is faster than by its id alone.
+
+        Parameters
+        ----------
+        reference
+            Id of the commit, and its branch and number in the log.
+        """
         found = super().pinned(reference)
         assert isinstance(found, Snapshot), "of `snapshot_type`"
         return found
 
     def derived(self, branch: str = MAIN) -> list[Derived]:
-        """Derived results of a branch, each after those it was made of; stale ones say so.
+        """List the derived results of a branch, each after those it was made of; stale ones are marked.
+
+        Parameters
+        ----------
+        branch
+            Name of the branch.
 
         Raises
         ------
         CorruptObjectError
-            What one says of its origin is malformed.
+            The record of a result's origin is malformed.
         """
         return self.at(branch).derived
 
@@ -205,7 +258,14 @@ class Lake(StoredLake):
 
 
 def snapshot_of(lake: StoredLake | Snapshot | str | Path, at: str | datetime = MAIN) -> Snapshot:
-    """Return a commit to be asked: of an open lake, of the lake at a path or URL, or the snapshot that is given.
+    """Return a commit to be asked: the snapshot itself, or a commit of a lake that is open or at a path or URL.
+
+    Parameters
+    ----------
+    lake
+        A snapshot, an open lake, or the folder or URL of one.
+    at
+        Branch, tag, commit or time; not used where *lake* is a snapshot.
 
     Raises
     ------

@@ -127,13 +127,39 @@ class Lake(_Nouns, base.Lake):
         return self.at(MAIN)
 
     def at(self, ref: str | datetime) -> Snapshot:
-        """The commit that *ref* means, for reading; see `neurolake.lake.Lake.at`."""
+        """Return the commit that *ref* means, for reading; see `neurolake.lake.Lake.at`.
+
+        Parameters
+        ----------
+        ref
+            A branch, tag, commit or time.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such commit.
+        """
         found = super().at(ref)
         assert isinstance(found, Snapshot), "of `snapshot_type`"
         return found
 
     def sql(self, query: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
-        """Ask the newest commit in SQL; see `Snapshot.sql`."""
+        """Ask the newest commit in SQL; see `Snapshot.sql`.
+
+        Parameters
+        ----------
+        query
+            One SELECT in DuckDB's SQL.
+        **parameters
+            Values of ``$name`` in the query.
+
+        Raises
+        ------
+        QueryError
+            The query is no single SELECT, or DuckDB refuses it.
+        CorruptObjectError
+            A file that it reads is damaged.
+        """
         return self.head.sql(query, **parameters)
 
     def derive(
@@ -145,24 +171,25 @@ class Lake(_Nouns, base.Lake):
         at: str | datetime | None = None,
         **params: Any,
     ) -> Any:
-        """The result of a function on nodes of the lake: computed once, kept, and found again.
+        """Return the result of a function on nodes of the lake: computed once, kept, and found again.
 
-        It is kept under ``derived/<kernel>/<key>`` with a record of what it was made from. The key follows
-        from the function (its name and version or, without one, its code), the content of the inputs, and the
-        parameters; not from names of nodes, commits, branches or lakes. Whoever derives the same later, on
-        this or another branch, or in a lake that pulled it, gets what is there.
+        It is kept under ``derived/<kernel>/<key>`` with a record of its inputs. The key follows from the
+        function (its name and version or, without one, its code), the content of the inputs, and the
+        parameters; not from names of nodes, commits, branches or lakes. Another call for the same result, on
+        this or another branch, or in a lake that pulled it, returns the one that is kept.
 
         Parameters
         ----------
         function
             A function, best one that `neurolake.kernel` gave a version. It is called with each input
-            (`Table`, `Array`, bytes, or what an earlier `derive` returned), or with one snapshot that holds nothing
-            else (``whole=True``), and with the parameters.
+            (`Table`, `Array`, bytes, or what an earlier `derive` returned), or with one snapshot that holds
+            only the inputs (``whole=True``), and with the parameters.
         inputs
-            The name of a node, a list of names (given in this order), or a mapping of argument names to
-            names of nodes (given by keyword). The coordinates of an array belong to it. Analyses of neurolake, and
-            kernels that say what they ``reads``, know their inputs: ``lake.derive(psth, by="stimulus")``, or
-            ``lake.derive(lake.spikes.psth, by="stimulus")``, which reads the commit that the noun is of.
+            The name of a node, a list of names (given in this order), or a mapping of argument names to names
+            of nodes (given by keyword). The coordinates of an array belong to it. Analyses of neurolake, and
+            kernels that were registered with ``reads``, know their inputs: ``lake.derive(psth,
+            by="stimulus")``, or ``lake.derive(lake.spikes.psth, by="stimulus")``, which reads the commit that
+            the noun is of.
         branch
             Where the result is kept, and the inputs are read unless *at* says otherwise.
         at
@@ -186,9 +213,9 @@ class Lake(_Nouns, base.Lake):
             An input, branch or commit is not there.
         InputError
             A parameter or the result is none of the above, or the code of a function without a version
-            refers to something that nobody can tell has changed.
+            refers to a value whose changes cannot be detected.
         ConflictError
-            Too many others committed first.
+            Too many other transactions were committed first.
         Exception
             What the function raises; then nothing is kept.
         """
@@ -204,19 +231,21 @@ class Lake(_Nouns, base.Lake):
         modules: Sequence[str] = (),
         dry_run: bool = False,
     ) -> "Refreshed":
-        """Compute stale results anew, each from the inputs as they are now, those first that others are made of.
+        """Compute stale results anew, each from the inputs as they are now, inputs before what depends on them.
 
         A new result takes the place of the old one, which history keeps. Kernels are those that this process
-        has registered or derived with; a lake never makes code of its own choice run.
+        has registered or derived with; a lake never chooses code to run.
 
         Parameters
         ----------
         names
-            Results to look at, and those they are made of; all by default.
+            Results to look at, with the results that they were derived from; all by default.
+        branch
+            The branch that holds the results.
         modules
             Modules of yours to import first, for the kernels they register and the functions they define.
         dry_run
-            Only say what would be done.
+            Whether to report what would be done and do nothing.
 
         Returns
         -------
@@ -234,7 +263,14 @@ class Lake(_Nouns, base.Lake):
         return refresh(self, names, branch=branch, modules=modules, dry_run=dry_run)
 
     def lineage(self, name: str, *, at: str | datetime = MAIN) -> "Lineage":
-        """What a node was made from, down to what was ingested and by which commits; and what was made from it.
+        """Trace what a node was made from, down to what was ingested and by which commits, and what was made from it.
+
+        Parameters
+        ----------
+        name
+            Name of the node.
+        at
+            The branch, tag, commit or time to look at.
 
         Raises
         ------

@@ -32,13 +32,29 @@ BUILT_IN: Mapping[tuple[str, str], str] = {
 
 
 def import_built_in(kernel: str, version: str | None) -> None:
-    """Import the module that registers a kernel of neurolake's own; nothing happens for other kernels."""
+    """Import the module that registers a built-in kernel; do nothing for other kernels.
+
+    Parameters
+    ----------
+    kernel
+        Name of the kernel.
+    version
+        Its version; None for a kernel without one.
+    """
     module = BUILT_IN.get((kernel, version or ""))
     if module is not None:
         import_module(f"{_ROOM}.{module}")
 
 
 def opened_model(snapshot: Any, name: str) -> Any:
-    """The reduced model that a group of a snapshot holds; None where the group is something else."""
+    """Open the reduced model that a group of a snapshot holds; None where the group is something else.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the group.
+    """
     stored = import_module(f"{_ROOM}.models.stored")
     return stored.open_model(snapshot, name) if name in stored.model_names(snapshot) else None

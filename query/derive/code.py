@@ -24,15 +24,20 @@ _METHODS = (FunctionType, staticmethod, classmethod, property)
 
 
 def code_digest(function: Any) -> Digest:
-    """Digest of a function's code, defaults, closed-over values, and the globals it uses.
+    """Return the digest of a function's code, defaults, closed-over values, and the globals it uses.
 
-    Functions and classes of the user's are looked into, their modules count as a whole; what is installed
-    counts by name and version.
+    Functions and classes of the user count by their code, modules of the user as a whole, and installed
+    packages by name and version.
+
+    Parameters
+    ----------
+    function
+        A Python function, a partial one, or a class.
 
     Raises
     ------
     InputError
-        It refers to a value that has no JSON, so that nobody can tell when that changes.
+        It refers to a value that cannot be written as JSON, so that its changes cannot be detected.
     """
     return digest_of(canonical_json(_Description().of(function, "the function")))
 

@@ -29,7 +29,17 @@ def derive(
     at: str | datetime | None,
     params: Mapping[str, Any],
 ) -> Any:
-    """Look up or make a result; see `Lake.derive`."""
+    """Find or compute a result; see `Lake.derive`.
+
+    Parameters
+    ----------
+    lake
+        The lake that keeps the result.
+    function, inputs, branch, at
+        See `Lake.derive`.
+    params
+        Keywords for the function.
+    """
     made = kernel_of(function)
     bound = getattr(function, "__self__", None)
     if at is None and isinstance(bound, Snapshot):
@@ -45,19 +55,27 @@ def derive(
 def origin_of(
     made: Kernel, snapshot: Snapshot, inputs: Arguments, params: Mapping[str, Any], canonical: bool = False
 ) -> Origin:
-    """What a result will say of its origin, and what its name follows from.
+    """Return the record of a result's origin, from which its name follows.
 
     Parameters
     ----------
+    made
+        The kernel that computes the result.
+    snapshot
+        The commit that holds the inputs.
+    inputs
+        Names of nodes, as of `Lake.derive`.
+    params
+        Parameters of the kernel by name.
     canonical
-        Whether *params* are as `plain.plain` writes them already.
+        Whether *params* are already as `plain.plain` writes them.
 
     Raises
     ------
     NotFoundError
         An input is not there.
     InputError
-        A parameter has no JSON, or the inputs are no names.
+        A parameter cannot be written as JSON, or the inputs are no names.
     """
     arguments = _checked(inputs)
     names = sorted(named(arguments, made.whole).values())
@@ -103,12 +121,20 @@ def obtained(
     *,
     instead_of: str | None = None,
 ) -> Any:
-    """The result of *origin*: found on the branch or on another, or computed and committed.
+    """Return the result of an origin: found on the branch or on another, or computed and committed.
 
     Parameters
     ----------
+    lake
+        The lake that keeps the result.
+    made
+        The kernel that computes it.
+    origin
+        Record of the result's origin.
     snapshot
-        What holds the inputs.
+        The commit that holds the inputs.
+    branch
+        The branch to keep the result on.
     instead_of
         A result to remove from the branch in the same commit.
     """

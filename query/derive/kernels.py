@@ -29,13 +29,13 @@ class Kernel:
     function
         Called with the opened inputs and the parameters.
     name
-        What its results are filed under.
+        Name under which its results are kept.
     version
-        What tells it from earlier functions of that name; None where its code does.
+        Text that distinguishes it from earlier functions of that name; None where its code does.
     whole
         Whether it is called with one snapshot that holds the inputs, rather than with each of them.
     reads
-        What tells the inputs of given arguments; None where who derives has to name them.
+        Function that returns the inputs for given arguments; None where `Lake.derive` needs their names.
     asked
         The function that users know, which computes the same of what they hold in memory.
     """
@@ -49,12 +49,19 @@ class Kernel:
     asked: Callable[..., Any] | None = None
 
     def reading(self, snapshot: Any, params: Mapping[str, Any]) -> tuple[Arguments, Mapping[str, Any]]:
-        """Names of the nodes of *snapshot* that it reads where it is asked with *params*, and its own parameters then.
+        """Return the names of the nodes that it reads for some parameters, and the parameters to call it with.
+
+        Parameters
+        ----------
+        snapshot
+            The commit that is asked.
+        params
+            Parameters by name, as the user gave them.
 
         Raises
         ------
         InputError
-            It does not tell, or has no such parameter.
+            It was registered without ``reads``, or has no such parameter.
         """
         if self.reads is None:
             raise InputError(
@@ -75,7 +82,7 @@ class Kernel:
         return "{}:{}".format(*(getattr(self.function, key, "?") for key in ("__module__", "__qualname__")))
 
     def identity(self) -> dict[str, str]:
-        """What its results are known by: the version or, without one, the digest of the code as it is now.
+        """Return what identifies its results: the version or, without one, the digest of the code as it is now.
 
         Raises
         ------
@@ -110,16 +117,16 @@ def kernel(
         A text that is changed whenever the function's results change: results of another version are other
         results. Without one, the function's code decides.
     name
-        What its results are filed under; the function's own name by default.
+        Name under which its results are kept; the function's own name by default.
     whole
         Call it with one snapshot that holds nothing but the inputs and answers ``.sql``, instead of with
         each input.
     reads
-        Tells the names of the nodes that it reads, given the snapshot and the function's other arguments by name, so
-        that `Lake.derive` need not be told its inputs; of kernels of a *whole* snapshot. With *asked* it gives a pair:
-        these names, and the parameters of the kernel.
+        Function that returns the names of the nodes that the kernel reads, given the snapshot and the other
+        arguments by name, so that `Lake.derive` finds the inputs itself; for kernels of a *whole* snapshot.
+        With *asked* it gives a pair: these names, and the parameters of the kernel.
     asked
-        Another function that `Lake.derive` is given in place of this one; its arguments are what *reads* gets.
+        Function that users pass to `Lake.derive` in place of this one; *reads* gets its arguments.
 
     Raises
     ------
@@ -145,7 +152,12 @@ def kernel(
 
 
 def kernel_of(function: Callable[..., Any]) -> Kernel:
-    """The kernel that a function was registered as; else one without a version, which its code identifies.
+    """Return the kernel that a function was registered as; else one without a version, which its code identifies.
+
+    Parameters
+    ----------
+    function
+        A function, or a method of a noun such as ``snapshot.spikes.psth``.
 
     Raises
     ------
@@ -163,7 +175,13 @@ def kernel_of(function: Callable[..., Any]) -> Kernel:
 
 
 def remember(made: Kernel) -> None:
-    """Let `known_kernel` find a kernel."""
+    """Register a kernel, for `known_kernel` to find.
+
+    Parameters
+    ----------
+    made
+        The kernel.
+    """
     if made.version is not None:
         _VERSIONED[made.name, made.version] = made
     elif made not in _OTHERS:
@@ -171,7 +189,13 @@ def remember(made: Kernel) -> None:
 
 
 def known_kernel(identity: Mapping[str, str]) -> Kernel | None:
-    """The kernel of this process with that ``kernel`` and ``version`` or ``code``."""
+    """Return the kernel of this process with an identity; None if there is none.
+
+    Parameters
+    ----------
+    identity
+        ``kernel``, and ``version`` or ``code``, as of `Kernel.identity`.
+    """
     if "version" in identity:
         return _VERSIONED.get((identity["kernel"], identity["version"]))
     alike = (made for made in reversed(_OTHERS) if made.name == identity["kernel"])
@@ -179,7 +203,13 @@ def known_kernel(identity: Mapping[str, str]) -> Kernel | None:
 
 
 def versions_of(name: str) -> list[str]:
-    """Versions of the kernels of that name that this process knows."""
+    """List the versions of a kernel that this process knows.
+
+    Parameters
+    ----------
+    name
+        Name of the kernel.
+    """
     return sorted(version for known, version in _VERSIONED if known == name)
 
 

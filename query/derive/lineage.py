@@ -46,7 +46,7 @@ class Lineage:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON.
 
-        What was told before has ``"repeated": true`` in place of its commits and inputs, and what is more than `DEEPEST`
+        A node that is there already has ``"repeated": true`` in place of its commits and inputs, and what is more than `DEEPEST`
         steps away has ``"deeper": true``.
         """
         root: dict[str, Any] = {}
@@ -76,7 +76,7 @@ class Lineage:
         return root
 
     def lines(self) -> Iterator[str]:
-        """All of it as text, indented by what was made from what; what was told before is not told again."""
+        """Write the lineage as lines of text; inputs are indented below what was made of them, and shown once each."""
         told: set[int] = set()
         waiting = [(self, 0)]
         while waiting:
@@ -109,14 +109,37 @@ _SHOWN = 3
 
 
 def lineage(lake: "Lake", name: str, at: str | datetime) -> Lineage:
-    """The lineage of a node of a commit; see `Lake.lineage`."""
+    """Return the lineage of a node of a commit; see `Lake.lineage`.
+
+    Parameters
+    ----------
+    lake
+        The lake to read.
+    name
+        Name of the node.
+    at
+        Branch, tag, commit or time.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such node or commit.
+    """
     snapshot = lake.at(at)
     name = result_of(name) or name
     return _Tracer(lake, snapshot).trace(name, snapshot, results=tuple(results(snapshot, name)))
 
 
 def results(snapshot: "Snapshot", name: str) -> list[Derived]:
-    """What was derived from a node, also by way of others."""
+    """List what was derived from a node, also by way of other results.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the node.
+    """
     known = set(parts(snapshot.tree, name)) if name in snapshot.tree else {name}
     found = []
     for made in snapshot.derived:

@@ -48,7 +48,15 @@ def refresh(
     modules: Sequence[str],
     dry_run: bool,
 ) -> Refreshed:
-    """Compute stale results anew; see `Lake.refresh`."""
+    """Compute stale results anew; see `Lake.refresh`.
+
+    Parameters
+    ----------
+    lake
+        The lake that holds the results.
+    names, branch, modules, dry_run
+        See `Lake.refresh`.
+    """
     for module in modules:
         _import(module)
     done: dict[str, str | None] = {}

@@ -25,11 +25,22 @@ _JSON = {"encoding": "json"}
 
 
 def store(transaction: Transaction, name: str, result: Any, attrs: Mapping[str, Any]) -> None:
-    """Make *name* hold a result, with these attributes.
+    """Store a result as a node, with attributes.
 
-    An array of NumPy, xarray or dask becomes an array (xarray's with its coordinates); rows of pandas,
-    Arrow, dask or DuckDB a table; an iterator of either the same, block by block; bytes a file. A mapping or
-    dataset of those, and a reduced model, becomes a group with nodes below. All else is a file of JSON.
+    An array of NumPy, xarray or dask becomes an array (xarray's with its coordinates); rows of pandas, Arrow,
+    dask or DuckDB a table; an iterator of either the same, block by block; bytes a file. A mapping or dataset
+    of those, and a reduced model, becomes a group with nodes below. Any other value becomes a file of JSON.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    result
+        What a kernel returned.
+    attrs
+        Attributes of the node.
 
     Raises
     ------
@@ -144,14 +155,21 @@ def _store_json(transaction: Transaction, name: str, result: Any, attrs: Mapping
 
 
 def opened(snapshot: "Snapshot", name: str) -> Any:
-    """A node as the result that it is: a table, an array, bytes, a value of JSON, a mapping of those, or a model.
+    """Open a node as the result that it is: a table, an array, bytes, a value of JSON, a mapping of those, or a model.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the node.
 
     Raises
     ------
     NotFoundError
         There is no such node.
     CorruptObjectError
-        What should be JSON is not.
+        The file of a value of JSON is malformed.
     """
     node = snapshot.tree.get(name)
     if node is not None and node.kind == "group":

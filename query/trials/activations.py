@@ -82,7 +82,13 @@ class Groups:
         ]
 
     def codes(self, columns: Sequence[pa.ChunkedArray]) -> npt.NDArray[np.int32]:
-        """Number of the group of each row."""
+        """Return the number of the group of each row, int32[n_rows].
+
+        Parameters
+        ----------
+        columns
+            The columns that the keys read, in their order, all of the same length.
+        """
         known = [sorted({row[at] for row in self.values}) for at in range(len(self.keys))]
         flat = np.zeros(len(columns[0]), np.int32)
         for column, values in zip(columns, known, strict=True):
@@ -118,7 +124,7 @@ def _lookup(values: npt.NDArray[Any], known: npt.NDArray[np.int64]) -> npt.NDArr
 
 
 def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "INH") -> tuple[Key, ...]:
-    """What *by* means.
+    """Return the keys that *by* names.
 
     Parameters
     ----------
@@ -127,6 +133,8 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
         ``column`` (``presynaptic_column``), ``proximal`` (nearer than 500 µm to the soma: prox or dist),
         ``soma_distance`` (``binned_somadist``; bins of *distance_width*), and every column of the table. Anything
         else is an SQL expression over these columns.
+    distance_width
+        Width in µm of the bins of ``soma_distance``.
     l1
         What ``EI`` calls cells of layer 1. Their synapses are GABAergic; ISF's list of 2025 says EXC.
 
@@ -166,7 +174,15 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
 
 
 def reads_activations(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
-    """What questions about synapse activations read: these, the trials, and what conditions name."""
+    """Name the tables that an analysis of activations reads: these, trials, and those that conditions select from.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is asked.
+    given
+        Arguments of the analysis by name.
+    """
     return tables_read(snapshot, [TABLE, TRIALS.name], given)
 
 
@@ -190,15 +206,25 @@ def bin_activations(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     by
         What to group synapses by; see `keys`. Activations where it is null are not counted.
     edges
         Bin edges in ms, rising; or *width*, *t_min* and *t_max* for even ones. By default bins of 1 ms from 0 to
         the end of the longest trial.
+    width
+        Width of even bins in ms.
+    t_min
+        Begin of the first of them in ms.
+    t_max
+        End of the last of them in ms; the end of the longest trial by default.
     where
         Condition on activations in SQL, such as ``"soma_distance < 100"``.
     trials
         Condition on trials in SQL, such as ``"stimulus = 'C2'"``.
+    distance_width, l1
+        See `keys`.
     dtype
         uint16, uint32 or float32.
     lazy

@@ -45,12 +45,24 @@ class Batch:
     target: Any = None
 
     def map(self, function: Callable[[Any], Any]) -> "Batch":
-        """Another batch, of what *function* gives for every array."""
+        """Return another batch, of what a function returns for every array.
+
+        Parameters
+        ----------
+        function
+            Called with each array of the batch.
+        """
         made = {name: function(value) for name, value in vars(self).items() if value is not None}
         return replace(self, **made)
 
     def joined(self, other: "Batch") -> "Batch":
-        """The trials of both, these first."""
+        """Join the trials of two batches, those of this one first.
+
+        Parameters
+        ----------
+        other
+            A batch of the same arrays.
+        """
         pairs = {name: (value, getattr(other, name)) for name, value in vars(self).items()}
         return Batch(
             **{
@@ -177,6 +189,8 @@ def batches(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     size
         Trials of a batch; the last one of an epoch may have fewer.
     window, width

@@ -32,10 +32,12 @@ def to_elephant(
     window: Window | None = None,
     table: str = SPIKES,
 ) -> "list[SpikeTrain]":
-    """A spike train for each trial, in order of trial_id, as elephant's functions take them.
+    """Return a spike train for each trial, in order of trial_id, as elephant's functions take them.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     trials, spikes, table
         See `neurolake.query.trials.trains.trains`.
     window
@@ -70,12 +72,14 @@ def to_neo(
     sites: Sequence[str] = ("soma",),
     window: Window | None = None,
 ) -> "Block":
-    """Trials as a block of neo: a segment for each, with its spike train and the voltages of some sites.
+    """Return trials as a block of neo: a segment for each, with its spike train and the voltages of some sites.
 
     All is read into memory; choose trials with a condition.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     trials, spikes, window
         See `to_elephant`; the window holds for voltages, too.
     sites

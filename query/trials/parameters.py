@@ -30,10 +30,12 @@ order by all
 
 
 def of_trial(snapshot: "Snapshot", trial: int | str, prefix: str = "") -> duckdb.DuckDBPyRelation:
-    """Parameters of a trial: ``kind`` (neuron or network), ``path``, ``type`` and ``value`` as text.
+    """Return the parameters of a trial: ``kind`` (neuron or network), ``path``, ``type`` and ``value`` as text.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     trial
         trial_id or sim_trial_index.
     prefix
@@ -49,7 +51,14 @@ def of_trial(snapshot: "Snapshot", trial: int | str, prefix: str = "") -> duckdb
 
 
 def difference(snapshot: "Snapshot", old: int | str, new: int | str) -> duckdb.DuckDBPyRelation:
-    """Parameters whose value or type differs: ``kind``, ``path``, ``old`` and ``new`` as text, null where absent.
+    """Return the parameters whose value or type differs: ``kind``, ``path``, ``old`` and ``new`` as text, null where absent.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    old, new
+        The trial_id or sim_trial_index of either trial.
 
     Raises
     ------
@@ -60,7 +69,14 @@ def difference(snapshot: "Snapshot", old: int | str, new: int | str) -> duckdb.D
 
 
 def trial_id(snapshot: "Snapshot", trial: int | str) -> int:
-    """The trial_id of a trial that is named by it or by its sim_trial_index.
+    """Return the trial_id of a trial that is given by it or by its sim_trial_index.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    trial
+        trial_id or sim_trial_index.
 
     Raises
     ------

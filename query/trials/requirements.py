@@ -8,12 +8,19 @@ _HOW = "bring results in (neurolake ingest PATH, nl.ingest) or simulate into the
 
 
 def require_tables(snapshot: Snapshot, *tables: str) -> None:
-    """Return if a snapshot has tables.
+    """Raise an error if a snapshot does not have all of some tables.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is asked.
+    *tables
+        Names of the tables.
 
     Raises
     ------
     NotFoundError
-        It lacks one; says which, and how lakes get it.
+        A table is missing; the message names it, and how a lake gets it.
     """
     for name in tables:
         if name not in snapshot.tables:
@@ -22,7 +29,15 @@ def require_tables(snapshot: Snapshot, *tables: str) -> None:
 
 
 def no_trial(condition: str, by: str | None = None) -> InputError:
-    """Return what to raise where no trial meets a condition in SQL, or has a value to group *by*."""
+    """Return the error to raise where no trial meets a condition, or has a value to group by.
+
+    Parameters
+    ----------
+    condition
+        The condition in SQL.
+    by
+        Column or SQL that groups trials; None where nothing does.
+    """
     if condition == "true" and by is None:
         return InputError(f"no trial meets 'true': table {TRIALS.name} is empty; {_HOW}")
     return InputError(f"no trial meets {condition!r}" + ("" if by is None else f" and has a {by}"))
@@ -30,6 +45,11 @@ def no_trial(condition: str, by: str | None = None) -> InputError:
 
 def last_time(snapshot: Snapshot) -> float:
     """Return when the last trial ends, in ms; 0 where there are no trials.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
 
     Raises
     ------

@@ -30,6 +30,8 @@ def spatiotemporal_activations(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     width, t_min, t_max
         Time bins in ms; from 0 to the end of the longest trial by default.
     distance_width

@@ -45,13 +45,27 @@ def psth(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     by
         What groups trials: a column of ``trials``, or SQL over them; None for all trials together.
     edges
         Bin edges in ms, not decreasing; or *width*, *t_min* and *t_max* for even ones. By default bins of 1 ms from
         0 to the end of the longest trial.
+    width
+        Width of even bins in ms.
+    t_min
+        Begin of the first of them in ms.
+    t_max
+        End of the last of them in ms; the end of the longest trial by default.
     kind
         ``count`` (spikes), ``per_trial`` (spikes per trial of the group), or ``rate`` (of a trial, in Hz).
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Returns
     -------
@@ -111,7 +125,23 @@ def spike_counts(
     spikes: str = "true",
     table: str = SPIKES,
 ) -> xr.DataArray:
-    """Spikes of each trial at ``begin <= time < end``, int64 ``[trial]``; *by* adds a coordinate ``group``.
+    """Count the spikes of each trial at ``begin <= time < end``, int64 ``[trial]``; *by* adds a coordinate ``group``.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    window
+        ``(begin, end)`` in ms; all times by default.
+    by
+        Column of ``trials``, or SQL over them, that groups trials; by default all are one group. Trials where
+        it is null are left out.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Raises
     ------
@@ -136,7 +166,23 @@ def spikes_in(
     spikes: str = "true",
     table: str = SPIKES,
 ) -> xr.DataArray:
-    """Whether each trial has a spike at ``begin <= time < end``, bool ``[trial]``; ISF's ``spike_in_interval``.
+    """Tell whether each trial has a spike at ``begin <= time < end``, bool ``[trial]``; ISF's ``spike_in_interval``.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    begin, end
+        Window in ms.
+    by
+        Column of ``trials``, or SQL over them, that groups trials; by default all are one group. Trials where
+        it is null are left out.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Raises
     ------
@@ -153,7 +199,19 @@ def interspike_intervals(
 ) -> pd.DataFrame:
     """Time since the spike before, a row for each spike: ``trial_id``, ``time``, ``interval``, times in ms.
 
-    The interval of the first spike of a trial is NaN. Spikes that *spikes* leaves out do not part others.
+    The interval of the first spike of a trial is NaN. Spikes that *spikes* leaves out do not count: intervals
+    are between the spikes that are left.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Raises
     ------
@@ -176,7 +234,20 @@ def burst_events(
     spikes: str = "true",
     table: str = SPIKES,
 ) -> pd.DataFrame:
-    """Singlets, doublets, triplets and so on; see `neurolake.kernels.trains.bursts.burst_events`.
+    """Find singlets, doublets, triplets and so on; see `neurolake.kernels.trains.bursts.burst_events`.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    longest
+        Longest duration of a doublet, triplet and so on in ms, from its first spike to its last.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Returns
     -------
@@ -216,14 +287,22 @@ def voltage_bursts(
     spikes: str = "true",
     table: str = SPIKES,
 ) -> pd.DataFrame:
-    """Spikes between which a dendrite stays depolarised; see `neurolake.kernels.trains.bursts.voltage_bursts`.
+    """Find bursts during which a dendrite stays depolarised; see `neurolake.kernels.trains.bursts.voltage_bursts`.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     site
         Recording site at the dendrite. Trials without a trace there have no bursts.
     cutoff
         The voltage in mV that it does not fall below within a burst.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Returns
     -------
@@ -274,10 +353,18 @@ def spike_rates(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     ongoing, evoked
         Windows ``(begin, end)`` in ms: spikes at ``begin <= time < end``.
     by
         Adds a coordinate ``group``: ``.groupby("group").mean()`` follows.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Raises
     ------
@@ -314,10 +401,21 @@ def firing_rates(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     at
         Times in ms, not decreasing; every ms from 0 to the end of the longest trial by default.
     alpha, beta
         See `neurolake.kernels.trains.rates.bayesian_rates`.
+    by
+        Column of ``trials``, or SQL over them: adds a coordinate ``group``. Trials where it is null are left
+        out.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Raises
     ------
@@ -347,6 +445,24 @@ def rate_features(
     table: str = SPIKES,
 ) -> pd.DataFrame:
     """Features of each group's rates by BAKS, trials in place of units.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        Column of ``trials``, or SQL over them, that groups trials; by default all are one group. Trials where
+        it is null are left out.
+    bin_width
+        Width of the time bins in ms.
+    threshold
+        Rate above which a trial is active in a bin, in Hz.
+    trials
+        Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``; all trials by default.
+    spikes
+        Condition on *table* in SQL, such as ``"time >= 245"``; all spikes by default.
+    table
+        Table with columns ``trial_id`` and ``time`` (ms): ``spike_times`` or ``dendritic_spike_times``.
 
     Returns
     -------

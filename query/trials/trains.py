@@ -65,6 +65,8 @@ def trains(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     trials
         Condition on ``trials`` in SQL, such as ``"stimulus = 'C2'"``.
     spikes
@@ -96,7 +98,24 @@ def trains(
 def grouped(
     snapshot: Snapshot, trials: str, by: str | None
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...], npt.NDArray[np.int64]]:
-    """Trials that meet a condition, the groups that they form, and the number of the group of each; see `Trains`."""
+    """Return the trials that meet a condition, the names of their groups, and the number of the group of each; see `Trains`.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    trials
+        Condition on ``trials`` in SQL.
+    by
+        Column of ``trials``, or SQL over them, that groups trials; None for one group.
+
+    Raises
+    ------
+    QueryError
+        The condition or *by* is no SQL over columns of ``trials``.
+    InputError
+        No trial meets the condition.
+    """
     key = f"'{EVERYTHING}'" if by is None else by
     query = (
         f"select trial_id, dense_rank() over (order by ({key}\n)) - 1 as number, ({key}\n)::varchar as label "  # noqa: S608
@@ -112,17 +131,29 @@ def grouped(
 
 
 def reads_trains(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
-    """What `trains` and all that stands on it read: the trials, a table of spikes, and what conditions name."""
+    """Name the tables that analyses of spikes read: trials, spikes, and those that conditions select from.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is asked.
+    given
+        Arguments of the analysis by name, ``table`` among them.
+    """
     return tables_read(snapshot, [TRIALS.name, given["table"]], given)
 
 
 def tables_read(snapshot: Snapshot, tables: Sequence[str], given: Mapping[str, Any]) -> list[str]:
-    """Names of the tables that a question reads: these, and those that its conditions in SQL select from.
+    """Name the tables that an analysis reads: *tables*, and those that its conditions in SQL select from.
 
     Parameters
     ----------
+    snapshot
+        The commit that is asked.
+    tables
+        Names of the tables that it reads in any case.
     given
-        Its arguments by name; those that are text may be SQL.
+        Arguments of the analysis by name; those that are text may be SQL.
     """
     texts = [text for value in given.values() for text in _texts(value) if _SELECTS.search(text)]
     named = [
@@ -143,7 +174,13 @@ def _texts(value: Any) -> list[str]:
 
 @contextmanager
 def input_errors() -> Iterator[None]:
-    """What a kernel refuses, as an `InputError`."""
+    """Raise the ValueError of a kernel as an `InputError`.
+
+    Raises
+    ------
+    InputError
+        The body of the ``with`` statement raised a ValueError.
+    """
     try:
         yield
     except InputError:

@@ -29,10 +29,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def recording(snapshot: Snapshot, site: str) -> Recording:
-    """The array of a recording site, with the trial of each row and the time of each sample in ms.
+    """Return the array of a recording site, with the trial of each row and the time of each sample in ms.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     site
         ``soma``, another site's name, or the name of an array ``[trial, time]``.
 
@@ -57,15 +59,30 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
 
 
 def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
-    """What questions about a site read: its arrays and, where there is a condition on trials, these."""
+    """Name the nodes that an analysis of a site reads: its arrays and, where there is a condition on trials, the trials.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is asked.
+    given
+        Arguments of the analysis by name, ``site`` among them.
+    """
     trials = [] if given["trials"] == "true" else [TRIALS.name]
     return [*Traces(snapshot.store).arrays_of(given["site"]), *tables_read(snapshot, trials, given)]
 
 
 def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
-    """Rows of an array a block at a time: their numbers, and their values, shape (block, n_time).
+    """Read rows of an array a block at a time: their numbers, and their values in mV, shape (block, n_time).
 
     The values are overwritten by the next block.
+
+    Parameters
+    ----------
+    source
+        The recording to read.
+    rows
+        Numbers of the rows, int64[n].
     """
     array = source.array
     n_time = array.shape[1]
@@ -81,7 +98,16 @@ def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt
 
 
 def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[np.int64]:
-    """Numbers of the rows whose trials meet a condition in SQL on ``trials``, in order of the rows.
+    """Return the numbers of the rows whose trials meet a condition, in order of the rows, int64[n].
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    source
+        The recording of the site.
+    trials
+        Condition on ``trials`` in SQL.
 
     Raises
     ------
@@ -108,6 +134,8 @@ def voltage_statistics(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     site
         See `recording`.
     trials
@@ -147,6 +175,8 @@ def voltage_quantiles(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     q
         Between 0 and 1.
     site, trials
@@ -155,6 +185,8 @@ def voltage_quantiles(
         Whether to sort all samples, for which they are read in as many passes as they do not fit into memory at a
         time. By default they are counted in bins of *width* mV from -100 to 50 mV, and the answer is right to
         within a bin; -inf or inf beyond.
+    width
+        Width of the bins in mV, unless *exact*.
 
     Raises
     ------
@@ -202,6 +234,8 @@ def voltage_density(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     site, trials
         See `voltage_statistics`.
     v_min, v_max, width
@@ -257,12 +291,16 @@ def spike_triggered_average(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     site, trials
         See `voltage_statistics`.
     before, after
         Window around each spike in ms; windows that would leave the trace are left out.
     spikes
         Condition on ``spike_times`` in SQL, such as ``"time >= 245"``.
+    ddof
+        The divisor of the variance is n - ddof: 0 as in NumPy, 1 as in pandas.
 
     Returns
     -------
@@ -313,9 +351,22 @@ def voltage_picture(
     v_max: float = 40.0,
     window: tuple[float, float] | None = None,
 ) -> npt.NDArray[np.uint32]:
-    """All traces drawn into an image of counts, uint32[height, width], row 0 at *v_max*.
+    """Draw all traces into an image of counts, uint32[height, width], row 0 at *v_max*.
 
     See `neurolake.kernels.traces.raster.trace_raster` for what a pixel counts.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    site, trials
+        See `voltage_statistics`.
+    width, height
+        Size of the image in pixels.
+    v_min, v_max
+        Voltages at the lower and upper edge in mV.
+    window
+        ``(begin, end)`` in ms; the whole recording by default.
 
     Raises
     ------
