@@ -17,7 +17,18 @@ BLOCK = 1024
 
 
 def checked_edges(values: ArrayLike) -> NDArray[np.float64]:
-    """Edges as float64; `ValueError` if they are none, NaN or decrease."""
+    """Return bin edges as float64, checked.
+
+    Parameters
+    ----------
+    values
+        Edges, shape (n_bins + 1,), not decreasing.
+
+    Raises
+    ------
+    ValueError
+        There are none, one is NaN, or they decrease.
+    """
     edges = rising("edges", values)
     if not edges.size:
         raise ValueError("edges are empty; expected n_bins + 1 of them")
@@ -25,9 +36,14 @@ def checked_edges(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def even_width(edges: NDArray[np.float64]) -> float:
-    """The w with which ``edges[k] == edges[0] + k * w`` to the last bit but in the last edge; 0 if there is none.
+    """Return the w with which ``edges[k] == edges[0] + k * w`` to the last bit but in the last edge; 0 if there is none.
 
     ``numpy.arange`` and ``numpy.linspace`` make such edges.
+
+    Parameters
+    ----------
+    edges
+        Edges of bins, float64[n_bins + 1], not decreasing.
     """
     if len(edges) < 2 or not np.isfinite(edges[[0, -1]]).all():
         return 0.0
@@ -44,7 +60,19 @@ def even_width(edges: NDArray[np.float64]) -> float:
 def find_bins(
     values: NDArray[Any], edges: NDArray[np.float64], width: float, bins: NDArray[np.int32]
 ) -> None:
-    """Write the bin of each value, -1 outside of the edges and for NaN; *width* is their `even_width`."""
+    """Write the bin of each value, -1 outside of the edges and for NaN.
+
+    Parameters
+    ----------
+    values
+        The values, shape (n,), in the unit of the edges.
+    edges
+        Edges of the bins, float64[n_bins + 1], not decreasing.
+    width
+        Their `even_width`.
+    bins
+        Gets the number of the bin of each value, int32[n].
+    """
     if width > 0.0:
         _find_even_bins(values, edges[0], edges[-1], width, len(edges) - 2.0, bins)
     else:
@@ -81,7 +109,17 @@ def _search(value: float, edges: NDArray[np.float64]) -> int:
 
 @jit
 def tally(counts: NDArray[Any], position: NDArray[np.int64], limit: int) -> int:
-    """Add 1 at each position that is not negative; a position where the count passed *limit*, or -1."""
+    """Add 1 at each position that is not negative; return a position where the count passed *limit*, or -1.
+
+    Parameters
+    ----------
+    counts
+        The counts to add to, integers, shape (n_counts,).
+    position
+        Where to add, int64[n]; negative positions are skipped.
+    limit
+        Greatest count that is allowed.
+    """
     full = -1
     for i in range(len(position)):
         if position[i] >= 0:

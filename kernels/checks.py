@@ -16,19 +16,60 @@ _BLOCK = 4096  # elements looked at before the first bad one is searched: a loop
 
 
 def line(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """One dimension of float64."""
+    """Return values as one dimension of float64.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        They have another number of dimensions.
+    """
     return _one_dimension(name, np.ascontiguousarray(values, np.float64))
 
 
 def reals(name: str, values: ArrayLike) -> NDArray[Any]:
-    """One dimension, contiguous; float32 stays float32, all else becomes float64."""
+    """Return values as one dimension, contiguous; float32 stays float32, all else becomes float64.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        They have another number of dimensions.
+    """
     column = np.asarray(values)
     kind = np.float32 if column.dtype == np.float32 else np.float64
     return _one_dimension(name, np.ascontiguousarray(column, kind))
 
 
 def event_times(name: str, values: ArrayLike, n: int | None = None) -> NDArray[Any]:
-    """`reals` without NaN, *n* of them if *n* is given; an infinite time lies outside of every window."""
+    """Return `reals` without NaN; an infinite time lies outside of every window.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        Times, shape (n,).
+    n
+        How many there must be; any number by default.
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a time is NaN.
+    """
     column = reals(name, values)
     if n is not None and len(column) != n:
         raise ValueError(f"{name} has shape {column.shape}; expected ({n},), one per row")
@@ -39,7 +80,20 @@ def event_times(name: str, values: ArrayLike, n: int | None = None) -> NDArray[A
 
 
 def distances(name: str, values: ArrayLike) -> NDArray[Any]:
-    """`reals` that are finite and not negative."""
+    """Return `reals` that are finite and not negative.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        Distances, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a distance is negative or not finite.
+    """
     column = reals(name, values)
     i = _first(_beyond, column, 0.0, np.inf)
     if i >= 0:
@@ -48,7 +102,20 @@ def distances(name: str, values: ArrayLike) -> NDArray[Any]:
 
 
 def rising(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """`line` that never decreases and holds no NaN."""
+    """Return a `line` that never decreases and holds no NaN.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        They have another number of dimensions, decrease, or hold NaN.
+    """
     column = line(name, values)
     if column.size and np.isnan(column[0]):
         raise ValueError(f"{name}[0] is NaN; expected a number")
@@ -61,7 +128,20 @@ def rising(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def whole_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    """One dimension of integers, in the type that they have."""
+    """Return one dimension of integers, in the type that they have.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        They have another number of dimensions, or are no integers.
+    """
     column = _one_dimension(name, np.ascontiguousarray(values))
     if column.dtype.kind not in "iu":
         if column.size:
@@ -71,7 +151,24 @@ def whole_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
 
 
 def codes(name: str, values: ArrayLike, n_codes: int, n: int) -> NDArray[Any]:
-    """*n* integers in ``[0, n_codes)``."""
+    """Return integers in ``[0, n_codes)``.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+    n_codes
+        Number of codes.
+    n
+        How many values there must be.
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a value is no such integer.
+    """
     if n_codes < 0:
         raise ValueError(f"n_{name}s is {n_codes}; expected 0 or more")
     column = whole_numbers(name, values)
@@ -84,12 +181,31 @@ def codes(name: str, values: ArrayLike, n_codes: int, n: int) -> NDArray[Any]:
 
 
 def is_rising(column: NDArray[Any]) -> bool:
-    """Whether no element is smaller than the one before it."""
+    """Tell whether no element is smaller than the one before it.
+
+    Parameters
+    ----------
+    column
+        The elements, shape (n,).
+    """
     return bool(_first(_fall, column) < 0)
 
 
 def traces(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Two dimensions ``[trial, time]``, contiguous; float32 stays float32, all else becomes float64."""
+    """Return two dimensions ``[trial, time]``, contiguous; float32 stays float32, all else becomes float64.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        They have another number of dimensions.
+    """
     rows = np.asarray(values)
     if rows.ndim != 2:
         raise ValueError(f"{name} has shape {rows.shape}; expected (n_trials, n_time)")

@@ -19,19 +19,34 @@ _TO_UNIT = 2.0**-53
 
 
 def stream(purpose: str, population: str) -> np.uint64:
-    """The stream of one purpose, such as ``release``, in one population."""
+    """Return the stream of one purpose in one population.
+
+    Parameters
+    ----------
+    purpose
+        What the numbers are for, such as ``release``.
+    population
+        Name of the population.
+    """
     return np.uint64(
         int.from_bytes(blake2b(f"{purpose}/{population}".encode(), digest_size=8).digest(), "little")
     )
 
 
 def key_word(number: int, name: str) -> np.uint64:
-    """A seed or trial number as half of a key.
+    """Return a seed or trial number as half of a key.
+
+    Parameters
+    ----------
+    number
+        The seed or trial number.
+    name
+        What it is, for the message.
 
     Raises
     ------
     ValueError
-        Not in ``[0, 2**64)``.
+        The number is not in ``[0, 2**64)``.
     """
     if not 0 <= number < 2**64:
         raise ValueError(f"{name} is {number}, expected a whole number from 0 to 2**64 - 1")
@@ -42,7 +57,15 @@ def key_word(number: int, name: str) -> np.uint64:
 def threefry(
     key_0: np.uint64, key_1: np.uint64, counter_0: np.uint64, counter_1: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Two random words of 64 bits for a key and a counter of two words each."""
+    """Return two random words of 64 bits for a key and a counter of two words each.
+
+    Parameters
+    ----------
+    key_0, key_1
+        Words of the key.
+    counter_0, counter_1
+        Words of the counter.
+    """
     # A signed integer among unsigned ones would turn all into floats.
     keys = (np.uint64(key_0), np.uint64(key_1), np.uint64(key_0) ^ np.uint64(key_1) ^ _PARITY)
     x, y = np.uint64(counter_0) + keys[0], np.uint64(counter_1) + keys[1]
@@ -60,7 +83,21 @@ def threefry(
 def uniforms(
     seed: np.uint64, trial: np.uint64, stream: np.uint64, cell: int | np.int64, draw: int | np.int64
 ) -> tuple[float, float]:
-    """Two independent numbers in (0, 1], multiples of 2**-53, for draw number *draw* (below 2**32) of *cell*."""
+    """Return two independent numbers in (0, 1], multiples of 2**-53.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run.
+    trial
+        Number of the trial.
+    stream
+        Stream of the purpose, as of `stream`.
+    cell
+        Number of the cell.
+    draw
+        Number of the draw, below 2**32.
+    """
     place = (np.uint64(cell) << np.uint64(32)) | np.uint64(draw)
     x, y = threefry(seed, trial, stream, place)
     eleven = np.uint64(11)
@@ -69,11 +106,23 @@ def uniforms(
 
 @jit
 def exponential(uniform: float) -> float:
-    """An exponentially distributed number of mean 1, at most 36.8, from a uniform one in (0, 1]."""
+    """Return an exponentially distributed number of mean 1, at most 36.8.
+
+    Parameters
+    ----------
+    uniform
+        A uniform number in (0, 1].
+    """
     return -math.log(uniform)
 
 
 @jit
 def normal(first: float, second: float) -> float:
-    """A standard normal number from two uniform ones (Box & Muller 1958, doi:10.1214/aoms/1177706645)."""
+    """Return a standard normal number (Box & Muller 1958, doi:10.1214/aoms/1177706645).
+
+    Parameters
+    ----------
+    first, second
+        Independent uniform numbers in (0, 1].
+    """
     return math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second)

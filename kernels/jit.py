@@ -27,12 +27,24 @@ SERIAL_SIZE = 1 << 20
 
 
 def jit(kernel: Kernel) -> Kernel:
-    """Compile *kernel* on its first call: without the GIL, cached on disk, IEEE division (x/0 is inf)."""
+    """Compile a kernel on its first call: without the GIL, cached on disk, IEEE division (x/0 is inf).
+
+    Parameters
+    ----------
+    kernel
+        A function that numba compiles without objects of Python.
+    """
     return _compiled(kernel)
 
 
 def jit_contracted(kernel: Kernel) -> Kernel:
-    """As `jit`, and ``a * b + c`` may be rounded once, by fused multiply-add where the processor has it."""
+    """Compile as `jit`, but let ``a * b + c`` be rounded once, by fused multiply-add where the processor has it.
+
+    Parameters
+    ----------
+    kernel
+        A function that numba compiles without objects of Python.
+    """
     return _compiled(kernel, fastmath={"contract"})
 
 
@@ -69,7 +81,13 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
 
 def code_digest(kernel: Callable[..., Any]) -> str:
-    """SHA-256, as hexadecimal digits, of all that numba compiles into a kernel: its code, constants, and other kernels'."""
+    """Return the SHA-256, as hexadecimal digits, of all that numba compiles into a kernel: code, constants, other kernels.
+
+    Parameters
+    ----------
+    kernel
+        A compiled kernel, or the function before it is compiled.
+    """
     parts = hashlib.sha256()
     for part in _compiled_in(kernel, set()):
         parts.update(part)
@@ -132,6 +150,15 @@ def over_rows(kernel: Callable[[int, int], Part], n_rows: int, size: int | None 
     The thread count is numba's (``NUMBA_NUM_THREADS``, else the CPUs this process may use). numba's own
     ``parallel=True`` is not used: with GNU OpenMP a process that forks after a parallel kernel aborts, and with
     its fallback layer two threads that call kernels at once abort; dask and multiprocessing do both.
+
+    Parameters
+    ----------
+    kernel
+        Called with the begin and end of a slice, from several threads.
+    n_rows
+        Number of rows to cover.
+    size
+        Number of elements in all rows; by default always in threads.
     """
     n_threads = min(numba.config.NUMBA_NUM_THREADS, n_rows)
     if n_threads < 2 or (size is not None and size < SERIAL_SIZE):

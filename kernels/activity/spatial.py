@@ -142,6 +142,11 @@ def spatiotemporal_counts(
 def padded_sum(parts: list[NDArray[Any]]) -> NDArray[Any]:
     """Add arrays of one number of dimensions, the smaller ones as if filled up with zeros at their ends.
 
+    Parameters
+    ----------
+    parts
+        The arrays to add, of any shapes.
+
     Raises
     ------
     ValueError

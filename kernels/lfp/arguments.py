@@ -10,7 +10,20 @@ MinimumDistance: TypeAlias = Literal["radius"] | float | None
 
 
 def positions(name: str, values: ArrayLike) -> Floats:
-    """Coordinates in µm as float64[K, 3], all finite."""
+    """Return coordinates in µm as float64[K, 3], all finite.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        Coordinates, shape (K, 3).
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a coordinate is not finite.
+    """
     points = np.ascontiguousarray(values, np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise ValueError(f"{name} has shape {points.shape}; expected (n, 3): x, y, z in µm")
@@ -19,7 +32,20 @@ def positions(name: str, values: ArrayLike) -> Floats:
 
 
 def position(name: str, values: ArrayLike) -> Floats:
-    """One point or vector as float64[3], finite."""
+    """Return one point or vector as float64[3], finite.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        Coordinates, shape (3,).
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a coordinate is not finite.
+    """
     point = np.ascontiguousarray(values, np.float64)
     if point.shape != (3,):
         raise ValueError(f"{name} has shape {point.shape}; expected (3,): x, y, z")
@@ -28,7 +54,18 @@ def position(name: str, values: ArrayLike) -> Floats:
 
 
 def segments(start: ArrayLike, end: ArrayLike) -> tuple[Floats, Floats]:
-    """Both ends of each segment as float64[N, 3]."""
+    """Return both ends of each segment as float64[N, 3].
+
+    Parameters
+    ----------
+    start, end
+        Ends in µm, shape (N, 3).
+
+    Raises
+    ------
+    ValueError
+        Shapes differ or are wrong, or a coordinate is not finite.
+    """
     begins, ends = positions("start", start), positions("end", end)
     if begins.shape != ends.shape:
         raise ValueError(f"start has shape {begins.shape}, end {ends.shape}; expected the same")
@@ -36,13 +73,39 @@ def segments(start: ArrayLike, end: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def midpoints(start: ArrayLike, end: ArrayLike) -> Floats:
-    """Middle of each segment, float64[N, 3] in µm."""
+    """Return the middle of each segment, float64[N, 3] in µm.
+
+    Parameters
+    ----------
+    start, end
+        Ends in µm, shape (N, 3).
+
+    Raises
+    ------
+    ValueError
+        As `segments`.
+    """
     begins, ends = segments(start, end)
     return (begins + ends) / 2
 
 
 def nearest(rule: MinimumDistance, diameter: ArrayLike | None, n_segments: int) -> Floats:
-    """The distance in µm below which the rule lets no contact come, float64[N]."""
+    """Return the distance in µm below which the rule lets no contact come, float64[N].
+
+    Parameters
+    ----------
+    rule
+        The rule, see `MinimumDistance`.
+    diameter
+        Diameters of the segments in µm, shape (N,); None where the rule reads none.
+    n_segments
+        Number of segments, N.
+
+    Raises
+    ------
+    ValueError
+        The rule is unknown or needs diameters, or a distance is negative or not finite.
+    """
     if rule == "radius":
         if diameter is None:
             raise ValueError("diameter is None; minimum_distance='radius' needs one for each segment")
@@ -58,7 +121,22 @@ def nearest(rule: MinimumDistance, diameter: ArrayLike | None, n_segments: int) 
 
 
 def chosen(name: str, values: ArrayLike | None, n: int) -> NDArray[np.bool_]:
-    """Which of *n* things are meant: a mask, indices, or None for none of them."""
+    """Return which of some things are meant, bool[n].
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        A mask, bool[n]; indices; or None for none of them.
+    n
+        Number of things.
+
+    Raises
+    ------
+    ValueError
+        A mask has another length, or an index is out of range.
+    """
     if values is None:
         return np.zeros(n, np.bool_)
     which = np.asarray(values)
@@ -75,14 +153,38 @@ def chosen(name: str, values: ArrayLike | None, n: int) -> NDArray[np.bool_]:
 
 
 def positive(name: str, value: float) -> float:
-    """A number above 0, and finite."""
+    """Return a number, checked to be above 0 and finite.
+
+    Parameters
+    ----------
+    name
+        Name of the number in messages.
+    value
+        The number.
+
+    Raises
+    ------
+    ValueError
+        It is not above 0, or not finite.
+    """
     if not 0 < value < np.inf:
         raise ValueError(f"{name} is {value}; expected a number above 0")
     return float(value)
 
 
 def conductivity(sigma: ArrayLike) -> Floats:
-    """S/m as float64[1], or float64[3] along x, y and z."""
+    """Return a conductivity in S/m as float64[1], or float64[3] along x, y and z.
+
+    Parameters
+    ----------
+    sigma
+        One conductivity, or three, in S/m.
+
+    Raises
+    ------
+    ValueError
+        It has another shape, or is not above 0 and finite.
+    """
     values = np.atleast_1d(np.asarray(sigma, np.float64))
     if values.shape not in ((1,), (3,)):
         raise ValueError(f"sigma has shape {values.shape}; expected one number, or three along x, y, z")
@@ -91,7 +193,20 @@ def conductivity(sigma: ArrayLike) -> Floats:
 
 
 def matrix(out: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
-    """*out* if it can hold the result, or a new float64 array."""
+    """Return an array for the result: *out*, or a new float64 array.
+
+    Parameters
+    ----------
+    out
+        An array that the user gave for the result; None for a new one.
+    shape
+        Shape of the result.
+
+    Raises
+    ------
+    ValueError
+        *out* cannot hold the result.
+    """
     if out is None:
         return np.empty(shape, np.float64)
     if out.shape != shape:
@@ -104,7 +219,20 @@ def matrix(out: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def finite(name: str, values: NDArray[Any]) -> None:
-    """Refuse NaN and infinity."""
+    """Refuse NaN and infinity.
+
+    Parameters
+    ----------
+    name
+        Name of the array in messages.
+    values
+        The values to check.
+
+    Raises
+    ------
+    ValueError
+        A value is NaN or infinite.
+    """
     if not np.isfinite(values).all():
         _refuse(name, values, ~np.isfinite(values), "finite numbers")
 

@@ -111,9 +111,19 @@ def objective_csd_plane(
     array: ArrayLike | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """1 for segments whose middle is in a layer about the contact, at right angles to the probe, else 0.
+    """Return 1 for segments whose middle is in a layer about the contact, at right angles to the probe, else 0.
 
-    A disk without end: everything else is as for `objective_csd_disk`, what is raised included.
+    A disk without end: everything else is as for `objective_csd_disk`.
+
+    Parameters
+    ----------
+    start, end, electrodes, thickness, half_thickness, array, out
+        As of `objective_csd_disk`.
+
+    Raises
+    ------
+    ValueError
+        As `objective_csd_disk`.
     """
     return _slabs(start, end, electrodes, np.inf, thickness, half_thickness, array, out)
 

@@ -108,12 +108,19 @@ class Electrodes:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> "Electrodes":
-        """The inverse of `columns`; all but the positions may be absent, and names are numbers from 0 then.
+        """Make electrodes from columns, the inverse of `columns`.
+
+        All columns but the positions may be absent; names are numbers from 0 then.
+
+        Parameters
+        ----------
+        columns
+            Columns by name.
 
         Raises
         ------
         ValueError
-            x, y or z is not there, and as the class says.
+            x, y or z is missing, or the class refuses the columns.
         """
         absent = [axis for axis in "xyz" if axis not in columns]
         if absent:
@@ -124,7 +131,13 @@ class Electrodes:
         return cls(**{**rest, "name": [str(name) for name in names], "position": place})
 
     def at(self, which: NDArray[Any]) -> "Electrodes":
-        """Some of the contacts: those of a mask or of indices."""
+        """Return some of the contacts.
+
+        Parameters
+        ----------
+        which
+            A mask, bool[n_contacts], or indices.
+        """
         rows = np.arange(len(self))[which].tolist()
         picked: dict[str, Any] = {key: [values[row] for row in rows] for key, values in vars(self).items()}
         return Electrodes(**picked)

@@ -66,7 +66,13 @@ class Field:
         return np.array([[axis[end] for axis in self.axes] for end in (0, -1)])
 
     def outside(self, places: Floats) -> NDArray[np.bool_]:
-        """Which of some places (µm, float64[n, 3]) the grid does not hold."""
+        """Tell which places are outside of the grid, bool[n].
+
+        Parameters
+        ----------
+        places
+            Places in µm, float64[n, 3].
+        """
         low, high = self.bounds
         found: NDArray[np.bool_] = ((places < low) | (places > high)).any(axis=1)
         return found

@@ -99,9 +99,24 @@ def line_block(
     first: int,
     last: int,
 ) -> int:
-    """Fill columns *first* to *last* with k times the mean of 1/distance; the number of infinite values.
+    """Fill some columns with k times the mean of 1/distance; return the number of infinite values.
 
-    The row of contact m begins at ``out[m * step]``. *floor* is the least distance from the axis.
+    Parameters
+    ----------
+    start, end
+        Ends of the segments in µm, float64[N, 3].
+    floor
+        Least distance from the axis of each segment in µm, float64[N].
+    electrodes
+        Places of the contacts in µm, float64[M, 3].
+    k
+        Factor of all values.
+    out
+        Gets the values, one dimension; the row of contact m begins at ``out[m * step]``.
+    step
+        Elements from one row of *out* to the next.
+    first, last
+        Columns to fill: ``first <= column < last``.
     """
     lines = np.empty((9, BLOCK))
     infinite = 0
@@ -178,7 +193,13 @@ def point_block(
     first: int,
     last: int,
 ) -> int:
-    """As `line_block`, with all of a segment at its middle: k/distance."""
+    """Fill as `line_block` does, with all of a segment at its middle: k/distance.
+
+    Parameters
+    ----------
+    start, end, floor, electrodes, k, out, step, first, last
+        As of `line_block`.
+    """
     points = np.empty((4, BLOCK))
     infinite = 0
     for begin in range(first, last, BLOCK):
@@ -218,10 +239,23 @@ def anisotropic_block(
     first: int,
     last: int,
 ) -> int:
-    """As `line_block`, the mean of 1/distance taken where coordinates are multiplied by *scale*, over 4 pi.
+    """Fill as `line_block` does, with the mean of 1/distance where coordinates are multiplied by *scale*, over 4 pi.
 
-    *floor* is the least distance from the segment. A contact that is closer is moved away from the segment's
+    A contact that is closer than *floor* is moved away from the segment's
     closest point before anything is scaled.
+
+    Parameters
+    ----------
+    start, end
+        Ends of the segments in µm, float64[N, 3].
+    floor
+        Least distance from each segment in µm, float64[N].
+    electrodes
+        Places of the contacts in µm, float64[M, 3].
+    scale
+        Factors of x, y and z, float64[3].
+    out, step, first, last
+        As of `line_block`.
     """
     infinite = 0
     for m in range(len(electrodes)):

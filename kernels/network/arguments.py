@@ -15,8 +15,10 @@ Reals = NDArray[np.float64]
 class SourcelessError(ValueError):
     """A synapse that no source can have.
 
-    Attributes
+    Parameters
     ----------
+    message
+        What is wrong.
     cell
         Position of the target cell among those given.
     row
@@ -29,12 +31,17 @@ class SourcelessError(ValueError):
 
 
 def cell_ids(cells: ArrayLike) -> Integers:
-    """Numbers of cells as parts of a key.
+    """Return numbers of cells as parts of a key, int64[n_cells].
+
+    Parameters
+    ----------
+    cells
+        Ids, int[n_cells].
 
     Raises
     ------
     ValueError
-        Not whole numbers in ``[0, 2**32)``.
+        They are not whole numbers in ``[0, 2**32)``.
     """
     ids = whole_numbers("cells", cells).astype(np.int64)
     bad = np.flatnonzero((ids < 0) | (ids >= 2**32))
@@ -44,12 +51,21 @@ def cell_ids(cells: ArrayLike) -> Integers:
 
 
 def coordinates(name: str, pair: tuple[ArrayLike, ArrayLike], n: int | None = None) -> tuple[Reals, Reals]:
-    """Finite u and v of cells, of one length, *n* if it is given.
+    """Return the coordinates u and v of cells, finite and of one length, as float64.
+
+    Parameters
+    ----------
+    name
+        Name of the cells in messages.
+    pair
+        u and v in µm, shape (n_cells,) each.
+    n
+        How many there must be; any number by default.
 
     Raises
     ------
     ValueError
-        Otherwise; the message names the cell.
+        Shapes differ, or a coordinate is not finite; the message names the cell.
     """
     u, v = (np.ascontiguousarray(each, np.float64) for each in pair)
     expected = (len(u) if u.ndim and n is None else n,)
@@ -63,12 +79,19 @@ def coordinates(name: str, pair: tuple[ArrayLike, ArrayLike], n: int | None = No
 
 
 def in_space(name: str, points: ArrayLike) -> Reals:
-    """Finite points, float64[n, 3].
+    """Return finite points as float64[n, 3].
+
+    Parameters
+    ----------
+    name
+        Name of the points in messages.
+    points
+        Coordinates, shape (n, 3).
 
     Raises
     ------
     ValueError
-        Otherwise; the message names the point.
+        The shape is another, or a coordinate is not finite; the message names the point.
     """
     rows = np.ascontiguousarray(points, np.float64)
     if rows.ndim != 2 or rows.shape[1] != 3:
@@ -80,12 +103,21 @@ def in_space(name: str, points: ArrayLike) -> Reals:
 
 
 def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
-    """Offsets of the rows of each cell, checked.
+    """Return the offsets of the rows of each cell, checked, int64[n_cells + 1].
+
+    Parameters
+    ----------
+    offsets
+        Where the rows of each cell begin, and the last ones end, int[n_cells + 1].
+    n_cells
+        Number of cells.
+    n_rows
+        Number of rows.
 
     Raises
     ------
     ValueError
-        They are not one more than the cells, decrease, or do not run from 0 to the number of rows.
+        There is not one more than there are cells, they decrease, or do not run from 0 to the number of rows.
     """
     bounds = whole_numbers("offsets", offsets).astype(np.int64)
     if len(bounds) != n_cells + 1:

@@ -31,7 +31,17 @@ class Scratch(NamedTuple):
 
 @jit
 def rows_by_layer(layer: NDArray[np.int16], starts: NDArray[np.int64], rows: Names) -> None:
-    """Group the synapses of a cell by layer, a stable counting sort; *starts* gets where each layer begins."""
+    """Group the synapses of a cell by layer, by a stable counting sort.
+
+    Parameters
+    ----------
+    layer
+        Layer of each synapse, int16[n].
+    starts
+        Gets where each layer begins, and the last one ends.
+    rows
+        Gets the rows of the synapses, layer by layer.
+    """
     starts[:] = 0
     for i in range(len(layer)):
         starts[layer[i] + 1] += 1
@@ -45,7 +55,17 @@ def rows_by_layer(layer: NDArray[np.int16], starts: NDArray[np.int64], rows: Nam
 
 @jit
 def cable_order(distance: NDArray[np.float32], rows: Names, scratch: Scratch) -> None:
-    """Sort rows by their distance, stably."""
+    """Sort rows by their distance, stably.
+
+    Parameters
+    ----------
+    distance
+        Distance of each row of the cell in µm.
+    rows
+        Rows to sort, in place.
+    scratch
+        Room to work in.
+    """
     bits = distance.view(np.uint32)
     sign, all_bits = np.uint32(0x80000000), np.uint32(0xFFFFFFFF)
     for i in range(len(rows)):
@@ -59,7 +79,19 @@ def cable_order(distance: NDArray[np.float32], rows: Names, scratch: Scratch) ->
 def sort_pairs(
     keys: NDArray[np.uint32], names: Names, n: int, spare_keys: NDArray[np.uint32], spare_names: Names
 ) -> None:
-    """Sort the first *n* keys, and names with them: a stable radix sort, a byte at a time."""
+    """Sort keys, and names with them: a stable radix sort, a byte at a time.
+
+    Parameters
+    ----------
+    keys
+        The keys, of which the order is not kept.
+    names
+        Names to sort by the keys, in place.
+    n
+        How many of them to sort.
+    spare_keys, spare_names
+        Room for *n* of either.
+    """
     if n < _SHORT:
         for i in range(1, n):
             key, name, j = keys[i], names[i], i
@@ -97,7 +129,15 @@ def sort_pairs(
 
 @jit
 def guide_of(sums: Reals, guide: Names) -> None:
-    """For each of n equal parts of the total, the first running sum above its lower end (Chen & Asau 1974)."""
+    """Find, for each of n equal parts of the total, the first running sum above its lower end (Chen & Asau 1974).
+
+    Parameters
+    ----------
+    sums
+        Running sums of the candidates' weights, float64[n].
+    guide
+        Gets the number of the running sum, one for each part.
+    """
     i, n = 0, len(sums)
     for j in range(n):
         level = sums[n - 1] * (j / n)
@@ -108,7 +148,17 @@ def guide_of(sums: Reals, guide: Names) -> None:
 
 @jit
 def candidate_at(number: float, sums: Reals, guide: Names) -> int:
-    """The candidate that a number in (0, 1] falls on; one without weight never."""
+    """Return the candidate that a number falls on; never one without weight.
+
+    Parameters
+    ----------
+    number
+        A number in (0, 1].
+    sums
+        Running sums of the candidates' weights, float64[n].
+    guide
+        As `guide_of` fills it.
+    """
     n = len(sums)
     i = int(guide[min(int(number * n), n - 1)])
     level = number * sums[n - 1]
@@ -131,9 +181,32 @@ def arranged(
     taken: Names,
     scratch: Scratch,
 ) -> int:
-    """Draw candidates for *n* synapses of a cell, in the order of the synapses; the number of draws so far.
+    """Draw candidates for the synapses of a cell, in the order of the synapses; return the number of draws so far.
 
-    ``taken`` is longer than n by contacts, of which the last ones are left over.
+    Parameters
+    ----------
+    sums
+        Running sums of the candidates' weights, float64[n_candidates].
+    guide
+        As `guide_of` fills it.
+    key
+        Key of the random numbers: seed and stream.
+    cell
+        Id of the cell.
+    drawn
+        Number of draws before.
+    contacts
+        Synapses that a drawn candidate gets.
+    arrangement
+        `PLAIN`, `SHUFFLED` or another arrangement of this module.
+    spread
+        How far from their centre the contacts of a candidate lie; used by `SHUFFLED`.
+    n
+        Number of synapses.
+    taken
+        Gets the candidate of each synapse; longer than *n* by *contacts*, of which the last ones are left over.
+    scratch
+        Room to work in.
     """
     groups = (n + contacts - 1) // contacts
     if arrangement == SHUFFLED:

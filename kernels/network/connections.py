@@ -104,7 +104,16 @@ def synapse_populations(
 
 
 def population_rows(populations: ArrayLike, offsets: ArrayLike, n_populations: int) -> list[Ordered]:
-    """Rows of the synapses that each source population has, from `synapse_populations`, by target cell.
+    """Group the rows of synapses by source population, by target cell within it.
+
+    Parameters
+    ----------
+    populations
+        Source population of each synapse, -1 for none, int[n_rows], as of `synapse_populations`.
+    offsets
+        Where the rows of each target cell begin, and the last ones end, int[n_cells + 1].
+    n_populations
+        Number of source populations.
 
     Raises
     ------

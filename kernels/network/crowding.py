@@ -15,7 +15,7 @@ Reals = NDArray[np.float64]
 class Crowd:
     """Somata in a grid.
 
-    Attributes
+    Parameters
     ----------
     points
         Their places, float64[capacity, 3], of which the first *n* are there.
@@ -55,7 +55,19 @@ class CrowdGrid(NamedTuple):
 
 
 def crowd(points: Reals, more: int, around: Sequence[Reals], distance: float) -> Crowd:
-    """Somata at *points*, with room for *more* in a grid around further points."""
+    """Make a crowd of somata, with room for more in a grid around further points.
+
+    Parameters
+    ----------
+    points
+        Places of the somata in µm, float64[n, 3].
+    more
+        How many may come in later.
+    around
+        Further points in µm, float64[m, 3] each, that the grid holds, too.
+    distance
+        Least distance between two somata in µm.
+    """
     everything = np.concatenate([points, *around])
     capacity = np.empty((len(points) + more, 3))
     capacity[: len(points)] = points
@@ -63,12 +75,21 @@ def crowd(points: Reals, more: int, around: Sequence[Reals], distance: float) ->
 
 
 def settle(room: Crowd, candidates: Reals, wanted: int) -> tuple[NDArray[np.int64], int]:
-    """Let candidates in, one after the other, that keep the distance; NaN is none.
+    """Let candidates in, one after the other, if they keep the distance.
+
+    Parameters
+    ----------
+    room
+        The crowd to let them into.
+    candidates
+        Places in µm, float64[n, 3]; rows of NaN are skipped.
+    wanted
+        How many to let in at most.
 
     Returns
     -------
     tuple
-        Rows of those that came in, at most *wanted*, and how many were looked at for them.
+        Rows of those that came in, at most *wanted*, and how many candidates were tried for them.
     """
     rows = np.empty(wanted, np.int64)
     found, tried = _settle(candidates, room.grid, room.points, room.n, rows, room.distance)
@@ -77,10 +98,19 @@ def settle(room: Crowd, candidates: Reals, wanted: int) -> tuple[NDArray[np.int6
 
 
 def pushed(room: Crowd, first: int, spacing: Reals) -> Reals:
-    """Where somata from number *first* on go when each moves away from its neighbours.
+    """Return where somata go when each moves away from its neighbours, float64[room.n - first, 3] in µm.
 
-    No move is longer than a tenth of the *spacing*, float64[n - first], nor than half of what the nearest neighbour
+    No move is longer than a tenth of the *spacing*, nor than half of what the nearest neighbour
     is farther away than the least distance, so that two which approach each other still keep it.
+
+    Parameters
+    ----------
+    room
+        The crowd; it stays as it is.
+    first
+        Number of the first soma that moves.
+    spacing
+        Usual distance of neighbours around each of them in µm, float64[room.n - first].
     """
     moved = np.empty((room.n - first, 3))
     kernel = partial(_push, room.grid, room.points, first, room.distance, spacing, moved)
@@ -90,7 +120,17 @@ def pushed(room: Crowd, first: int, spacing: Reals) -> Reals:
 
 @jit
 def cell_at(grid: CrowdGrid, axis: int, x: float) -> int:
-    """The cell along an axis that a place belongs to; beyond the grid, the last one."""
+    """Return the cell along an axis that a place belongs to; beyond the grid, the last one.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+    axis
+        0, 1 or 2 for x, y or z.
+    x
+        Coordinate along that axis in µm.
+    """
     # Compared as numbers before the cast: places far beyond the grid would overflow.
     place = (x - grid.low[axis]) * grid.scale[axis]
     return int(min(max(place, 0.0), grid.shape[axis] - 1.0))

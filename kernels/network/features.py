@@ -134,7 +134,15 @@ def _peaks(peak: ArrayLike) -> Reals:
 
 
 def constant_rates(peak: ArrayLike, n_time: int) -> Reals:
-    """The peak rate of each cell, float64[n_cells], at all times: float64[n_cells, n_time]."""
+    """Return the peak rate of each cell at all times, float64[n_cells, n_time].
+
+    Parameters
+    ----------
+    peak
+        Peak rates in Hz, float64[n_cells].
+    n_time
+        Number of times.
+    """
     return np.repeat(_peaks(peak)[:, None], n_time, axis=1)
 
 
@@ -213,10 +221,19 @@ def receptive_field_rates(signal: ArrayLike, centre: ArrayLike, width: ArrayLike
 def preferred_phases(
     cells: ArrayLike, phase_range: tuple[float, float], *, seed: int, population: str
 ) -> Reals:
-    """The phase of the oscillation at which each cell fires most, in degrees from 0 to 360, float64[n_cells].
+    """Draw the phase of the oscillation at which each cell fires most, in degrees from 0 to 360, float64[n_cells].
 
     Normal with the mean in the middle of the range, and the standard deviation at which the density at its ends
     is a hundredth of the greatest; taken modulo 360.
+
+    Parameters
+    ----------
+    cells
+        Ids of the cells, int[n_cells].
+    phase_range
+        Lowest and highest phase in degrees.
+    seed, population
+        Key of the random numbers; the population's name.
 
     Raises
     ------
@@ -288,9 +305,14 @@ def phase_modulation(
 
 
 def equilibration_ramp(time: ArrayLike) -> Reals:
-    """Factors of rates, float64[n_time], that rise from 0 at the first time to 1 at time 0 as half a Hann window.
+    """Return factors of rates that rise from 0 at the first time to 1 at time 0 as half a Hann window, float64[n_time].
 
-    Times are in ms and rise; those that are not negative have the factor 1.
+    Times that are not negative have the factor 1.
+
+    Parameters
+    ----------
+    time
+        Times in ms, float64[n_time], rising.
 
     Raises
     ------

@@ -25,7 +25,14 @@ class Ordered(NamedTuple):
 
 
 def rows_by_node(node_id: ArrayLike, n_nodes: int) -> Ordered:
-    """Group rows by their node, int[n], in ``[0, n_nodes)``: the index of edges by source or by target.
+    """Group rows by their node: the index of edges by source or by target.
+
+    Parameters
+    ----------
+    node_id
+        Node of each row, int[n], in ``[0, n_nodes)``.
+    n_nodes
+        Number of nodes.
 
     Raises
     ------

@@ -107,7 +107,28 @@ def fixed_outdegree(
     autapses: bool = True,
     multapses: bool = True,
 ) -> EdgeTable:
-    """Draw *degree* targets for each source cell of *cells*: as `fixed_indegree` with the roles exchanged."""
+    """Draw *degree* targets for each source cell: as `fixed_indegree` with the roles exchanged.
+
+    Parameters
+    ----------
+    degree
+        Edges that begin at each source cell.
+    cells
+        Node ids of the source cells, rising, int[n_cells].
+    source, target
+        Positions (u, v) in µm of the source cells, float64[n_cells], and of all cells of the target population.
+    seed, projection, reach, weighting, parameters
+        As of `fixed_indegree`.
+    autapses
+        Whether a cell may be its own target, where both populations are one.
+    multapses
+        Whether a target may be drawn more than once for a source.
+
+    Raises
+    ------
+    SourcelessError, ValueError
+        As `fixed_indegree`.
+    """
     chosen = _drawn(
         degree,
         cells,
@@ -181,6 +202,11 @@ def pairwise_bernoulli(
 def one_to_one(n_sources: int, n_targets: int) -> EdgeTable:
     """Connect source k with target k.
 
+    Parameters
+    ----------
+    n_sources, n_targets
+        Number of cells of either population.
+
     Raises
     ------
     ValueError
@@ -193,7 +219,14 @@ def one_to_one(n_sources: int, n_targets: int) -> EdgeTable:
 
 
 def all_to_all(n_sources: int, n_targets: int, *, autapses: bool = True) -> EdgeTable:
-    """Connect each source with each target; without autapses, not those of one number.
+    """Connect each source with each target.
+
+    Parameters
+    ----------
+    n_sources, n_targets
+        Number of cells of either population.
+    autapses
+        Whether a source is connected with the target of its own number.
 
     Raises
     ------

@@ -102,12 +102,17 @@ class SegmentDensities(NamedTuple):
 
 
 def checked_tree(tree: CellTree) -> CellTree:
-    """The tree in its documented types, if its parts belong together and its sections make trees.
+    """Return the tree in its documented types, if its parts belong together and its sections make trees.
+
+    Parameters
+    ----------
+    tree
+        The tree to check.
 
     Raises
     ------
     ValueError
-        Otherwise; the message names the section or point.
+        The tree is not consistent; the message names the section or point.
     """
     offsets = np.ascontiguousarray(tree.offsets, np.int64)
     points = np.ascontiguousarray(tree.points, np.float64)
@@ -155,23 +160,40 @@ def _from_roots(parent: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def point_paths(tree: CellTree) -> Reals:
-    """Path along its section from the 0 end to each point, float64[n_points], in µm."""
+    """Return the path along its section from the 0 end to each point, float64[n_points], in µm.
+
+    Parameters
+    ----------
+    tree
+        The tree of a cell.
+    """
     steps = np.zeros(len(tree.points))
     steps[1:] = np.sqrt((np.diff(tree.points, axis=0) ** 2).sum(axis=1))
     return _paths(np.asarray(tree.offsets, np.int64), steps)
 
 
 def section_lengths(tree: CellTree) -> Reals:
-    """Length of each section, float64[n_sections], in µm: the sum of the distances between its points."""
+    """Return the length of each section, float64[n_sections], in µm: the sum of the distances between its points.
+
+    Parameters
+    ----------
+    tree
+        The tree of a cell.
+    """
     return point_paths(tree)[np.asarray(tree.offsets)[1:] - 1]
 
 
 def soma_paths(tree: CellTree) -> Reals:
-    """Path from the middle of the root to the 0 end of each section, float64[n_sections], in µm.
+    """Return the path from the middle of the root to the 0 end of each section, float64[n_sections], in µm.
 
     For a root it is minus half of its length, so that the path to a place in any section is the magnitude of this
     number plus the place's path along the section. A child leaves its parent at the parent's point that is nearest to
     its own first one.
+
+    Parameters
+    ----------
+    tree
+        The tree of a cell.
     """
     paths = point_paths(tree)
     starts = np.zeros(len(tree.parent))
@@ -187,7 +209,14 @@ def soma_paths(tree: CellTree) -> Reals:
 
 
 def segments_by_length(tree: CellTree, longest: float) -> NDArray[np.int32]:
-    """The least number of segments per section, int32[n_sections], that leaves none longer than *longest* µm.
+    """Return the least number of segments per section that leaves none too long, int32[n_sections].
+
+    Parameters
+    ----------
+    tree
+        The tree of a cell.
+    longest
+        Greatest length of a segment in µm.
 
     Raises
     ------
@@ -252,7 +281,14 @@ def segments_by_lambda(
 
 
 def tree_segments(tree: CellTree, counts: ArrayLike = 1) -> SegmentTable:
-    """Cut each section into as many equal segments as *counts* says: one number, or int[n_sections].
+    """Cut each section into equal segments.
+
+    Parameters
+    ----------
+    tree
+        The tree of a cell.
+    counts
+        Number of segments: one for all sections, or int[n_sections].
 
     Raises
     ------

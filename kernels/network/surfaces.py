@@ -28,7 +28,14 @@ class Surface(NamedTuple):
 
 
 def closed_surface(vertices: ArrayLike, triangles: ArrayLike) -> Surface:
-    """A surface of a mesh, checked: each edge belongs to an even number of triangles.
+    """Make a surface of a mesh, checked: each edge belongs to an even number of triangles.
+
+    Parameters
+    ----------
+    vertices
+        Places in µm, shape (n_vertices, 3).
+    triangles
+        Numbers of the three vertices of each triangle, int[n_triangles, 3].
 
     Raises
     ------
@@ -58,12 +65,17 @@ def closed_surface(vertices: ArrayLike, triangles: ArrayLike) -> Surface:
 
 
 def convex_hull(points: ArrayLike) -> Surface:
-    """The convex hull of points, shape (n, 3).
+    """Return the convex hull of points.
+
+    Parameters
+    ----------
+    points
+        Places in µm, shape (n, 3).
 
     Raises
     ------
     ValueError
-        Fewer than four points, all in one plane, or scipy is not installed.
+        There are fewer than four points, all lie in one plane, or scipy is not installed.
     """
     found = in_space("points", points)
     hull = _scipy("ConvexHull", found)
@@ -71,7 +83,14 @@ def convex_hull(points: ArrayLike) -> Surface:
 
 
 def alpha_shape(points: ArrayLike, radius: float) -> Surface:
-    """The boundary of those Delaunay tetrahedra of points, shape (n, 3), whose circumscribed radius is below *radius*.
+    """Return the boundary of those Delaunay tetrahedra of points whose circumscribed radius is below *radius*.
+
+    Parameters
+    ----------
+    points
+        Places in µm, shape (n, 3).
+    radius
+        Limit of the radius in µm.
 
     Raises
     ------
@@ -113,7 +132,14 @@ def _scipy(name: str, points: Reals) -> Any:
 
 
 def inside(surface: Surface, points: ArrayLike) -> NDArray[np.bool_]:
-    """Whether each point, shape (n, 3), lies within a closed surface; a point on it may be told either way.
+    """Tell whether each point lies within a closed surface, bool[n]; for a point on it the answer may be either.
+
+    Parameters
+    ----------
+    surface
+        The surface.
+    points
+        Places in µm, shape (n, 3).
 
     Raises
     ------

@@ -75,7 +75,14 @@ def rotation(degrees: ArrayLike) -> Reals:
 
 
 def box_volume(low: ArrayLike, high: ArrayLike, degrees: ArrayLike = (0.0, 0.0, 0.0)) -> Volume:
-    """The volume of a box from corner *low* to *high*, turned about the origin of coordinates by `rotation`.
+    """Make the volume of a box, turned about the origin of coordinates by `rotation`.
+
+    Parameters
+    ----------
+    low, high
+        Opposite corners (x, y, z) in µm before the box is turned, shape (3,).
+    degrees
+        Angles of the rotation, shape (3,); not turned by default.
 
     Raises
     ------
@@ -126,7 +133,14 @@ def sampled_volume(
 
 
 def volume_points(volume: Volume, uvl: ArrayLike) -> Reals:
-    """Points (x, y, z), float64[n, 3], of coordinates (u, v, l), shape (n, 3); beyond the samples, extrapolated.
+    """Return the points (x, y, z) in µm of coordinates (u, v, l), float64[n, 3]; beyond the samples, extrapolated.
+
+    Parameters
+    ----------
+    volume
+        The volume.
+    uvl
+        Coordinates, shape (n, 3).
 
     Raises
     ------
@@ -140,9 +154,16 @@ def volume_points(volume: Volume, uvl: ArrayLike) -> Reals:
 
 
 def volume_coordinates(volume: Volume, xyz: ArrayLike) -> Reals:
-    """Coordinates (u, v, l), float64[n, 3], of points in space, shape (n, 3): the inverse of `volume_points`.
+    """Return the coordinates (u, v, l) of points in space, float64[n, 3]: the inverse of `volume_points`.
 
     Newton's method from the volume's middle, else from the nearest sample; NaN where a point cannot be reached.
+
+    Parameters
+    ----------
+    volume
+        The volume.
+    xyz
+        Points in µm, shape (n, 3).
 
     Raises
     ------
@@ -157,7 +178,15 @@ def volume_coordinates(volume: Volume, xyz: ArrayLike) -> Reals:
 
 @jit
 def cell_of(axis: Reals, x: float) -> tuple[int, float]:
-    """The interval of an axis that holds *x*, or is nearest to it, and how far along it *x* is: 0 to 1 inside."""
+    """Return the interval of an axis that holds *x*, or is nearest to it, and how far along it *x* is: 0 to 1 inside.
+
+    Parameters
+    ----------
+    axis
+        Borders of the intervals, rising, float64[n].
+    x
+        The coordinate.
+    """
     low, high = 0, len(axis) - 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -170,7 +199,17 @@ def cell_of(axis: Reals, x: float) -> tuple[int, float]:
 
 @jit
 def interpolated(table: Reals, i: int, j: int, k: int, a: float, b: float, c: float) -> float:
-    """A table's value within a cell of the grid."""
+    """Return a table's value within a cell of the grid, interpolated linearly along each axis.
+
+    Parameters
+    ----------
+    table
+        Values at the samples, float64[n_u, n_v, n_l].
+    i, j, k
+        Number of the cell along each axis.
+    a, b, c
+        Place within the cell along each axis, 0 to 1.
+    """
     low = (table[i, j, k] * (1 - b) + table[i, j + 1, k] * b) * (1 - c) + (
         table[i, j, k + 1] * (1 - b) + table[i, j + 1, k + 1] * b
     ) * c
@@ -183,7 +222,19 @@ def interpolated(table: Reals, i: int, j: int, k: int, a: float, b: float, c: fl
 
 @jit
 def jacobian(u: Reals, v: Reals, l: Reals, points: Reals, at: Reals, matrix: Reals) -> None:
-    """Derivatives of x, y and z (rows) by u, v and l (columns) at a place."""
+    """Compute the derivatives of x, y and z (rows) by u, v and l (columns) at a place.
+
+    Parameters
+    ----------
+    u, v, l
+        Samples of each axis, rising.
+    points
+        Points in space of the samples in µm, float64[n_u, n_v, n_l, 3].
+    at
+        The coordinates (u, v, l), float64[3].
+    matrix
+        Gets the derivatives, float64[3, 3].
+    """
     i, a = cell_of(u, at[0])
     j, b = cell_of(v, at[1])
     k, c = cell_of(l, at[2])
@@ -208,7 +259,19 @@ def _points(
 
 @jit
 def point_at(u: Reals, v: Reals, l: Reals, points: Reals, at: Reals, xyz: Reals) -> None:
-    """The point *xyz* in space of the coordinates *at*."""
+    """Compute the point in space of some coordinates.
+
+    Parameters
+    ----------
+    u, v, l
+        Samples of each axis, rising.
+    points
+        Points in space of the samples in µm, float64[n_u, n_v, n_l, 3].
+    at
+        The coordinates (u, v, l), float64[3].
+    xyz
+        Gets the point in µm, float64[3].
+    """
     i, a = cell_of(u, at[0])
     j, b = cell_of(v, at[1])
     k, c = cell_of(l, at[2])
@@ -268,7 +331,13 @@ def _approach(
 
 @jit
 def determinant(matrix: Reals) -> float:
-    """Of a matrix of 3 by 3: the volume that a unit of (u, v, l) takes up in space."""
+    """Return the determinant of a matrix: of a `jacobian`, the volume that a unit of (u, v, l) takes up in space.
+
+    Parameters
+    ----------
+    matrix
+        The matrix, float64[3, 3].
+    """
     p, q, r = matrix[:, 0], matrix[:, 1], matrix[:, 2]
     size: float = (
         p[0] * (q[1] * r[2] - q[2] * r[1])

@@ -26,6 +26,11 @@ def decay(x: float) -> float:
 
     Of a thousandth of x eight terms of the series are exact, and ten squarings follow; unlike a call to the
     library, this can be done for several numbers at once.
+
+    Parameters
+    ----------
+    x
+        The exponent, not negative.
     """
     y = min(x, 700.0) * (-1.0 / 1024.0)
     value = (y / 40320.0 + 1.0 / 5040.0) * y + 1.0 / 720.0
@@ -38,10 +43,17 @@ def decay(x: float) -> float:
 
 @jit
 def gaussian(du: float, dv: float, parameters: Reals) -> float:
-    """A two-dimensional Gaussian of |du| and |dv|; parameters: width u, width v, offset u, offset v in µm.
+    """Weigh a candidate by a two-dimensional Gaussian of |du| and |dv|.
 
     The standard deviation of each axis is a third of ``width / 2 - offset``, and the density is greatest at the
     offset.
+
+    Parameters
+    ----------
+    du, dv
+        Difference of the cells along u and v in µm.
+    parameters
+        Width u, width v, offset u and offset v in µm, float64[4].
     """
     width_u, width_v, offset_u, offset_v = parameters[0], parameters[1], parameters[2], parameters[3]
     a = (abs(du) - offset_u) / (width_u / 2.0 - offset_u)
@@ -51,13 +63,29 @@ def gaussian(du: float, dv: float, parameters: Reals) -> float:
 
 @jit
 def uniform(du: float, dv: float, parameters: Reals) -> float:
-    """The same for every candidate."""
+    """Weigh every candidate the same.
+
+    Parameters
+    ----------
+    du, dv
+        Difference of the cells along u and v in µm; not used.
+    parameters
+        No numbers, float64[0].
+    """
     return 1.0
 
 
 @jit
 def exponential_decay(du: float, dv: float, parameters: Reals) -> float:
-    """An exponential of the distance in the plane; parameters[0] is the length in µm at which it is 1/e."""
+    """Weigh a candidate by an exponential of the distance in the plane.
+
+    Parameters
+    ----------
+    du, dv
+        Difference of the cells along u and v in µm.
+    parameters
+        The length in µm at which the weight is 1/e, float64[1].
+    """
     return decay(np.sqrt(du * du + dv * dv) / parameters[0])
 
 
@@ -95,7 +123,14 @@ def register_weighting(
 
 
 def falls(weighting: Weighting, parameters: Reals) -> bool:
-    """Whether a weighting is registered as one that never rises with distance, with some parameters, float64[k].
+    """Tell whether a weighting is registered as one that never rises with distance, with some parameters.
+
+    Parameters
+    ----------
+    weighting
+        The weighting.
+    parameters
+        Its parameters, float64[k].
 
     Raises
     ------
@@ -170,7 +205,13 @@ def weights_by(weighting: Weighting) -> Any:
 
 @cache
 def candidates_by(weighting: Weighting) -> Any:
-    """The kernel that finds candidates to draw from, with a weighting compiled into it."""
+    """Return the kernel that finds candidates to draw from, with a weighting compiled into it.
+
+    Parameters
+    ----------
+    weighting
+        The weighting, a compiled kernel.
+    """
     weights = weights_by(weighting)
 
     @jit

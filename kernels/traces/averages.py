@@ -36,7 +36,18 @@ class TriggeredAverage:
 
     @classmethod
     def empty(cls, before: int, after: int) -> "TriggeredAverage":
-        """Of no spikes; `ValueError` if a length is negative."""
+        """Make an accumulator without spikes.
+
+        Parameters
+        ----------
+        before, after
+            Number of samples of a window before the spike's sample, and after it.
+
+        Raises
+        ------
+        ValueError
+            A number is negative.
+        """
         if before < 0 or after < 0:
             raise ValueError(f"window of {before} samples before and {after} after; expected 0 or more")
         return cls(before, after, Moments.empty(before + 1 + after))
@@ -76,7 +87,18 @@ class TriggeredAverage:
         return self
 
     def merge(self, other: "TriggeredAverage") -> "TriggeredAverage":
-        """Add what another accumulator has seen; `ValueError` if its windows are others."""
+        """Add what another accumulator has seen.
+
+        Parameters
+        ----------
+        other
+            The other accumulator.
+
+        Raises
+        ------
+        ValueError
+            Its windows have other lengths.
+        """
         if (other.before, other.after) != (self.before, self.after):
             raise ValueError(
                 f"other has windows of {other.before} + 1 + {other.after} samples; "
@@ -88,7 +110,13 @@ class TriggeredAverage:
         return self
 
     def finish(self, *, ddof: int = 0) -> MeanSd:
-        """Windows counted, mean and standard deviation at each sample from *before* to *after* the spike's."""
+        """Return the windows counted, mean and standard deviation at each sample from *before* to *after* the spike's.
+
+        Parameters
+        ----------
+        ddof
+            The divisor of the variance is n - ddof: 0 as in NumPy, 1 as in pandas.
+        """
         return self.moments.finish(ddof=ddof)
 
     def _add(self, voltage: NDArray[Any], trial: NDArray[Any], centre: NDArray[np.int64]) -> None:

@@ -40,9 +40,21 @@ class VoltageDensity:
     def empty(
         cls, n_time: int, *, v_min: float = -100.0, v_max: float = 50.0, width: float = 0.05
     ) -> "VoltageDensity":
-        """Of no trials; bins of *width* mV from *v_min* to *v_max*, which must be a whole number of them.
+        """Make an accumulator without trials; the default bins are those of the In Silico Framework.
 
-        The defaults are those of the In Silico Framework.
+        Parameters
+        ----------
+        n_time
+            Number of samples of a trial.
+        v_min, v_max
+            Lowest and highest edge of the bins in mV.
+        width
+            Width of a bin in mV; *v_min* to *v_max* must be a whole number of them.
+
+        Raises
+        ------
+        ValueError
+            The bins make no sense.
         """
         if not (np.isfinite([v_min, v_max, width]).all() and v_min < v_max and width > 0):
             raise ValueError(
@@ -56,7 +68,18 @@ class VoltageDensity:
         return cls(edges, np.zeros((n_time, n_bins), np.uint32), *outside)
 
     def update(self, voltage: ArrayLike) -> "VoltageDensity":
-        """Add trials, shape (n_trials, n_time), float32 or float64 in mV; `ValueError` if the times are others."""
+        """Add trials.
+
+        Parameters
+        ----------
+        voltage
+            Voltages in mV, shape (n_trials, n_time), float32 or float64.
+
+        Raises
+        ------
+        ValueError
+            The number of times is another.
+        """
         rows = traces("voltage", voltage)
         if rows.shape[1] != len(self.counts):
             raise ValueError(f"voltage has shape {rows.shape}; expected (n_trials, {len(self.counts)})")
@@ -65,7 +88,18 @@ class VoltageDensity:
         return self
 
     def merge(self, other: "VoltageDensity") -> "VoltageDensity":
-        """Add what another accumulator has seen; `ValueError` if its times or bins are others."""
+        """Add what another accumulator has seen.
+
+        Parameters
+        ----------
+        other
+            The other accumulator.
+
+        Raises
+        ------
+        ValueError
+            Its times or bins differ.
+        """
         if other.counts.shape != self.counts.shape or not np.array_equal(other.edges, self.edges):
             raise ValueError(
                 f"other has {len(other.counts)} times and {len(other.edges) - 1} bins from {other.edges[0]} to "
@@ -86,10 +120,20 @@ class VoltageDensity:
         return shares / np.diff(self.edges)
 
     def quantiles(self, q: ArrayLike) -> NDArray[np.float64]:
-        """Quantiles over trials at each time in mV, to within a bin, float64[n_q, n_time].
+        """Return quantiles over trials at each time in mV, to within a bin, float64[n_q, n_time].
 
         The voltage up to which a share *q* of the samples lies, samples spread evenly over their bin. -inf or inf
-        if it lies beyond the edges, NaN at times without a sample; `ValueError` if a quantile is not in [0, 1].
+        if it lies beyond the edges, NaN at times without a sample.
+
+        Parameters
+        ----------
+        q
+            Quantiles between 0 and 1, shape (n_q,).
+
+        Raises
+        ------
+        ValueError
+            A quantile is not between 0 and 1.
         """
         asked = checked_quantiles(q)
         found = np.full((len(asked), len(self.counts)), np.nan)

@@ -53,11 +53,28 @@ class Moments:
 
     @classmethod
     def empty(cls, n_time: int) -> "Moments":
-        """Of no trials."""
+        """Make an accumulator without trials.
+
+        Parameters
+        ----------
+        n_time
+            Number of samples of a trial.
+        """
         return cls(np.zeros(n_time, np.int64), np.zeros(n_time), np.zeros(n_time))
 
     def update(self, voltage: ArrayLike) -> "Moments":
-        """Add trials, shape (n_trials, n_time), float32 or float64 in mV; `ValueError` if the times are others."""
+        """Add trials.
+
+        Parameters
+        ----------
+        voltage
+            Voltages in mV, shape (n_trials, n_time), float32 or float64.
+
+        Raises
+        ------
+        ValueError
+            The number of times is another.
+        """
         rows = traces("voltage", voltage)
         if rows.shape[1] != len(self.count):
             raise ValueError(f"voltage has shape {rows.shape}; expected (n_trials, {len(self.count)})")
@@ -66,7 +83,18 @@ class Moments:
         return self.merge(block)
 
     def merge(self, other: "Moments") -> "Moments":
-        """Add what another accumulator has seen; `ValueError` if its times are others."""
+        """Add what another accumulator has seen.
+
+        Parameters
+        ----------
+        other
+            The other accumulator.
+
+        Raises
+        ------
+        ValueError
+            Its number of times is another.
+        """
         if other.count.shape != self.count.shape:
             raise ValueError(f"other has {len(other.count)} times; expected {len(self.count)}")
         total = self.count + other.count
@@ -78,9 +106,12 @@ class Moments:
         return self
 
     def finish(self, *, ddof: int = 0) -> MeanSd:
-        """Mean and standard deviation; NaN where no sample was seen, the latter where *ddof* or fewer were.
+        """Return mean and standard deviation; NaN where no sample was seen, the latter where *ddof* or fewer were.
 
-        The divisor is ``count - ddof``: 0 as in NumPy, 1 as in pandas.
+        Parameters
+        ----------
+        ddof
+            The divisor of the variance is ``count - ddof``: 0 as in NumPy, 1 as in pandas.
         """
         mean = np.where(self.count > 0, self.mean, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -123,7 +154,18 @@ def quantiles(voltage: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
 
 
 def checked_quantiles(q: ArrayLike) -> NDArray[np.float64]:
-    """Quantiles as float64[n_q]; `ValueError` if one is not in [0, 1]."""
+    """Return quantiles as float64[n_q], checked.
+
+    Parameters
+    ----------
+    q
+        Quantiles between 0 and 1, shape (n_q,) or one.
+
+    Raises
+    ------
+    ValueError
+        A quantile is not between 0 and 1.
+    """
     asked = line("q", q)
     wrong = np.flatnonzero(~((asked >= 0) & (asked <= 1)))
     if wrong.size:

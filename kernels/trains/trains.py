@@ -53,9 +53,17 @@ def spike_counts(
 def spikes_in_interval(
     trial: ArrayLike, time: ArrayLike, window: tuple[float, float], *, n_trials: int
 ) -> NDArray[np.bool_]:
-    """Whether each trial has a spike in a window: ISF's ``spike_in_interval``.
+    """Tell whether each trial has a spike in a window, bool[n_trials]: ISF's ``spike_in_interval``.
 
-    Parameters, order and errors are those of `spike_counts`; the result is bool[n_trials].
+    Parameters
+    ----------
+    trial, time, window, n_trials
+        As of `spike_counts`.
+
+    Raises
+    ------
+    ValueError
+        As `spike_counts`.
     """
     return spike_counts(trial, time, window, n_trials=n_trials) > 0
 
@@ -63,9 +71,19 @@ def spikes_in_interval(
 def spike_rates(
     trial: ArrayLike, time: ArrayLike, window: tuple[float, float], *, n_trials: int
 ) -> NDArray[np.float64]:
-    """Rate of each trial in a window, in spikes per second, float64[n_trials].
+    """Return the rate of each trial in a window, in spikes per second, float64[n_trials].
 
-    Parameters and errors are those of `spike_counts`; the window must have a finite length that is not zero.
+    Parameters
+    ----------
+    trial, time, n_trials
+        As of `spike_counts`.
+    window
+        ``(begin, end)`` in ms, finite and not of length zero.
+
+    Raises
+    ------
+    ValueError
+        As `spike_counts`; the window has no finite length.
     """
     t_begin, t_end = _checked_window("window", window)
     if not 0 < t_end - t_begin < np.inf:
@@ -82,7 +100,20 @@ def ongoing_and_evoked_rates(
     evoked: tuple[float, float],
     n_trials: int,
 ) -> Rates:
-    """`spike_rates` in a window before a stimulus and in one after it."""
+    """Return `spike_rates` in a window before a stimulus and in one after it.
+
+    Parameters
+    ----------
+    trial, time, n_trials
+        As of `spike_counts`.
+    ongoing, evoked
+        Windows ``(begin, end)`` in ms, finite and not of length zero.
+
+    Raises
+    ------
+    ValueError
+        As `spike_rates`.
+    """
     before = spike_rates(trial, time, ongoing, n_trials=n_trials)
     return Rates(before, spike_rates(trial, time, evoked, n_trials=n_trials))
 
@@ -113,7 +144,18 @@ def interspike_intervals(trial: ArrayLike, time: ArrayLike) -> NDArray[np.float6
 
 
 def ordered_trains(trial: ArrayLike, time: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Both columns, checked to be of one length, finite, and ordered by trial, then time."""
+    """Return both columns, checked to be of one length, finite, and ordered by trial, then time.
+
+    Parameters
+    ----------
+    trial, time
+        Trial of each spike, integers, and its time in ms, shape (n_spikes,).
+
+    Raises
+    ------
+    ValueError
+        They are not.
+    """
     moment = event_times("time", time).astype(np.float64, copy=False)
     trials = whole_numbers("trial", trial)
     if len(trials) != len(moment):
