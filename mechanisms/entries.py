@@ -28,18 +28,48 @@ class ParameterEntry:
     path: str | Path | None = None
 
     def error(self, reason: str, key: str = "") -> ModelError:
-        """What is wrong with *key*, or with the whole entry."""
+        """Return an error that names the file and the place in it.
+
+        Parameters
+        ----------
+        reason
+            What is wrong.
+        key
+            Name in the dictionary that is wrong; by default the whole entry.
+        """
         place = ".".join(part for part in (self.place, key) if part)
         return ModelError(f"{place}: {reason}" if place else reason, self.path)
 
     def value(self, key: str) -> Any:
-        """The value of *key*, which must be there."""
+        """Return the value of a name.
+
+        Parameters
+        ----------
+        key
+            Name in the dictionary.
+
+        Raises
+        ------
+        ModelError
+            The name is missing.
+        """
         if key not in self.tree:
             raise self.error(f"no {key!r}")
         return self.tree[key]
 
     def entry(self, key: str) -> "ParameterEntry":
-        """The dictionary *key*."""
+        """Return a dictionary within this one.
+
+        Parameters
+        ----------
+        key
+            Name in the dictionary.
+
+        Raises
+        ------
+        ModelError
+            The name is missing, or no dictionary.
+        """
         value = self.value(key)
         if not isinstance(value, Mapping):
             raise self.error("expected a dictionary", key)
@@ -54,7 +84,24 @@ class ParameterEntry:
         high: float = math.inf,
         whole: bool = False,
     ) -> float:
-        """The finite number *key* between *low* and *high*, both included; *default* where there is none."""
+        """Return a finite number.
+
+        Parameters
+        ----------
+        key
+            Name in the dictionary.
+        default
+            The number where the name is missing; by default that is an error.
+        low, high
+            Least and greatest number that is allowed.
+        whole
+            Whether it must be a whole number.
+
+        Raises
+        ------
+        ModelError
+            The name is missing, or its value is no such number.
+        """
         if key not in self.tree and default is not None:
             return default
         value = self.value(key)
@@ -65,14 +112,38 @@ class ParameterEntry:
         return float(value)
 
     def positive(self, key: str) -> float:
-        """The number *key* above 0."""
+        """Return a number above 0.
+
+        Parameters
+        ----------
+        key
+            Name in the dictionary.
+
+        Raises
+        ------
+        ModelError
+            The name is missing, or its value is no such number.
+        """
         value = self.number(key)
         if value <= 0:
             raise self.error(f"{value:g}, expected a number above 0", key)
         return value
 
     def numbers(self, key: str, *, low: float = -math.inf, high: float = math.inf) -> list[float]:
-        """The list of finite numbers *key*, each between *low* and *high*."""
+        """Return a list of finite numbers.
+
+        Parameters
+        ----------
+        key
+            Name in the dictionary.
+        low, high
+            Least and greatest number that is allowed.
+
+        Raises
+        ------
+        ModelError
+            The name is missing, or its value is no list of such numbers.
+        """
         values = self.value(key)
         if not isinstance(values, list | tuple):
             raise self.error("expected a list of numbers", key)
@@ -83,5 +154,11 @@ class ParameterEntry:
 
 
 def is_number(value: Any) -> bool:
-    """Whether *value* is a finite int or float; truth values are not."""
+    """Tell whether a value is a finite int or float; truth values are not.
+
+    Parameters
+    ----------
+    value
+        Any value.
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -51,6 +51,13 @@ class Token(NamedTuple):
 class HocText:
     """Tokens of a hoc file, read one after the other.
 
+    Parameters
+    ----------
+    text
+        The text of the file.
+    path
+        Name of the file, for messages; None where it has none.
+
     Attributes
     ----------
     path, rows
@@ -63,7 +70,7 @@ class HocText:
     Raises
     ------
     ModelError
-        A comment that does not end, or what is no word, number, text or sign; with its line.
+        A comment does not end, or something is no word, number, text or sign; the message names the line.
     """
 
     def __init__(self, text: str, path: str | Path | None) -> None:
@@ -108,29 +115,73 @@ class HocText:
         return token
 
     def sees(self, *texts: str) -> bool:
-        """Whether the next token is one of these words and signs."""
+        """Tell whether the next token is one of some words and signs.
+
+        Parameters
+        ----------
+        *texts
+            The words and signs.
+        """
         return self.next.kind in ("sign", "name") and self.next.text in texts
 
     def skips(self, text: str) -> bool:
-        """Go on if the next token is this word or sign; return whether it is."""
+        """Go on if the next token is this word or sign; return whether it is.
+
+        Parameters
+        ----------
+        text
+            The word or sign.
+        """
         found = self.sees(text)
         if found:
             self.take()
         return found
 
     def expect(self, text: str, form: str) -> None:
-        """Go on behind a word or sign, which must be there."""
+        """Go on behind a word or sign, which must be there.
+
+        Parameters
+        ----------
+        text
+            The word or sign.
+        form
+            What is expected, for the message of the error.
+
+        Raises
+        ------
+        ModelError
+            It is missing.
+        """
         if not self.skips(text):
             raise self.error(form)
 
     def name(self, form: str) -> str:
-        """Return the next word, which must be there."""
+        """Return the next word, which must be there.
+
+        Parameters
+        ----------
+        form
+            What is expected, for the message of the error.
+
+        Raises
+        ------
+        ModelError
+            The next token is no word.
+        """
         if self.next.kind != "name":
             raise self.error(form)
         return self.take().text
 
     def error(self, form: str = "", token: Token | None = None) -> ModelError:
-        """What is said of a statement that is not of the form expected, or not understood at all."""
+        """Return the error for a statement that does not have the form expected, or is not understood at all.
+
+        Parameters
+        ----------
+        form
+            What is expected; by default the statement as a whole is not understood.
+        token
+            Where the statement is wrong; by default at the next token.
+        """
         token = token or (self.tokens[max(self.at - 1, 0)] if self.next.kind == "end" else self.next)
         reason = (
             f"expected {form}"
@@ -145,7 +196,18 @@ class HocText:
     # Numbers
 
     def arguments(self, form: str) -> list[float | None]:
-        """Values in brackets, separated by commas; see `expression`."""
+        """Return the values in brackets, separated by commas; see `expression`.
+
+        Parameters
+        ----------
+        form
+            What is expected, for the message of the error.
+
+        Raises
+        ------
+        ModelError
+            The text has another form.
+        """
         self.expect("(", form)
         given: list[float | None] = []
         while not self.skips(")"):
@@ -168,14 +230,36 @@ class HocText:
         return sign * float(self.take().text)
 
     def index(self, form: str) -> int:
-        """Return the value of an expression, which must be a whole number from 0."""
+        """Return the value of an expression, which must be a whole number from 0.
+
+        Parameters
+        ----------
+        form
+            What is expected, for the message of the error.
+
+        Raises
+        ------
+        ModelError
+            The text has another form, or the value is no such number.
+        """
         token, number = self.next, self.number(form)
         if not number.is_integer() or number < 0:
             raise self.error(form, token)
         return int(number)
 
     def number(self, form: str) -> float:
-        """Return the value of an expression, which must be known."""
+        """Return the value of an expression, which must be known.
+
+        Parameters
+        ----------
+        form
+            What is expected, for the message of the error.
+
+        Raises
+        ------
+        ModelError
+            The text has another form, or the value is not known.
+        """
         token, value = self.next, self.expression(form)
         if value is None:
             raise self.error(f"{form}, with numbers that are known here", token)
@@ -256,7 +340,15 @@ class HocText:
         return self._finite(token, lambda number: float(_FUNCTIONS[token.text](number)), given[0])
 
     def operated(self, token: Token, left: float | None, right: float | None) -> float | None:
-        """Apply the sign of a token (``+``, or ``+=``) to two values; None where one is not known."""
+        """Apply the sign of a token (``+``, or ``+=``) to two values; None where one is not known.
+
+        Parameters
+        ----------
+        token
+            The token of the sign.
+        left, right
+            The values; None for one that is not known.
+        """
         if left is None:
             return None
         operations: dict[str, Callable[[float], float]] = {

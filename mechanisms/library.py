@@ -102,7 +102,13 @@ class Library:
 
 
 def tell_stderr(line: str) -> None:
-    """Show a line of progress."""
+    """Write a line of progress to stderr.
+
+    Parameters
+    ----------
+    line
+        The line.
+    """
     print(f"neurolake: {line}", file=sys.stderr, flush=True)
 
 
@@ -149,7 +155,18 @@ def load(
 
 
 def read_sources(folder: str | Path) -> tuple[ModFile, ...]:
-    """Read the .mod files of a folder, sorted by file name; raises ModelError where there are none."""
+    """Read the .mod files of a folder, sorted by file name.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Raises
+    ------
+    ModelError
+        There is no such folder, or it holds no .mod files.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError("no such folder of mechanisms", folder)

@@ -12,10 +12,17 @@ KINDS = {"EXCITATORY": "EXC", "INHIBITORY": "INH"}
 
 
 def read_affinities(path: str | Path, cell_type: str) -> dict[str, dict[str, Affinity]]:
-    """Affinities of one postsynaptic cell type to ``EXC`` and ``INH`` axons (``ConnectionsV8.csv``).
+    """Read the affinities of one postsynaptic cell type to ``EXC`` and ``INH`` axons (``ConnectionsV8.csv``).
 
     A tab-separated header, then rows of: presynaptic cells (a text with EXCITATORY or INHIBITORY), postsynaptic
     type, constants per length of soma, apical and basal dendrite, and per area of the same.
+
+    Parameters
+    ----------
+    path
+        The file.
+    cell_type
+        The postsynaptic cell type.
 
     Raises
     ------
@@ -33,7 +40,12 @@ def read_affinities(path: str | Path, cell_type: str) -> dict[str, dict[str, Aff
 
 
 def read_cell_numbers(path: str | Path) -> dict[str, dict[str, int]]:
-    """Cells by cell type, then column (``nrCells.csv``: a header ``CELL TYPE`` and columns, a row per type).
+    """Read numbers of cells by cell type, then column (``nrCells.csv``: a header ``CELL TYPE`` and columns, a row per type).
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------

@@ -31,12 +31,24 @@ class Lattice:
     spacing: Reals
 
     def voxels(self, points: Reals) -> NDArray[np.int64]:
-        """Indices of the voxels that hold *points* (um, float64[n, 3]), int64[n, 3]; not clipped to the grid."""
+        """Return the indices of the voxels that hold points, int64[n, 3]; not clipped to the grid.
+
+        Parameters
+        ----------
+        points
+            Places in um, float64[n, 3].
+        """
         indices: NDArray[np.int64] = np.floor((points - self.origin) / self.spacing).astype(np.int64)
         return indices
 
     def at(self, points: Reals) -> Reals:
-        """The value at each point (um, float64[n, 3]), 0 outside the grid, float64[n]."""
+        """Return the value at each point, 0 outside the grid, float64[n].
+
+        Parameters
+        ----------
+        points
+            Places in um, float64[n, 3].
+        """
         index = self.voxels(points)
         inside = ((index >= 0) & (index < self.values.shape)).all(axis=1)
         result = np.zeros(len(points))
@@ -51,7 +63,13 @@ class Lattice:
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
     def around(self, points: Reals) -> "Lattice":
-        """An empty lattice of those voxels of this one's grid that hold the bounding box of *points*."""
+        """Return an empty lattice of those voxels of this one's grid that hold the bounding box of points.
+
+        Parameters
+        ----------
+        points
+            Places in um, float64[n, 3].
+        """
         first, last = self.voxels(np.array([points.min(axis=0), points.max(axis=0)]))
         return Lattice(np.zeros(last - first + 1), self.origin + first * self.spacing, self.spacing)
 
@@ -60,6 +78,11 @@ def read_lattice(path: str | Path) -> Lattice:
     """Read a scalar field that Amira saved as text (``# AmiraMesh ... ASCII``, uniform coordinates).
 
     Its bounding box is that of the voxels' centres; values follow a line ``@1``, x varying fastest.
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------

@@ -134,7 +134,20 @@ class InputMapper:
             self._fields.append(_cumulative(fields, self._candidates))
 
     def realisation(self, seed: int, number: int) -> Realisation:
-        """Draw one realisation; a pure function of its arguments and of what the mapper was made of."""
+        """Draw one realisation; a pure function of its arguments and of what the mapper was made of.
+
+        Parameters
+        ----------
+        seed
+            Seed of the random numbers.
+        number
+            Number of the realisation.
+
+        Raises
+        ------
+        ValueError
+            Either is not in ``[0, 2**64)``.
+        """
         key = np.array([key_word(seed, "seed"), key_word(number, "number"), 0], np.uint64)
         drawn = [self._draw(key, code) for code in range(len(self._names))]
         population = np.repeat(np.arange(len(drawn)), [len(cell) for cell, _ in drawn])
@@ -167,10 +180,15 @@ class InputMapper:
 
 
 def representative(realisations: Sequence[Realisation]) -> int:
-    """Index of the realisation whose synapse counts per cell type are nearest to the mean.
+    """Return the index of the realisation whose synapse counts per cell type are nearest to the mean.
 
     Distances are Euclidean in units of each type's standard deviation, among the realisations with all types
     within `SPREAD` of them; among all, if there is none. A cell type is a population's name up to its last ``_``.
+
+    Parameters
+    ----------
+    realisations
+        Realisations of one mapper.
     """
     counts = np.array([_by_type(each)[0] for each in realisations])
     spread = counts.std(axis=0)
@@ -181,7 +199,12 @@ def representative(realisations: Sequence[Realisation]) -> int:
 
 
 def summary(realisations: Sequence[Realisation]) -> dict[str, NDArray[np.object_] | Reals]:
-    """A row per cell type: what realisations have in common, and what the representative one has.
+    """Summarise each cell type: what realisations have in common, and what the representative one has.
+
+    Parameters
+    ----------
+    realisations
+        Realisations of one mapper.
 
     Returns
     -------

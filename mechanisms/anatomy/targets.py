@@ -90,7 +90,13 @@ def extent(cell: Branches, diameter: Reals, field: Lattice) -> Extent:
 
 
 def structures(cell: Branches) -> Integers:
-    """Index into `STRUCTURES` of each 3-D point, -1 for other labels, int64[n_points]."""
+    """Return the index into `STRUCTURES` of each 3-D point, -1 for other labels, int64[n_points].
+
+    Parameters
+    ----------
+    cell
+        The postsynaptic cell.
+    """
     codes = [STRUCTURES.index(label) if label in STRUCTURES else -1 for label in cell.labels]
     return np.repeat(np.array(codes, np.int64), np.diff(cell.first))
 
@@ -136,7 +142,15 @@ class Candidates:
 
 
 def candidates(cell: Branches, grid: Lattice) -> Candidates:
-    """Sort a cell's points by structure and voxel."""
+    """Sort a cell's points by structure and voxel.
+
+    Parameters
+    ----------
+    cell
+        The postsynaptic cell.
+    grid
+        Lattice whose voxels count.
+    """
     structure = structures(cell)
     rows = np.flatnonzero(structure >= 0)
     shape: Sequence[int] = grid.values.shape
@@ -206,9 +220,16 @@ def cut(
 
 @jit
 def inside(one: Reals, two: Reals, i: int, j: int, k: int) -> tuple[float, float]:
-    """Where a line from *one* to *two* enters and leaves voxel (i, j, k), as fractions of it.
+    """Return where a line enters and leaves a voxel, as fractions of the line.
 
     Liang & Barsky 1984 (doi:10.1145/357332.357333). A line in a face belongs to the voxel above the face.
+
+    Parameters
+    ----------
+    one, two
+        Ends of the line, in units of voxels, float64[3].
+    i, j, k
+        Indices of the voxel.
     """
     enter, leave = 0.0, 1.0
     for axis in range(3):

@@ -11,11 +11,16 @@ AIS, MYELIN = "AIS", "Myelin"
 
 
 def with_axon(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-    """The sections, followed by axon hillock and initial segment (``AIS``) and an internode (``Myelin``).
+    """Return the sections, followed by axon hillock and initial segment (``AIS``) and an internode (``Myelin``).
 
     They go straight down (-z) from the soma's surface and start on the soma's middle: a hillock of 20 um, tapering
     from 3 to 1.75 um; an initial segment of 30 um, from 1.75 to 1 um; myelin of 1,000 um, 1 um thick. Dimensions
     after Hay E, Schurmann F, Markram H, Segev I (2013) J Neurophysiol 109:2972-2981.
+
+    Parameters
+    ----------
+    shapes
+        Sections of the cell, the soma among them.
     """
     soma = next(at for at, shape in enumerate(shapes) if shape.label == SOMA)
     middle = shapes[soma].points[len(shapes[soma].points) // 2]

@@ -46,7 +46,17 @@ class Insertion:
     place: str
 
     def values(self, parameter: str, section: int, x: Reals) -> Reals:
-        """The parameter for segments of *section* where the rule measures *x*, float64[n]."""
+        """Return a varied parameter for segments of a section, float64[n].
+
+        Parameters
+        ----------
+        parameter
+            Name of the parameter, one of `varied`.
+        section
+            ID of the section.
+        x
+            What the rule measures at each segment, float64[n].
+        """
         if section in self.outside:
             x = np.full_like(x, np.nan)  # neither before the end nor behind the beginning
         return self.rule.value(self.varied[parameter], x, self.numbers)

@@ -18,6 +18,11 @@ def detailed_labels(cell: Branches) -> tuple[str, ...]:
     farther than `TUFT_UM` from the soma's 0-end. What comes after it is ``tuft``, what leads to it ``trunk``, other
     apical dendrites are ``oblique``; ``Dendrite`` becomes ``basal``, other labels stay.
 
+    Parameters
+    ----------
+    cell
+        The cell.
+
     Raises
     ------
     ModelError
@@ -36,7 +41,14 @@ def detailed_labels(cell: Branches) -> tuple[str, ...]:
 
 
 def apical_place(cell: Branches, distance: float) -> tuple[int, float]:
-    """Section and relative position on the way to the tuft, at a path length in um from the soma's 0-end.
+    """Return the section and relative position on the way to the tuft, at a path length from the soma's 0-end.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    distance
+        Path length in um.
 
     Raises
     ------

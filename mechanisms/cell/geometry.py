@@ -11,7 +11,12 @@ Columns = dict[str, NDArray[Any]]
 
 
 def section_table(cell: Cell) -> Columns:
-    """The sections of a cell, one row each, as columns.
+    """Return the sections of a cell, one row each, as columns.
+
+    Parameters
+    ----------
+    cell
+        The cell.
 
     Returns
     -------
@@ -36,7 +41,12 @@ def section_table(cell: Cell) -> Columns:
 
 
 def segment_table(cell: Cell) -> Columns:
-    """The segments of a cell, one row each, in the order of sections and from their 0-ends.
+    """Return the segments of a cell, one row each, in the order of sections and from their 0-ends.
+
+    Parameters
+    ----------
+    cell
+        The cell.
 
     Returns
     -------

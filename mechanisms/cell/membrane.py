@@ -21,6 +21,13 @@ _before: dict[str, float] = {}  # NEURON's global variables that cells have chan
 def check_membrane(model: CellModel, shapes: Sequence[Shape]) -> None:
     """Compare the model with the morphology, and with the mechanisms of this process's NEURON.
 
+    Parameters
+    ----------
+    model
+        The model to check.
+    shapes
+        Sections of its morphology.
+
     Raises
     ------
     ModelError
@@ -90,10 +97,19 @@ def _parameters_of(h: Any, mechanism: str) -> list[str]:
 
 
 def segments_wanted(model: CellModel, shape: Shape, length: float) -> int:
-    """The number of segments of a section of *length* um.
+    """Return the number of segments that a section should have.
 
     An odd number that makes segments of about a tenth of the length constant at the model's frequency, for the
     diameter at the middle 3-D point; more where they would be longer than the model's greatest length.
+
+    Parameters
+    ----------
+    model
+        The model, with its frequency and greatest length of segments.
+    shape
+        The section.
+    length
+        Length of the section in um.
 
     Notes
     -----

@@ -20,13 +20,30 @@ _known: dict[str, Modifier] = {}
 
 
 def cell_modifier(function: Modifier) -> Modifier:
-    """Register a function under its own name; it is called with the `Cell` and the file's keyword arguments."""
+    """Register a function under its own name; it is called with the `Cell` and the file's keyword arguments.
+
+    Parameters
+    ----------
+    function
+        The function; its name is the one that parameter files use.
+    """
     _known[function.__name__] = function
     return function
 
 
 def bind_modifiers(model: CellModel) -> list[Callable[[Cell], None]]:
-    """The functions that a model names, with their arguments; raises ModelError over names and arguments."""
+    """Return the functions that a model names, with their arguments.
+
+    Parameters
+    ----------
+    model
+        The model.
+
+    Raises
+    ------
+    ModelError
+        A function is unknown, or does not take its arguments.
+    """
     bound: list[Callable[[Cell], None]] = []
     for name, arguments in model.modifiers:
         place = f"neuron.cell_modify_functions.{name}"
@@ -42,7 +59,22 @@ def bind_modifiers(model: CellModel) -> list[Callable[[Cell], None]]:
 
 @cell_modifier
 def scale_apical(cell: Cell, scale: float, compartment: str = APICAL) -> None:
-    """Multiply the diameters of all sections of a label."""
+    """Multiply the diameters of all sections of a label.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    scale
+        Factor of the diameters.
+    compartment
+        Label of the sections.
+
+    Raises
+    ------
+    ModelError
+        No section has the label.
+    """
     for section in cell.of_label(compartment):
         cell.scale_diameter(section, scale)
 
@@ -52,6 +84,11 @@ def scale_apical_morph_86(cell: Cell) -> None:
     """Multiply the diameters of cell 86's proximal apical dendrite by 2.5.
 
     That is the first 33 apical sections that end at most 1,000 um from the soma's 0-end.
+
+    Parameters
+    ----------
+    cell
+        The cell.
     """
     proximal = [section for section in cell.of_label(APICAL) if cell.distance(section, 1.0) <= 1000.0]
     for section in proximal[:33]:
@@ -60,7 +97,20 @@ def scale_apical_morph_86(cell: Cell) -> None:
 
 @cell_modifier
 def scale_by_detailed_compartment(cell: Cell, **scales: float) -> None:
-    """Multiply the diameters by detailed label: ``trunk``, ``tuft``, ``oblique``, ``basal`` or an own label."""
+    """Multiply the diameters by detailed label: ``trunk``, ``tuft``, ``oblique``, ``basal`` or an own label.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    **scales
+        Factor of the diameters by detailed label; see `compartments.detailed_labels`.
+
+    Raises
+    ------
+    ModelError
+        No section has one of the labels.
+    """
     if unknown := scales.keys() - set(cell.detailed_labels):
         raise ModelError(
             f"no sections of {', '.join(sorted(unknown))}; there are {set(cell.detailed_labels)}"
@@ -72,7 +122,17 @@ def scale_by_detailed_compartment(cell: Cell, **scales: float) -> None:
 
 @cell_modifier
 def soma_current_injection(cell: Cell, amplitude: float, delay: float, duration: float) -> None:
-    """Inject a step of current: *amplitude* in nA from *delay* on for *duration*, both in ms."""
+    """Inject a step of current into the soma.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    amplitude
+        Current in nA.
+    delay, duration
+        Begin and length of the step in ms.
+    """
     _step(cell, cell.soma(0.5), amplitude, delay, duration)
 
 
@@ -80,7 +140,24 @@ def soma_current_injection(cell: Cell, amplitude: float, delay: float, duration:
 def apical_current_injection(
     cell: Cell, dist: float, amplitude: float, delay: float, duration: float
 ) -> None:
-    """Inject a step of current into the apical dendrite, *dist* um from the soma; see `compartments.apical_place`."""
+    """Inject a step of current into the apical dendrite; see `compartments.apical_place`.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    dist
+        Path length from the soma's 0-end to the electrode in um.
+    amplitude
+        Current in nA.
+    delay, duration
+        Begin and length of the step in ms.
+
+    Raises
+    ------
+    ModelError
+        The apical dendrite does not reach so far.
+    """
     _step(cell, _apical(cell, dist), amplitude, delay, duration)
 
 
@@ -88,9 +165,25 @@ def apical_current_injection(
 def apical_epsp_injection(
     cell: Cell, dist: float, amplitude: float, delay: float, rise: float = 1.0, decay: float = 5.0
 ) -> None:
-    """Inject a current of the shape of an EPSC into the apical dendrite, *dist* um from the soma.
+    """Inject a current of the shape of an EPSC into the apical dendrite; see `compartments.apical_place`.
 
-    It peaks at *amplitude* nA, starts at *delay*, and has the time constants *rise* and *decay*, all in ms.
+    Parameters
+    ----------
+    cell
+        The cell.
+    dist
+        Path length from the soma's 0-end to the electrode in um.
+    amplitude
+        Greatest current in nA.
+    delay
+        When the current starts in ms.
+    rise, decay
+        Time constants in ms.
+
+    Raises
+    ------
+    ModelError
+        The apical dendrite does not reach so far.
     """
     from neuron import h
 
@@ -106,6 +199,20 @@ def BAC_injection(cell: Cell, dist: float = 970.0, delay: float = 295.0) -> None
     The protocol of back-propagating action potential activated calcium spike firing: Larkum ME, Zhu JJ, Sakmann B
     (1999) Nature 398:338-341, with the numbers of Hay E, Hill S, Schurmann F, Markram H, Segev I (2011) PLoS Comput
     Biol 7:e1002107.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    dist
+        Path length from the soma's 0-end to the apical electrode in um.
+    delay
+        When the somatic step starts in ms.
+
+    Raises
+    ------
+    ModelError
+        The apical dendrite does not reach so far.
     """
     soma_current_injection(cell, 1.9, delay, 5.0)
     apical_epsp_injection(cell, dist, 0.5, delay + 5.0)

@@ -21,10 +21,15 @@ def read_morphology(path: str | Path) -> Morphology:
 
     Text is UTF-8, or what a byte-order mark says; bytes that are not are passed over within comments.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Raises
     ------
     ModelError
-        A name of neither kind, a file that cannot be read, and what the parsers refuse.
+        The name ends in neither, the file cannot be read, or the parsers refuse it.
     """
     kind = Path(path).suffix.lower()
     if kind not in _READERS:
@@ -33,7 +38,12 @@ def read_morphology(path: str | Path) -> Morphology:
 
 
 def read_text(path: str | Path) -> str:
-    """Read a file as text in the encoding that its byte-order mark says, or else in UTF-8; lines end with ``\\n``.
+    """Read a file as text in the encoding of its byte-order mark, or else in UTF-8; lines end with ``\\n``.
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------

@@ -22,6 +22,11 @@ class Cell:
 
     NEURON simulates all cells of a process together: keep to one at a time.
 
+    Parameters
+    ----------
+    shapes
+        Shape of each section: name, label, parent, 3-D points.
+
     Attributes
     ----------
     sections
@@ -63,7 +68,18 @@ class Cell:
         return self.sections[self.labels.index(SOMA)]
 
     def of_label(self, label: str) -> list[int]:
-        """IDs of the sections of a label, ascending; raises ModelError where there is none."""
+        """Return the IDs of the sections of a label, ascending.
+
+        Parameters
+        ----------
+        label
+            The label.
+
+        Raises
+        ------
+        ModelError
+            No section has the label.
+        """
         found = [section for section, own in enumerate(self.labels) if own == label]
         if not found:
             raise ModelError(
@@ -92,13 +108,29 @@ class Cell:
         return np.array([sum(segment.area() for segment in section) for section in self.sections])
 
     def distance(self, section: int, x: float) -> float:
-        """Path length in um from the soma's 0-end to an end of a section, or the centre of the segment around x."""
+        """Return the path length in um from the soma's 0-end to a place.
+
+        Parameters
+        ----------
+        section
+            ID of the section.
+        x
+            Relative position: 0 or 1 for an end of the section, else the centre of the segment around it.
+        """
         from neuron import h
 
         return float(h.distance(self.soma(0), self.sections[section](x)))
 
     def scale_diameter(self, section: int, scale: float) -> None:
-        """Multiply the diameters of a section's 3-D points; the number of segments stays."""
+        """Multiply the diameters of a section's 3-D points; the number of segments stays.
+
+        Parameters
+        ----------
+        section
+            ID of the section.
+        scale
+            Factor of the diameters.
+        """
         from neuron import h
 
         # NEURON keeps diameters in single precision: scale what was given, not what was kept.
@@ -107,7 +139,13 @@ class Cell:
             h.pt3dchange(point, diameter, sec=self.sections[section])
 
     def keep(self, *objects: Any) -> None:
-        """Let objects of NEURON, such as stimuli, live as long as the cell."""
+        """Keep objects of NEURON, such as stimuli, alive as long as the cell.
+
+        Parameters
+        ----------
+        *objects
+            The objects.
+        """
         self._kept.extend(objects)
 
     @contextmanager

@@ -62,7 +62,13 @@ class Branches:
         return len(self.labels)
 
     def of(self, section: int) -> slice:
-        """Rows of a section's points."""
+        """Return the rows of a section's points.
+
+        Parameters
+        ----------
+        section
+            ID of the section.
+        """
         return slice(int(self.first[section]), int(self.first[section + 1]))
 
     def nearest_points(self, section: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -85,7 +91,15 @@ class Branches:
         return nearest
 
     def soma_distances(self, section: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Path length in um from each place (int64[n], float64[n]) to the soma's surface; 0 on the soma."""
+        """Return the path length in um from each place to the soma's surface, float64[n]; 0 on the soma.
+
+        Parameters
+        ----------
+        section
+            ID of the section of each place, int64[n].
+        x
+            Relative position of each place on its section, float64[n].
+        """
         on_soma = np.array([label == SOMA for label in self.labels])[section]
         near, length = self.near[section], self.length[section]
         return np.where(on_soma, 0.0, np.abs(x - near) * length + (self.start[section] - near * length))

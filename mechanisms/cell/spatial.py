@@ -130,9 +130,21 @@ def measured(
 
 
 def longest_path(cell: Branches, label: str) -> float:
-    """The longest path in um from the soma's middle to a tip of *label*; raises ModelError where it has no tip.
+    """Return the longest path in um from the soma's middle to a tip of a label.
 
     A tip is the end of a section on which none starts; that of the soma is its end.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    label
+        Label of the sections.
+
+    Raises
+    ------
+    ModelError
+        No section of the label ends in a tip.
     """
     if label == SOMA:
         return float(cell.length[cell.labels.index(SOMA)])

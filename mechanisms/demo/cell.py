@@ -60,7 +60,15 @@ _PARTS: dict[str, tuple[float, bool, dict[str, dict[str, Any]]]] = {
 
 
 def cell_parameters(*, morphology: str, recording_sites: str) -> dict[str, Any]:
-    """The model as a simrun cell parameter tree that refers to the two files named."""
+    """Return the model as a simrun cell parameter tree that refers to two files.
+
+    Parameters
+    ----------
+    morphology
+        Path of the morphology.
+    recording_sites
+        Path of the landmarks of recording sites.
+    """
     return {
         "info": {"name": "demo_cell", "author": "neurolake", "date": "2026"},
         "NMODL_mechanisms": {},

@@ -88,7 +88,13 @@ class DemoPopulation:
         return self.cells * self.synapses_per_cell
 
     def evoked_by(self, whisker: str) -> list[float]:
-        """Probability in each bin when *whisker* is deflected."""
+        """Return the probability of a spike in each bin when a whisker is deflected.
+
+        Parameters
+        ----------
+        whisker
+            Name of the whisker, such as ``C2``.
+        """
         gain = 1.0 if self.column == whisker else SURROUND
         return [gain * p for _, _, p in self.evoked]
 
@@ -165,7 +171,15 @@ def _area(shape: Shape) -> float:
 
 
 def network_parameters(whisker: str, *, synapse_file: str, connection_file: str) -> dict[str, Any]:
-    """The network as a simrun network parameter tree, for a deflection of *whisker* at `STIMULUS_MS`."""
+    """Return the network as a simrun network parameter tree, for a deflection of a whisker at `STIMULUS_MS`.
+
+    Parameters
+    ----------
+    whisker
+        Name of the whisker, such as ``C2``.
+    synapse_file, connection_file
+        Paths of the ``.syn`` and the ``.con`` file.
+    """
     network = {
         kind.name: {
             "celltype": {

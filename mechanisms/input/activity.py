@@ -119,12 +119,19 @@ class Activity:
 
 
 def check_populations(embedding: Embedding, populations: Mapping[str, Population]) -> None:
-    """Check that every population of an embedding has parameters and cells enough.
+    """Check that every population of an embedding has parameters and enough cells.
+
+    Parameters
+    ----------
+    embedding
+        Synapses with their presynaptic populations.
+    populations
+        Parameters of the populations by name.
 
     Raises
     ------
     ModelError
-        It has not; all populations without parameters are named.
+        A population has no parameters or too few cells; the message names all populations without parameters.
     """
     missing = [name for name in embedding.populations if name not in populations]
     if missing:

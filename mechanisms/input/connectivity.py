@@ -122,6 +122,11 @@ class Embedding:
 def read_synapses(path: str | Path) -> SynapseList:
     """Read a ``.syn`` file.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Raises
     ------
     ModelError
@@ -147,6 +152,11 @@ def read_synapses(path: str | Path) -> SynapseList:
 def read_connections(path: str | Path) -> ConnectionList:
     """Read a ``.con`` file.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Raises
     ------
     ModelError
@@ -171,9 +181,18 @@ def read_connections(path: str | Path) -> ConnectionList:
 
 
 def embed(synapses: SynapseList, connections: ConnectionList, cell: Branches) -> Embedding:
-    """Place synapses on a cell and give them their presynaptic cells.
+    """Place synapses on a cell and assign their presynaptic cells.
 
     A ``.con`` that was made for another ``.syn`` only warns, for files are renamed; what the two say must agree.
+
+    Parameters
+    ----------
+    synapses
+        The synapses of a ``.syn`` file.
+    connections
+        The connections of a ``.con`` file.
+    cell
+        The postsynaptic cell.
 
     Raises
     ------

@@ -241,7 +241,17 @@ def draw(
 
 @jit
 def by_cell(cell: Integers, time: Reals, cells: int) -> tuple[Integers, Reals]:
-    """Spikes ordered by cell, then time: first spike of each cell, int64[cells + 1], and all times."""
+    """Order spikes by cell, then time: return the first spike of each cell, int64[cells + 1], and all times.
+
+    Parameters
+    ----------
+    cell
+        Number of the cell of each spike, int64[n_spikes].
+    time
+        Time of each spike in ms, float64[n_spikes].
+    cells
+        Number of cells.
+    """
     first = np.zeros(cells + 1, np.int64)
     for one in cell:
         first[one + 1] += 1

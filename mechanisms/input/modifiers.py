@@ -28,6 +28,11 @@ def network_modifier(name: str) -> Callable[[Modifier], Modifier]:
 
     It is called with (`Activations`, `Embedding`) and the file's keyword arguments, and returns for each activation
     whether it stays, bool[n_activations].
+
+    Parameters
+    ----------
+    name
+        The name.
     """
 
     def register(function: Modifier) -> Modifier:
@@ -40,12 +45,19 @@ def network_modifier(name: str) -> Callable[[Modifier], Modifier]:
 def read_modifiers(
     parameters: Mapping[str, Any], path: str | Path | None = None
 ) -> tuple[Callable[[Activations, Embedding], Keep], ...]:
-    """The modifiers that a network parameter tree names, in its order.
+    """Return the modifiers that a network parameter tree names, in its order.
+
+    Parameters
+    ----------
+    parameters
+        The parameter tree.
+    path
+        Its file, for messages.
 
     Raises
     ------
     ModelError
-        A name that is not registered, or arguments that its function does not take.
+        A name is not registered, or its function does not take its arguments.
     """
     network = ParameterEntry(parameters, "", path).entry("network")
     if MODIFIERS not in network.tree:
@@ -59,7 +71,17 @@ def modified(
     embedding: Embedding,
     modifiers: tuple[Callable[[Activations, Embedding], Keep], ...],
 ) -> Activations:
-    """The activations that all modifiers keep; presynaptic spikes stay as they are."""
+    """Return the activations that all modifiers keep; presynaptic spikes stay as they are.
+
+    Parameters
+    ----------
+    activations
+        The activations of a trial.
+    embedding
+        The synapses that they belong to.
+    modifiers
+        The modifiers, as of `read_modifiers`.
+    """
     for modifier in modifiers:
         keep = modifier(activations, embedding)
         activations = Activations(
@@ -94,6 +116,15 @@ def silence_by_soma_distance(
     """Silence the synapses of a population whose soma distance in um lies in [begin, end).
 
     Populations without synapses are passed over, as in the In Silico Framework.
+
+    Parameters
+    ----------
+    activations
+        The activations of a trial.
+    embedding
+        The synapses that they belong to.
+    soma_dist_ranges
+        Half-open range of soma distances in um by population.
     """
     silent = np.zeros(len(embedding), bool)
     for name, (begin, end) in soma_dist_ranges.items():

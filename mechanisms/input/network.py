@@ -197,7 +197,15 @@ class Connection:
 
 
 def lognormal_weight(mean: float, deviate: float) -> float:
-    """A weight of lognormal distribution with this mean and standard deviation mean ** 2, from a normal deviate."""
+    """Return a weight of the lognormal distribution with some mean and the standard deviation mean ** 2.
+
+    Parameters
+    ----------
+    mean
+        Mean of the distribution.
+    deviate
+        A standard normal number.
+    """
     variance = np.log1p(mean * mean)
     return float(mean * np.exp(np.sqrt(variance) * deviate - variance / 2))
 

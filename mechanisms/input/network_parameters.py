@@ -107,7 +107,18 @@ def ongoing_network_parameters(
     connection_file: str,
     all_populations: bool = False,
 ) -> dict[str, Any]:
-    """Parameters of a network at rest (``create_ongoing_network_parameter``); see `evoked_network_parameters`."""
+    """Return parameters of a network at rest (``create_ongoing_network_parameter``).
+
+    Parameters
+    ----------
+    template, cells, synapse_file, connection_file, all_populations
+        As of `evoked_network_parameters`.
+
+    Raises
+    ------
+    ModelError
+        The template has no ``network``, or a cell type has no counts.
+    """
     network = {
         f"{cell_type}_{column}": _population(parameters, number, synapse_file, connection_file)
         for cell_type, parameters in _entry(template, "network").items()
@@ -119,12 +130,17 @@ def ongoing_network_parameters(
 
 
 def grid_position(column: str) -> tuple[int, int]:
-    """Row (A is 0) and arc of a column; the Greek ones lie at arc 0, half a row below that of their number.
+    """Return row (A is 0) and arc of a column; the Greek ones lie at arc 0, half a row below that of their number.
+
+    Parameters
+    ----------
+    column
+        Name of the column, such as ``C2`` or ``Beta``.
 
     Raises
     ------
     ModelError
-        Not a column of the barrel field.
+        It is not a column of the barrel field.
     """
     if column in _GREEK:
         return _GREEK.index(column), 0
@@ -162,6 +178,11 @@ def seen_from_c2(column: str, whisker: str) -> str | None:
 
 def read_cell_counts(path: str | Path) -> dict[str, dict[str, int]]:
     """Read ``NumberOfConnectedCells.csv``: connected cells by cell type, then column.
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------

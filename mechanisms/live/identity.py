@@ -15,7 +15,13 @@ _ION = "_ion"
 
 
 def mechanisms_digest(sections: Sequence[Any]) -> str:
-    """Return the SHA-256 over names and NMODL texts of the mechanisms and point processes in sections, in hexadecimal."""
+    """Return the SHA-256 over names and NMODL texts of the mechanisms and point processes in sections, in hexadecimal.
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
+    """
     segments = [segment for section in sections for segment in section]
     names = {mechanism.name() for segment in segments for mechanism in segment}
     names |= {own.hname().split("[")[0] for segment in segments for own in segment.point_processes()}
@@ -33,6 +39,11 @@ def parameters_digest(sections: Sequence[Any]) -> str:
     That is the temperature; of each section the axial resistance and how its ions are computed; of each segment the capacitance,
     the parameters of its density mechanisms, and concentrations and reversal potentials of its ions; and the mechanisms'
     parameters that all segments share.
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
     """
     from neuron import h
 

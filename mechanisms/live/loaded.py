@@ -79,10 +79,15 @@ def loaded_segments(
 def checked_sections(sections: Iterable[Any] | None) -> list[Any]:
     """Return the sections that are meant: NEURON's own by default, one alone as a list of one.
 
+    Parameters
+    ----------
+    sections
+        NEURON's sections, or one of them; None for all that NEURON has.
+
     Raises
     ------
     ModelError
-        There are none, one stands twice, or something is no section.
+        There are none, one is there twice, or something is no section.
     """
     from neuron import h
     from neuron import nrn as types
@@ -101,12 +106,28 @@ def checked_sections(sections: Iterable[Any] | None) -> list[Any]:
 
 
 def labels_of(sections: Sequence[Any], labels: Mapping[str, str] = _LABELS) -> dict[Any, str]:
-    """Return the label of each section, by what its name begins with."""
+    """Return the label of each section by its name.
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
+    labels
+        Label by what a section's name (after its cell's) begins with, or else contains, in any case.
+    """
     return {section: _label(section, labels) for section in sections}
 
 
 def somata_of(cell: Sequence[Any], labels: Mapping[Any, str]) -> list[Any]:
-    """Return the sections of a cell that are its soma: those labelled so, or else the one nearest to the root."""
+    """Return the sections of a cell that are its soma: those of that label, or else the one nearest to the root.
+
+    Parameters
+    ----------
+    cell
+        Sections of one tree.
+    labels
+        Label of each section.
+    """
     named = [section for section in cell if labels[section] == SOMA]
     if named:
         return named

@@ -399,6 +399,13 @@ def _at_interval(frames: SegmentFrames, dt: float) -> SegmentFrames:
 def reference(segment: Any, variable: str) -> Any:
     """Return NEURON's reference to a variable of a segment, or to an element of one; None where it has none.
 
+    Parameters
+    ----------
+    segment
+        A segment of NEURON's.
+    variable
+        Name of a range variable, such as ``ina``, or of an element of an array of them.
+
     Raises
     ------
     ModelError

@@ -39,7 +39,13 @@ class Attachment:
 
 
 def connection(section: Any) -> Attachment:
-    """Return how a section is connected."""
+    """Return how a section is connected.
+
+    Parameters
+    ----------
+    section
+        A section of NEURON's.
+    """
     above = section.parentseg()
     if above is None:
         return Attachment(None, math.nan, 0)
@@ -47,14 +53,26 @@ def connection(section: Any) -> Attachment:
 
 
 def root_of(section: Any) -> Any:
-    """Return the root of the tree that a section belongs to."""
+    """Return the root of the tree that a section belongs to.
+
+    Parameters
+    ----------
+    section
+        A section of NEURON's.
+    """
     while (above := section.parentseg()) is not None:
         section = above.sec
     return section
 
 
 def cells_of(sections: Sequence[Any]) -> list[list[Any]]:
-    """Return sections by the tree that they belong to, trees and sections in the order given."""
+    """Return sections by the tree that they belong to, trees and sections in the order given.
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
+    """
     cells: dict[Any, list[Any]] = {}
     for section in sections:
         cells.setdefault(root_of(section), []).append(section)
@@ -71,6 +89,11 @@ def stable_names(sections: Sequence[Any]) -> list[str]:
     ``<__main__.Cell object at 0x7f…>.soma`` is ``Cell[0].soma``. Objects of hoc's templates are numbered among those that live. Of
     several sections of one name each is told by the number of its cell: ``cell[2].soma``; and, within a cell, by its own
     number: ``dend[1]``.
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
     """
     from neuron import h
 
@@ -80,7 +103,13 @@ def stable_names(sections: Sequence[Any]) -> list[str]:
 
 
 def object_name(made: Any) -> str:
-    """Return the name of an object of NEURON's, such as ``NetStim[0]``, numbered among those of its kind that live."""
+    """Return the name of an object of NEURON's, such as ``NetStim[0]``, numbered among those of its kind that live.
+
+    Parameters
+    ----------
+    made
+        An object of NEURON's.
+    """
     from neuron import h
 
     kind = made.hname().split("[")[0]
@@ -165,7 +194,15 @@ class SomaDistances:
                     waiting.append(other)
 
     def at(self, section: Any, x: float) -> float:
-        """Return the distance of a place on a section in um."""
+        """Return the distance of a place on a section in um.
+
+        Parameters
+        ----------
+        section
+            A section of the tree.
+        x
+            Relative position on it, 0 to 1.
+        """
         if section in self._somata:
             return 0.0
         where, distance = self._entered[section]
@@ -185,6 +222,11 @@ def borders(cells: Sequence[Sequence[Any]]) -> dict[Any, Reals]:
 
     They divide the line of a section's 3-D points into pieces of equal length. Sections without 3-D points are laid out straight
     in a plane, much as by NEURON's ``define_shape``; that itself changes diameters and moves the points of other sections.
+
+    Parameters
+    ----------
+    cells
+        Sections by the tree that they belong to, as of `cells_of`.
     """
     found: dict[Any, Reals] = {}
     for number, cell in enumerate(cells):

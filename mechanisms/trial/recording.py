@@ -43,14 +43,19 @@ class Site:
 
 
 def read_landmarks(path: str | Path) -> Reals:
-    """Places in um from a landmarkAscii file of Amira, float64[n, 3].
+    """Read places in um from a landmarkAscii file of Amira, float64[n, 3].
 
-    The number of markers that its header promises is not looked at, as the In Silico Framework does not.
+    The number of markers in its header is ignored, as in the In Silico Framework.
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------
     ModelError
-        A file that cannot be read, lines after ``@1`` that are not three numbers, or none.
+        The file cannot be read, or has no lines after ``@1``, or one that is not three numbers.
     """
     try:
         lines = Path(path).read_text("utf-8", errors="replace").split("\n")
@@ -74,10 +79,21 @@ def _place(line: str, path: str | Path, row: int) -> list[float]:
 
 
 def site_at(cell: Cell, place: Reals, landmark: str, number: int) -> Site:
-    """The segment nearest to a landmark, named as in simrun results.
+    """Return the segment nearest to a landmark, named as in simrun results.
 
     The 3-D point nearest to *place* (float64[3], um) gives a relative position on its section, and that the segment
-    whose centre is nearest. The label tells the NEURON distance from the soma's 0-end to that centre.
+    whose centre is nearest. The label states the NEURON distance from the soma's 0-end to that centre.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    place
+        The landmark in um, float64[3].
+    landmark
+        Name of the landmark file.
+    number
+        Number of the landmark in it.
     """
     shape = cell.branches
     point = int(((shape.points - place) ** 2).sum(axis=1).argmin())
@@ -135,7 +151,7 @@ class SegmentRecorder:
     def __init__(self, sections: Sequence[Any], variables: Sequence[str]) -> None:
         from neuron import h
 
-        # Whoever drops a recorder wants its currents no longer.
+        # A recorder that is dropped no longer needs its currents.
         weakref.finalize(self, MembraneCurrents(variables).release).atexit = False
         segments = [segment for section in sections for segment in section]
         self.n_segments, self._h = len(segments), h
@@ -157,7 +173,13 @@ class SegmentRecorder:
         }
 
     def begin(self, sink: "Sink") -> None:
-        """Take the first frame; *sink* is called with each block of frames."""
+        """Record the first frame.
+
+        Parameters
+        ----------
+        sink
+            Called with each block of frames.
+        """
         self._sink, self._frame = sink, 0
         self.take()
 
@@ -252,7 +274,15 @@ def _solver() -> Any:
 
 
 def reference(segment: Any, variable: str) -> Any:
-    """NEURON's reference to a variable of a segment; None where it has none."""
+    """Return NEURON's reference to a variable of a segment; None where it has none.
+
+    Parameters
+    ----------
+    segment
+        A segment of NEURON's.
+    variable
+        Name of a range variable.
+    """
     name = f"_ref_{variable}_" if variable == CURRENT else f"_ref_{variable}"
     return getattr(segment, name, None)
 

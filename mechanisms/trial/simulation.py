@@ -183,7 +183,20 @@ class Simulation:
         assert (self._activity is None) == (self._network is None)
 
     def check_played(self, played: Played | None, source: str | Path | None = None) -> None:
-        """Make sure that input can be played: ModelError over sections and populations, naming *source*."""
+        """Check that input can be played.
+
+        Parameters
+        ----------
+        played
+            The input; None for none.
+        source
+            Where it comes from, for the message.
+
+        Raises
+        ------
+        ModelError
+            It has sections or populations that the cell or the network does not have.
+        """
         if played is None:
             return
         try:
@@ -238,7 +251,17 @@ class Simulation:
         return 0 if self._recorder is None else self._recorder.block
 
     def drawn(self, seed: int, number: int, t_stop: float) -> tuple[Table, Table]:
-        """The input of one trial, without simulating it: synapse activations and presynaptic spikes as in `Trial`."""
+        """Draw the input of one trial, without simulating it: synapse activations and presynaptic spikes as in `Trial`.
+
+        Parameters
+        ----------
+        seed
+            Seed of the run.
+        number
+            Number of the trial.
+        t_stop
+            End of the trial in ms.
+        """
         if self._activity is None or self.embedding is None:
             return _synapse_table(None, None, self.cell), _cell_table(None, ())
         activations = self._activity.trial(seed, number, t_stop)
@@ -315,12 +338,17 @@ class Simulation:
 
 
 def connectivity_files(parameters: ParameterEntry) -> tuple[str, str]:
-    """The .syn and the .con file that all populations of network parameters name.
+    """Return the .syn and the .con file that all populations of network parameters name.
+
+    Parameters
+    ----------
+    parameters
+        The network parameters.
 
     Raises
     ------
     ModelError
-        A population names none, or others than the rest.
+        A population names no file, or another one than the rest.
     """
     entry = parameters.entry("network")
     found: dict[tuple[str, str], str] = {}
@@ -413,7 +441,15 @@ def _joined(before: Table, after: Table, until: float, keys: Sequence[str]) -> T
 
 
 def in_order(table: Mapping[str, NDArray[Any]], keys: Sequence[str]) -> Table:
-    """Rows in the order of a trial's tables, each numbered within those of equal *keys*."""
+    """Return rows in the order of a trial's tables, each numbered within those of equal *keys*.
+
+    Parameters
+    ----------
+    table
+        Columns by name, ``time`` among them.
+    keys
+        Names of the columns to order by, before the time.
+    """
     columns = [table["time"], *(np.unique(table[key], return_inverse=True)[1] for key in reversed(keys))]
     order = np.lexsort(columns)
     ordered = {name: column[order] for name, column in table.items()}
