@@ -17,9 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("lake", "kernels", "mechanisms", "catalog", "ingest", "query")
-UNDOCUMENTED = {"kernels": 109, "mechanisms": 95, "query": 228}
+UNDOCUMENTED = {"query": 162}
 """Public functions with a parameter that is not documented, by room: a number only gets smaller, and then here, too."""
-UNRAISED = {"mechanisms": 5, "query": 14}
+UNRAISED = {"query": 13}
 """Public functions that raise an error of ours that their "Raises" section does not name, by room; as `UNDOCUMENTED`."""
 FOREIGN = {
     "ZarrStore": "zarr.abc.store:Store",

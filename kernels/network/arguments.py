@@ -129,7 +129,15 @@ def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
 
 @jit
 def longer(values: NDArray[Any], size: int) -> NDArray[Any]:
-    """A copy of values, with room for more behind them."""
+    """Return a copy of values, with room for more behind them.
+
+    Parameters
+    ----------
+    values
+        The values, along the first axis.
+    size
+        Length of the copy along that axis.
+    """
     room = np.empty(size, values.dtype)
     room[: len(values)] = values
     return room

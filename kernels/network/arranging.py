@@ -339,7 +339,15 @@ class Bins(NamedTuple):
 
 
 def binned(u: Reals, v: Reals, reach: tuple[float, float]) -> Bins:
-    """Partners at u and v in bins that are small against the reach."""
+    """Sort partners into bins that are small against the reach.
+
+    Parameters
+    ----------
+    u, v
+        Positions of the partners in µm, float64[n].
+    reach
+        Greatest |du| and |dv| of a partner in µm.
+    """
     if not len(u):
         return Bins.none()
     low, side, shape, place = [], [], [], np.zeros(len(u), np.int64)
@@ -369,7 +377,13 @@ def _gap(x: float, low: float, high: float) -> float:
 
 @cache
 def thinned_by(weighting: Weighting) -> Any:
-    """The kernel that draws partners without looking at all, with a weighting that falls compiled into it."""
+    """Return the kernel that draws partners without looking at all, with a weighting that falls compiled into it.
+
+    Parameters
+    ----------
+    weighting
+        The weighting, a compiled kernel.
+    """
 
     @jit
     def thinned(

@@ -171,7 +171,13 @@ class Partners(NamedTuple):
 
 @cache
 def weights_by(weighting: Weighting) -> Any:
-    """The kernel that finds the partners in reach of a cell and weighs them, with a weighting compiled into it."""
+    """Return the kernel that weighs the partners in reach of a cell, with a weighting compiled into it.
+
+    Parameters
+    ----------
+    weighting
+        The weighting, a compiled kernel.
+    """
 
     @jit
     def weights(

@@ -46,8 +46,8 @@ class Lineage:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON.
 
-        A node that is there already has ``"repeated": true`` in place of its commits and inputs, and what is more than `DEEPEST`
-        steps away has ``"deeper": true``.
+        A node that is in it already has ``"repeated": true`` in place of its commits and inputs; one that is
+        more than `DEEPEST` steps away has ``"deeper": true``.
         """
         root: dict[str, Any] = {}
         told: set[int] = set()
