@@ -347,6 +347,8 @@ def _prepared(command: Any, ctx: Any) -> Any:
         _prepared(inner, ctx)
     if not hasattr(command, "commands"):
         command.params += _shared_options()
+        # What a function raises is for those who call it; a command prints it.
+        command.help = (command.help or "").partition("\n\nRaises\n")[0]
     for parameter in command.get_params(ctx):
         _take_as_it_is(parameter)
     return command

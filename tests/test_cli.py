@@ -85,6 +85,7 @@ def test_help_has_an_example(run: Command, command: list[str]) -> None:
     ended = run(*command, "--help")
     assert (ended.code, ended.err) == (0, "")
     example = " ".join(ended.out.split()).partition("Example: ")[2]
+    assert "Raises" not in ended.out, "a section for callers"
     assert example.startswith(f"neurolake {' '.join(command)} ")
 
 
