@@ -212,6 +212,13 @@ def find_command(
     """Find what has a digest: commits, nodes, chunks, and files that were ingested.
 
     Example: neurolake find --hash 3c56ece1 --lake my-lake
+
+    Raises
+    ------
+    InputError
+        Neither a digest nor a file is given.
+    NotFoundError
+        Nothing has such a digest.
     """
     from ..lake.errors import InputError, NotFoundError
     from .finding import digest_of_file, find

@@ -33,16 +33,19 @@ class Occurrence:
 
 
 def find(lake: Lake, digest: str, *, branch: str = "main", everywhere: bool = False) -> list[Occurrence]:
-    """Everything in a lake whose BLAKE3 digest begins with some hexadecimal digits.
+    """Return everything in a lake whose BLAKE3 digest begins with some hexadecimal digits.
 
     Parameters
     ----------
+    lake
+        The lake to search.
     digest
         At least `SHORTEST` digits.
     branch
         Branch, tag, commit or time to look at.
     everywhere
-        Look at all commits before it as well; what several hold is told once, for the newest.
+        Whether to look at all commits before it as well; content of several commits is returned once, for the
+        newest.
 
     Raises
     ------
@@ -67,7 +70,18 @@ def find(lake: Lake, digest: str, *, branch: str = "main", everywhere: bool = Fa
 
 
 def digest_of_file(path: Path) -> str:
-    """The digest by which a lake knows the content of a file."""
+    """Return the digest by which a lake knows the content of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
     try:
         return digest_of(path.read_bytes())
     except OSError as error:

@@ -34,7 +34,13 @@ class Located:
 
 
 def located(snapshot: Snapshot) -> Located:
-    """Where *snapshot* is."""
+    """Return where a snapshot is, for other processes to open it.
+
+    Parameters
+    ----------
+    snapshot
+        The snapshot.
+    """
     return Located(snapshot.objects.address, snapshot.commit.id, snapshot.commit.snapshot)
 
 

@@ -13,13 +13,15 @@ _FLOAT, _ARRAY = "$float", "$array"
 
 
 def plain(value: Any, what: str) -> Any:
-    """JSON of a value: text, numbers, truth values, None, lists, mappings by text, and small NumPy arrays.
+    """Return a value as JSON: text, numbers, truth values, None, lists, mappings by text, and small NumPy arrays.
 
-    NumPy's scalars become Python's, tuples lists, dates and times ISO 8601 text, paths text; NaN, infinities and arrays are objects that `restored`
-    knows again.
+    NumPy's scalars become Python's, tuples lists, dates and times ISO 8601 text, paths text; NaN, infinities
+    and arrays are objects that `restored` recognises.
 
     Parameters
     ----------
+    value
+        The value.
     what
         What the value is, for the error.
 
@@ -32,7 +34,13 @@ def plain(value: Any, what: str) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """The value that `plain` made this JSON of."""
+    """Return the value that `plain` wrote as JSON.
+
+    Parameters
+    ----------
+    value
+        The JSON, parsed.
+    """
     if isinstance(value, list):
         return [restored(part) for part in value]
     if not isinstance(value, dict):

@@ -9,7 +9,15 @@ Item = TypeVar("Item")
 
 
 def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
-    """The same items, up to *ahead* of them made by a thread before they are asked for; errors come in their turn."""
+    """Yield the same items, made ahead of time by a thread; errors come in their turn.
+
+    Parameters
+    ----------
+    items
+        The items.
+    ahead
+        How many of them are made before they are asked for; 0 for none, without a thread.
+    """
     if not ahead:
         yield from items
         return

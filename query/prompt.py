@@ -26,7 +26,13 @@ _NAME = re.compile(r"[\w./]+$")
 
 
 class Names(Completer):
-    """Completes keywords, tables, and columns: of the tables that the text names, or of all."""
+    """Completes keywords, tables, and columns: of the tables that the text names, or of all.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is asked.
+    """
 
     def __init__(self, snapshot: "Snapshot") -> None:
         self._columns = {name: list(table.columns) for name, table in snapshot.tables.items()}
@@ -34,7 +40,15 @@ class Names(Completer):
         self._keywords = [word for (word,) in words]
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """What may follow the letters before the cursor."""
+        """Yield what may follow the letters before the cursor.
+
+        Parameters
+        ----------
+        document
+            The text, and where the cursor is.
+        complete_event
+            Why completion was asked for; not used.
+        """
         begun = _NAME.search(document.text_before_cursor)
         letters = begun.group() if begun else ""
         table, dot, start = letters.rpartition(".")
@@ -44,7 +58,13 @@ class Names(Completer):
         yield from _matching(self.candidates(document.text), letters)
 
     def candidates(self, text: str) -> list[str]:
-        """Tables first, then columns, then keywords."""
+        """Return the words that fit a text: tables first, then columns, then keywords.
+
+        Parameters
+        ----------
+        text
+            The query so far.
+        """
         words = set(re.findall(r"[\w./]+", text))
         named = [table for table in self._columns if table in words] or list(self._columns)
         columns = dict.fromkeys(column for table in named for column in self._columns[table])
@@ -66,6 +86,8 @@ def ask(snapshot: "Snapshot", *, keys: Input | None = None, screen: Output | Non
 
     Parameters
     ----------
+    snapshot
+        The commit that is asked.
     keys, screen
         The terminal; that of the process by default.
     """

@@ -46,7 +46,13 @@ class Check:
 
 
 def checks(circuit: "Circuit") -> list[Check]:
-    """Check a circuit; see `Circuit.check`."""
+    """Check a circuit; see `Circuit.check`.
+
+    Parameters
+    ----------
+    circuit
+        The circuit.
+    """
     return [*_nodes(circuit), *_edges(circuit), *_synapses(circuit), *_declared(circuit)]
 
 

@@ -52,13 +52,29 @@ def circuit(
 
 
 def circuit_names(snapshot: Snapshot) -> list[str]:
-    """Return the names of the circuits of a snapshot."""
+    """Return the names of the circuits of a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     populations = (kind.parts(node) for kind in (circuits.NODES, circuits.EDGES) for node in snapshot.tree)
     return sorted({parts["circuit"] for parts in populations if parts is not None})
 
 
 class Part(Mapping[str, Opened], Generic[Opened]):
-    """Parts of a circuit by name; opened when they are asked for."""
+    """Parts of a circuit by name; opened when they are asked for.
+
+    Parameters
+    ----------
+    what
+        Kind of the parts, for messages, such as ``edges``.
+    names
+        Names of the parts.
+    open_part
+        Called with a name; returns the part.
+    """
 
     def __init__(self, what: str, names: list[str], open_part: Callable[[str], Opened]) -> None:
         self._what, self._names, self._open = what, names, open_part
@@ -156,14 +172,21 @@ class Circuit:
             return {}
 
     def node_ids(self, node_set_name: str | Mapping[str, Any], population: str) -> Ids:
-        """Return the ids of the nodes of a population that are in a node set, or that a rule means, ascending, int64.
+        """Return the ids of the nodes of a population that are in a node set, or that match a rule, ascending, int64.
+
+        Parameters
+        ----------
+        node_set_name
+            Name of the node set; or a rule, such as ``{"layer": {"$gte": 2}}``.
+        population
+            Population of the nodes.
 
         Raises
         ------
         NotFoundError
             There is no such node set or population.
         InputError
-            The rule is malformed, or asks of a property that the nodes lack.
+            The rule is malformed, or names a property that the nodes do not have.
         """
         return node_set(self.snapshot, self.name, node_set_name, population)
 

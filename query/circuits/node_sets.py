@@ -25,7 +25,14 @@ _OPERATORS = {"$gt": pc.greater, "$gte": pc.greater_equal, "$lt": pc.less, "$lte
 
 
 def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
-    """Rules by name, of the circuit and then, where these have one name, of the simulation.
+    """Return rules by name: those of the circuit and, in their place where names are equal, those of the simulation.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        Name of the ingest.
 
     Raises
     ------
@@ -41,12 +48,14 @@ def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
 
 
 def node_set(snapshot: Snapshot, run: str, name: str | Mapping[str, Any], population: str) -> Ids:
-    """Ids of the nodes of a population that are in a set, ascending.
+    """Return the ids of the nodes of a population that are in a set, ascending, int64.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     run, population
-        What the ingest was called, and the population of the nodes in question.
+        Name of the ingest, and the population of the nodes.
     name
         The set; or a rule as node sets have them, such as ``{"layer": {"$gte": 2}}``, which needs no file of node sets.
 
@@ -55,7 +64,8 @@ def node_set(snapshot: Snapshot, run: str, name: str | Mapping[str, Any], popula
     NotFoundError
         There is no such run, set or population.
     InputError
-        The rule is malformed, asks of a property that the nodes lack or that is of another type, or names itself.
+        The rule is malformed, refers to itself, or names a property that the nodes do not have or that has
+        another type.
     """
     rules: dict[str, Any] = {_GIVEN: name} if isinstance(name, Mapping) else node_sets(snapshot, run)
     table = snapshot.tables[NODES.of(circuit=run, population=population)]

@@ -97,6 +97,8 @@ class CircuitProjection:
         ------
         NotFoundError
             There are no nodes of the population.
+        InputError
+            *side* is neither of these.
         """
         if side not in ("target", "source"):
             raise InputError(f"side is 'target' or 'source', not {side!r}")
@@ -283,5 +285,11 @@ def reached(projections: list[CircuitProjection], population: str, node_id: int,
 
 
 def quoted(name: str) -> str:
-    """Return the name of a table as SQL writes it."""
+    """Return the name of a table as SQL writes it.
+
+    Parameters
+    ----------
+    name
+        Name of the table.
+    """
     return '"' + name.replace('"', '""') + '"'

@@ -44,10 +44,12 @@ class Weights(NamedTuple):
 
 
 def report(snapshot: Snapshot, name: str) -> "Report":
-    """A population's report.
+    """Return a population's report.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     name
         The array, such as ``reports/run1/soma/cells``; ``reports/run1/soma`` where that has one population.
 
@@ -62,10 +64,12 @@ def report(snapshot: Snapshot, name: str) -> "Report":
 
 
 def weights(snapshot: Snapshot, name: str) -> "ElectrodeWeights":
-    """A population's weights of electrodes.
+    """Return a population's weights of electrodes.
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     name
         The array, such as ``electrodes/run1/probe/cells``; ``electrodes/run1/probe`` with one population.
 
@@ -78,12 +82,24 @@ def weights(snapshot: Snapshot, name: str) -> "ElectrodeWeights":
 
 
 def report_names(snapshot: Snapshot) -> list[str]:
-    """Names of the reports of a snapshot."""
+    """Return the names of the reports of a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     return _names(snapshot, "reports")
 
 
 def weights_names(snapshot: Snapshot) -> list[str]:
-    """Names of the weights of electrodes of a snapshot."""
+    """Return the names of the weights of electrodes of a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     return _names(snapshot, "electrodes")
 
 
@@ -155,6 +171,11 @@ class Report:
     ----------
     snapshot, name
         Which array of which snapshot; see `report`.
+
+    Raises
+    ------
+    InputError
+        Its frames are not equally far apart.
     """
 
     def __init__(self, snapshot: Snapshot, name: str) -> None:
@@ -233,7 +254,18 @@ class Report:
         t_stop: float | None = None,
         t_stride: int | None = None,
     ) -> pd.DataFrame:
-        """A part as a frame: rows by time (ms), columns by node_id and element_id; parameters as of `get`."""
+        """Return a part as a frame: rows by time (ms), columns by node_id and element_id.
+
+        Parameters
+        ----------
+        node_ids, t_start, t_stop, t_stride
+            As of `get`.
+
+        Raises
+        ------
+        InputError
+            As `get`.
+        """
         data, ids, times = self.get(node_ids, t_start, t_stop, t_stride)
         columns = pd.MultiIndex.from_arrays([*ids.T], names=["node_id", "element_id"])
         return pd.DataFrame(data, pd.Index(times, name="time"), columns)
@@ -245,7 +277,18 @@ class Report:
         t_stop: float | None = None,
         t_stride: int | None = None,
     ) -> xr.DataArray:
-        """A part as a labelled array: time (ms), and node_id and element_id of elements; parameters as of `get`."""
+        """Return a part as a labelled array: time (ms), and node_id and element_id of elements.
+
+        Parameters
+        ----------
+        node_ids, t_start, t_stop, t_stride
+            As of `get`.
+
+        Raises
+        ------
+        InputError
+            As `get`.
+        """
         data, ids, times = self.get(node_ids, t_start, t_stop, t_stride)
         coordinates = {
             "time": ("time", times, {"units": "ms"}),

@@ -85,7 +85,7 @@ def open(
     """
     if not isinstance(lake, Lake):
         lake = _opened(lake, nocreate)
-    # Whoever cannot write to the cache can still read the lake.
+    # A user who cannot write to the cache can still read the lake.
     with suppress(OSError):
         register_lake(lake)
     pinned = None if at is None else lake.at(at).commit.id
@@ -105,6 +105,13 @@ class Database(MutableMapping[Key, Any]):
     """ISF's database dictionary on a lake; made by `open`.
 
     Keys are texts and numbers, or tuples of these, which reach into sub-databases.
+
+    Parameters
+    ----------
+    session
+        The lake, and where in it the database is.
+    path
+        Keys from the outermost database to this one.
     """
 
     def __init__(self, session: Session, path: Path = ()) -> None:
@@ -161,7 +168,14 @@ class Database(MutableMapping[Key, Any]):
         raise NotFoundError(f"there is no key {key!r}{hint}")
 
     def get(self, key: Key, default: Any = _NOTHING) -> Any:
-        """The value of a key, or *default* where there is no such key.
+        """Return the value of a key, or *default* where there is no such key.
+
+        Parameters
+        ----------
+        key
+            Text, number or tuple of these.
+        default
+            What to return for a missing key; by default that is an error.
 
         Raises
         ------
@@ -186,7 +200,13 @@ class Database(MutableMapping[Key, Any]):
         return len(self.keys())
 
     def keys(self, recurse: bool = False) -> list[Any]:  # type: ignore[override]
-        """Keys in order of name; with *recurse* those of sub-databases too, as tuples."""
+        """Return the keys in order of name.
+
+        Parameters
+        ----------
+        recurse
+            Whether to return keys of sub-databases too, as tuples.
+        """
         found: list[Any] = []
         for key in self._children(self._path):
             found.append(key)
@@ -196,7 +216,13 @@ class Database(MutableMapping[Key, Any]):
         return found
 
     def sub_database(self, key: Key) -> "Database | None":
-        """The sub-database of a key; None where the key holds a value, which is not read."""
+        """Return the sub-database of a key; None where the key holds a value, which is not read.
+
+        Parameters
+        ----------
+        key
+            Text, number or tuple of these.
+        """
         path = self._at(key)
         return Database(self._session, path) if self._is_database(path) else None
 
@@ -375,6 +401,13 @@ class Database(MutableMapping[Key, Any]):
     def rename(self, old: Key, new: Key) -> None:
         """Give what is stored under a key another key, in one commit.
 
+        Parameters
+        ----------
+        old
+            The key to rename.
+        new
+            Its new name.
+
         Raises
         ------
         NotFoundError, InputError
@@ -420,10 +453,17 @@ class Database(MutableMapping[Key, Any]):
         return Database(self._session, path)
 
     def create_managed_folder(self, key: Key, raise_: bool = True) -> ManagedFolder:
-        """A folder to put files into; without *raise_* also one that is there, with its files.
+        """Create a folder to put files into.
 
         It is a working folder in this user's cache. Its files are in the lake when ``.commit()`` has been
         called, or the ``with`` statement that it was used in has ended.
+
+        Parameters
+        ----------
+        key
+            Text, number or tuple of these.
+        raise_
+            Whether a folder that exists is an error; else it is opened, with its files.
 
         Raises
         ------
@@ -445,7 +485,12 @@ class Database(MutableMapping[Key, Any]):
         return session.folders[name]
 
     def get_managed_folder(self, key: Key) -> ManagedFolder:
-        """A folder to put files into, made if it is not there: `create_managed_folder` without *raise_*.
+        """Return a folder to put files into; create it if it is missing.
+
+        Parameters
+        ----------
+        key
+            Text, number or tuple of these.
 
         Raises
         ------

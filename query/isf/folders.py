@@ -19,7 +19,7 @@ from ...lake.names import checked_name
 
 
 class ManagedFolder(str):
-    """The path of a folder; a plain ``str`` to whoever wants one.
+    """The path of a folder, usable as a plain ``str``.
 
     In another process it is just the path.
     """
@@ -39,7 +39,13 @@ class ManagedFolder(str):
             self.commit()
 
     def join(self, *parts: str) -> "ManagedFolder":  # type: ignore[override]
-        """Path of what lies in the folder."""
+        """Return the path of something in the folder.
+
+        Parameters
+        ----------
+        *parts
+            Names from the folder on.
+        """
         return ManagedFolder(os.path.join(self, *parts))  # noqa: PTH118
 
     def exists(self) -> bool:
@@ -51,7 +57,12 @@ class ManagedFolder(str):
         return sorted(entry.name for entry in Path(self).iterdir())
 
     def get_file(self, suffix: str) -> str:
-        """Path of the one file whose name ends with *suffix*.
+        """Return the path of the one file whose name ends with *suffix*.
+
+        Parameters
+        ----------
+        suffix
+            End of the name.
 
         Raises
         ------
@@ -84,7 +95,19 @@ class ManagedFolder(str):
 def working_folder(
     lake_id: str, name: str, files: Mapping[str, bytes], commit: Callable[[ManagedFolder], Any]
 ) -> ManagedFolder:
-    """A new folder in this user's cache, holding *files* by relative path; *commit* stores what is in it."""
+    """Make a new folder in this user's cache.
+
+    Parameters
+    ----------
+    lake_id
+        Id of the lake that the folder belongs to.
+    name
+        Name of the folder.
+    files
+        Content of its files by relative path.
+    commit
+        Stores the content of the folder in the lake.
+    """
     parent = cache_folder() / lake_id / "working"
     parent.mkdir(parents=True, exist_ok=True)
     path = Path(tempfile.mkdtemp(dir=parent)) / name
@@ -97,7 +120,12 @@ def working_folder(
 
 
 def files_of(folder: str) -> dict[str, Path]:
-    """Files below a folder by relative path with slashes.
+    """Return the files below a folder by relative path with slashes.
+
+    Parameters
+    ----------
+    folder
+        Path of the folder.
 
     Raises
     ------
@@ -112,9 +140,16 @@ def files_of(folder: str) -> dict[str, Path]:
 
 
 def checkout(snapshot: Snapshot, files: Mapping[str, str]) -> ManagedFolder:
-    """A read-only folder in this user's cache with file nodes (relative path to node) of a snapshot.
+    """Make a read-only folder in this user's cache with files of a snapshot.
 
     Equal content is checked out once.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    files
+        Name of the node by relative path.
 
     Raises
     ------

@@ -42,7 +42,13 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 def index_of(keys: Any) -> Any:
-    """Keys of trials as ISF's index: of pandas' own type of text, named ``sim_trial_index``."""
+    """Return keys of trials as ISF's index: of pandas' own type of text, named ``sim_trial_index``.
+
+    Parameters
+    ----------
+    keys
+        The keys, texts.
+    """
     return pd.Index(keys, dtype="str", name=INDEX)
 
 
@@ -50,7 +56,14 @@ def index_of(keys: Any) -> Any:
 
 
 def activations(snapshot: Snapshot, name: str) -> Any:
-    """``synapse_activation`` or ``cell_activation`` as ISF has it.
+    """Return ``synapse_activation`` or ``cell_activation`` as ISF has it.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the table.
 
     Returns
     -------
@@ -129,9 +142,16 @@ def _values(column: pa.ChunkedArray) -> Any:
 
 
 def voltage_traces(snapshot: Snapshot, site: str) -> Any:
-    """The voltages of a recording site (``"soma"``, or its label) as ISF has them.
+    """Return the voltages of a recording site as ISF has them.
 
     Where trials differ in their times, columns are those of all, and what a trial does not have is NaN.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    site
+        ``"soma"``, or the label of another site.
 
     Returns
     -------
@@ -204,7 +224,16 @@ def _rows(array: Array, rows: Sequence[int]) -> npt.NDArray[Any]:
 def spike_times(
     snapshot: Snapshot, table: str = SPIKE_TIMES.name, where: pds.Expression | None = None
 ) -> pd.DataFrame:
-    """Spike times of all trials as ISF has them.
+    """Return spike times of all trials as ISF has them.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    table
+        Table of the spikes.
+    where
+        Condition on its rows; all by default.
 
     Returns
     -------

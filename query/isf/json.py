@@ -23,18 +23,20 @@ Code = Callable[[Any], Any]
 
 
 def dumps(value: Any, put_beside: Callable[[Any], str | None] = lambda value: None) -> bytes:
-    """*value* as JSON text in UTF-8.
+    """Write a value as JSON text in UTF-8.
 
     Parameters
     ----------
+    value
+        The value.
     put_beside
-        Is asked about every part that plain JSON has not, and gives the name of where it keeps it; None for a part that is
-        to be written here.
+        Called with every part that plain JSON does not have; returns the name under which it stores the part,
+        or None for a part that is to be written here.
 
     Raises
     ------
     TypeError
-        Some part of it is of a type that would not come back as it is.
+        A part of it has a type that would not be read back as it is.
     """
 
     def encode(value: Any) -> Any:
@@ -56,12 +58,14 @@ def dumps(value: Any, put_beside: Callable[[Any], str | None] = lambda value: No
 
 
 def loads(data: bytes, beside: Callable[[str], Any] | None = None) -> Any:
-    """The inverse of `dumps`.
+    """Read a value from JSON, the inverse of `dumps`.
 
     Parameters
     ----------
+    data
+        The JSON, as `dumps` writes it.
     beside
-        Reads what is kept elsewhere, by its name.
+        Called with the name of a part that is stored elsewhere; returns the part.
 
     Raises
     ------

@@ -44,7 +44,13 @@ def path_of(key: object) -> Path:
 
 
 def encoded(part: Part) -> str:
-    """The part of a node name that stands for a key."""
+    """Return the part of a node name that stands for a key.
+
+    Parameters
+    ----------
+    part
+        The key.
+    """
     if not isinstance(part, str):
         return f"{_NUMBER}{part!r}"
     if _RESERVED.fullmatch(part):
@@ -53,7 +59,13 @@ def encoded(part: Part) -> str:
 
 
 def decoded(name: str) -> Part:
-    """The key that `encoded` made a part of a node name of; of a part that others named, its text."""
+    """Return the key that a part of a node name stands for; for a part that `encoded` did not make, its text.
+
+    Parameters
+    ----------
+    name
+        The part of the name.
+    """
     if _NUMBERED.fullmatch(name):
         text = name.removeprefix(_NUMBER)
         return int(text) if text.lstrip("-").isdigit() else float(text)

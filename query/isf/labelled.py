@@ -9,12 +9,17 @@ import xarray as xr
 
 
 def description(value: xr.DataArray | xr.Dataset) -> dict[str, Any]:
-    """What an array or a dataset is made from: dimensions, coordinates, attributes, and values of NumPy or dask.
+    """Return what an array or a dataset is made from: dimensions, coordinates, attributes, and values of NumPy or dask.
+
+    Parameters
+    ----------
+    value
+        The array or dataset.
 
     Raises
     ------
     TypeError
-        It would not come back as it is, such as one with several levels of labels.
+        It would not be read back as it is, such as one with several levels of labels.
     """
     told: dict[str, Any] = {
         "attrs": dict(value.attrs),
@@ -29,7 +34,13 @@ def description(value: xr.DataArray | xr.Dataset) -> dict[str, Any]:
 
 
 def described(told: Mapping[str, Any]) -> Any:
-    """The inverse of `description`."""
+    """Return the array or dataset of a description, the inverse of `description`.
+
+    Parameters
+    ----------
+    told
+        The description.
+    """
     coords = {name: xr.Variable(*parts) for name, parts in told["coords"]}
     if "variables" in told:
         variables = {name: xr.Variable(*parts) for name, parts in told["variables"]}

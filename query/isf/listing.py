@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 def print_tree(
     database: "Database", max_depth: int | None, max_lines: int | None, max_lines_per_key: int | None
 ) -> None:
-    """Print what `Database.ls` describes."""
+    """Print the keys of a database as a tree.
+
+    Parameters
+    ----------
+    database
+        The database.
+    max_depth, max_lines, max_lines_per_key
+        See `Database.ls`.
+    """
     lines = list(_lines(database, max_depth, None, max_lines_per_key))
     print("\n".join([*lines[:max_lines], *_more(len(lines), max_lines)]))
 

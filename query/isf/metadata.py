@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 class Metadata(Mapping[Key, dict[str, Any]]):
-    """Who wrote each key of a database, when and with what, as its commit tells."""
+    """Who wrote each key of a database, when and with what, as its commit tells.
+
+    Parameters
+    ----------
+    database
+        The database.
+    """
 
     def __init__(self, database: "Database") -> None:
         self._database = database

@@ -39,7 +39,13 @@ class Result:
 
 
 class Results:
-    """Keys of `snapshot` that ISF's database initialisation would make, by path; sub-databases have two parts."""
+    """Keys of `snapshot` that ISF's database initialisation would make, by path; sub-databases have two parts.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

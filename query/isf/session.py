@@ -61,11 +61,24 @@ class Session:
         return self._known[snapshot.commit.id]
 
     def name(self, path: Path) -> str:
-        """The node of a path."""
+        """Return the name of the node of a path.
+
+        Parameters
+        ----------
+        path
+            Keys from the outermost database on.
+        """
         return "/".join((self.prefix, *map(encoded, path)))
 
     def replace(self, puts: Mapping[Path, Put], message: str) -> Commit | None:
-        """Make what is stored at paths, and below them, what is put there; all in one commit.
+        """Replace what is stored at paths, and below them, all in one commit.
+
+        Parameters
+        ----------
+        puts
+            What stores the new content, by path.
+        message
+            Message of the commit.
 
         Raises
         ------
@@ -84,12 +97,38 @@ class Session:
         return self.commit(message, edit)
 
     def check_place(self, path: Path) -> None:
-        """Make sure that something may be stored at a path; raises as `replace` does."""
+        """Check that something may be stored at a path.
+
+        Parameters
+        ----------
+        path
+            Keys from the outermost database on.
+
+        Raises
+        ------
+        InputError
+            The path leads through a value.
+        ReadOnlyError
+            The database is for reading.
+        """
         self._check_writing()
         self._check_parents(self.snapshot.tree, path)
 
     def move(self, source: Path, target: Path) -> None:
-        """Give what is stored at a path, and below it, another one; in one commit."""
+        """Move what is stored at a path, and below it, to another one, in one commit.
+
+        Parameters
+        ----------
+        source, target
+            Keys from the outermost database on.
+
+        Raises
+        ------
+        InputError
+            The target leads through a value.
+        ReadOnlyError
+            The database is for reading.
+        """
         old, new = self.name(source), self.name(target)
 
         def edit(transaction: Transaction) -> None:
@@ -100,7 +139,22 @@ class Session:
         self.commit(f"rename {told(source)} to {told(target)}", edit)
 
     def commit(self, message: str, edit: Callable[[Transaction], None]) -> Commit | None:
-        """Commit an edit; where another writer changed the same key first, once more on what is there then."""
+        """Commit an edit; repeat it on the newest content where another writer changed the same key first.
+
+        Parameters
+        ----------
+        message
+            Message of the commit.
+        edit
+            Makes the changes in a transaction.
+
+        Raises
+        ------
+        ReadOnlyError
+            The database is for reading.
+        ConflictError
+            Other writers were faster each time.
+        """
         self._check_writing()
         if self.readonly:
             warnings.warn(f"writing to a database opened with readonly={self.readonly!r}", stacklevel=4)
@@ -132,40 +186,92 @@ class Session:
 
 
 def told(path: Path) -> str:
-    """A path in messages."""
+    """Return a path as text for messages.
+
+    Parameters
+    ----------
+    path
+        Keys from the outermost database on.
+    """
     return "/".join(map(str, path))
 
 
 def stored(tree: Iterable[str], name: str) -> list[str]:
-    """Nodes at a name and below it."""
+    """Return the names of the nodes at a name and below it.
+
+    Parameters
+    ----------
+    tree
+        Names of nodes.
+    name
+        The name.
+    """
     return [node for node in tree if node == name or node.startswith(f"{name}/")]
 
 
 def below(tree: Iterable[str], name: str) -> dict[str, str]:
-    """Nodes below a name, by the rest of theirs."""
+    """Return the nodes below a name, by the rest of their names.
+
+    Parameters
+    ----------
+    tree
+        Names of nodes.
+    name
+        The name.
+    """
     return {node[len(name) + 1 :]: node for node in tree if node.startswith(f"{name}/")}
 
 
 def clear(transaction: Transaction, name: str) -> None:
-    """Delete the nodes at a name and below it."""
+    """Delete the nodes at a name and below it.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        The name.
+    """
     for node in stored(transaction.drafts, name):
         transaction.delete(node)
 
 
 def is_folder(tree: Tree, name: str) -> bool:
-    """Whether a managed folder is stored there."""
+    """Tell whether a managed folder is stored at a name.
+
+    Parameters
+    ----------
+    tree
+        Nodes by name.
+    name
+        The name.
+    """
     return note_of(tree, name).get("format") == FOLDER
 
 
 def holds_keys(tree: Tree, name: str) -> bool:
-    """Whether a sub-database is stored there, or nothing that would be in the way of one."""
+    """Tell whether a sub-database is stored at a name, or nothing that would be in the way of one.
+
+    Parameters
+    ----------
+    tree
+        Nodes by name.
+    name
+        The name.
+    """
     if name not in tree:
         return True
     return tree[name].kind == "group" and note_of(tree, name).get("format") in (None, DATABASE)
 
 
 def folder(files: ManagedFolder) -> Put:
-    """What makes a managed folder with these files."""
+    """Return what stores a managed folder with some files.
+
+    Parameters
+    ----------
+    files
+        The folder.
+    """
 
     def put(transaction: Transaction, name: str) -> None:
         make_group(transaction, name, FOLDER)
@@ -176,14 +282,33 @@ def folder(files: ManagedFolder) -> Put:
 
 
 def make_group(transaction: Transaction, name: str, kind: str, suffix: str = "") -> None:
-    """Make *name* a group that holds what *kind* says, with nodes below whose names end with *suffix*."""
+    """Make a node a group with a mark of what it holds.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    kind
+        What it holds, such as `DATABASE` or `FOLDER`.
+    suffix
+        End of the names of the nodes below that hold its content.
+    """
     attributes = {NOTE: {"format": kind, **({"suffix": suffix} if suffix else {})}}
     meta = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     transaction.drafts.put(name, "group", meta, {})
 
 
 def written_by(snapshot: Snapshot, name: str) -> Commit:
-    """The commit that last wrote a node, or one below it: one that says for what, rather than one that only moved content.
+    """Return the commit that last wrote a node or one below it; commits that only moved content are passed over if possible.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the node.
 
     Raises
     ------

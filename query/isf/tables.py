@@ -40,12 +40,17 @@ Put = Callable[[Transaction, str], None]
 
 
 def of_pandas(value: Any) -> Put:
-    """What stores a DataFrame, Series or Index.
+    """Return what stores a DataFrame, Series or Index.
+
+    Parameters
+    ----------
+    value
+        The frame, series or index.
 
     Raises
     ------
     TypeError
-        It would not come back as it is, such as a column of mixed types.
+        It would not be read back as it is, such as a column of mixed types.
     """
     frame, shape = _as_frame(value)
     rows = _arrow(frame, index=None if len(frame.columns) else True)
@@ -59,12 +64,21 @@ def of_pandas(value: Any) -> Put:
 
 
 def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
-    """What stores a dask DataFrame or Series: every partition is computed and written now, by *client* or as dask would.
+    """Return what stores a dask DataFrame or Series; every partition is computed and written now.
+
+    Parameters
+    ----------
+    value
+        The frame or series.
+    storage
+        Storage of the lake.
+    client
+        Client of `distributed` that computes it; by default dask decides.
 
     Raises
     ------
     TypeError
-        It would not come back as it is.
+        It would not be read back as it is.
     """
     import dask
 
@@ -91,7 +105,15 @@ def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
 
 
 def read_pandas(table: Table, note: Mapping[str, Any]) -> Any:
-    """What `of_pandas` stored, or the rows of any other table as a DataFrame."""
+    """Read what `of_pandas` stored, or the rows of any other table as a DataFrame.
+
+    Parameters
+    ----------
+    table
+        The table.
+    note
+        The note beside it, as of `note_of`.
+    """
     frame = _restored(table.to_arrow(), note)
     if note.get("kind") == "index":
         return frame.index
@@ -101,7 +123,16 @@ def read_pandas(table: Table, note: Mapping[str, Any]) -> Any:
 
 
 def read_dask(snapshot: Snapshot, name: str, note: Mapping[str, Any]) -> Any:
-    """What `of_dask` stored: a dask DataFrame of the same partitions and divisions.
+    """Read what `of_dask` stored: a dask DataFrame of the same partitions and divisions.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the table.
+    note
+        The note beside it, as of `note_of`.
 
     Raises
     ------
@@ -160,7 +191,15 @@ def _within(table: Table, first: int, last: int) -> Iterator[tuple[Entry, int, i
 
 
 def note_of(tree: Tree, name: str) -> Mapping[str, Any]:
-    """What a node's attributes say of the value that it holds; nothing where there is no node, or not ours."""
+    """Return the note in a node's attributes on the value that it holds; empty where there is no node, or no note.
+
+    Parameters
+    ----------
+    tree
+        Nodes by name.
+    name
+        Name of the node.
+    """
     node = tree.get(name)
     if node is None:
         return {}

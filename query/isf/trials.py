@@ -37,7 +37,13 @@ class PinnedCommit:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """Where *snapshot* is read again."""
+        """Return the address of a snapshot, by which other processes read it again.
+
+        Parameters
+        ----------
+        snapshot
+            The snapshot.
+        """
         return cls(snapshot.objects.address, snapshot.commit.id)
 
     @property
@@ -64,7 +70,12 @@ class Trials:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """Those of *snapshot*; none where it holds no trials.
+        """Return the trials of a snapshot; none where it holds no trials.
+
+        Parameters
+        ----------
+        snapshot
+            The commit to read.
 
         Raises
         ------
@@ -85,21 +96,39 @@ class Trials:
         return len(self.index)
 
     def rows_of(self, trial_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Where each of *trial_ids* stands here; -1 for those that do not."""
+        """Return the position here of each trial, int64[n]; -1 for those that are not here.
+
+        Parameters
+        ----------
+        trial_ids
+            Ids of trials, int64[n].
+        """
         order = np.argsort(self.ids)
         at = np.searchsorted(self.ids, trial_ids, sorter=order)
         found = order[np.minimum(at, len(order) - 1)] if len(order) else np.full(len(trial_ids), -1)
         return np.where(self.ids[found] == trial_ids, found, -1) if len(order) else found
 
     def by_run(self, chosen: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        """The *chosen* positions, in order, in blocks of neighbours from one run directory."""
+        """Yield positions, in order, in blocks of neighbours from one run directory.
+
+        Parameters
+        ----------
+        chosen
+            The positions, int64[n].
+        """
         keyed = [(self.runs[at], at) for at in chosen.tolist()]
         for _, block in groupby(keyed, key=itemgetter(0)):
             yield np.array([at for _, at in block])
 
 
 def divisions(blocks: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Where partitions with these keys begin, and the last key: what dask calls divisions."""
+    """Return the first keys of partitions, and the last key: what dask calls divisions.
+
+    Parameters
+    ----------
+    blocks
+        Keys of each partition.
+    """
     return (*(block[0] for block in blocks), blocks[-1][-1])
 
 
@@ -111,9 +140,22 @@ def dask_frame(
     label: str,
     columns: Sequence[str] | None = None,
 ) -> Any:
-    """A dask DataFrame of what *read* makes of each of *parts*, with the types that it has there.
+    """Return a dask DataFrame of partitions that a function reads.
 
-    Where *read* takes *columns*, dask asks for those that it needs.
+    Parameters
+    ----------
+    read
+        Called with an element of each of *parts*; returns a partition.
+    *parts
+        Arguments of *read* for each partition, as of ``map``.
+    meta
+        An empty frame with the types of the partitions.
+    divisions
+        Divisions of dask; None where they are not known.
+    label
+        Name of the task in dask's graph.
+    columns
+        Names of all columns, where *read* takes ``columns``; then dask asks for those that it needs.
     """
     import dask
     import dask.dataframe as dd
@@ -125,12 +167,16 @@ def dask_frame(
 
 
 def trial_rows(source: PinnedCommit, table: str, trial_ids: Sequence[int]) -> pa.Table:
-    """Rows of these trials in the order of *trial_ids*, names as dictionaries.
+    """Return rows of some trials in the order of their ids, names as dictionaries.
 
     Parameters
     ----------
+    source
+        The commit to read.
     table
         A table that is sorted by ``trial_id``.
+    trial_ids
+        Ids of the trials.
 
     Raises
     ------

@@ -42,7 +42,12 @@ _VALUE = "value"
 
 
 def form_of(dumper: Any) -> str | None:
-    """The form that a dumper of ISF (its name, or its module) stands for; None for whatever fits.
+    """Return the form that a dumper of ISF stands for; None for the dumper that chooses by the value.
+
+    Parameters
+    ----------
+    dumper
+        Name of the dumper, or its module.
 
     Raises
     ------
@@ -59,6 +64,13 @@ def form_of(dumper: Any) -> str | None:
 
 def check_form(form: str | None, *, allow_pickle: bool) -> None:
     """Refuse a form that no value may be stored in.
+
+    Parameters
+    ----------
+    form
+        Name of the form; None for the one that fits the value.
+    allow_pickle
+        Whether pickles are allowed.
 
     Raises
     ------

@@ -199,7 +199,12 @@ def spectrum(signal: xr.DataArray, *, window_ms: float | None = None) -> xr.Data
 
 
 def sampling_rate(signal: xr.DataArray) -> float:
-    """Samples per second, from the times in ms.
+    """Return samples per second, from the times of a signal.
+
+    Parameters
+    ----------
+    signal
+        A signal with a coordinate ``time`` in ms.
 
     Raises
     ------

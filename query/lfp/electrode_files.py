@@ -23,18 +23,22 @@ _MV_PER_NA = {"mV/nA": 1.0, "V/nA": 1e3}
 def weights(
     lake: "Lake", name: str, report: str, *, units: str | None = None, branch: str = "main"
 ) -> "Array":
-    """Coefficients from the weights of an electrodes file that was ingested, with the labels of a report.
+    """Derive coefficients from the weights of an electrodes file that was ingested, with the labels of a report.
 
     Weights name nodes but not segments: their rows are in the order of the report's columns of each node.
 
     Parameters
     ----------
+    lake
+        The lake, which keeps the coefficients.
     name
         The array [compartment, electrode], as ``electrodes/<ingest>/<file>/<population>``.
     report
         A compartment report of the same cells.
     units
-        ``mV/nA`` or ``V/nA``, whatever the ingest took them for.
+        ``mV/nA`` or ``V/nA``; by default the unit that the ingest recorded.
+    branch
+        Branch to read, and to keep the coefficients on.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def weights(
     Raises
     ------
     InputError
-        A node has other numbers of rows and of columns; names it.
+        A node has different numbers of rows and columns; the message names it.
     NotFoundError
         The lake has no such node.
     """
@@ -63,7 +67,26 @@ def weights(
 def lfp_weights(
     values: "Array", ranges: Any, electrodes: Any, elements: Any, units: str | None
 ) -> xr.DataArray:
-    """The kernel of `weights`."""
+    """Compute coefficients from weights: the kernel of `weights`.
+
+    Parameters
+    ----------
+    values
+        The weights, [compartment, electrode].
+    ranges
+        Table of the rows of each node.
+    electrodes
+        Table of the electrodes.
+    elements
+        Table of the elements of the report.
+    units
+        ``mV/nA`` or ``V/nA``; None for the unit that is stored with the weights.
+
+    Raises
+    ------
+    InputError
+        The unit is another, or a node has different numbers of rows and columns.
+    """
     unit = units or values.attrs.get("units")
     if unit not in _MV_PER_NA:
         raise InputError(f"weights are in {unit!r}; expected one of {', '.join(_MV_PER_NA)}")

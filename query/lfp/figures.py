@@ -38,8 +38,10 @@ def probe_traces(
     plane
         Axes across and along: ``xz``, ``yz`` or ``xy``.
     amplitude
-        What is as high as the distance of neighbouring contacts, in the signal's unit; by default the largest
-        deviation from a trace's first value, which is drawn at the contact.
+        Deviation that is drawn as high as the distance of neighbouring contacts, in the signal's unit; by
+        default the largest deviation from a trace's first value, which is drawn at the contact.
+    colour
+        Colour, as matplotlib names it.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def cell_and_contacts(ax: "Axes", segments: Any, electrodes: Any = None, *, plan
 def signal_page(
     signal: xr.DataArray, segments: Any = None, *, plane: str = "xz", title: str = "", footer: str = ""
 ) -> "Figure":
-    """A page with traces at the contacts, a map of the signal and, of a potential at three depths or more, its density.
+    """Draw a page with traces at the contacts, a map of the signal and, of a potential at three depths or more, its density.
 
     Parameters
     ----------
@@ -166,6 +168,10 @@ def signal_page(
         Cells to draw beside, with the contacts; see `cell_and_contacts`.
     plane
         Axes across and along: ``xz``, ``yz`` or ``xy``.
+    title
+        Text above the figures.
+    footer
+        Text below them.
 
     Raises
     ------

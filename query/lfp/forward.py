@@ -143,7 +143,23 @@ def lfp_coefficients(
     options: Mapping[str, Any],
     **given: Any,
 ) -> xr.DataArray:
-    """The kernel of `coefficients` over a lake; *given* are the fields by what *fields* calls them."""
+    """Compute coefficients from nodes of a lake: the kernel of `coefficients`.
+
+    Parameters
+    ----------
+    segments
+        Table of the segments.
+    electrodes
+        Table of the contacts.
+    method, sigma, dtype
+        See `coefficients`.
+    fields
+        Argument of *given* that holds the field, or arguments by contact.
+    options
+        Options of the method by name.
+    **given
+        The fields by argument.
+    """
     known: Fields = (
         given[fields] if isinstance(fields, str) else {name: given[key] for name, key in fields.items()}
     )

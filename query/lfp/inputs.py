@@ -55,24 +55,40 @@ class Segments:
         return (self.start + self.end) / 2
 
     def at(self, where: slice) -> "Segments":
-        """Some of them, without a copy."""
+        """Return some of the segments, without a copy.
+
+        Parameters
+        ----------
+        where
+            Which rows.
+        """
         parts: dict[str, Any] = {}
         for key, values in vars(self).items():
             parts[key] = None if values is None else values[where]
         return Segments(**parts)
 
     def named(self, row: int) -> str:
-        """A segment for a message."""
+        """Describe a segment for a message.
+
+        Parameters
+        ----------
+        row
+            Row of the segment.
+        """
         return f"node {self.node_id[row]}, section {self.section_id[row]}, segment {self.segment_id[row]}"
 
 
 def columns_of(given: Any, what: str, wanted: Sequence[str] | None = None) -> Mapping[str, Any]:
-    """Columns by name: of a mapping, a table of Arrow or of a lake, or a DataFrame.
+    """Return columns by name: of a mapping, a table of Arrow or of a lake, or a DataFrame.
 
     Parameters
     ----------
+    given
+        The mapping, table or frame.
+    what
+        What it is, for the message.
     wanted
-        Those to read of a table of a lake, as far as it has them; all by default.
+        Names of the columns to read from a table of a lake, as far as it has them; all by default.
 
     Raises
     ------
@@ -150,7 +166,12 @@ def _ids(columns: Mapping[str, Any], count: int) -> list[NDArray[np.int64]]:
 
 
 def electrodes_of(given: Any) -> Electrodes:
-    """Electrodes, from themselves, from places in µm (array [M, 3]), or from a table with their columns.
+    """Return electrodes, from themselves, from places or from a table with their columns.
+
+    Parameters
+    ----------
+    given
+        Electrodes; places in µm, float64[M, 3]; or a table.
 
     Raises
     ------

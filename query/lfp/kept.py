@@ -13,7 +13,13 @@ Result = TypeVar("Result")
 
 
 def once_kept(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Let *function* still take ``lake`` and ``branch``, and derive then; with a warning."""
+    """Let a function still take ``lake`` and ``branch``, and derive its result then, with a warning.
+
+    Parameters
+    ----------
+    function
+        A function that is registered as a kernel's ``asked``.
+    """
 
     @functools.wraps(function)
     def ask(*args: P.args, **kwargs: P.kwargs) -> Result:

@@ -50,7 +50,13 @@ def labelled(
 
 
 def electrode_labels(contacts: Electrodes) -> dict[str, Any]:
-    """Names, places and types of contacts as coordinates."""
+    """Return names, places and types of contacts as coordinates.
+
+    Parameters
+    ----------
+    contacts
+        The contacts.
+    """
     columns = contacts.columns()
     labels: dict[str, Any] = {"electrode": ("electrode", np.array(columns["name"], object))}
     labels |= {axis: ("electrode", columns[axis], {"units": "µm"}) for axis in "xyz"}

@@ -28,22 +28,38 @@ class Keys:
         return np.stack([self.node_id, self.section_id, self.segment_id], axis=1)
 
     def equals(self, other: "Keys") -> bool:
-        """Whether these are the others, in the same order."""
+        """Tell whether two have the same keys in the same order.
+
+        Parameters
+        ----------
+        other
+            The other keys.
+        """
         return len(self) == len(other) and all(
             np.array_equal(own, theirs)
             for own, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
         )
 
     def named(self, row: int) -> str:
-        """One for a message."""
+        """Describe one of them for a message.
+
+        Parameters
+        ----------
+        row
+            Its row.
+        """
         return f"node {self.node_id[row]}, section {self.section_id[row]}, segment {self.segment_id[row]}"
 
 
 def matched(report: Keys, known: Keys, partial: bool = False) -> tuple[Ids, Ids]:
-    """Columns of a report and the coefficients that belong to them.
+    """Return columns of a report and the coefficients that belong to them.
 
     Parameters
     ----------
+    report
+        Keys of the report's columns.
+    known
+        Keys of the coefficients.
     partial
         Whether nodes that only one of the two has are left out.
 
@@ -55,7 +71,8 @@ def matched(report: Keys, known: Keys, partial: bool = False) -> tuple[Ids, Ids]
     Raises
     ------
     InputError
-        One of them has a segment twice, or they do not have the same segments; names nodes and segments.
+        One of them has a segment twice, or they do not have the same segments; the message names nodes and
+        segments.
     """
     everything = np.arange(len(report))
     if report.equals(known):
@@ -141,7 +158,7 @@ class Groups:
 
 
 def grouped(nodes_of: Ids, by: str | None, population: str, nodes: Mapping[str, Any] | None) -> Groups:
-    """Groups of columns by what is known of their nodes.
+    """Group columns by a property of their nodes.
 
     Parameters
     ----------
@@ -149,13 +166,15 @@ def grouped(nodes_of: Ids, by: str | None, population: str, nodes: Mapping[str, 
         Node of each column, int64[N].
     by
         None and ``"population"``: one group. ``"cell"``: one for each node. Else a column of *nodes*.
+    population
+        Name of the population, the label where there is one group.
     nodes
         Columns of the table of nodes, ``node_id`` among them.
 
     Raises
     ------
     InputError
-        There is no such column, or nodes are not in the table; names them.
+        There is no such column, or nodes are not in the table; the message names them.
     """
     if by is None or by == "population":
         return Groups(np.zeros(len(nodes_of), np.int64), np.array([population], object))

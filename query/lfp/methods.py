@@ -155,10 +155,12 @@ def _dipole_reciprocity(segments: Segments, request: Request) -> Compute:
 
 
 def dipole_centers(segments: Segments, center: Any) -> NDArray[np.float64]:
-    """Where the dipole of each segment's cell is, in µm, float64[N, 3].
+    """Return where the dipole of each segment's cell is, in µm, float64[N, 3].
 
     Parameters
     ----------
+    segments
+        The segments.
     center
         ``"cell"``: the mean of the middles of the cell's segments; ``"all"``: that of all segments, as in BlueRecording
         on one process; or x, y and z in µm.

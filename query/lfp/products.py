@@ -84,7 +84,15 @@ class Product:
         return groups, most - most % chunk if most >= chunk else most
 
     def block(self, low: int, high: int, begin: int, end: int) -> NDArray[Any]:
-        """Groups *low* to *high* at the report's times *begin* to *end*, [group, electrode, time]."""
+        """Compute some groups at some of the report's times, [group, electrode, time].
+
+        Parameters
+        ----------
+        low, high
+            First group, and the one after the last.
+        begin, end
+            Row of the report's first time, and the one after the last.
+        """
         total = np.zeros((high - low, self.n_contacts, end - begin))
         columns, factor_of, group = self.columns, self.factor_of, self.groups.of
         if high - low < len(self.groups):

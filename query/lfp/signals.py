@@ -91,7 +91,7 @@ def signal(
 
 
 def currents(values: Any, segments: Any, time: Any, units: str = "nA") -> xr.DataArray:
-    """Membrane currents with the labels that `signal` wants.
+    """Return membrane currents with the labels that `signal` needs.
 
     Parameters
     ----------
@@ -101,6 +101,8 @@ def currents(values: Any, segments: Any, time: Any, units: str = "nA") -> xr.Dat
         A table with ``node_id``, ``section_id`` and ``segment_id`` of the columns, in order.
     time
         In ms, shape (n_times,).
+    units
+        Unit of the currents.
     """
     columns = columns_of(segments, "segments")
     labels = {key: ("element", np.asarray(columns[key])) for key in KEYS}
@@ -142,7 +144,21 @@ def lfp_signal(
     partial: bool,
     dtype: str | None,
 ) -> xr.DataArray:
-    """The kernel of `signal` over a lake."""
+    """Compute a signal from nodes of a lake: the kernel of `signal`.
+
+    Parameters
+    ----------
+    report
+        The currents, [time, element].
+    elements
+        Table of the report's elements.
+    coefficients
+        The coefficients, [electrode, segment].
+    nodes
+        Table of the population's nodes; None where *by* needs none.
+    by, t_start, t_stop, units, partial, dtype
+        See `signal`.
+    """
     columns = columns_of(elements, "elements")
     names = {"node_id": "node_id", "section_id": "element_id", "segment_id": "segment_index"}
     labelled = report.xarray().assign_coords({key: ("element", columns[own]) for key, own in names.items()})
@@ -225,7 +241,23 @@ def _signal(
 def labelled_signal(
     values: Any, coefficients: xr.DataArray, groups: Groups, time: Any, by: str | None, population: str
 ) -> xr.DataArray:
-    """A signal [group, electrode, time] with the labels of its contacts; without *by* it has no groups."""
+    """Label a signal [group, electrode, time] with its contacts and, if *by* is given, its groups.
+
+    Parameters
+    ----------
+    values
+        The signal, of NumPy or dask.
+    coefficients
+        The coefficients, with the labels of the contacts.
+    groups
+        The groups.
+    time
+        Times in ms, float64[n_time].
+    by
+        What groups the nodes; None for a signal without groups.
+    population
+        Name of the population.
+    """
     row = str(coefficients.dims[0])
     labels = {key: value for key, value in coefficients.coords.items() if value.dims == (row,)}
     made = xr.DataArray(

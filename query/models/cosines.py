@@ -31,7 +31,13 @@ class Basis:
     c: float = 1.0
 
     def over(self, u: npt.ArrayLike) -> Floats:
-        """The functions at *u*, shape (functions, len(u))."""
+        """Return the functions at some places, float64[n_functions, n].
+
+        Parameters
+        ----------
+        u
+            The places, shape (n,).
+        """
         return raised_cosines(u, a=self.a, c=self.c, phi=self.phi)
 
 
@@ -91,7 +97,7 @@ class CosineModel:
         )
 
     def scores(self, counts: npt.ArrayLike, since_spike: npt.ArrayLike | None = None) -> Floats:
-        """Score of each trial by the best split, shape (trials,).
+        """Return the score of each trial by the best split, shape (trials,).
 
         Parameters
         ----------
@@ -99,6 +105,11 @@ class CosineModel:
             As in `fit_cosines`.
         since_spike
             As in `fit_cosines`, where the model was fitted with it.
+
+        Raises
+        ------
+        InputError
+            Shapes differ from those that were fitted, or *since_spike* is missing or holds no times.
         """
         data = _checked(counts, self.groups)
         if data.shape[2:] != (self.width, self.bins):
@@ -139,7 +150,15 @@ class CosineModel:
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]], attributes: Mapping[str, Any]) -> "CosineModel":
-        """The model that `to_arrays` and `to_attributes` describe."""
+        """Return the model that `to_arrays` and `to_attributes` describe.
+
+        Parameters
+        ----------
+        arrays
+            Arrays by name, as of `to_arrays`.
+        attributes
+            Attributes by name, as of `to_attributes`.
+        """
         bases = [
             None
             if attributes[name] is None
@@ -189,7 +208,9 @@ def fit_cosines(
     space, time, penalty
         Bases; ISF's by default. *penalty* is that over *since_spike*.
     test_size
-        Fraction of the trials kept for testing, drawn anew for each of *splits*.
+        Fraction of the trials that are kept for testing, drawn anew for each split.
+    splits
+        Number of fits, each to another part of the trials.
     iterations
         COBYLA's limit of evaluations.
     seed
@@ -216,7 +237,20 @@ def fit_cosines(
 
 
 def roc_auc(scores: npt.ArrayLike, spiked: npt.ArrayLike) -> float:
-    """Area under the ROC curve: how often a trial with a spike scores higher than one without; ties count half."""
+    """Return the area under the ROC curve: how often a trial with a spike scores higher than one without; ties count half.
+
+    Parameters
+    ----------
+    scores
+        Score of each trial, shape (n_trials,).
+    spiked
+        Whether each trial has a spike, bool[n_trials].
+
+    Raises
+    ------
+    InputError
+        All trials are of one class.
+    """
     from scipy.stats import rankdata
 
     flags = np.asarray(spiked, bool)

@@ -40,6 +40,8 @@ def lda_of_trials(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     by
         Groups of synapses; see `activations.keys`.
     output
@@ -98,6 +100,8 @@ def cosines_of_trials(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     by
         Groups of synapses, besides their distance to the soma.
     output
@@ -108,6 +112,8 @@ def cosines_of_trials(
         Bins of soma distance, µm.
     since_spike
         Whether the time from the last spike before *output* counts.
+    trials
+        Condition on trials in SQL.
     space, time, penalty, test_size, splits, iterations, seed
         As of `cosine_model.fit_cosines`.
 

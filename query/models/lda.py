@@ -66,12 +66,14 @@ class LdaModel:
         )
 
     def values(self, counts: npt.ArrayLike, repetition: int = 0) -> Floats:
-        """LDA value of each trial, shape (trials,).
+        """Return the LDA value of each trial, shape (trials,).
 
         Parameters
         ----------
         counts
             Activations per group, trial and ms from 0 ms on; shape (groups, trials, at least window's end).
+        repetition
+            Number of the repetition whose weights to use.
         """
         data = _checked(counts, self.groups, self.window)
         first, last = self.window
@@ -79,14 +81,25 @@ class LdaModel:
         return found
 
     def probabilities(self, counts: npt.ArrayLike, repetition: int = 0) -> Floats:
-        """Spike probability of each trial in the output window, shape (trials,); see `values`."""
+        """Return the spike probability of each trial in the output window, shape (trials,); see `values`.
+
+        Parameters
+        ----------
+        counts, repetition
+            As of `values`.
+        """
         return self.lookups[repetition](self.values(counts, repetition))
 
     def rolling(self, counts: npt.ArrayLike, repetition: int = 0) -> Floats:
-        """LDA value of each trial as if the window ended after every ms, shape (trials, ms).
+        """Return the LDA value of each trial as if the window ended after every ms, shape (trials, ms).
 
         What lies before 0 ms counts as no activation. Entry m uses activations up to and including ms m, so that
         entry ``window[1] - 1`` equals `values`.
+
+        Parameters
+        ----------
+        counts, repetition
+            As of `values`.
         """
         data = _checked(counts, self.groups, (0, 1))
         total = np.zeros(data.shape[1:])
@@ -95,10 +108,17 @@ class LdaModel:
         return total
 
     def rolling_psth(self, counts: npt.ArrayLike, *, refractory: float = 0.0, repetition: int = 0) -> Floats:
-        """Expected spikes per trial and output window ending after every ms, shape (ms,).
+        """Return expected spikes per trial and output window ending after every ms, shape (ms,).
 
         With a *refractory* period in ms the rate is lowered by the fraction of trials that have just spiked:
         p(m) (1 - sum of the spikes expected in the period before m).
+
+        Parameters
+        ----------
+        counts, repetition
+            As of `values`.
+        refractory
+            Refractory period in ms.
         """
         width = self.output[1] - self.output[0]
         raw: Floats = self.lookups[repetition](self.rolling(counts, repetition)).mean(axis=0)
@@ -130,7 +150,15 @@ class LdaModel:
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]], attributes: Mapping[str, Any]) -> "LdaModel":
-        """The model that `to_arrays` and `to_attributes` describe."""
+        """Return the model that `to_arrays` and `to_attributes` describe.
+
+        Parameters
+        ----------
+        arrays
+            Arrays by name, as of `to_arrays`.
+        attributes
+            Attributes by name, as of `to_attributes`.
+        """
         ends = np.cumsum([length for _, length in attributes["lookups"]])
         parts = np.split(np.asarray(arrays["lookup"]), ends[:-1])
         return cls(
@@ -169,13 +197,17 @@ def fit_lda(
     groups
         Their names.
     spiked
-        Whether each trial has a spike in *output*, shape (trials,); `spikes_within` tells.
+        Whether each trial has a spike in *output*, shape (trials,); see `spikes_within`.
     output
         Half-open window of the spikes, ms.
     width, window
         Activations looked at: *window* [first, last) in ms, by default the *width* ms that end where *output* does.
     dropped
         Trials to leave out, such as those that spiked just before *output*; shape (trials,).
+    test_size
+        Fraction of the drawn trials that are kept for the scores.
+    repetitions
+        Number of fits, each to other trials.
     step
         Bin width of the lookup, in units of the LDA value.
     seed
@@ -208,7 +240,19 @@ def fit_lda(
 def spikes_within(
     trial: npt.ArrayLike, time: npt.ArrayLike, trials: int, begin: float, end: float
 ) -> npt.NDArray[np.bool_]:
-    """Whether each of *trials* trials has a spike with begin <= time < end; *trial* holds numbers from 0."""
+    """Return whether each trial has a spike with begin <= time < end, bool[trials].
+
+    Parameters
+    ----------
+    trial
+        Number of the trial of each spike from 0, int[n_spikes].
+    time
+        Time of each spike in ms, shape (n_spikes,).
+    trials
+        Number of trials.
+    begin, end
+        Window in ms.
+    """
     at, when = np.asarray(trial, np.int64), np.asarray(time, float)
     found = np.zeros(trials, bool)
     found[at[(when >= begin) & (when < end)]] = True

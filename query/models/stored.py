@@ -37,14 +37,21 @@ def save_model(
 
 
 def open_model(snapshot: Snapshot, name: str) -> Model:
-    """The model that a node holds.
+    """Open the model that a node holds.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the model.
 
     Raises
     ------
     NotFoundError
-        There is no model of that name; the message lists those there are.
+        There is no model of that name; the message lists those that exist.
     InputError
-        What the node says of itself is not what `save_model` writes.
+        The node's attributes are not those that `save_model` writes.
     """
     if name not in (known := model_names(snapshot)):
         raise NotFoundError(f"there is no model {name!r}; there are: {', '.join(known) or 'none'}")
@@ -62,7 +69,13 @@ def open_model(snapshot: Snapshot, name: str) -> Model:
 
 
 def model_names(snapshot: Snapshot) -> list[str]:
-    """Names of the models of a snapshot."""
+    """Return the names of the models of a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
     return [
         name
         for name, node in sorted(snapshot.tree.items())

@@ -53,6 +53,11 @@ def plot_command(
     """Draw spikes, voltages, activations, reduced models or circuits of a lake. The figure states the commit.
 
     Example: neurolake plot psth --window 245 295 --bin 1 -o psth.png --lake my-lake
+
+    Raises
+    ------
+    InputError
+        The arguments do not fit together, or the lake does not hold what the kind needs.
     """
     # Matplotlib, Arrow and DuckDB take a while to import; --help does without them.
     from ...lake.errors import InputError

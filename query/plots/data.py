@@ -49,14 +49,34 @@ class Curves:
 
 
 def expression(by: Sequence[str]) -> str | None:
-    """What groups trials, as one expression of SQL."""
+    """Return what groups trials, as one expression of SQL; None for one group.
+
+    Parameters
+    ----------
+    by
+        Columns of ``trials``, or SQL over them.
+    """
     return by[0] if len(by) == 1 else f"concat_ws('__', {', '.join(by)})" if by else None
 
 
 def spike_histograms(
     snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None, width: float
 ) -> Curves:
-    """Firing rate of each group of trials in Hz."""
+    """Compute the firing rate of each group of trials in Hz.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        Columns of ``trials``, or SQL over them, that group trials.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms; None for all times.
+    width
+        Width of a bin in ms.
+    """
     edges = whole_bins(snapshot, window, width)
     found = psth(snapshot, expression(by), edges=edges, kind="rate", trials=trials)
     return _curves(found, found.values, "Firing rate (Hz)")
@@ -65,7 +85,21 @@ def spike_histograms(
 def activation_histograms(
     snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None, width: float
 ) -> Curves:
-    """Activations of each group of synapses per trial and ms."""
+    """Compute activations of each group of synapses per trial and ms.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        What groups synapses; see `neurolake.query.trials.activations.keys`.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms; None for all times.
+    width
+        Width of a bin in ms.
+    """
     edges = whole_bins(snapshot, window, width)
     counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, lazy=True)
     values = counts.mean("trial").values / (counts["time_end"] - counts["time"]).values
@@ -78,7 +112,19 @@ def _curves(found: xr.DataArray, values: Floats, unit: str) -> Curves:
 
 
 def spike_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None) -> Curves:
-    """Mean and standard error over trials of the spikes of each group of trials."""
+    """Compute mean and standard error over trials of the spikes of each group of trials.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        Columns of ``trials``, or SQL over them, that group trials.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms; None for all times.
+    """
     found = spike_counts(snapshot, window or (-np.inf, np.inf), by=expression(by), trials=trials)
     names = found["group"].values if by else np.full(found.size, EVERYTHING, object)
     labels = grouped(snapshot, trials, expression(by))[1]
@@ -86,7 +132,19 @@ def spike_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Li
 
 
 def activation_bars(snapshot: Snapshot, *, by: Sequence[str], trials: str, window: Limits | None) -> Curves:
-    """Mean and standard error over trials of the activations of each group of synapses."""
+    """Compute mean and standard error over trials of the activations of each group of synapses.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        What groups synapses; see `neurolake.query.trials.activations.keys`.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms; None for all times.
+    """
     edges = window or (0.0, last_time(snapshot))
     counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, dtype=np.uint32)
     labels = tuple(counts["group"].values.tolist())
@@ -100,7 +158,16 @@ def _bars(labels: tuple[str, ...], samples: Sequence[npt.NDArray[np.integer]], u
 
 
 def whole_bins(snapshot: Snapshot, window: Limits | None, width: float) -> Floats:
-    """Edges of as many bins as a window holds, at least one: in one that it cuts, rates would seem low.
+    """Return the edges of as many bins as a window holds, at least one: a bin that the window cuts would show too low a rate.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    window
+        ``(begin, end)`` in ms; None for 0 to the end of the longest trial.
+    width
+        Width of a bin in ms.
 
     Raises
     ------
@@ -117,7 +184,26 @@ def whole_bins(snapshot: Snapshot, window: Limits | None, width: float) -> Float
 def voltage_means(
     snapshot: Snapshot, site: str, *, by: Sequence[str], trials: str, window: Limits | None
 ) -> Curves:
-    """Mean and SD over the trials of each group that have a trace, in mV."""
+    """Compute mean and SD over the trials of each group that have a trace, in mV.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    site
+        Recording site.
+    by
+        Columns of ``trials``, or SQL over them, that group trials.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms; None for all times.
+
+    Raises
+    ------
+    InputError
+        No trial that meets the condition has a trace, or the window holds fewer than two samples.
+    """
     source = recording(snapshot, site)
     ids, labels, group = grouped(snapshot, trials, expression(by))
     row, part = source.rows(ids), span(source, window)
@@ -139,7 +225,14 @@ def _moments(source: Recording, rows: npt.NDArray[np.int64]) -> Moments:
 
 
 def span(source: Recording, window: Limits | None) -> slice:
-    """Samples in a window, at least two.
+    """Return the samples in a window, at least two.
+
+    Parameters
+    ----------
+    source
+        The recording.
+    window
+        ``(begin, end)`` in ms; None for all times.
 
     Raises
     ------
@@ -166,10 +259,22 @@ def trace_image(
     window: Limits,
     voltage: Limits | None,
 ) -> tuple[npt.NDArray[np.uint32], Limits]:
-    """Traces counted by pixels, and the voltages at the lower and upper edge.
+    """Count traces by pixels, uint32[height, width], and return the voltages at the lower and upper edge in mV, too.
 
-    These are *voltage*, or else tens of mV around all samples. They are guessed from some traces, so that one pass
-    over all is mostly enough.
+    Voltages are first guessed from some traces, so that one pass over all is mostly enough.
+
+    Parameters
+    ----------
+    source
+        The recording.
+    rows
+        Rows of the traces to draw, int64[n].
+    width, height
+        Size of the image in pixels.
+    window
+        ``(begin, end)`` in ms.
+    voltage
+        Lowest and highest voltage in mV; by default tens of mV around all samples.
     """
     part = span(source, window)
     if voltage is None:
@@ -213,9 +318,29 @@ def _tens(limits: Limits) -> Limits:
 def pooled_density(
     snapshot: Snapshot, site: str, *, trials: str, window: Limits, voltage: Limits | None, columns: int
 ) -> tuple[Floats, Limits]:
-    """Density of the voltage in *columns* even parts of a window, ``[time, voltage]`` in 1/mV, and what it spans.
+    """Compute the density of the voltage in even parts of a window, ``[time, voltage]`` in 1/mV, and the voltages it spans.
 
-    Columns without samples are NaN; by default voltages from the first to the last that was seen.
+    Columns without samples are NaN.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    site
+        Recording site.
+    trials
+        Condition on ``trials`` in SQL.
+    window
+        ``(begin, end)`` in ms.
+    voltage
+        Lowest and highest voltage in mV; by default from the first to the last that occurs.
+    columns
+        Number of parts of the window.
+
+    Raises
+    ------
+    InputError
+        No sample lies in the range of voltages.
     """
     low, high = voltage or (-120.0, 80.0)
     found = voltage_density(snapshot, site, trials=trials, v_min=low, v_max=high, width=1.0)
@@ -243,7 +368,13 @@ class KernelWeights:
 
 
 def model_weights(model: Model) -> list[KernelWeights]:
-    """Kernels over time, and over space if the model has these."""
+    """Return the kernels of a model over time, and over space if the model has these.
+
+    Parameters
+    ----------
+    model
+        A reduced model.
+    """
     if isinstance(model, LdaModel):
         first, last = model.window
         before = np.arange(first - last, 0, dtype=float)

@@ -19,15 +19,19 @@ _UPRIGHT = 6  # more bars lie down, so that their names can be read
 
 
 def bars(ax: "Axes", labels: Sequence[str], values: ArrayLike, errors: ArrayLike, *, label: str) -> None:
-    """Draw a bar for each group, lying where there are many.
+    """Draw a bar for each group, horizontal where there are many.
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     labels
         Names of the groups.
     values, errors
-        Height and half the length of the error bar, shape (n_groups,), in the unit that *label* tells; an error that
-        is NaN is not drawn.
+        Height and half the length of the error bar, shape (n_groups,), in the unit that *label* names; an
+        error that is NaN is not drawn.
+    label
+        Text of the axis of values.
 
     Raises
     ------
@@ -55,7 +59,20 @@ def bars(ax: "Axes", labels: Sequence[str], values: ArrayLike, errors: ArrayLike
 def band(
     ax: "Axes", x: ArrayLike, mean: ArrayLike, deviation: ArrayLike, *, colour: str, label: str = ""
 ) -> None:
-    """Draw a mean, and one deviation to both sides of it, all of shape (n,).
+    """Draw a mean, and one deviation to both sides of it.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    x
+        Places along the axis, shape (n,).
+    mean, deviation
+        Of the values at these places, shape (n,).
+    colour
+        Colour, as matplotlib names it.
+    label
+        Text of the legend; none by default.
 
     Raises
     ------
@@ -75,10 +92,16 @@ def kernels(ax: "Axes", x: ArrayLike, values: ArrayLike, *, colour: str, label: 
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     x
-        Where the weights stand, shape (n,).
+        Place of each weight along the axis, shape (n,).
     values
-        Shape (repetitions, n).
+        Weights of each fit, shape (repetitions, n).
+    colour
+        Colour, as matplotlib names it.
+    label
+        Text of the legend.
 
     Raises
     ------
@@ -96,6 +119,14 @@ def kernels(ax: "Axes", x: ArrayLike, values: ArrayLike, *, colour: str, label: 
 
 
 def legend(ax: "Axes", n_groups: int) -> None:
-    """Name the groups, if there are several."""
+    """Name the groups, if there are several.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    n_groups
+        Number of groups.
+    """
     if n_groups > 1:
         ax.legend(frameon=False, fontsize=SMALL, loc="best", handlelength=1.2)

@@ -25,6 +25,8 @@ def traces(ax: "Axes", counts: ArrayLike, window: Limits, voltage: Limits, *, mo
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     counts
         Shape (height, width), row 0 at the top, as of `neurolake.kernels.traces.raster.trace_raster`.
     window, voltage
@@ -52,6 +54,8 @@ def density(ax: "Axes", values: ArrayLike, window: Limits, voltage: Limits) -> "
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     values
         In 1/mV, shape (n_time, n_voltage); NaN where there are no samples.
     window, voltage
@@ -76,10 +80,14 @@ def activations(
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     values
-        Amounts, in the unit that *label* tells, shape (n_distance, n_time).
+        Amounts, in the unit that *label* names, shape (n_distance, n_time).
     window, distance
         What the axes span, in ms and µm.
+    label
+        Text of the bar of colours.
 
     Raises
     ------
@@ -100,16 +108,18 @@ def image(
     low: float | None = None,
     high: float | None = None,
 ) -> "AxesImage":
-    """Draw amounts, row 0 at the bottom, with a bar that tells the colours.
+    """Draw amounts, row 0 at the bottom, with a bar of the colours.
 
     Parameters
     ----------
+    ax
+        Axes to draw on.
     values
         Shape (height, width); NaN stays white, and so does zero on a logarithmic scale.
     extent
         Left, right, bottom and top in data units.
     label
-        Of the bar.
+        Text of the bar.
     low, high
         Colours go by the logarithm between these; by default evenly from 0 to the greatest value.
 
@@ -138,7 +148,17 @@ def image(
 
 
 def fill(drawn: "AxesImage", values: ArrayLike, extent: tuple[float, float, float, float]) -> None:
-    """Put other amounts, which span *extent*, into an image with a logarithmic scale; colours stay."""
+    """Replace the amounts of an image with a logarithmic scale; its colours stay.
+
+    Parameters
+    ----------
+    drawn
+        The image, as of `image`.
+    values
+        The new amounts, shape (height, width).
+    extent
+        Left, right, bottom and top in data units.
+    """
     drawn.set_data(_counted(np.asarray(values)))
     drawn.set_extent(extent)
 

@@ -47,7 +47,20 @@ def _projections(found: Circuit, view: View) -> list[CircuitProjection]:
 
 
 def cells(snapshot: Snapshot, view: View) -> Sketch:
-    """Somata in the volume, coloured by population."""
+    """Draw somata in the volume, coloured by population.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or no cells have places.
+    """
     found = _circuit(snapshot, view)
     places: dict[str, NDArray[np.float64]] = {}
     for name, table in found.nodes.items():
@@ -76,7 +89,20 @@ def cells(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def distances(snapshot: Snapshot, view: View) -> Sketch:
-    """Edges by distance, beside those that the configured axon extents would give, and all pairs of cells."""
+    """Draw edges by distance, beside those that the configured axon extents would give, and all pairs of cells.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or no edges have a distance.
+    """
     found = _circuit(snapshot, view)
     wanted = [one for one in _projections(found, view) if "distance" in one.table.columns]
     if not wanted:
@@ -152,7 +178,20 @@ def _extent(found: Circuit, population: str) -> tuple[NDArray[np.float64], NDArr
 
 
 def degrees(snapshot: Snapshot, view: View) -> Sketch:
-    """How many edges end at the cells of each projection, and how many begin at them."""
+    """Draw how many edges end at the cells of each projection, and how many begin at them.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or has no edges.
+    """
     found = _circuit(snapshot, view)
     counted = {
         one.name: tuple(one.degrees(side)["edges"].to_numpy() for side in ("target", "source"))
@@ -180,7 +219,20 @@ def degrees(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def matrix(snapshot: Snapshot, view: View) -> Sketch:
-    """Edges by source and target: cells, rasterised, with lines between populations."""
+    """Draw edges by source and target: cells, rasterised, with lines between populations.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or has no edges.
+    """
     found = _circuit(snapshot, view)
     chemical = [one for one in _projections(found, view) if not one.electrical]
     names = [name for name in found.nodes if any(name in (one.source, one.target) for one in chemical)]
@@ -227,7 +279,20 @@ def matrix(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def tree(snapshot: Snapshot, view: View) -> Sketch:
-    """One cell's tree, with its synapses by the population that they come from."""
+    """Draw one cell's tree, with its synapses by the population that they come from.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit or the cell's tree does not exist.
+    """
     found = _circuit(snapshot, view)
     populations = list(found.synapses) or list(found.nodes)
     population = view.population or populations[0]
@@ -309,7 +374,20 @@ def _synapse_places(
 
 
 def population_raster(snapshot: Snapshot, view: View) -> Sketch:
-    """Spikes of all cells, population by population."""
+    """Draw the spikes of all cells, population by population.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or has no spikes.
+    """
     trains, window = _spikes(_circuit(snapshot, view), view)
 
     def draw(figure: "Figure") -> None:
@@ -336,7 +414,20 @@ def population_raster(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def rates(snapshot: Snapshot, view: View) -> Sketch:
-    """Mean firing rate of each population over time, by the Bayesian adaptive kernel smoother (BAKS)."""
+    """Draw the mean firing rate of each population over time, by the Bayesian adaptive kernel smoother (BAKS).
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        The circuit does not exist, or has no spikes.
+    """
     trains, window = _spikes(_circuit(snapshot, view), view)
     at = np.linspace(*window, 400)
     found = {
@@ -388,7 +479,22 @@ def _spikes(
 
 
 def spectrogram(snapshot: Snapshot, view: View) -> Sketch:
-    """A signal over time, and its power by frequency: the first element of a report, such as an extracellular potential."""
+    """Draw a signal over time, and its power by frequency: the first element of a report, such as an extracellular potential.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such report, or several and none is named.
+    InputError
+        The report has fewer than 32 frames.
+    """
     known = [
         name
         for name in snapshot.arrays

@@ -28,9 +28,14 @@ DEMO_QUERIES = (_DEMO_SPIKES, _DEMO_SYNAPSES)
 def responses(
     snapshot: Snapshot,
 ) -> tuple[dict[str, Responses], np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """Somatic spikes and voltages of each stimulus, and the sample times they share.
+    """Return somatic spikes and voltages of each stimulus, and the sample times they share.
 
     Trials on another time axis than that of ``voltage/soma`` are left out.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
 
     Raises
     ------
@@ -63,8 +68,10 @@ def save_overview(
 
     Parameters
     ----------
+    snapshot
+        The commit to read.
     output
-        Where; the ending says which format (png, svg, pdf).
+        The file; its ending determines the format (png, svg, pdf).
     bin_size
         Width of the bins of firing rates, in ms.
     stimulus_time

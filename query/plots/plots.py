@@ -146,7 +146,13 @@ def plot(
 
 
 def origin(snapshot: Snapshot) -> str:
-    """Which lake and commit a figure is of: name, id and date."""
+    """Return which lake and commit a figure shows: name, id and date.
+
+    Parameters
+    ----------
+    snapshot
+        The commit that is drawn.
+    """
     name = snapshot.objects.storage.url.rstrip("/").rsplit("/", 1)[-1]
     return f"neurolake · {name} · commit {snapshot.commit.id[:12]} · {snapshot.commit.time:%Y-%m-%d}"
 

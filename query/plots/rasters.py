@@ -51,7 +51,9 @@ def psth(
     edges
         Bin edges in ms, shape (n_bins + 1,).
     values_by_group
-        Values to draw, shape (n_bins,) for each group, in the unit that *ylabel* tells.
+        Values to draw, shape (n_bins,) for each group, in the unit that *ylabel* names.
+    ylabel
+        Text of the axis of values.
     shades
         Colours of the groups; those of the palette by default.
 
@@ -100,6 +102,8 @@ def raster(
         Row of trial 0.
     tick
         Height of a tick in rows: more than one where rows are too many to be seen each.
+    colour
+        Colour, as matplotlib names it.
     label
         Written at the right of the rows.
 
@@ -146,6 +150,8 @@ def voltages(
         Membrane potential in mV, shape (n_trials, n_time), at least one trial; NaN samples are left out.
     examples
         Number of single trials to draw.
+    colour
+        Colour, as matplotlib names it.
     label
         Written at the right of the traces.
 

@@ -26,7 +26,18 @@ _FOOTER_INCH = 0.16
 
 
 def page(width: float, height: float, *, title: str = "", footer: str = "", gap: float = 0.03) -> "Figure":
-    """An empty figure of *width* x *height* inches, with a title above and small text below.
+    """Make an empty figure, with a title above and small text below.
+
+    Parameters
+    ----------
+    width, height
+        Size in inches.
+    title
+        Text above.
+    footer
+        Small text below.
+    gap
+        Space between axes, as a share of the figure.
 
     Raises
     ------
@@ -45,7 +56,13 @@ def page(width: float, height: float, *, title: str = "", footer: str = "", gap:
 
 
 def colours(n: int) -> list[str]:
-    """A colour for each of *n* groups: the palette, or evenly spaced ones of a map for more than it has."""
+    """Return a colour for each group: the palette, or evenly spaced ones of a map for more than it has.
+
+    Parameters
+    ----------
+    n
+        Number of groups.
+    """
     if n <= len(COLOURS):
         return list(COLOURS[:n])
     from matplotlib import colormaps
@@ -56,7 +73,15 @@ def colours(n: int) -> list[str]:
 
 
 def tidy(ax: "Axes", ylabel: str, xlabel: str = "") -> None:
-    """Label axes, and leave away the lines around that say nothing."""
+    """Label axes, and hide the lines around them that carry no information.
+
+    Parameters
+    ----------
+    ax
+        Axes to label.
+    ylabel, xlabel
+        Text of either axis.
+    """
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(INK)
     ax.tick_params(labelsize=SMALL, color=INK, labelcolor=INK, width=0.8, length=3)

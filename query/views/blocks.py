@@ -31,7 +31,12 @@ BLOCK_BYTES = 16 * 2**20
 
 
 def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """*values* as a type that arrays of a lake have: text as NumPy's text of any length.
+    """Return values as a type that arrays of a lake have: text as NumPy's text of any length.
+
+    Parameters
+    ----------
+    values
+        The values, of any shape.
 
     Raises
     ------
@@ -48,7 +53,12 @@ def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def as_table(rows: Any) -> pa.Table:
-    """Rows as Arrow; an index of pandas that has a name, or says more than the position, becomes columns.
+    """Return rows as Arrow; an index of pandas that has a name, or says more than the position, becomes columns.
+
+    Parameters
+    ----------
+    rows
+        Rows of pandas, Arrow or DuckDB.
 
     Raises
     ------
@@ -78,6 +88,19 @@ def write_dask_array(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Make *name* an array of a dask array's values, each block stored where it is computed.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    values
+        A dask array.
+    dims
+        Names of the dimensions; none by default.
+    attributes
+        Attributes of the node; none by default.
 
     Raises
     ------
@@ -152,6 +175,17 @@ def write_dask_frame(
 
     An index with a name becomes a column, by which the table is sorted where divisions are known.
 
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    frame
+        A dask DataFrame.
+    attributes
+        Attributes of the node; none by default.
+
     Raises
     ------
     InputError
@@ -197,6 +231,17 @@ def write_blocks(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Make *name* an array of blocks along the first axis, or a table of blocks of rows; few are held at a time.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    blocks
+        Blocks of NumPy, or of rows of pandas, Arrow or DuckDB.
+    attributes
+        Attributes of the node; none by default.
 
     Raises
     ------

@@ -49,12 +49,14 @@ _NULLABLE: Mapping[pa.DataType, Any] = {
 
 
 def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None) -> Any:
-    """A table as a dask DataFrame, one partition for each file.
+    """Return a table as a dask DataFrame, one partition for each file.
 
     Parameters
     ----------
+    table
+        The table.
     columns
-        Those to read; dask narrows them further to what is used.
+        Names of the columns to read, all by default; dask narrows them further to those that are used.
     where
         A pyarrow expression such as ``pyarrow.dataset.field("cell_type") == "L5tt"``, or tuples as dask's
         readers take for ``filters``: ``[("cell_type", "==", "L5tt"), ("time", "<", 300)]`` (all of these), or
@@ -196,12 +198,14 @@ def _divisions(files: Sequence[Entry], index: str) -> tuple[Any, ...] | None:
 
 
 def array(source: Array, chunks: Any = None) -> da.Array:
-    """An array of a lake as a dask array.
+    """Return an array of a lake as a dask array.
 
     Parameters
     ----------
+    source
+        The array.
     chunks
-        Dask's; by default runs of whole stored chunks of about 64 MiB.
+        Chunks of the dask array; by default runs of whole stored chunks of about 64 MiB.
 
     Raises
     ------

@@ -30,16 +30,20 @@ def write_relation(
 ) -> None:
     """Write the rows of *relation*, a batch at a time.
 
-    Of columns with the same name, the later ones get a number. Text that stands for a real number reads back
+    Columns with a name that is there already get a number. Text that stands for a real number reads back
     as that number.
 
     Parameters
     ----------
+    relation
+        The rows.
     form
         ``table`` (for the eye: at most `SHOWN_ROWS` rows and ten digits), ``csv``, ``json`` (an array of
-        objects; null for NaN and infinity, which JSON lacks) or ``parquet``.
+        objects; null for NaN and infinity, which JSON does not have) or ``parquet``.
     output
         File to write; without it, what *screen* prints to.
+    screen
+        The terminal.
 
     Raises
     ------

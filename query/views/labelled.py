@@ -25,12 +25,14 @@ TRIAL_ID = "trial_id"
 
 
 def data_array(array: Array, chunks: Any = None) -> xr.DataArray:
-    """An array with its coordinates and units; its values are read when they are needed, as dask's blocks.
+    """Return an array with its coordinates and units; its values are read when they are needed, as dask's blocks.
 
     Parameters
     ----------
+    array
+        The array.
     chunks
-        Of the dask array; see `dasked.array`.
+        Chunks of the dask array; see `dasked.array`.
 
     Returns
     -------
@@ -85,7 +87,14 @@ def _attrs(doc: Mapping[str, str]) -> dict[str, str]:
 
 
 def data_set(snapshot: Snapshot, name: str) -> xr.Dataset:
-    """The arrays below a group, with their coordinates, as a dataset.
+    """Return the arrays below a group, with their coordinates, as a dataset.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        Name of the group.
 
     Raises
     ------
@@ -122,8 +131,14 @@ def write_data_array(
 
     Parameters
     ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    array
+        The array.
     attributes
-        To be kept beside those of *array*.
+        Attributes to keep beside those of *array*.
 
     Raises
     ------
@@ -149,6 +164,19 @@ def write_values(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Make *name* an array with these values, of NumPy or, block by block, of dask.
+
+    Parameters
+    ----------
+    transaction
+        The transaction to write in.
+    name
+        Name of the node.
+    values
+        The values, of NumPy or dask.
+    dims
+        Names of the dimensions; none by default.
+    attributes
+        Attributes of the node; none by default.
 
     Raises
     ------

@@ -47,7 +47,15 @@ class TableRows(FromMapProjectable):  # type: ignore[misc]
 
 
 def condition(predicate: Any, rows: TableRows) -> pds.Expression | None:
-    """Arrow's form of a predicate on columns of *rows*; None if it has none that means the same."""
+    """Return Arrow's form of a predicate on columns; None if it has none that means the same.
+
+    Parameters
+    ----------
+    predicate
+        A predicate of dask.
+    rows
+        The rows that it is about.
+    """
     if isinstance(predicate, And | Or):
         left, right = condition(predicate.left, rows), condition(predicate.right, rows)
         if left is None or right is None:
