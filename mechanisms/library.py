@@ -39,7 +39,7 @@ _FUNCTION = re.compile(r"\b(?:FUNCTION|PROCEDURE|FUNCTION_TABLE)\s+(\w+)")
 _ION = re.compile(
     r"\bUSEION\s+(?P<ion>\w+)(?:(?!\bUSEION\b)[^}])*?\bVALENCE\s+(?P<charge>[-+]?[\d.]+)", re.DOTALL
 )
-# What NEURON knows of ions that no mechanism has used yet, and what it has for an ion whose charge nobody told.
+# What NEURON knows of ions that no mechanism has used yet, and what it has for an ion without a declared charge.
 _CHARGES, _NO_CHARGE = {"na": 1.0, "k": 1.0, "ca": 2.0}, -10000.0
 
 _ERROR = re.compile(r"error", re.IGNORECASE)
@@ -126,7 +126,8 @@ def load(
     Parameters
     ----------
     folders
-        Folders of .mod files, besides our own; theirs are used where ours have the same name, and that is told.
+        Folders of .mod files, besides our own; theirs are used where ours have the same name, and a line of
+        progress says so.
     own
         Whether to load our own as well; a process can only have one mechanism of each name.
     tell
@@ -206,7 +207,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _new_groups(folders: Sequence[Path], tell: Callable[[str], None]) -> list[list[ModFile]]:
-    """The sources of each folder, without those that an earlier folder has too; ours give way."""
+    """The sources of each folder, without those that an earlier folder has too; ours come last."""
     known: dict[str, ModFile] = {}
     groups, replaced = [], []
     for folder in folders:
@@ -255,7 +256,7 @@ def _is_loaded(source: ModFile) -> bool:
 
 
 def _in_neuron(name: str) -> tuple[str, str] | None:
-    """The .mod file and the text of a mechanism that NEURON has; both empty for what is no mechanism."""
+    """The .mod file and the text of a mechanism that NEURON has; both empty for anything else."""
     if not hasattr(_hoc(), name):
         return None
     for kind in (0, 1):
@@ -269,7 +270,7 @@ def _in_neuron(name: str) -> tuple[str, str] | None:
 
 
 def _origin(path: str) -> str:
-    """Where NEURON has a mechanism from, as far as it tells."""
+    """Where NEURON has a mechanism from, as far as that is known."""
     import neuron
 
     here = Path.cwd() / platform.machine()

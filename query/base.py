@@ -1,4 +1,4 @@
-"""A lake and its snapshots that can be asked: the store's, with SQL, dask and xarray. All questions stand on this."""
+"""A lake and its snapshots that can be asked: the store's, with SQL, dask and xarray. All analyses build on this."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -97,7 +97,7 @@ def _write(
     json: bool,
     timeout: float | None = None,
 ) -> None:
-    """Print or store the rows that *ask* gives; Ctrl-C and *timeout* end it whatever DuckDB is busy with."""
+    """Print or store the rows that *ask* returns; Ctrl-C and *timeout* stop it whatever DuckDB is doing."""
     from .views.formats import write_relation
     from .waiting import StuckError, wait_for
 

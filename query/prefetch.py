@@ -29,5 +29,5 @@ def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
                 waiting.append(thread.submit(next, items, end))
                 yield item
         finally:
-            # Who leaves early waits for the item in the making only.
+            # A loop that ends early waits only for the item in the making.
             thread.shutdown(cancel_futures=True)

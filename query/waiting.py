@@ -1,4 +1,4 @@
-"""Wait for an answer that may take too long, or that somebody stops waiting for."""
+"""Wait for an answer that may take too long, or whose caller stops waiting."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ GRACE_S = 2.0
 
 
 class StuckError(Exception):
-    """The work was told to stop and goes on; ``__cause__`` is why it was told."""
+    """The work was asked to stop and goes on; ``__cause__`` is the reason."""
 
 
 def wait_for(work: Callable[[], None], stop: Callable[[], None], seconds: float | None = None) -> None:
@@ -45,7 +45,7 @@ def wait_for(work: Callable[[], None], stop: Callable[[], None], seconds: float 
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
             failures.append(error)
         event.set()
 

@@ -11,7 +11,7 @@ from ..bins import BLOCK, checked_edges, even_width, find_bins, tally
 from ..checks import codes, event_times, is_rising
 from ..jit import SERIAL_SIZE, jit, over_rows
 
-# Largest count that each type holds and tells from the next one.
+# Largest count that each type holds and distinguishes from the next one.
 _LIMITS = {np.dtype(np.uint16): 2**16 - 1, np.dtype(np.uint32): 2**32 - 1, np.dtype(np.float32): 2**24}
 
 

@@ -45,7 +45,7 @@ def disk_points(electrodes: ArrayLike, normals: ArrayLike, radius: float, n_poin
     for m in np.flatnonzero(length == 0)[:1]:
         raise ValueError(f"normals[{m}] is {axes[m]}; expected a direction")
     axes /= length[:, None]
-    # Any vector that is not along the normal gives two directions in the contact's plane.
+    # Any vector that is not along the normal leads to two directions in the contact's plane.
     other = np.eye(3)[np.argmin(np.abs(axes), axis=1)]
     u = np.cross(axes, other)
     u /= np.linalg.norm(u, axis=1)[:, None]
@@ -59,7 +59,7 @@ def disk_points(electrodes: ArrayLike, normals: ArrayLike, radius: float, n_poin
 
 
 def contact_average(potential: Callable[[Floats], NDArray[Any]], points: Floats) -> NDArray[Any]:
-    """Mean over the points of each contact of what *potential* gives for them.
+    """Mean over the points of each contact of what *potential* returns for them.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Current source density: which part of each segment's current flows into a volume.
 
-With membrane currents in nA: `objective_csd_sphere` and its like give nA, as BlueRecording does; `laminar_csd` and
-`volumetric_csd` divide by the volume and give nA/µm³. Sources: BlueRecording's ObjectiveCSD (segments count by their
-middles) and LFPykit's ``LaminarCurrentSourceDensity`` and ``VolumetricCurrentSourceDensity`` (by their lengths),
-the lengths here being exact.
+With membrane currents in nA: `objective_csd_sphere` and its like return nA, as BlueRecording does;
+`laminar_csd` and `volumetric_csd` divide by the volume and give nA/µm³. Sources: BlueRecording's ObjectiveCSD
+(segments count by their middles) and LFPykit's ``LaminarCurrentSourceDensity`` and
+``VolumetricCurrentSourceDensity`` (by their lengths), the lengths here being exact.
 """
 
 import math
@@ -84,8 +84,8 @@ def objective_csd_disk(
         *thickness* is what the disk reaches to either side: BlueRecording reads its numbers so, and a disk of
         "thickness 40" is 80 µm thick there. Its default is the same disk as ours.
     array
-        Contacts of the probe, which tell its axis and its depths, shape (K, 3); by default the electrodes. The axis
-        is the direction in which they spread most.
+        Contacts of the probe, which determine its axis and its depths, shape (K, 3); by default the
+        electrodes. The axis is the direction in which they spread most.
 
     Returns
     -------

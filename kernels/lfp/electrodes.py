@@ -35,7 +35,7 @@ class Electrodes:
     type
         Of each contact, one of `TYPES`; ``LineSource`` by default.
     layer, region
-        Where each is; "" where nobody knows.
+        Where each is; "" where that is not known.
     probe
         The device that each is on. ObjectiveCSD takes its axis from the contacts of one probe.
     radius, thickness

@@ -80,7 +80,7 @@ def dipole_reciprocity_potential(
         Where the field is taken, in µm: shape (3,), or (N, 3) with each segment's own.
     field
         Ex, Ey, Ez in V/m. Each has shape (nx, ny, nz), or one less along its own axis: values between the grid's
-        points, as solvers on staggered grids give them.
+        points, as solvers on staggered grids write them.
 
     Returns
     -------

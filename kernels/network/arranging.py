@@ -435,7 +435,7 @@ def thinned_by(weighting: Weighting) -> Any:
             b = candidate_at(number, sums[:n], guide)
             before = sums[b - 1] if b > 0 else 0.0
             first, count = bins.offsets[bin_of[b]], bins.offsets[bin_of[b] + 1] - bins.offsets[bin_of[b]]
-            # What is left of the number says which partner of the bin.
+            # The rest of the number selects the partner of the bin.
             part = (number * total - before) / (sums[b] - before)
             row = first + min(max(int(part * count), 0), count - 1)
             du, dv = u - others.u[row], v - others.v[row]

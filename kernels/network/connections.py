@@ -2,8 +2,8 @@
 
 The order of work is that of MiV-Simulator: every synapse of a cell first gets a population
 (`synapse_populations`), then, population by population (`population_rows`), a cell of it (`synapse_sources`).
-Everything is keyed by (seed, projection, target cell), so that a cell's connections do not depend on who else is
-asked for, on their order, or on the number of threads.
+Everything is keyed by (seed, projection, target cell), so that a cell's connections do not depend on which
+others are asked for, on their order, or on the number of threads.
 """
 
 from functools import cache, partial

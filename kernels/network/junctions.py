@@ -41,7 +41,7 @@ class JunctionRule(NamedTuple):
         Least and greatest distance of two somata, in µm.
     weight
         Relative probability of a pair by the distance of its somata in µm: coefficients of a polynomial, highest
-        power first, as ``numpy.polyfit`` gives them. Negative values count as zero.
+        power first, as ``numpy.polyfit`` returns them. Negative values count as zero.
     coefficient
         Coupling of two somata.
     attenuation

@@ -68,7 +68,8 @@ def placed_synapses(
     densities
         From `segment_densities`.
     cells
-        Numbers of the cells, int[n_cells]; each is a key: a cell's synapses do not depend on who else is asked for.
+        Numbers of the cells, int[n_cells]; each is a key: a cell's synapses do not depend on which others are
+        asked for.
     seed, population
         Key of the random numbers.
     method
@@ -172,7 +173,7 @@ def _describe(
     begin: int,
     end: int,
 ) -> None:
-    """Write what the group and the segment say of the synapses of cells."""
+    """Write the columns of synapses that follow from the group and the segment."""
     for k in range(begin, end):
         first = found.offsets[k]
         for row in range(first, found.offsets[k + 1]):

@@ -98,7 +98,7 @@ def soma_positions(
     for code, (place, number) in enumerate(zip(places, numbers, strict=True)):
         uvl, tried = _fill(place, code, number, key, room)
         drawn.append(uvl)
-        # The part of candidates that lie in the layer tells its volume.
+        # The share of candidates in the layer estimates its volume.
         spacing.append((place.size * number / max(tried, 1) / max(number, 1)) ** (1 / 3))
     layer = np.repeat(np.arange(len(shapes), dtype=np.int16), numbers)
     xyz = room.points[len(others) : room.n].copy()

@@ -236,7 +236,7 @@ def segments_by_lambda(
     axial_resistance: float = 35.4,
     capacitance: float = 1.0,
 ) -> NDArray[np.int32]:
-    """The odd number of segments per section that NEURON's ``d_lambda`` rule gives, int32[n_sections].
+    """Return the odd number of segments per section by NEURON's ``d_lambda`` rule, int32[n_sections].
 
     Parameters
     ----------

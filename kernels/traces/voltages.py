@@ -123,7 +123,7 @@ def quantiles(voltage: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
     """Quantiles over trials at each time point, exactly.
 
     All trials are needed at once, but not all times: read ``[every trial, some times]`` block by block.
-    `neurolake.kernels.traces.density.VoltageDensity` tells quantiles to within a bin from blocks of trials.
+    `neurolake.kernels.traces.density.VoltageDensity` estimates quantiles to within a bin from blocks of trials.
 
     Parameters
     ----------

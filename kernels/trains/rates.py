@@ -36,7 +36,7 @@ def bayesian_rates(
     beta
         Its scale in 1/s², by default ``n ** (4 / 5)`` for a unit of n spikes.
     fewest_spikes
-        A unit with fewer spikes has rate 0. From a single spike the kernel tells little.
+        A unit with fewer spikes has rate 0. A single spike says little about the rate.
 
     Returns
     -------

@@ -125,7 +125,7 @@ def read_cell_model(parameters: Mapping[str, Any], path: str | Path | None = Non
     Raises
     ------
     ModelError
-        What is missing or of another kind, a spatial rule that does not exist or lacks a number.
+        A value is missing or of another kind, a spatial rule does not exist, or a number of one is missing.
     """
     top = ParameterEntry(parameters, path=path)
     neuron = top.entry("neuron")

@@ -1,4 +1,4 @@
-"""Morphologies in hoc: statements that make sections and give them points, understood by a small grammar.
+"""Morphologies in hoc: statements that make sections and their points, understood by a small grammar.
 
 Nothing in a file is run. Statements that leave the shape as it is are passed over; whatever else is not understood is
 an error, with its line.

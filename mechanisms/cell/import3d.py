@@ -131,7 +131,7 @@ class Tree:
 
     @cached_property
     def _ball(self) -> range:
-        """The three samples that stand for a sphere, as neuromorpho.org writes somata of one sample; or none."""
+        """The three samples that represent a sphere, as neuromorpho.org writes somata of one sample; or none."""
         somatic = [sample for sample, kind in enumerate(self.kinds) if kind == SOMA_TYPE]
         if somatic != [0, 1, 2] or self.parents[1:3] != (0, 0) or self.children[1] or self.children[2]:
             return range(0)

@@ -59,7 +59,7 @@ class Cell:
 
     @cached_property
     def detailed_labels(self) -> tuple[str, ...]:
-        """Label of each section, trunk, tuft, oblique and basal dendrites told apart; see `compartments`."""
+        """Label of each section, with trunk, tuft, oblique and basal dendrites distinguished; see `compartments`."""
         return detailed_labels(self.branches)
 
     @property

@@ -27,7 +27,7 @@ class Shape:
     parent, parent_x
         Index of the section it starts on, -1 for the root, and where on it from 0 to 1.
     points
-        x, y, z and diameter in um as the file gives them, float64[n_points, 4].
+        x, y, z and diameter in um as the file has them, float64[n_points, 4].
     segments
         Number of segments, where it is not for the discretisation to choose.
     kind
@@ -50,7 +50,7 @@ class Morphology:
     Attributes
     ----------
     shapes
-        Sections in the order that gives them their IDs; all grow from one of them.
+        Sections in the order of their IDs; all grow from one of them.
     path
         The file, if there is one.
     notices

@@ -117,7 +117,7 @@ def branches(
     Parameters
     ----------
     points
-        3-D points of each section in um as the morphology file gives them, float64[n, 3] (further columns, such
+        3-D points of each section in um as the morphology file has them, float64[n, 3] (further columns, such
         as the diameter, are ignored).
     labels
         Label of each section; paths to the soma end where the label is ``Soma``.

@@ -90,7 +90,7 @@ RULES: Mapping[str, Rule] = {
     "sigmoid": Rule(_sigmoid, ("offset", "linScale", "xOffset", "width")),
     "uniform_range": Rule(_uniform_range, ("begin", "end", "outsidescale")),
 }
-"""Every rule by the name that parameter files give it."""
+"""Every rule by its name in parameter files."""
 
 
 def measured(

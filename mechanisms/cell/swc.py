@@ -34,10 +34,11 @@ class _Sample:
 def parse_swc(text: str, path: str | Path | None = None) -> Morphology:
     """Read an SWC file as NEURON's ``Import3d_SWC_read`` does: the same sections, 3-D points and connections.
 
-    Sections are numbered by the IDs of their first samples. One ends where the tree branches, its type changes, or the
-    next sample is not its end's child. It begins with the last sample of its parent; on the soma with the
-    diameter of its own first one. A soma of one sample, and one of three that stand for a sphere as neuromorpho.org
-    writes it, is a cylinder as long as wide along x, and what starts on it begins with its own first sample.
+    Sections are numbered by the IDs of their first samples. One ends where the tree branches, its type
+    changes, or the next sample is not its end's child. It begins with the last sample of its parent; on the
+    soma with the diameter of its own first one. A soma of one sample, and one of three that represent a
+    sphere as neuromorpho.org writes it, is a cylinder as long as wide along x, and what starts on it begins
+    with its own first sample.
 
     A file with IDs below those of their parents, or in which NEURON would join samples that do not belong
     together, is read as if its IDs were in depth-first order, the soma's first.

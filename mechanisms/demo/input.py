@@ -1,4 +1,4 @@
-"""The demo cell's network: who connects where, and how they fire, as simrun network parameters.
+"""The demo cell's network: which populations connect where, and how they fire, as simrun network parameters.
 
 Presynaptic cells fire as Poisson processes with a mean ``interval``, and additionally, after a stimulus, with a
 probability per bin (a ``PSTH``); every synapse lets each spike of its cell through with ``releaseProb``.
@@ -122,7 +122,7 @@ POPULATIONS = (
 
 @dataclass(frozen=True)
 class Wiring:
-    """Where synapses sit and who drives them; one row per synapse, populations one after the other.
+    """Places of synapses and the cells that drive them; one row per synapse, populations one after the other.
 
     Attributes
     ----------

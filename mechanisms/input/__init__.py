@@ -1,4 +1,4 @@
-"""Synaptic input: who is connected where, and when it fires."""
+"""Synaptic input: where populations are connected, and when they fire."""
 
 import lazy_loader
 

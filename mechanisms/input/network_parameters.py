@@ -1,8 +1,8 @@
 """Network parameters made from a template per cell type: ongoing activity, and what a deflected whisker evokes.
 
-A model of rat barrel cortex has one population per cell type and column. A template says, per cell type, how its
-cells fire and what their synapses do; a count of connected cells says which populations a cell has. Evoked activity
-was measured around one whisker, C2, and is moved to others by symmetry (de Kock et al. 2007,
+A model of rat barrel cortex has one population per cell type and column. A template says, per cell type, how
+its cells fire and what their synapses do; a count of connected cells determines which populations a cell has.
+Evoked activity was measured around one whisker, C2, and is moved to others by symmetry (de Kock et al. 2007,
 doi:10.1113/jphysiol.2006.124321; the recipe and the files are those of the In Silico Framework).
 """
 

@@ -16,7 +16,7 @@ from ..entries import ParameterEntry, is_number
 Bin = tuple[float, float, float]
 
 SURE = 64.0
-"""Hazard of a bin in which a cell fires for certain: above any number that `draws.exponential` gives."""
+"""Hazard of a bin in which a cell fires for certain: above any number that `draws.exponential` returns."""
 
 
 class Firing(IntEnum):

@@ -32,7 +32,7 @@ def loaded_segments(
     Parameters
     ----------
     sections
-        NEURON's sections, in the order that gives them their IDs; all by default.
+        NEURON's sections, in the order of their IDs; all by default.
     labels
         Label by what a section's name (after its cell's) begins with, or else contains, in any case; by default ``soma``, ``axon``, ``dend``,
         ``apic``, ``ais`` and ``myelin`` are known, and all others are Dendrite.

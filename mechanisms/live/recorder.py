@@ -254,7 +254,7 @@ class LiveRecorder:
         back = np.flatnonzero(steps <= 0)
         if len(back):
             return int(back[-1]) + 1
-        # A script may make its steps larger or smaller: only the way from the first sample to the second tells.
+        # A script may make its steps larger or smaller: only the first step is certain.
         return int(steps[0] > 1.5 * max(steps[1], self._h.dt))
 
     @property

@@ -155,7 +155,7 @@ def listeners(
             return SpikeOrigin(f"gid {int(netcon.srcgid())}")
         place, x = (f"{segment.x:g}", float(segment.x)) if segment is not None else ("", None)
         if x is None:
-            # Something else than a potential; NEURON does not tell what.
+            # Something other than a potential; NEURON does not report what.
             place = f"source {others[section]}"
             others[section] += 1
         name, number = f"{names[section]}({place})", numbers.get(section)

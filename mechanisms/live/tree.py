@@ -85,10 +85,10 @@ def cells_of(sections: Sequence[Any]) -> list[list[Any]]:
 def stable_names(sections: Sequence[Any]) -> list[str]:
     """Return a name for each section that is the same whenever the same model is made, and that no section of NEURON's shares.
 
-    Addresses in memory, which Python gives objects without a ``__repr__``, become numbers in order of appearance:
-    ``<__main__.Cell object at 0x7f…>.soma`` is ``Cell[0].soma``. Objects of hoc's templates are numbered among those that live. Of
-    several sections of one name each is told by the number of its cell: ``cell[2].soma``; and, within a cell, by its own
-    number: ``dend[1]``.
+    Addresses in memory, which Python shows for objects without a ``__repr__``, become numbers in order of
+    appearance: ``<__main__.Cell object at 0x7f…>.soma`` is ``Cell[0].soma``. Objects of hoc's templates are
+    numbered among those that live. Of several sections with one name each is identified by the number of its
+    cell: ``cell[2].soma``; and, within a cell, by its own number: ``dend[1]``.
 
     Parameters
     ----------

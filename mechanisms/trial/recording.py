@@ -81,8 +81,9 @@ def _place(line: str, path: str | Path, row: int) -> list[float]:
 def site_at(cell: Cell, place: Reals, landmark: str, number: int) -> Site:
     """Return the segment nearest to a landmark, named as in simrun results.
 
-    The 3-D point nearest to *place* (float64[3], um) gives a relative position on its section, and that the segment
-    whose centre is nearest. The label states the NEURON distance from the soma's 0-end to that centre.
+    The 3-D point nearest to *place* (float64[3], um) determines a relative position on its section, and that
+    the segment whose centre is nearest. The label states the NEURON distance from the soma's 0-end to that
+    centre.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A trial as a function: a cell with synaptic input, simulated in this process's NEURON, gives arrays and tables.
+"""A trial as a function: a cell with synaptic input, simulated in this process's NEURON, returns arrays and tables.
 
 Every trial is first written down as a table of synapse activations, and that is what is played, with every release
 forced. So a trial that was stored can be played again, and a mixture of two is no different from either.
@@ -160,7 +160,7 @@ class Simulation:
 
     @cached_property
     def embedding(self) -> Embedding | None:
-        """Where synapses sit and who drives them, from the files that the network names; None without a network.
+        """Places of synapses and the cells that drive them, from the files that the network names; None without a network.
 
         Raises
         ------

@@ -32,9 +32,9 @@ def circuit(
     lake
         An open lake, the path or URL of one, or a snapshot.
     name
-        What the circuit was called when it was ingested; may be left out if the lake has one.
+        Name of the circuit, as it was given to the ingest; may be omitted if the lake has one.
     at
-        Branch, commit or time to read; not looked at for a snapshot.
+        Branch, commit or time to read; not used for a snapshot.
 
     Raises
     ------

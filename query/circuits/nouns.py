@@ -20,7 +20,7 @@ class Reports(Noun, Mapping[str, Report]):
         Raises
         ------
         NotFoundError
-            There is none of that name; lists those there are.
+            There is none of that name; the message lists those that exist.
         InputError
             Its frames are not equally far apart.
         """
@@ -50,7 +50,7 @@ class WeightsByName(Noun, Mapping[str, ElectrodeWeights]):
         Raises
         ------
         NotFoundError
-            There are none of that name; lists those there are.
+            There are none of that name; the message lists those that exist.
         """
         return weights(self.snapshot, _whole(name, WEIGHTS.folder))
 
@@ -78,7 +78,7 @@ class Circuits(Noun, Mapping[str, Circuit]):
         Raises
         ------
         NotFoundError
-            There is none of that name; lists those there are.
+            There is none of that name; the message lists those that exist.
         """
         return circuit(self.snapshot, name)
 

@@ -1,4 +1,4 @@
-"""Projections of a circuit: who is connected with whom, how often, and how far apart.
+"""Projections of a circuit: which cells are connected, how often, and how far apart.
 
 Everything is asked of the tables ``edges/…`` and ``nodes/…`` in SQL; docs/networks.md has each question as plain SQL.
 """

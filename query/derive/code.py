@@ -1,7 +1,7 @@
 """Identity of a function that has no version: its code and all of the user's that it refers to.
 
 What counts is the compiled code, which is what runs: a source file may have been edited since it was imported.
-Comments and layout do not matter then; another version of Python gives another digest.
+Comments and layout do not count; another version of Python leads to another digest.
 """
 
 import dis
@@ -167,7 +167,7 @@ def _globals(code: CodeType) -> Iterator[str]:
 
 
 def _installed(module: str) -> bool:
-    """Whether a module came with Python, with a package or with neurolake, so that its version tells all."""
+    """Whether a module came with Python, with a package or with neurolake, so that its version identifies it."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if module.split(".")[0] == _OWN or (file is None and module != "__main__" and module in sys.modules):
         return True

@@ -81,7 +81,7 @@ def origin_of(
     names = sorted(named(arguments, made.whole).values())
     for name in names:
         if name not in snapshot.tree:
-            # Its own error tells what may have been meant.
+            # Its own error suggests similar names.
             snapshot[name]
     identity = made.identity()
     return Origin(
@@ -162,7 +162,7 @@ def obtained(
 
 
 def _kept(lake: "Lake", result: str) -> dict[str, Node]:
-    """The nodes of a result that stands on some branch; none if it stands on none."""
+    """The nodes of a result that some branch holds; none if no branch holds it."""
     for record in lake.branches.values():
         tree = lake.pinned(record.reference).tree
         if result in tree:
@@ -171,7 +171,7 @@ def _kept(lake: "Lake", result: str) -> dict[str, Node]:
 
 
 def _called(made: Kernel, origin: Origin, snapshot: Snapshot) -> Any:
-    """What the function gives for its inputs as they were in the commit that *origin* names."""
+    """What the function returns for its inputs as they were in the commit that *origin* names."""
     params = {name: restored(value) for name, value in origin.params.items()}
     names = origin.named
     if made.whole:
@@ -186,7 +186,7 @@ def _called(made: Kernel, origin: Origin, snapshot: Snapshot) -> Any:
 
 
 def _replace(transaction: Transaction, origin: Origin, old: str) -> None:
-    """Let the result of *origin* stand in the place of *old*, which it tells those that name *old* as input."""
+    """Replace *old* by the result of *origin*, and record that for results that name *old* as an input."""
     drafts = transaction.drafts
     before = origin_in(drafts, old)
     gone = {old, *(before.replaces if before is not None else ())} - {origin.result}

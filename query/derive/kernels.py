@@ -124,7 +124,7 @@ def kernel(
     reads
         Function that returns the names of the nodes that the kernel reads, given the snapshot and the other
         arguments by name, so that `Lake.derive` finds the inputs itself; for kernels of a *whole* snapshot.
-        With *asked* it gives a pair: these names, and the parameters of the kernel.
+        With *asked* it returns a pair: these names, and the parameters of the kernel.
     asked
         Function that users pass to `Lake.derive` in place of this one; *reads* gets its arguments.
 

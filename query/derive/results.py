@@ -1,4 +1,4 @@
-"""What functions give as results, stored as nodes and opened again."""
+"""Results of functions, stored as nodes and opened again."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -44,7 +44,7 @@ def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Data
     Parameters
     ----------
     unique_id
-        What `Database.get_id` gives for a lake, or a name that it was registered by.
+        Id of a lake, as of `Database.get_id`, or a name that it was registered under.
     readonly
         As of `open`.
 

@@ -1,8 +1,8 @@
 """A lake as the database of the In Silico Framework (ISF): simulated results and anything stored, by key.
 
-``open`` gives a `Database`. What simulations left is read from the lake's own tables and arrays under ISF's keys
-(`results`); what is assigned becomes nodes below ``isf/``, each assignment one commit (`values`). A stored
-key hides a result of the same name until it is deleted.
+``open`` returns a `Database`. What simulations left is read from the lake's own tables and arrays under ISF's
+keys (`results`); what is assigned becomes nodes below ``isf/``, each assignment one commit (`values`). A
+stored key hides a result of the same name until it is deleted.
 """
 
 import difflib
@@ -60,7 +60,7 @@ def open(
     lake
         A lake, or its path or URL; one is made where there is none, unless *nocreate*.
     at
-        A commit to read, such as ``main~3``, a tag or a time; what it gives cannot be written.
+        A commit to read, such as ``main~3``, a tag or a time; the database is read-only then.
     branch
         Where assignments go, and what is read otherwise: always its newest commit.
     prefix
@@ -69,7 +69,7 @@ def open(
         Whether writing raises `ReadOnlyError`; ``"warning"`` for a warning only.
     allow_pickle
         Whether values that fit no other form are stored as pickles, and pickles are read. Reading one can run
-        any code: only where everybody who writes to the lake is trusted.
+        any code: allow it only if you trust everyone who can write to the lake.
     nocreate
         Whether a path without a lake is an error.
 
@@ -123,7 +123,7 @@ class Database(MutableMapping[Key, Any]):
         return f"<Database {where}: {', '.join(map(str, self.keys())) or 'empty'}>"
 
     def __eq__(self, other: object) -> bool:
-        # Comparing values would read them all, and arrays do not tell whether they are equal in one word.
+        # Comparing values would read them all, and arrays compare element by element.
         return isinstance(other, Database) and self._place == other._place
 
     def __hash__(self) -> int:
@@ -236,21 +236,21 @@ class Database(MutableMapping[Key, Any]):
         max_depth
             How many levels of keys are printed.
         max_lines
-            How many lines, but for the one that says how many keys are left out.
+            How many lines, apart from the one that counts the keys left out.
         max_lines_per_key
             How many keys of each sub-database.
 
-        None stands for all.
+        None means all.
         """
         print_tree(self, max_depth, max_lines, max_lines_per_key)
 
     @property
     def metadata(self) -> Metadata:
-        """Who wrote each key, when and with what."""
+        """Author, time and provenance of each key."""
         return Metadata(self)
 
     def get_id(self) -> str:
-        """What tells this database from all others: the lake's id, and the path of a sub-database."""
+        """Return what identifies this database: the lake's id, and the path of a sub-database."""
         return "/".join((self._session.lake.id, *map(encoded, self._path)))
 
     def address(self, key: Key, *parts: str) -> str:
@@ -339,7 +339,7 @@ class Database(MutableMapping[Key, Any]):
         dumper: Any = None,
         client: Any = None,
     ) -> Any:
-        """The value of a key; where there is none (or by force), what *fun* gives, stored as `set` stores it.
+        """Return the value of a key; if it is missing (or *force*), call *fun*, and store its result as `set` does.
 
         The function is not called where nothing could be stored.
 

@@ -1,4 +1,4 @@
-"""Python values as JSON that gives them back as they were: tuples, sets, any keys, times, paths, arrays, labels.
+"""Python values as JSON from which they are read back as they were: tuples, sets, any keys, times, paths, arrays, labels.
 
 What plain JSON has not is an object with the key ``$``: the name of its kind, and ``is``, what it is made from. Parts
 that are better kept elsewhere, such as frames, are there by name.
@@ -108,7 +108,7 @@ def _kind_of(value: Any) -> str:
         return "ndarray"
     if kind is np.ndarray and value.dtype == object:
         return "objects"
-    # xarray takes a while to import, and whoever has labels has imported it.
+    # xarray takes a while to import, and a program that has labels has imported it.
     if kind.__module__.startswith("xarray.") and kind.__name__ in ("DataArray", "Dataset"):
         return kind.__name__
     raise TypeError(f"a value of type {kind.__module__}.{kind.__qualname__}")

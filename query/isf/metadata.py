@@ -1,4 +1,4 @@
-"""Who wrote each key of an ISF database, when and with what."""
+"""Author, time and provenance of each key of an ISF database."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Metadata(Mapping[Key, dict[str, Any]]):
-    """Who wrote each key of a database, when and with what, as its commit tells.
+    """Author, time and provenance of each key of a database, as its commit records them.
 
     Parameters
     ----------

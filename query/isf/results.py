@@ -106,7 +106,7 @@ class Results:
     def _thresholds(self) -> list[float]:
         table = self._snapshot.tables.get(DENDRITIC_SPIKE_TIMES.name)
         found = [] if table is None else pc.unique(table.to_arrow(["threshold"])["threshold"]).to_pylist()
-        # Without any spike nothing tells; ISF's own habit then.
+        # Without any spike there is no evidence; do as ISF does.
         return found or [_THRESHOLD]
 
     # Files

@@ -1,4 +1,4 @@
-"""Frames of pandas and dask as tables of a lake that give them back as they were: labels, types and index.
+"""Frames of pandas and dask as tables of a lake from which they are read back as they were: labels, types and index.
 
 A frame of plain columns becomes a table that SQL sees. One with more than 200 columns, categories or nested
 values is kept as Arrow streams, one to a row of a table with a single binary column.
@@ -88,7 +88,7 @@ def of_dask(value: Any, storage: Storage, client: Any = None) -> Put:
         value = value.to_frame("value")
     rows = _arrow(value._meta_nonempty, index=True)
     note = {"format": "dask", **shape, **_describe(rows)}
-    # What tells the columns. A stream without rows would have no categories.
+    # The partition that the columns are taken from. A stream without rows would have no categories.
     head = _stored(rows if note["streams"] else rows.slice(0, 0))
     write = dask.delayed(_WritePartition(storage, rows.schema, note), pure=False)
     entries = dask.compute(*map(write, value.to_delayed()), scheduler=client)
@@ -316,7 +316,7 @@ class _WritePartition:
         if rows.schema.names != self.schema.names:
             raise TypeError("a dask frame whose partitions differ in their columns")
         try:
-            # A stream tells its own types; the partitions of a table share them.
+            # A stream has types of its own; the partitions of a table share them.
             rows = rows if self.note["streams"] else rows.cast(self.schema)
         except pa.ArrowException as error:
             raise TypeError(f"a dask frame whose partitions differ in type: {error}") from error

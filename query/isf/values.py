@@ -108,7 +108,7 @@ def prepared(
     """
     check_form(form, allow_pickle=allow_pickle)
     if form == "cell":
-        # A cell of NEURON tells what it is; what it told comes back.
+        # A cell of NEURON is stored as its description, which is what is read back.
         value = value.state() if hasattr(value, "state") else value
         form = "json"
     fitting = form if value is None and form in ("folder", "database") else _form(value)
@@ -202,7 +202,7 @@ def _form(value: Any) -> str:
         return "pandas"
     if type(value) is bytes:
         return "bytes"
-    # dask and scikit-learn take a while to import, and whoever has a value of theirs has imported them.
+    # dask and scikit-learn take a while to import, and a program that has a value of theirs has imported them.
     module = type(value).__module__
     if module.startswith("dask.dataframe") and hasattr(value, "to_delayed") and value.ndim:
         return "dask"

@@ -23,7 +23,7 @@ def csd(potential: xr.DataArray, sigma: float = 0.3, *, direction: ArrayLike | N
     ----------
     potential
         With the dimension ``electrode`` and the coordinates x, y and z in µm: a signal in mV, or coefficients in
-        mV/nA, of which the result gives the density of each segment's current.
+        mV/nA, for which the result is the density of each segment's current.
     sigma
         Conductivity in S/m.
     direction
@@ -39,7 +39,7 @@ def csd(potential: xr.DataArray, sigma: float = 0.3, *, direction: ArrayLike | N
     Raises
     ------
     InputError
-        There are fewer than three depths, or coordinates lack.
+        There are fewer than three depths, or coordinates are missing.
     """
     if not 0 < sigma < np.inf:
         raise InputError(f"sigma is {sigma}; expected a number of S/m above 0")
@@ -71,7 +71,7 @@ def by_depth(values: xr.DataArray, direction: ArrayLike | None = None) -> xr.Dat
     Raises
     ------
     InputError
-        The dimension or a coordinate lacks.
+        The dimension or a coordinate is missing.
     """
     if "electrode" not in values.dims or not {"x", "y", "z"} <= set(values.coords):
         raise InputError(
@@ -99,7 +99,7 @@ def _depths(potential: xr.DataArray, direction: ArrayLike | None) -> NDArray[np.
     places = np.stack([potential[axis].values for axis in "xyz"], axis=1)
     if direction is None:
         axis = np.linalg.svd(places - places.mean(axis=0))[2][0]
-        # The sign that svd gives is arbitrary.
+        # The sign that svd returns is arbitrary.
         largest = next((axis[i] for i in (2, 1, 0) if abs(axis[i]) > 1e-9), 1.0)
         axis = axis * np.sign(largest)
     else:
@@ -136,7 +136,7 @@ def filtered(
     signal
         With the dimension ``time`` in ms, evenly spaced.
     low, high
-        In Hz; None is no limit.
+        In Hz; None for no limit.
     order
         Of the filter, which is applied forwards and backwards.
 

@@ -43,8 +43,8 @@ def weights(
     Returns
     -------
     Array
-        The derived node that holds coefficients [electrode, segment] in mV/nA, as `coefficients` gives them; nodes
-        of the report that have no weights are left out.
+        The derived node that holds coefficients [electrode, segment] in mV/nA, as `coefficients` returns
+        them; nodes of the report that have no weights are left out.
 
     Raises
     ------

@@ -82,7 +82,7 @@ def depth_map(ax: "Axes", values: xr.DataArray, *, limit: float | None = None, l
         Axes to draw on; a colour bar takes room beside them.
     values
         [electrode, time], whose depth is that along the axis in which contacts spread most, or [depth, time] as
-        `lfp_analysis.csd` gives it.
+        `lfp_analysis.csd` returns it.
     limit
         Value of the strongest colours; by default the largest size.
     label
@@ -125,7 +125,7 @@ def cell_and_contacts(ax: "Axes", segments: Any, electrodes: Any = None, *, plan
     Raises
     ------
     InputError
-        Columns lack, or the plane is unknown.
+        Columns are missing, or the plane is unknown.
     """
     from matplotlib.collections import LineCollection
 

@@ -72,7 +72,7 @@ def coefficients(
         Of line, point and slice: the radius in µm of round contacts, over which potentials are averaged, where they face,
         shape (3,) or (M, 3), and at how many points they are taken.
     source
-        Of slice: what stands for a segment.
+        Of slice: what represents a segment.
     sigma_saline, sigma_glass
         Of slice: conductivities above and below the tissue in S/m.
     thickness, bottom
@@ -208,7 +208,7 @@ def _methods(contacts: Electrodes, method: str | None) -> list[str]:
 
 def _units(methods: Sequence[str]) -> str:
     units = dict.fromkeys(METHODS[method].units for method in methods)
-    # Where potentials and densities stand side by side, the contacts' types tell.
+    # Where potentials and densities are side by side, the types of the contacts distinguish them.
     return " or ".join(units)
 
 

@@ -14,7 +14,7 @@ from ...lake.errors import InputError
 
 SOMA = "Soma"
 KEYS = ("node_id", "section_id", "segment_id")
-"""What tells segments apart."""
+"""Columns that identify a segment."""
 
 _PLACES = tuple(f"{end}_{axis}" for end in ("start", "end") for axis in "xyz")
 

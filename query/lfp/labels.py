@@ -24,7 +24,7 @@ def labelled(
     Parameters
     ----------
     values
-        Shape (n_rows, n_segments), such as `kernels.lfp.dipole_moment` and `kernels.lfp.laminar_csd` give.
+        Shape (n_rows, n_segments), such as `kernels.lfp.dipole_moment` and `kernels.lfp.laminar_csd` return.
     segments
         Of the columns, in order: what `coefficients` takes.
     rows

@@ -14,7 +14,7 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """What tells columns of a report, or of coefficients, apart; each int64[N]."""
+    """Ids that identify the columns of a report, or of coefficients; each int64[N]."""
 
     node_id: Ids
     section_id: Ids

@@ -55,7 +55,7 @@ class Method:
     Parameters
     ----------
     prepare
-        Checks all segments, and gives what computes coefficients of some of them.
+        Checks all segments, and returns a function that computes coefficients of some of them.
     options
         Names of the options that it has.
     units
@@ -247,7 +247,7 @@ METHODS: Mapping[str, Method] = {
     "dipole_reciprocity": Method(_dipole_reciprocity, frozenset({"center"})),
     "csd": Method(_csd, units="1"),
 }
-"""Methods by name; ``csd`` is ObjectiveCSD, whose volume the type of each contact tells."""
+"""Methods by name; ``csd`` is ObjectiveCSD, whose volume follows from the type of each contact."""
 
 BY_TYPE: Mapping[str, str] = {
     LINE: "line",

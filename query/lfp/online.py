@@ -16,13 +16,14 @@ from .signals import labelled_signal
 class Recorder:
     """What contacts record of currents that come block by block.
 
-    Call it with each block; `signal` gives all that was recorded so far. It holds no currents: its memory is that of
-    the coefficients and of the result.
+    Call it with each block; `signal` returns all that was recorded so far. It holds no currents: its memory
+    is that of the coefficients and of the result.
 
     Parameters
     ----------
     coefficients
-        [electrode, segment] as `coefficients` gives them; the columns of all blocks are their segments, in order.
+        [electrode, segment] as `coefficients` returns them; the columns of all blocks are their segments, in
+        order.
     by, nodes
         As of `signal`.
     dtype
@@ -31,7 +32,7 @@ class Recorder:
     Raises
     ------
     InputError
-        Coefficients lack their labels, or as `signal` says.
+        Labels of the coefficients are missing, or as `signal`.
 
     Examples
     --------
@@ -97,7 +98,7 @@ class Recorder:
             self._times.append(times)
 
     def signal(self) -> xr.DataArray:
-        """All that was recorded, as `lfp_signals.signal` gives it."""
+        """Return all that was recorded, as `lfp_signals.signal` does."""
         empty = np.empty((len(self._groups), len(self._factors), 0), self._factors.dtype)
         values = np.concatenate([empty, *self._blocks], axis=2)
         times = np.concatenate([np.empty(0), *self._times])

@@ -37,7 +37,7 @@ def signal(
     partial: bool = False,
     dtype: Literal["float32", "float64"] | None = None,
 ) -> xr.DataArray:
-    """What each contact records of a report: the sum over segments of coefficient times membrane current.
+    """Compute what each contact records of a report: the sum over segments of coefficient times membrane current.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def signal(
         Membrane currents: an array of xarray's [time, element] with the coordinates ``time`` in ms and ``node_id``,
         ``section_id`` and ``segment_id`` of the elements (see `currents`).
     coefficients
-        [electrode, segment] as `coefficients` gives them.
+        [electrode, segment] as `coefficients` returns them.
     by
         None: of all segments together. ``"population"``: the same as one group. ``"cell"``: of each node. Any other:
         a column of *nodes*, such as ``mtype`` or ``layer``; null is the group "".
@@ -54,8 +54,8 @@ def signal(
     t_start, t_stop
         In ms: times at and after the first and before the second.
     units
-        Of the currents, whatever the report says of itself: nA, pA, uA, mA or A. Reports that were written by
-        libsonata may say mV though they hold currents.
+        Of the currents, in place of the unit in the report's attributes: nA, pA, uA, mA or A. Reports that
+        were written by libsonata may say mV though they hold currents.
     partial
         Whether nodes that only the report or only the coefficients have are left out, rather than an error.
     dtype
@@ -71,7 +71,7 @@ def signal(
     Raises
     ------
     InputError
-        The report does not say that it holds currents, segments do not match (nodes are named), a column is not
+        The report's unit is not one of currents, segments do not match (nodes are named), a column is not
         there, or no time is within the window.
     """
     table = None if nodes is None else columns_of(nodes, "nodes")

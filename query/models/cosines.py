@@ -1,9 +1,9 @@
 """The reduced model of synaptic input in space and time: raised cosines, one product of two kernels for each group.
 
-The In Silico Framework's ``modular_reduced_model_inference``: a trial's score is the sum over groups of activations
-weighed by a kernel over distance times a kernel over time, both sums of raised cosines, and optionally a penalty for
-a recent spike; the weights are those that COBYLA finds to tell trials with a spike best (largest area under the
-ROC curve). Needs the extra ``neurolake[analysis]``.
+The In Silico Framework's ``modular_reduced_model_inference``: a trial's score is the sum over groups of
+activations weighed by a kernel over distance times a kernel over time, both sums of raised cosines, and
+optionally a penalty for a recent spike; the weights are those that COBYLA finds to distinguish trials with a
+spike best (largest area under the ROC curve). Needs the extra ``neurolake[analysis]``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Split:
-    """One fit: weights in the order `CosineModel` gives them, and areas under ROC in training and testing."""
+    """One fit: weights in the order of `CosineModel`, and areas under ROC in training and testing."""
 
     weights: Floats = field(repr=False)
     roc_auc_train: float

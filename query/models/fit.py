@@ -45,7 +45,7 @@ def lda_of_trials(
     by
         Groups of synapses; see `activations.keys`.
     output
-        Half-open window of the spikes to tell, ms.
+        Half-open window of the spikes to predict, ms.
     refractory
         Trials with a spike in so many ms before *output* are left out.
     trials
@@ -105,7 +105,7 @@ def cosines_of_trials(
     by
         Groups of synapses, besides their distance to the soma.
     output
-        Half-open window of the spikes to tell, ms.
+        Half-open window of the spikes to predict, ms.
     width
         The window of activations ends where *output* does, and is so many ms long.
     distance_width

@@ -1,8 +1,9 @@
 """The reduced model of synaptic input by linear discriminant analysis (In Silico Framework, ``rm_get_kernel``).
 
-It asks which weighted sum of recent synapse activations, by group and time, best tells trials with a spike in a
-window from trials without: one weight for each group and millisecond before the end of the window (the kernels), and
-the spike probability for each value of the sum (the lookup). Needs the extra ``neurolake[analysis]``.
+It asks which weighted sum of recent synapse activations, by group and time, best distinguishes trials with a
+spike in a window from trials without: one weight for each group and millisecond before the end of the window
+(the kernels), and the spike probability for each value of the sum (the lookup). Needs the extra
+``neurolake[analysis]``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """How well one fit tells the classes apart: fractions of right answers on held-out trials, and areas under ROC."""
+    """How well one fit separates the classes: fractions of right answers on held-out trials, and areas under ROC."""
 
     accuracy: float
     accuracy_without_spike: float
@@ -43,7 +44,7 @@ class LdaModel:
     groups
         Names of the groups of synapses.
     window, output
-        Half-open ranges in ms: of the activations looked at, and of the spikes told.
+        Half-open ranges in ms: of the activations used, and of the spikes predicted.
     kernels
         Weights, shape (repetitions, groups, ms of the window).
     lookups, scores

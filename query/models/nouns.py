@@ -19,9 +19,9 @@ class Models(Noun, Mapping[str, Model]):
         Raises
         ------
         NotFoundError
-            There is no model of that name; lists those there are.
+            There is no model of that name; the message lists those that exist.
         InputError
-            What the node says of itself is not what `save_model` writes.
+            The node's attributes are not those that `save_model` writes.
         """
         return open_model(self.snapshot, name)
 

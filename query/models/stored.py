@@ -17,7 +17,7 @@ _TYPES: dict[str, type[LdaModel] | type[CosineModel]] = {"lda": LdaModel, "raise
 def save_model(
     transaction: Transaction, name: str, model: Model, notes: Mapping[str, Any] | None = None
 ) -> None:
-    """Make *name* hold a fitted model; `open_model` gives it back.
+    """Make *name* hold a fitted model; `open_model` reads it.
 
     Parameters
     ----------

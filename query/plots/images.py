@@ -1,6 +1,6 @@
 """Images on axes: traces counted by pixels, densities of voltages, activations in space and time.
 
-Amounts are coloured by a perceptually uniform map; white is where there are none to tell. Vector formats keep images as
+Amounts are coloured by a perceptually uniform map; white is where there are none. Vector formats keep images as
 images. Needs the extra ``neurolake[plot]`` (matplotlib).
 """
 

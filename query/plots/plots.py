@@ -63,7 +63,7 @@ def plot(
         source and target), ``tree`` (of a cell, with its synapses by source), ``population-raster``, ``rates`` (by BAKS), and
         ``spectrogram`` (of a report).
     output
-        A file; its ending says which format (png, svg, pdf). Its metadata name the commit, too.
+        A file; its ending determines the format (png, svg, pdf). Its metadata name the commit, too.
     at
         Branch, commit or time to draw; not looked at for a snapshot.
     trials

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 from ...lake.extras import needed
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-"""The palette of Okabe & Ito (2008), told apart by all common kinds of colour vision; most contrast first."""
+"""The palette of Okabe & Ito (2008), distinguishable with all common kinds of colour vision; most contrast first."""
 
 MAP = "viridis"
 """For amounts: perceptually uniform, and rising in lightness for all kinds of colour vision."""

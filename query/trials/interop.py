@@ -1,6 +1,6 @@
 """Trials for the libraries of spike train analysis: as blocks of neo, and as spike trains for elephant.
 
-Needs the extra ``neurolake[interop]`` (neo); elephant is for whoever calls its functions.
+Needs the extra ``neurolake[interop]`` (neo); elephant is needed only to call its functions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def to_elephant(
         See `neurolake.query.trials.trains.trains`.
     window
         ``(begin, end)`` in ms: ``t_start`` and ``t_stop`` of all trains, and the spikes at ``begin <= time < end``; by
-        default what the columns ``t_start`` (or 0) and ``t_stop`` of ``trials`` say of each.
+        default the columns ``t_start`` (or 0) and ``t_stop`` of ``trials``.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from ...lake.errors import NotFoundError
 if TYPE_CHECKING:
     from ..base import Snapshot
 
-# A list's items stand in the order of their numbers, which letters do not give.
+# Items of a list are in the order of their numbers, which is not that of letters.
 _OF_TRIAL = """
 select kind, path, type, coalesce(number::varchar, text) as value
 from (

@@ -1,4 +1,4 @@
-"""What questions about trials need of a lake, and what to say of a lake that lacks it."""
+"""Tables that analyses of trials need, and the errors where they are missing."""
 
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError, NotFoundError

@@ -43,13 +43,13 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
     QueryError
         There is no such site.
     InputError
-        Its trials have different times and so stand in several arrays; one of them must be named.
+        Its trials have different times and so are in several arrays; name one of them.
     """
     traces = Traces(snapshot.store)
     try:
         names = traces.arrays_of(site)
     except QueryError as error:
-        # trace() in SQL says that it is trace() which says so.
+        # The error of trace() in SQL begins with its name.
         raise QueryError(str(error).removeprefix("trace: ")) from None
     if len(names) > 1:
         raise InputError(

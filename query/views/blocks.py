@@ -105,7 +105,7 @@ def write_dask_array(
     Raises
     ------
     InputError
-        Its shape is not known, or its type is none of numbers and times.
+        Its shape is not known, or it holds neither numbers nor times.
     """
     if any(math.isnan(length) for length in values.shape):
         raise InputError("the shape of the dask array is not known; call its compute_chunk_sizes first")

@@ -69,7 +69,7 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     dask.dataframe.DataFrame
         Indexed by the first column the table is sorted by (``trial_id``), with known divisions, where there
         is one and no value of it lies in two files; by position in the file otherwise. Columns of whole
-        numbers that lack values have pandas' nullable types.
+        numbers with missing values have pandas' nullable types.
 
     Raises
     ------
@@ -117,8 +117,8 @@ class _ReadFile:
     """Reads one file of a table; dask hands it the columns that are needed.
 
     `schema` is that of the whole table, and `with_nulls` its columns that pandas would give another type in
-    a file where a value is missing: every file gives the same types. `where` tells which rows there are, and
-    `keep` which of them to give. `name` is the table's, for errors.
+    a file where a value is missing: all partitions have the same types. `where` selects rows, and
+    `keep` which of them to return. `name` is the table's, for errors.
     """
 
     lake: Address
@@ -155,7 +155,7 @@ class _ReadFile:
         return replace(self, **{name: condition if before is None else before & condition})
 
     def _kept(self, dataset: pds.Dataset, columns: Sequence[str]) -> pd.DataFrame:
-        # Labels are positions here, which Arrow would not tell of rows that it had left out.
+        # Labels are positions here, which Arrow would not know of rows that it had left out.
         wanted = {f"column {name}": pds.field(name) for name in columns} | {"keep": self.keep}
         rows = dataset.to_table(columns=wanted, filter=self.where)
         kept = rows["keep"].fill_null(False)
@@ -178,7 +178,7 @@ class _ReadFile:
 
 
 def _with_nulls(schema: pa.Schema, files: Sequence[Entry]) -> frozenset[str]:
-    """Columns of whole numbers or truth values that some file lacks, or lacks a value of."""
+    """Columns of whole numbers or truth values that are missing in some file, or have a missing value."""
     known = [entry.stats.get("columns", {}) for entry in files]
     return frozenset(
         field.name

@@ -72,7 +72,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         spellings = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
-        # DuckDB does not tell letters by their case.
+        # DuckDB does not distinguish upper and lower case.
         taken = {known.lower() for known in found}
         found[next(spelling for spelling in spellings if spelling.lower() not in taken)] = None
     return list(found)

@@ -71,7 +71,7 @@ def _for_xarray(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _trial_columns(trials: Table, ids: npt.NDArray[Any]) -> dict[str, xr.Variable]:
-    """Columns of ``trials`` in the order of *ids*; none where the table lacks one of these."""
+    """Columns of ``trials`` in the order of *ids*; none where one of these is missing."""
     if TRIAL_ID not in trials.columns:
         return {}
     rows = trials.to_pandas().set_index(TRIAL_ID, drop=False)
