@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .jit import jit, over_rows
 
-_BLOCK = 4096  # elements looked at before the first bad one is searched: a loop without exits vectorises
+_BLOCK = 4096  # elements checked before the first bad one is searched: a loop without exits vectorises
 
 
 def line(name: str, values: ArrayLike) -> NDArray[np.float64]:

@@ -3,9 +3,10 @@
 Importing this module imports numba (about 0.4 s): import kernels where they are called, not at the top of a
 module that belongs to the face of the package.
 
-Compiled code is cached beside the source, in ``__pycache__``; where that is read-only, in numba's folder of the
-user (or in ``NUMBA_CACHE_DIR``); where nothing is writable, kernels compile anew in each process. Machine code is found again
-by all that went into it: numba itself looks at the time and size of the kernel's own file only.
+Compiled code is cached beside the source, in ``__pycache__``; where that is read-only, in numba's folder of
+the user (or in ``NUMBA_CACHE_DIR``); where nothing is writable, kernels are compiled again in each process.
+Machine code is found again by all that went into it: numba itself looks at the time and size of the kernel's
+own file only.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""The NEURON side: cells, input and trials that yield arrays and tables; knows no lake."""
+"""The NEURON side: cells, input and trials that yield arrays and tables; independent of lakes."""

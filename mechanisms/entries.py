@@ -1,4 +1,4 @@
-"""A parameter tree that knows where it is, so that what is wrong with a value can be named."""
+"""A parameter tree with its place in the file, which errors about a value name."""
 
 import math
 from collections.abc import Mapping

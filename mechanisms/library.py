@@ -4,7 +4,7 @@ Our own are in ``mod/``; folders of other people's may be added, and are used in
 compiles to depends on its text, on NEURON's version and on the machine, and these are the name under which the library is
 kept. Compilation happens beside that name and ends with a rename; a second process waits for the first.
 
-NEURON ends the process over names and ions that contradict each other, so that these are looked at first.
+NEURON ends the process over names and ions that contradict each other, so that these are checked first.
 """
 
 import fcntl
@@ -65,7 +65,7 @@ class ModFile:
     digest
         SHA-256 of the text and of what the folder offers for inclusion, in hexadecimal.
     symbols
-        The names that NEURON knows after it was loaded, and must not know before.
+        The names that NEURON has after it was loaded, and must not have before.
     charges
         Charges of ions, as the text says.
     """
@@ -281,7 +281,7 @@ def _origin(path: str) -> str:
 
 
 def _check_symbols(sources: Iterable[ModFile]) -> None:
-    """Refuse what NEURON could not load: it ends the process, or stops in the middle, over a name that it knows."""
+    """Refuse what NEURON could not load: it ends the process, or stops in the middle, over a name that it already has."""
     known: dict[str, ModFile] = {}
     for source in sources:
         for symbol in source.symbols:

@@ -1,4 +1,4 @@
-"""An array of a snapshot that can be asked: the store's, with dask and xarray."""
+"""An array of a snapshot that can be queried: the store's, with dask and xarray."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""A lake and its snapshots that can be asked: the store's, with SQL, dask and xarray. All analyses build on this."""
+"""A lake and its snapshots that can be queried: the store's, with SQL, dask and xarray. All analyses build on this."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -49,7 +49,7 @@ class Table(StoredTable):
 
 
 class Snapshot(StoredSnapshot):
-    """One commit, to be asked.
+    """One commit, to be queried.
 
     As a mapping it holds tables, arrays and file contents by name.
     """
@@ -145,7 +145,7 @@ class Snapshot(StoredSnapshot):
 
 
 class Selection(Snapshot):
-    """Some nodes of a snapshot with all that belongs to them, under names of their own; nothing else.
+    """Some nodes of a snapshot, with their attributes and coordinates, under names of their own.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class Selection(Snapshot):
 
     @cached_property
     def _home(self) -> "ZarrStore":
-        """The nodes by their names in the commit, by which other processes know them."""
+        """The nodes by their names in the commit, under which other processes find them."""
         from ..lake.data.zarrstore import ZarrStore
 
         nodes = {self._names[alias]: node for alias, node in self.tree.items()}
@@ -198,7 +198,7 @@ class Selection(Snapshot):
 
 
 class Lake(StoredLake):
-    """A lake whose snapshots can be asked."""
+    """A lake whose snapshots can be queried."""
 
     snapshot_type = Snapshot
 
@@ -221,7 +221,7 @@ class Lake(StoredLake):
             There is no such commit.
         """
         record = self._resolved(ref)
-        # Views are not made anew for every question to the same commit. Threads may share a lake.
+        # Views are not created again for every query of the same commit. Threads may share a lake.
         snapshot = self._latest
         if snapshot is None or snapshot.commit.id != record.id:
             snapshot = self._latest = self.snapshot_type(self._history, record)
@@ -258,7 +258,7 @@ class Lake(StoredLake):
 
 
 def snapshot_of(lake: StoredLake | Snapshot | str | Path, at: str | datetime = MAIN) -> Snapshot:
-    """Return a commit to be asked: the snapshot itself, or a commit of a lake that is open or at a path or URL.
+    """Return a commit to query: the snapshot itself, or a commit of a lake that is open or at a path or URL.
 
     Parameters
     ----------

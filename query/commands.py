@@ -270,7 +270,7 @@ def refresh_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     json: Json = False,
 ) -> None:
-    """Compute derived results anew whose inputs have changed; exit code 1 where some could not be.
+    """Recompute derived results whose inputs have changed; exit code 1 if some could not be.
 
     Only functions of neurolake and of the modules that you name are called, whatever the lake says.
 

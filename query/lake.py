@@ -35,9 +35,9 @@ _ANALYSES = {
 
 
 class _Nouns:
-    """What a snapshot holds, by its nouns: each is a property that knows the analyses of it."""
+    """What a snapshot holds, by its nouns: each is a property with the analyses of it."""
 
-    # What is imported for an answer is imported when it is asked for.
+    # What an answer needs is imported when it is needed.
 
     @property
     def spikes(self) -> "SpikeAnalyses":
@@ -89,12 +89,12 @@ class _Nouns:
         return Models(self._asked())
 
     def _asked(self) -> "Snapshot":
-        """The snapshot that is asked."""
+        """The snapshot to read."""
         raise NotImplementedError
 
 
 class Snapshot(_Nouns, base.Snapshot):
-    """One commit, to be asked; as a mapping it holds tables, arrays and file contents by name."""
+    """One commit, to be queried; as a mapping it holds tables, arrays and file contents by name."""
 
     def _asked(self) -> "Snapshot":
         return self
@@ -231,7 +231,7 @@ class Lake(_Nouns, base.Lake):
         modules: Sequence[str] = (),
         dry_run: bool = False,
     ) -> "Refreshed":
-        """Compute stale results anew, each from the inputs as they are now, inputs before what depends on them.
+        """Recompute stale results, each from its current inputs, and inputs before results that depend on them.
 
         A new result takes the place of the old one, which history keeps. Kernels are those that this process
         has registered or derived with; a lake never chooses code to run.

@@ -44,7 +44,7 @@ def located(snapshot: Snapshot) -> Located:
     return Located(snapshot.objects.address, snapshot.commit.id, snapshot.commit.snapshot)
 
 
-# A process asks few snapshots, each of them often: views and verified files are not made anew for every task.
+# A process reads few snapshots, each of them often: views and verified files are not created again for every task.
 @lru_cache(maxsize=4)
 def _snapshot(address: Address, commit: str) -> Any:
     from .base import Lake

@@ -16,7 +16,7 @@ def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
     items
         The items.
     ahead
-        How many of them are made before they are asked for; 0 for none, without a thread.
+        How many of them are made ahead; 0 for none, without a thread.
     """
     if not ahead:
         yield from items

@@ -31,7 +31,7 @@ class Names(Completer):
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to query.
     """
 
     def __init__(self, snapshot: "Snapshot") -> None:
@@ -87,7 +87,7 @@ def ask(snapshot: "Snapshot", *, keys: Input | None = None, screen: Output | Non
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to query.
     keys, screen
         The terminal; that of the process by default.
     """

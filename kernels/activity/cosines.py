@@ -35,8 +35,8 @@ def raised_cosines(
     Notes
     -----
     The defaults are those of ``modular_reduced_model_inference`` of the In Silico Framework. For a window of
-    ``width`` ms that ends at the time in question, the basis over its samples is that of ``arange(width)`` turned
-    round: ``raised_cosines(arange(width))[:, ::-1]``.
+    ``width`` ms that ends at the time of interest, the basis over its samples is that of ``arange(width)``
+    turned round: ``raised_cosines(arange(width))[:, ::-1]``.
 
     References
     ----------

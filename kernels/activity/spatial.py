@@ -11,7 +11,7 @@ from ..checks import distances, event_times
 from ..jit import jit, over_rows
 from .binning import temporal_counts
 
-_MOST_BINS = 1 << 20  # made without being asked for
+_MOST_BINS = 1 << 20  # made by default
 
 
 def distance_bins(distance: ArrayLike, *, width: float = 50.0) -> NDArray[np.int32]:

@@ -121,7 +121,7 @@ def nearest(rule: MinimumDistance, diameter: ArrayLike | None, n_segments: int) 
 
 
 def chosen(name: str, values: ArrayLike | None, n: int) -> NDArray[np.bool_]:
-    """Return which of some things are meant, bool[n].
+    """Return which of some things are selected, bool[n].
 
     Parameters
     ----------

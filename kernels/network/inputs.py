@@ -20,7 +20,7 @@ class InputSpikes(NamedTuple):
     Attributes
     ----------
     offsets
-        Spikes of the k-th cell asked for are ``offsets[k]`` to ``offsets[k + 1]``, int64[n_cells + 1].
+        Spikes of the k-th cell are ``offsets[k]`` to ``offsets[k + 1]``, int64[n_cells + 1].
     node_id
         Number of the cell, int32[n].
     trial
@@ -62,7 +62,7 @@ def input_spikes(
         Trials to draw: ``first_trial`` to ``first_trial + n_trials``.
     refractory
         Absolute refractory period in ms. The intensity outside of it is ``1 / (1 / rate - refractory)``, so that
-        the mean rate is the one asked for, as long as rates change slowly.
+        the mean rate is the given one, as long as rates change slowly.
 
     Returns
     -------

@@ -203,7 +203,7 @@ def _densest(volume: Volume) -> float:
 
 
 def _fill(place: _Layer, code: int, number: int, key: NDArray[np.uint64], room: Crowd) -> tuple[Reals, int]:
-    """Settle a layer's somata: their coordinates, and how many candidates were looked at."""
+    """Settle a layer's somata: their coordinates, and how many candidates were tried."""
     first, found, chosen = 0, 0, []
     while found < number:
         rate = found / first if found else 0.5

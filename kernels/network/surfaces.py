@@ -1,4 +1,4 @@
-"""Closed triangulated surfaces: made of points, asked for what lies inside. All lengths in µm."""
+"""Closed triangulated surfaces: made of points, and which points are inside. All lengths in µm."""
 
 from functools import partial
 from typing import Any, NamedTuple

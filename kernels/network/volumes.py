@@ -1,4 +1,4 @@
-"""The volume in which a network lies: coordinates (u, v, l), points (x, y, z) in space, distances along its axes.
+"""The volume of a network: coordinates (u, v, l), points (x, y, z) in space, distances along its axes.
 
 Volumes are parametric: a function from (u, v, l) to (x, y, z), sampled on a grid and linear in each coordinate
 between the samples (trilinear). A rotated box is one with two samples along each axis, and exact.

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..checks import rising, traces
 from ..jit import jit, over_rows
 
-# Samples that are looked at together, and those of them that are looked at one by one if there is a crossing.
+# Samples that are checked together, and those of them that are checked one by one if there is a crossing.
 _BLOCK, _PIECE = 256, 32
 
 
@@ -90,7 +90,7 @@ def threshold_crossings(
 
 
 def _level(threshold: float, dtype: np.dtype[Any]) -> Any:
-    """The least number of the type that is not below the threshold: it parts the type's numbers alike."""
+    """The least number of the type that is not below the threshold: it divides the type's numbers in the same way."""
     with np.errstate(over="ignore"):
         level = dtype.type(threshold)
     return np.nextafter(level, dtype.type(np.inf)) if float(level) < threshold else level

@@ -1,7 +1,7 @@
 """Spike trains as columns ``trial`` and ``time``: intervals between spikes, spikes in a window, rates.
 
 Rows are those of a lake's ``spike_times``, ordered by trial and then time where a docstring says so. A trial
-without spikes has no row, so that the number of trials is always asked for.
+without spikes has no row, so that the number of trials is always an argument.
 """
 
 from typing import Any, NamedTuple

@@ -87,8 +87,9 @@ def read_lattice(path: str | Path) -> Lattice:
     Raises
     ------
     ModelError
-        With the file, and the line where one is at fault: no lattice of three sizes, no bounding box, fewer than
-        two voxels along an axis, a value that is not a number, or more or fewer values than voxels.
+        The message names the file, and the line if one is wrong: no lattice of three sizes, no bounding box,
+        fewer than two voxels along an axis, a value that is not a number, or more or fewer values than
+        voxels.
     """
     try:
         lines = Path(path).read_text("utf-8-sig", errors="replace").split("\n")

@@ -22,7 +22,7 @@ Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 SPREAD = 2.0
-"""A representative realisation has every cell type's count within so many standard deviations of its mean."""
+"""A representative realisation has every cell type's count within this many standard deviations of its mean."""
 
 
 @dataclass(frozen=True)

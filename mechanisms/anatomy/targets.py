@@ -1,4 +1,4 @@
-"""How much dendrite of a cell lies in each voxel, and how many synapses an axon's boutons make there.
+"""How much dendrite of a cell is in each voxel, and how many synapses an axon's boutons make there.
 
 Method of the In Silico Framework's single-cell input mapper (Egger, Dercksen, Udvary, Hege & Oberlaender 2014,
 doi:10.3389/fnana.2014.00129): boutons find their targets in proportion to each cell's share of the postsynaptic
@@ -40,7 +40,7 @@ class Affinity:
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of each structure of a cell lies in each voxel.
+    """How much of each structure of a cell is in each voxel.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ _FORMS = {
 }
 _COUNTS = {"pt3dadd": (4,), "pt3dchange": (2, 5), "pt3dinsert": (5,), "pt3dremove": (1,)}
 _MOST = 100_000
-"""So many sections are created at once, and so many turns of loops read."""
+"""Greatest number of sections created at once, and of turns of loops read."""
 
 
 @dataclass

@@ -110,7 +110,7 @@ class Tree:
         follower = sample + 1 if sample + 1 in children else None
         is_soma = self.kinds[sample] == SOMA_TYPE
         if is_soma and follower is not None and self.kinds[follower] == SOMA_TYPE:
-            # A soma goes on below its dendrites, and its first sample even where it branches.
+            # A soma continues below its dendrites, and its first sample even where it branches.
             return sample > 0 and self._soma_children(sample) > 1
         if self._branches_at_its_start(sample) and any(child != sample + 1 for child in children):
             return self.kinds[children[-1]] != self.kinds[sample]

@@ -1,4 +1,4 @@
-"""Channels, capacitance and segments of a cell's sections, as its parameters want them."""
+"""Channels, capacitance and segments of a cell's sections, as its parameters define them."""
 
 import math
 from collections.abc import Mapping, Sequence

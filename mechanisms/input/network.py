@@ -99,7 +99,7 @@ class Network:
     Raises
     ------
     ModelError
-        A population without parameters; a receptor or source that NEURON does not know; a parameter that the
+        A population without parameters; a receptor or source that NEURON does not have; a parameter that the
         receptor does not have; more weights than it takes; a section or point that the cell does not have.
     """
 
@@ -129,7 +129,7 @@ class Network:
     def connect(self, synapse: Integers, time: Reals, *, seed: int = 0, trial: int = 0) -> "list[Connection]":
         """Create the synapses that are activated in a trial, with sources that play their times.
 
-        They live as long as the list that is returned; let go of it before the next trial is connected.
+        They live as long as the list that is returned; delete it before the next trial is connected.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ def _inside(x: float, segments: int) -> float:
 
 
 def _frozen(receptor: Receptor) -> tuple[str, int, tuple[str, ...]]:
-    """What NEURON has to know of a receptor."""
+    """What NEURON needs of a receptor."""
     return receptor.mechanism, len(receptor.weights), tuple(sorted(receptor.parameters))
 
 

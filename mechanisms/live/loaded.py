@@ -77,7 +77,7 @@ def loaded_segments(
 
 
 def checked_sections(sections: Iterable[Any] | None) -> list[Any]:
-    """Return the sections that are meant: NEURON's own by default, one alone as a list of one.
+    """Return the sections to use: NEURON's own by default, one alone as a list of one.
 
     Parameters
     ----------

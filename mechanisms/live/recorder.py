@@ -77,10 +77,11 @@ class LiveRecorder:
     Raises
     ------
     ModelError
-        No sections, a variable that no segment has, or steps that differ from cell to cell. In the block, such of
-        these as only a ``finitialize`` shows, and a section that was deleted, made or divided anew after the block
-        began: NEURON then refuses to initialise, and what the block raises of it becomes this error. At the end of the
-        block, whatever of the model changed after ``finitialize`` and was simulated so.
+        No sections, a variable that no segment has, or steps that differ from cell to cell. In the block,
+        such of these as only a ``finitialize`` shows, and a section that was deleted, made or divided again
+        after the block began: NEURON then refuses to initialise, and what the block raises of it becomes this
+        error. At the end of the block, whatever of the model changed after ``finitialize`` and was simulated
+        so.
     """
 
     def __init__(

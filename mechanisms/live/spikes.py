@@ -1,4 +1,4 @@
-"""Spikes of the sources that a script's NetCons listen to, taken beside whatever the script does with them."""
+"""Spikes of the sources that a script's NetCons listen to, recorded beside whatever the script does with them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -181,7 +181,7 @@ def listeners(
 
 
 def _checked(netcons: Any) -> Iterator[Any]:
-    """NetCons that are meant; one alone is one."""
+    """The NetCons to use, as a list; one alone is a list of one."""
     from neuron import hoc
 
     alone = isinstance(netcons, hoc.HocObject) and netcons.hname().startswith("NetCon[")

@@ -46,7 +46,7 @@ class Structure:
         Raises
         ------
         ModelError
-            A section was deleted, made or divided anew; names the section.
+            A section was deleted, made or divided again; the message names it.
         """
         for section, name in self._names.items():
             before, now = self._sections[section].segments, _now(section, name, when).segments

@@ -230,7 +230,7 @@ class Collected:
 
 
 class MembraneCurrents:
-    """Lets NEURON compute membrane currents while anybody wants them, and then leaves the switch as it was.
+    """Lets NEURON compute membrane currents while they are needed, and then leaves the switch as it was.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class Played:
     synapses, cells
         Tables as in `Trial`; of the first the columns that `stored_synapses` takes are needed.
     until
-        What comes later than this, in ms, is drawn anew.
+        Input after this time, in ms, is drawn at random as in other trials.
     """
 
     synapses: Table
@@ -364,7 +364,7 @@ def connectivity_files(parameters: ParameterEntry) -> tuple[str, str]:
 
 
 def _advance(h: Any, t_stop: float, recorder: SegmentRecorder | None, every: int, sink: Sink) -> None:
-    """Step until t_stop has been reached, as NEURON's ``continuerun`` does: the last sample may lie after it."""
+    """Step until t_stop has been reached, as NEURON's ``continuerun`` does: the last sample may be after it."""
     if recorder is None:
         while h.t < t_stop:
             h.fadvance()

@@ -64,7 +64,7 @@ def circuit_names(snapshot: Snapshot) -> list[str]:
 
 
 class Part(Mapping[str, Opened], Generic[Opened]):
-    """Parts of a circuit by name; opened when they are asked for.
+    """Parts of a circuit by name, opened on access.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Projections of a circuit: which cells are connected, how often, and how far apart.
 
-Everything is asked of the tables ``edges/…`` and ``nodes/…`` in SQL; docs/networks.md has each question as plain SQL.
+Every answer comes from the tables ``edges/…`` and ``nodes/…`` in SQL; docs/networks.md has each query as
+plain SQL.
 """
 
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ def derive(
     made = kernel_of(function)
     bound = getattr(function, "__self__", None)
     if at is None and isinstance(bound, Snapshot):
-        # A method of a noun, such as `snapshot.spikes.psth`, is asked of its own snapshot.
+        # A method of a noun, such as `snapshot.spikes.psth`, reads its own snapshot.
         at = bound.commit.id
     snapshot = lake.at(branch if at is None else at)
     remember(made)

@@ -14,7 +14,7 @@ from ...lake.nodes.derived import Arguments
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 Reads = Callable[[Any, Mapping[str, Any]], Any]
-"""Names of the nodes that a kernel reads, given the snapshot and all arguments by name; where another function is asked
+"""Names of the nodes that a kernel reads, given the snapshot and all arguments by name; where another function is used
 in its place, a pair of these and of the kernel's parameters."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -37,7 +37,7 @@ class Kernel:
     reads
         Function that returns the inputs for given arguments; None where `Lake.derive` needs their names.
     asked
-        The function that users know, which computes the same of what they hold in memory.
+        The function that users call, which computes the same from values in memory.
     """
 
     function: Callable[..., Any]
@@ -54,7 +54,7 @@ class Kernel:
         Parameters
         ----------
         snapshot
-            The commit that is asked.
+            The commit to read.
         params
             Parameters by name, as the user gave them.
 

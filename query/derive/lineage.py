@@ -24,7 +24,7 @@ class Lineage:
     name, kind
         The node, and what it is; no kind where the commit it was read from is not in this lake any more.
     content
-        Digest of the content meant: that which was read, where the node is an input.
+        Digest of its content; where the node is an input, of the content that was read.
     commits
         Those that made or changed it, newest first.
     origin
@@ -32,7 +32,7 @@ class Lineage:
     inputs
         The lineage of what it was derived from, as it was then.
     results
-        What was derived from it, also by way of others; of the node asked for only.
+        What was derived from it, also by way of others; only for the node that was asked for.
     """
 
     name: str

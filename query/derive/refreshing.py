@@ -1,4 +1,4 @@
-"""Refreshing: stale results are computed anew by the kernels that this process knows."""
+"""Refreshing: stale results are recomputed by the kernels that this process has registered."""
 
 import importlib
 from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ def refresh(
     modules: Sequence[str],
     dry_run: bool,
 ) -> Refreshed:
-    """Compute stale results anew; see `Lake.refresh`.
+    """Recompute stale results; see `Lake.refresh`.
 
     Parameters
     ----------

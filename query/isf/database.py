@@ -261,7 +261,7 @@ class Database(MutableMapping[Key, Any]):
         key
             The folder's.
         parts
-            Names of what lies in it.
+            Names of its content.
 
         Raises
         ------
@@ -289,10 +289,11 @@ class Database(MutableMapping[Key, Any]):
         key
             Text or number, or a tuple of these; sub-databases on the way are made.
         value
-            What `isf_values.prepared` knows a form for.
+            A value of a type that `isf_values.prepared` supports.
         dumper
-            Form to store it in, by the name (or module) of ISF's dumper; by default what fits: Zarr for arrays of NumPy
-            and dask, Parquet for frames of pandas and dask, JSON for all else, with arrays and frames within it beside.
+            Form to store it in, by the name (or module) of ISF's dumper; by default what fits: Zarr for
+            arrays of NumPy and dask, Parquet for frames of pandas and dask, JSON for all else, with the
+            arrays and frames within it as nodes of their own.
         client
             A ``distributed.Client`` (or name of a scheduler) that computes dask frames; dask's default otherwise.
         overwrite
@@ -303,7 +304,8 @@ class Database(MutableMapping[Key, Any]):
         UnstorableError
             No form holds it, and pickles are not allowed; a `TypeError`.
         InputError
-            The key breaks the rules, lies below a value, is there and may not be; the dumper is unknown or does not fit.
+            The key breaks the rules, is below a value, or exists and may not; the dumper is unknown or does
+            not fit the value.
         ReadOnlyError
             This database is for reading.
         """

@@ -53,7 +53,7 @@ class ManagedFolder(str):
         return Path(self).exists()
 
     def listdir(self) -> list[str]:
-        """Names of what lies in the folder, sorted."""
+        """Return the names of the folder's content, sorted."""
         return sorted(entry.name for entry in Path(self).iterdir())
 
     def get_file(self, suffix: str) -> str:

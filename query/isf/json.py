@@ -40,7 +40,7 @@ def dumps(value: Any, put_beside: Callable[[Any], str | None] = lambda value: No
     """
 
     def encode(value: Any) -> Any:
-        # Exact types: a named tuple or an ordered dictionary would come back as something less.
+        # Exact types: a named tuple or an ordered dictionary would be read back as something less.
         kind = type(value)
         if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
             return value

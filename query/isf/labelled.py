@@ -52,7 +52,7 @@ def described(told: Mapping[str, Any]) -> Any:
 
 
 def _variable(value: xr.DataArray | xr.Dataset, name: Any) -> tuple[Any, Any, dict[Any, Any]]:
-    """Dimensions, values and attributes; labels that are Python objects as an index, which knows their type."""
+    """Dimensions, values and attributes; labels that are Python objects as an index, which keeps their type."""
     variable = value[name].variable
     index = value.indexes.get(name)
     if isinstance(index, pd.MultiIndex):

@@ -121,11 +121,11 @@ class Results:
 
     @cached_property
     def _root(self) -> str:
-        """The folder last ingested: what the paths of the table ``files`` lie below."""
+        """The folder last ingested, to which paths of the table ``files`` are relative."""
         notes = (record.provenance.get("notes", {}).get("ingest", {}) for record in self._snapshot.history())
         source = next((str(note["source"]) for note in notes if note.get("format") == "simrun"), "")
         runs = {row["run"] for row in self._listed or ()}
-        # A run directory that was ingested by itself lies in the folder above.
+        # A run directory that was ingested by itself is in the folder above.
         return dirname(source) if basename(source) in runs else source
 
     def _filelist(self) -> list[str]:

@@ -162,7 +162,7 @@ def read_dask(snapshot: Snapshot, name: str, note: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class _ReadPartition:
-    """Reads a range of rows of a stored dask frame, whatever files they lie in by now."""
+    """Reads a range of rows of a stored dask frame, whatever files they are in by now."""
 
     source: PinnedCommit
     name: str

@@ -1,4 +1,4 @@
-"""Values of Python as nodes of a lake: which node a value becomes, and how it comes back."""
+"""Values of Python as nodes of a lake: which node a value becomes, and how it is read."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence

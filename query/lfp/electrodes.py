@@ -1,4 +1,4 @@
-"""Electrodes and fields as the kernels know them, offered beside what is asked with them."""
+"""Electrodes and fields of the kernels, offered beside the functions that take them."""
 
 from ...kernels.lfp.electrodes import LAYOUTS, TYPES, Electrodes, Layout, laminar_probe, shank_probe
 from ...kernels.lfp.field import Field

@@ -34,7 +34,7 @@ class Segments:
     soma
         Which belong to a soma, bool[N]; None where it is not known.
     center
-        Where the dipole of its cell is, in µm, float64[N, 3]; only dipole_reciprocity wants to know.
+        Where the dipole of its cell is, in µm, float64[N, 3]; used by dipole_reciprocity only.
     """
 
     node_id: NDArray[np.int64]

@@ -19,7 +19,7 @@ def labelled(
     dim: str = "electrode",
     units: str = "mV/nA",
 ) -> xr.DataArray:
-    """Coefficients of any kernel with the labels that `signal` and `Recorder` want.
+    """Coefficients of any kernel with the labels that `signal` and `Recorder` need.
 
     Parameters
     ----------

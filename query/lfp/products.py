@@ -22,7 +22,7 @@ class Product:
     """A signal to be computed.
 
     Coefficients are read once for each block of time, which is as long as memory allows: so reading them costs
-    little beside the report, and nothing but a block of each is held at a time.
+    little compared with the report, and only a block of each is held at a time.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class CosineModel:
     groups
         Names of the groups of synapses.
     width
-        Length of the window before the time in question, ms.
+        Length of the window before the time of interest, ms.
     bins
         Number of bins of distance.
     space, time, since_spike
@@ -197,14 +197,14 @@ def fit_cosines(
     Parameters
     ----------
     counts
-        Synapse activations in the window before the time in question, shape (groups, trials, ms, bins of
+        Synapse activations in the window before the time of interest, shape (groups, trials, ms, bins of
         distance).
     groups
         Their names.
     spiked
         Whether each trial has a spike then, shape (trials,).
     since_spike
-        Time from the last spike before to the time in question, ms; NaN where there was none. Shape (trials,).
+        Time from the last spike to the time of interest, ms; NaN where there was none. Shape (trials,).
     space, time, penalty
         Bases; ISF's by default. *penalty* is that over *since_spike*.
     test_size

@@ -47,7 +47,7 @@ def lda_of_trials(
     output
         Half-open window of the spikes to predict, ms.
     refractory
-        Trials with a spike in so many ms before *output* are left out.
+        Trials with a spike less than this many ms before *output* are left out.
     trials
         Condition on trials in SQL.
     width, window, test_size, repetitions, step, seed
@@ -107,7 +107,7 @@ def cosines_of_trials(
     output
         Half-open window of the spikes to predict, ms.
     width
-        The window of activations ends where *output* does, and is so many ms long.
+        Length of the window of activations in ms; it ends where *output* does.
     distance_width
         Bins of soma distance, µm.
     since_spike

@@ -94,7 +94,7 @@ class LdaModel:
     def rolling(self, counts: npt.ArrayLike, repetition: int = 0) -> Floats:
         """Return the LDA value of each trial as if the window ended after every ms, shape (trials, ms).
 
-        What lies before 0 ms counts as no activation. Entry m uses activations up to and including ms m, so that
+        Before 0 ms there is no activation. Entry m uses activations up to and including ms m, so that
         entry ``window[1] - 1`` equals `values`.
 
         Parameters
@@ -202,7 +202,8 @@ def fit_lda(
     output
         Half-open window of the spikes, ms.
     width, window
-        Activations looked at: *window* [first, last) in ms, by default the *width* ms that end where *output* does.
+        Activations to use: *window* [first, last) in ms, by default the *width* ms that end where *output*
+        does.
     dropped
         Trials to leave out, such as those that spiked just before *output*; shape (trials,).
     test_size

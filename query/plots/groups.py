@@ -1,4 +1,4 @@
-"""Groups beside one another: bars with errors, bands of mean and SD, kernels of reduced models.
+"""Groups side by side: bars with errors, bands of mean and SD, kernels of reduced models.
 
 Needs the extra ``neurolake[plot]`` (matplotlib).
 """

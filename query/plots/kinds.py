@@ -104,7 +104,7 @@ def _mean(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def _grouped(labels: Sequence[str], draw: "Callable[[Axes, int, str], None]", ylabel: str) -> Sketch:
-    """Groups over one another if they are few, and else beside one another on axes of one scale."""
+    """Groups on one set of axes if they are few, and else side by side on axes of one scale."""
     _check_groups(labels)
     columns = 1 if len(labels) <= OVERLAID else min(5, 2 + len(labels) // 16)
     rows = 1 if columns == 1 else -(-len(labels) // columns)

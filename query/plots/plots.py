@@ -65,7 +65,7 @@ def plot(
     output
         A file; its ending determines the format (png, svg, pdf). Its metadata name the commit, too.
     at
-        Branch, commit or time to draw; not looked at for a snapshot.
+        Branch, commit or time to draw; not used for a snapshot.
     trials
         Condition on trials in SQL; all trials by default (all kinds but ``kernels``).
     by

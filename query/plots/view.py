@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A figure whose data are known: how high it wants to be, and what draws it."""
+    """A figure whose data are known: its height in inches, and the function that draws it."""
 
     height: float
     draw: "Callable[[Figure], None]"

@@ -179,7 +179,7 @@ def reads_activations(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to read.
     given
         Arguments of the analysis by name.
     """
@@ -228,7 +228,7 @@ def bin_activations(
     dtype
         uint16, uint32 or float32.
     lazy
-        Whether to count when asked, block by block of trials: for results that are larger than memory.
+        Whether to count on access, block by block of trials: for results that are larger than memory.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def bin_activations(
     NotFoundError
         The lake has no synapse activations.
     QueryError
-        An expression is no SQL over columns of the table.
+        An expression is not valid SQL over columns of the table.
     InputError
         Edges do not rise, or no trial meets the condition.
     """

@@ -34,9 +34,9 @@ class Batch:
     activity
         Synapse activations, float32[batch, group, time].
     voltage
-        In mV, float32[batch, sample]; None where none was asked for.
+        In mV, float32[batch, sample]; None unless asked for.
     target
-        Spikes in the target's window, int64[batch]; None where none was asked for.
+        Spikes in the target's window, int64[batch]; None unless asked for.
     """
 
     trial: Any
@@ -77,7 +77,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Batches of trials; every iteration begins anew, in the same order.
+    """Batches of trials; every iteration starts over, in the same order.
 
     Attributes
     ----------
@@ -223,7 +223,7 @@ def batches(
     Raises
     ------
     NotFoundError, QueryError
-        The lake does not hold what is asked for; a condition is no SQL.
+        The lake does not hold what is asked for, or a condition is not valid SQL.
     InputError
         A number or window makes no sense, no trial meets the condition, or a trial has no voltage at the site.
     ImportError

@@ -1,4 +1,4 @@
-"""SpikeAnalyses, voltages and synapse activations of the trials of a snapshot, to be asked."""
+"""SpikeAnalyses, voltages and synapse activations of the trials of a snapshot, with their analyses."""
 
 from ...catalog.traces import Traces
 from ..noun import Analysis, Noun

@@ -13,7 +13,7 @@ def require_tables(snapshot: Snapshot, *tables: str) -> None:
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to read.
     *tables
         Names of the tables.
 

@@ -51,7 +51,7 @@ def spatiotemporal_activations(
     NotFoundError
         The lake has no synapse activations.
     QueryError
-        A condition is no SQL over columns of the tables.
+        A condition is not valid SQL over columns of the tables.
     InputError
         Bins make no sense, or no trial meets the condition.
     """

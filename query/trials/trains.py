@@ -81,7 +81,7 @@ def trains(
     NotFoundError
         There is no such table.
     QueryError
-        A condition or *by* is no SQL over columns of the tables.
+        A condition or *by* is not valid SQL over columns of the tables.
     InputError
         No trial meets the condition.
     """
@@ -112,7 +112,7 @@ def grouped(
     Raises
     ------
     QueryError
-        The condition or *by* is no SQL over columns of ``trials``.
+        The condition or *by* is not valid SQL over columns of ``trials``.
     InputError
         No trial meets the condition.
     """
@@ -136,7 +136,7 @@ def reads_trains(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to read.
     given
         Arguments of the analysis by name, ``table`` among them.
     """
@@ -149,7 +149,7 @@ def tables_read(snapshot: Snapshot, tables: Sequence[str], given: Mapping[str, A
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to read.
     tables
         Names of the tables that it reads in any case.
     given

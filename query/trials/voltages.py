@@ -64,7 +64,7 @@ def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     snapshot
-        The commit that is asked.
+        The commit to read.
     given
         Arguments of the analysis by name, ``site`` among them.
     """
@@ -112,7 +112,7 @@ def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[n
     Raises
     ------
     QueryError
-        The condition is no SQL.
+        The condition is not valid SQL.
     InputError
         No trial meets it.
     """

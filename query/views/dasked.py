@@ -68,7 +68,7 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     -------
     dask.dataframe.DataFrame
         Indexed by the first column the table is sorted by (``trial_id``), with known divisions, where there
-        is one and no value of it lies in two files; by position in the file otherwise. Columns of whole
+        is one and no value of it is in two files; by position in the file otherwise. Columns of whole
         numbers with missing values have pandas' nullable types.
 
     Raises

@@ -82,7 +82,7 @@ def condition(predicate: Any, rows: TableRows) -> pds.Expression | None:
 
 
 def _alike(kind: pa.DataType, value: Any) -> bool:
-    """Whether Arrow and pandas compare a column of that type with *value* alike."""
+    """Whether Arrow and pandas compare a column of that type with *value* in the same way."""
     if kind == pa.string():
         return type(value) is str
     # NumPy would round a Python number to a column of float32, and Arrow would not.
