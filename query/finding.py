@@ -28,7 +28,7 @@ class Occurrence:
     commit: str
 
     def to_json(self) -> dict[str, str]:
-        """As one JSON object."""
+        """Return it as one JSON object."""
         return asdict(self)
 
 

@@ -78,7 +78,7 @@ class Lookup:
 
 
 def spike_lookup(values: ArrayLike, spike: ArrayLike, *, step: int = 5) -> Lookup:
-    """How often trials of each value of a model had a spike.
+    """Compute how often trials of each value of a model had a spike.
 
     Parameters
     ----------

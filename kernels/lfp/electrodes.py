@@ -95,7 +95,7 @@ class Electrodes:
         return len(self.name)
 
     def columns(self) -> dict[str, Any]:
-        """The contacts as columns of a table: the attributes, with the position as x, y and z."""
+        """Return the contacts as columns of a table: the attributes, with the position as x, y and z."""
         texts = {key: list(getattr(self, key)) for key in ("type", "layer", "region", "probe")}
         places = {axis: self.position[:, i] for i, axis in enumerate("xyz")}
         return {

@@ -48,7 +48,7 @@ class Volume(NamedTuple):
 
 
 def rotation(degrees: ArrayLike) -> Reals:
-    """The matrix, float64[3, 3], that turns column vectors about x, then about y, then about z.
+    """Return the matrix, float64[3, 3], that turns column vectors about x, then about y, then about z.
 
     Parameters
     ----------
@@ -367,7 +367,7 @@ class ArcDistances(NamedTuple):
 def arc_distances(
     uvl: ArrayLike, volume: Volume, origin: tuple[Origin, Origin, Origin] = ("median", "median", "max")
 ) -> ArcDistances:
-    """How far along the axes u and v each cell is from the origin.
+    """Compute how far along the axes u and v each cell is from the origin.
 
     Parameters
     ----------

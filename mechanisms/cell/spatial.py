@@ -101,7 +101,7 @@ def measured(
     *,
     relative: bool = False,
 ) -> Reals:
-    """What a rule takes as x at relative positions of a section.
+    """Return what a rule takes as x at relative positions of a section.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ class Wiring:
 
 @cache
 def demo_wiring() -> Wiring:
-    """The demo cell's one wiring diagram, the same for every stimulus, seed and trial."""
+    """Return the demo cell's one wiring diagram, the same for every stimulus, seed and trial."""
     rng = np.random.Generator(np.random.Philox(key=np.array(_KEY, np.uint64)))
     shapes = demo_morphology().shapes
     areas = np.array([_area(shape) for shape in shapes])

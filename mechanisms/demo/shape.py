@@ -55,7 +55,7 @@ _TUFT = _Kind("apical_tuft", APICAL, (90.0, 150.0, 190.0), ((2.2, 1.6), (1.4, 1.
 
 @cache
 def demo_morphology() -> Morphology:
-    """The cell: soma, trunk, obliques, tuft and basal dendrites, in this order."""
+    """Return the cell: soma, trunk, obliques, tuft and basal dendrites, in this order."""
     growth = _Growth()
     tip = _soma(growth)
     for number, length in enumerate(_TRUNK):

@@ -23,7 +23,7 @@ _BASKET_DOWN = _Kind("dend", DENDRITE, (60.0, 70.0), ((1.6, 1.2), (1.0, 0.8)), -
 
 
 def pyramidal_swc() -> str:
-    """The pyramidal cell: four basal stems, a trunk with obliques, and a tuft; the same text everywhere."""
+    """Return the pyramidal cell: four basal stems, a trunk with obliques, and a tuft; the same text everywhere."""
     growth = _Growth()
     tip = _soma(growth)
     for stem in range(4):
@@ -37,7 +37,7 @@ def pyramidal_swc() -> str:
 
 
 def basket_swc() -> str:
-    """The basket cell: stems up through the radiatum, and down into the oriens; the same text everywhere."""
+    """Return the basket cell: stems up through the radiatum, and down into the oriens; the same text everywhere."""
     growth = _Growth()
     _soma(growth)
     for kind, height in ((_BASKET_UP, 1.5), (_BASKET_UP, 1.5), (_BASKET_DOWN, -1.5), (_BASKET_DOWN, -1.5)):

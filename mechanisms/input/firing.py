@@ -198,7 +198,7 @@ def draw(
     first_bin: Integers,
     bins: Reals,
 ) -> int:
-    """All spikes of a trial, source by source: cells numbered through all populations.
+    """Draw all spikes of a trial, source by source: cells numbered through all populations.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ def grid_position(column: str) -> tuple[int, int]:
 
 
 def seen_from_c2(column: str, whisker: str) -> str | None:
-    """The whisker whose deflection looks in column C2 as that of *whisker* looks in *column*.
+    """Return the whisker whose deflection looks in column C2 as that of *whisker* looks in *column*.
 
     Parameters
     ----------

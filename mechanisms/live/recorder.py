@@ -316,7 +316,7 @@ class LiveRecorder:
         return _at_interval(kept, self._dt) if self._varying else _nearest(kept, self._dt)
 
     def model(self) -> LiveModel:
-        """The model as it was at the last ``finitialize``; as it is now where there was none.
+        """Return the model as it was at the last ``finitialize``; as it is now where there was none.
 
         Raises
         ------

@@ -221,7 +221,7 @@ class Collected:
         )
 
     def frames(self) -> SegmentFrames:
-        """All frames that came."""
+        """Return all frames that were recorded."""
         values = {
             name: np.concatenate([block.values[name] for block in self._blocks])
             for name in self._blocks[0].values

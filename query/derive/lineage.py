@@ -44,7 +44,7 @@ class Lineage:
     results: tuple[Derived, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON.
+        """Return the lineage as JSON.
 
         A node that is in it already has ``"repeated": true`` in place of its commits and inputs; one that is
         more than `DEEPEST` steps away has ``"deeper": true``.

@@ -39,7 +39,7 @@ def registered() -> dict[str, str]:
 
 
 def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Database:
-    """The database of a registered lake.
+    """Open the database of a registered lake.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Data
 
 
 def resolve_db_path(address: str, db: Database | None = None) -> str:
-    """The path of a file that an address means; what is no address is returned as it is.
+    """Return the path of a file that an address stands for; a path that is no address is returned as it is.
 
     Parameters
     ----------

@@ -254,14 +254,14 @@ class Database(MutableMapping[Key, Any]):
         return "/".join((self._session.lake.id, *map(encoded, self._path)))
 
     def address(self, key: Key, *parts: str) -> str:
-        """The address of a managed folder, or of a file in it, that `resolve_db_path` finds on any machine.
+        """Return the address of a managed folder, or of a file in it, that `resolve_db_path` finds on any machine.
 
         Parameters
         ----------
         key
-            The folder's.
+            Key of the folder.
         parts
-            Names of its content.
+            Names from the folder to the file; none for the folder itself.
 
         Raises
         ------

@@ -49,7 +49,7 @@ class ManagedFolder(str):
         return ManagedFolder(os.path.join(self, *parts))  # noqa: PTH118
 
     def exists(self) -> bool:
-        """Whether there is a file or folder here."""
+        """Tell whether there is a file or folder here."""
         return Path(self).exists()
 
     def listdir(self) -> list[str]:

@@ -84,7 +84,7 @@ def check_form(form: str | None, *, allow_pickle: bool) -> None:
 def prepared(
     value: Any, form: str | None, storage: Storage, *, allow_pickle: bool, client: Any = None
 ) -> Put:
-    """What makes a node hold *value*; dask frames are computed and written now.
+    """Return what makes a node hold *value*; dask frames are computed and written now.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class _Writer:
 
 
 def read(snapshot: Snapshot, name: str, *, allow_pickle: bool) -> Any:
-    """The value of a node; of one that others wrote its array, frame or bytes.
+    """Read the value of a node; of a node that others wrote, its array, frame or bytes.
 
     Parameters
     ----------

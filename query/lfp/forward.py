@@ -46,7 +46,7 @@ def coefficients(
     steps: int = 20,
     center: ArrayLike | Literal["cell", "all"] = "cell",
 ) -> xr.DataArray:
-    """What each contact sees per membrane current of each segment.
+    """Compute what each contact records per membrane current of each segment.
 
     Parameters
     ----------

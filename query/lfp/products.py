@@ -55,7 +55,7 @@ class Product:
         return int(self.coefficients.shape[0])
 
     def lazy(self) -> Any:
-        """The signal [group, electrode, time] as a dask array."""
+        """Return the signal [group, electrode, time] as a dask array."""
         import dask
         import dask.array as da
 

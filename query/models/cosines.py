@@ -128,7 +128,7 @@ class CosineModel:
         return x @ across, y @ along
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What a lake keeps of the model, apart from `to_attributes`."""
+        """Return the arrays that a lake stores of the model, by name."""
         return {
             "weights": np.stack([split.weights for split in self.splits]),
             "spatial_kernels": self.spatial_kernels,
@@ -136,7 +136,7 @@ class CosineModel:
         }
 
     def to_attributes(self) -> dict[str, Any]:
-        """The rest, as JSON."""
+        """Return everything else that a lake stores of the model, as JSON."""
         return {
             "model": "raised cosines",
             "groups": list(self.groups),

@@ -132,14 +132,14 @@ class LdaModel:
         return spikes
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What a lake keeps of the model, apart from `to_attributes`."""
+        """Return the arrays that a lake stores of the model, by name."""
         return {
             "kernels": self.kernels,
             "lookup": np.concatenate([one.probability for one in self.lookups]),
         }
 
     def to_attributes(self) -> dict[str, Any]:
-        """The rest, as JSON."""
+        """Return everything else that a lake stores of the model, as JSON."""
         return {
             "model": "lda",
             "groups": list(self.groups),

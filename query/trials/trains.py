@@ -47,7 +47,7 @@ class Trains:
         return np.bincount(self.group, minlength=len(self.labels))
 
     def coordinates(self) -> dict[str, Any]:
-        """Of a dimension ``trial``: trial_id, and the group where there are several."""
+        """Return coordinates of a dimension ``trial``: trial_id, and the group where there are several."""
         group = np.array(self.labels, object)[self.group]
         coords = {"trial": ("trial", self.trials, {"long_name": "trial_id"})}
         return coords if self.labels == (EVERYTHING,) else {**coords, "group": ("trial", group)}

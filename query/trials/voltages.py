@@ -230,7 +230,7 @@ def voltage_density(
     v_max: float = 50.0,
     width: float = 0.05,
 ) -> xr.DataArray:
-    """How often each voltage was seen at each time: probability density ``[time, voltage]`` in 1/mV.
+    """Compute how often each voltage occurred at each time: probability density ``[time, voltage]`` in 1/mV.
 
     Parameters
     ----------
