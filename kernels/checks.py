@@ -140,7 +140,7 @@ def whole_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        They have another number of dimensions, or are no integers.
+        They have another number of dimensions, or are not integers.
     """
     column = _one_dimension(name, np.ascontiguousarray(values))
     if column.dtype.kind not in "iu":

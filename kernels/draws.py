@@ -3,7 +3,7 @@
 Threefry-2x64 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011, doi:10.1145/2063384.2063405) turns a key of two
 64-bit words and a counter of two into two random words. The key is (seed, trial); the counter is (stream, place),
 where a stream is a digest of text such as ``spiketrain/L5tt_C2`` and a place is (cell, draw). So every number can
-be had alone, in any order, in any process, and adding a population changes no other's.
+be drawn alone, in any order, in any process, and adding a population changes no other's.
 """
 
 import math

@@ -41,7 +41,7 @@ class Table(StoredTable):
         Raises
         ------
         InputError
-            A column is missing, or *where* is no condition on columns of the table.
+            A column is missing, or *where* is not a condition on columns of the table.
         """
         from .views import dasked
 
@@ -74,7 +74,7 @@ class Snapshot(StoredSnapshot):
         Raises
         ------
         QueryError
-            The query is no single SELECT, or DuckDB refuses it.
+            The query is not a single SELECT, or DuckDB refuses it.
         CorruptObjectError
             A file that it reads is damaged.
         """
@@ -93,7 +93,7 @@ class Snapshot(StoredSnapshot):
         Raises
         ------
         QueryError
-            The query is no single SELECT, or DuckDB refuses it.
+            The query is not a single SELECT, or DuckDB refuses it.
         """
         return self._catalog.explain(query, parameters)
 
@@ -152,7 +152,7 @@ class Selection(Snapshot):
     whole
         The snapshot.
     names
-        Names of its nodes by name here.
+        Names of its nodes by their names in the selection.
 
     Raises
     ------

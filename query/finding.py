@@ -50,7 +50,7 @@ def find(lake: Lake, digest: str, *, branch: str = "main", everywhere: bool = Fa
     Raises
     ------
     InputError
-        *digest* is no such prefix.
+        *digest* is too short, or not hexadecimal.
     """
     digits = digest.lower()
     if len(digits) < SHORTEST or set(digits) - set("0123456789abcdef"):

@@ -31,7 +31,7 @@ _ANALYSES = {
     "voltage_quantiles": "voltages.quantiles",
     "voltage_statistics": "voltages.statistics",
 }
-"""Where analyses are by the names that they once had; these go with the next version."""
+"""Methods of nouns by their former names, which the next version removes."""
 
 
 class _Nouns:
@@ -156,7 +156,7 @@ class Lake(_Nouns, base.Lake):
         Raises
         ------
         QueryError
-            The query is no single SELECT, or DuckDB refuses it.
+            The query is not a single SELECT, or DuckDB refuses it.
         CorruptObjectError
             A file that it reads is damaged.
         """

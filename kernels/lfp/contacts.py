@@ -22,7 +22,7 @@ def disk_points(electrodes: ArrayLike, normals: ArrayLike, radius: float, n_poin
     normals
         Direction that each faces, of any length but 0, shape (M, 3).
     radius
-        Of the contacts, in µm.
+        Radius of the contacts in µm.
     n_points
         Points on each.
 

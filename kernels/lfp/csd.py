@@ -36,7 +36,7 @@ def objective_csd_sphere(
     electrodes
         Contacts in µm, shape (M, 3).
     radius
-        Of the spheres, in µm.
+        Radius of the spheres in µm.
     out
         float32 or float64 of shape (M, N), filled and returned.
 
@@ -76,10 +76,10 @@ def objective_csd_disk(
     start, end, electrodes, out
         As for `objective_csd_sphere`.
     radius
-        Of the disks, in µm.
+        Radius of the disks in µm.
     thickness
-        Of the whole disk, in µm: it reaches half of it to either side. By default the mean distance of neighbouring
-        depths of the probe, so that disks touch.
+        Thickness of the whole disk in µm, half of it to either side. By default the mean distance of
+        neighbouring depths of the probe, so that disks touch.
     half_thickness
         *thickness* is what the disk reaches to either side: BlueRecording reads its numbers so, and a disk of
         "thickness 40" is 80 µm thick there. Its default is the same disk as ours.
@@ -146,7 +146,7 @@ def laminar_csd(
     layers
         Lower and upper z of each cylinder in µm, shape (M, 2).
     radius
-        Of the cylinders in µm: one, or shape (M,).
+        Radius of the cylinders in µm: one, or shape (M,).
     center
         x and y of their axis, in µm.
     out

@@ -90,7 +90,8 @@ def head_potential(
     dipole
         Place of the dipole in µm from the centre, shape (3,), within the innermost sphere.
     radii
-        Of the spheres in µm, rising; the defaults are brain, fluid, skull and scalp. Any number of them will do.
+        Radii of the spheres in µm, rising, any number of them; by default those of brain, fluid, skull and
+        scalp.
     sigmas
         Conductivity up to each radius in S/m. Outside of the last there is none.
 

@@ -29,11 +29,11 @@ class Electrodes:
     Parameters
     ----------
     name
-        Of each contact; no two are the same.
+        Name of each contact; no two are the same.
     position
         In µm, float64[M, 3].
     type
-        Of each contact, one of `TYPES`; ``LineSource`` by default.
+        Type of each contact, one of `TYPES`; ``LineSource`` by default.
     layer, region
         Where each is; "" where that is not known.
     probe
@@ -156,7 +156,7 @@ class Layout:
     column_pitch, row_pitch
         Distance of neighbouring columns and rows in µm.
     width
-        Of the shank in µm; sites are counted across from its middle.
+        Width of the shank in µm; sites are counted across from its middle.
     sites
         On one shank.
     source
@@ -214,9 +214,9 @@ def laminar_probe(
     first
         Place of contact 0 in µm, shape (3,).
     direction
-        From there to the others, of any length but 0, shape (3,).
+        Direction from there to the others, of any length but 0, shape (3,).
     name
-        Of the probe; contacts are called 0, 1 ..., after the probe's name if it has one.
+        Name of the probe; contacts are called 0, 1 ..., after the probe's name if it has one.
     type
         How the contacts record; see `TYPES`.
 

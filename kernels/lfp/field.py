@@ -19,7 +19,7 @@ class Field:
     axes
         Rising x, y and z of the grid's points in µm, of nx, ny and nz values.
     potential
-        In mV, shape (nx, ny, nz); None where only the electric field is known.
+        Potential in mV, shape (nx, ny, nz); None where only the electric field is known.
     electric
         Ex, Ey and Ez in V/m, each of shape (nx, ny, nz), or one less along its own axis: values between the points.
     applied_current

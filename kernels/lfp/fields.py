@@ -34,7 +34,7 @@ def reciprocity_potential(
     axes
         Three rising sequences of x, y and z in µm, of nx, ny and nz values.
     potential
-        In mV at the grid's points, shape (nx, ny, nz); linear between them.
+        Potential in mV at the grid's points, shape (nx, ny, nz); linear between them.
     applied_current
         The current through the electrode that the field is of, in nA.
     out

@@ -20,7 +20,7 @@ def signal(
     Parameters
     ----------
     coefficients
-        In mV/nA (or of any unit per nA), shape (M, N).
+        Coefficients in mV/nA (or any unit per nA), shape (M, N).
     currents
         Membrane currents in nA, shape (T, N), as reports hold them. float32 stays float32, all else becomes
         float64: the dtype of the computation, to which the coefficients are converted.

@@ -38,7 +38,7 @@ def slice_potential(
     Parameters
     ----------
     start, end, diameter, electrodes, minimum_distance, out
-        As for `line_source_potential`. The rule of distance holds for each image by itself.
+        As for `line_source_potential`. The rule of distance applies to each image separately.
     source
         ``"line"`` or ``"point"``.
     points
@@ -46,7 +46,7 @@ def slice_potential(
     sigma_tissue, sigma_saline, sigma_glass
         In S/m; saline and glass may be 0.
     thickness, bottom
-        Of the slice and its lower face, in µm.
+        Thickness of the slice and z of its lower face in µm.
     steps
         Orders of images: what is reflected this many times at both faces is left out.
 

@@ -39,7 +39,7 @@ def point_source_potential(
     start, end
         Ends of the segments in µm, shape (N, 3).
     diameter
-        Of the segments in µm, shape (N,). Only the rule ``"radius"`` looks at it; else it may be None.
+        Diameter of the segments in µm, shape (N,). Only the rule ``"radius"`` uses it; else it may be None.
     electrodes
         Contacts in µm, shape (M, 3).
     sigma

@@ -41,7 +41,7 @@ def chosen_features(
     cells
         Numbers of the cells, int[n_cells].
     probabilities
-        Of each type, float64[n_types]; their sum is 1.
+        Probability of each type, float64[n_types]; their sum is 1.
     seed, population
         Key of the random numbers.
 
@@ -84,7 +84,7 @@ def trajectory(path: ArrayLike, velocity: float, dt: float, equilibration: float
     path
         Points, shape (n_points, n_dimensions), in cm.
     velocity
-        In cm/s.
+        Speed in cm/s.
     dt
         Between two samples, in ms.
     equilibration

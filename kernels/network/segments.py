@@ -247,8 +247,8 @@ def segments_by_lambda(
     frequency
         In Hz.
     axial_resistance, capacitance
-        In ohm cm and µF/cm². The defaults are NEURON's own: templates that ask for segments before they set
-        their cables' properties use these.
+        Axial resistivity in ohm cm and capacitance in µF/cm². The defaults are NEURON's own: templates that
+        ask for segments before they set their cables' properties use these.
 
     Raises
     ------

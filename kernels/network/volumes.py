@@ -376,7 +376,7 @@ def arc_distances(
     volume
         The volume; its samples are its extent.
     origin
-        Of each axis' samples the median, mean, minimum or maximum, or a coordinate.
+        Origin of each axis: median, mean, minimum or maximum of its samples, or a coordinate.
 
     Returns
     -------

@@ -23,7 +23,7 @@ class TriggeredAverage:
     before, after
         A window is the *before* samples before the spike's sample, that sample, and the *after* samples after it.
     moments
-        Of the windows so far.
+        Moments of the windows so far.
     n_used, n_dropped
         Windows in it, and windows that would leave the trace and are left out.
     """
@@ -60,7 +60,7 @@ class TriggeredAverage:
         Parameters
         ----------
         voltage
-            In mV, shape (n_trials, n_time), float32 or float64. NaN is left out of its sample's mean.
+            Voltages in mV, shape (n_trials, n_time), float32 or float64. NaN is left out of its sample's mean.
         sample_times
             Times of the samples in ms, shape (n_time,), not decreasing.
         trial, time

@@ -30,11 +30,11 @@ def trace_raster(
     Parameters
     ----------
     voltage
-        In mV, shape (n_trials, n_time), float32 or float64.
+        Voltages in mV, shape (n_trials, n_time), float32 or float64.
     time
         Times of the samples in ms, shape (n_time,), not decreasing.
     width, height
-        Of the image in pixels.
+        Size of the image in pixels.
     v_min, v_max
         Voltages in mV at the lower edge and at the upper edge of the image; both belong to it.
     window

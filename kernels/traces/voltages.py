@@ -128,7 +128,7 @@ def quantiles(voltage: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     voltage
-        In mV, shape (n_trials, n_time), float32 or float64; NaN is left out.
+        Voltages in mV, shape (n_trials, n_time), float32 or float64; NaN is left out.
     q
         Quantiles in [0, 1], shape (n_q,).
 

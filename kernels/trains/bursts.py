@@ -73,7 +73,7 @@ def voltage_bursts(
     sample_times
         Times of the samples in ms, shape (n_time,), not decreasing.
     cutoff
-        In mV.
+        Voltage in mV.
 
     Returns
     -------

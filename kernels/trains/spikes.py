@@ -53,7 +53,7 @@ def threshold_crossings(
     time
         Sample times in ms, shape (n_time,), not decreasing.
     threshold
-        In mV (0 for a soma, -30 for a dendrite are ISF's habits); in mV/ms with ``mode="slope"``.
+        Threshold in mV (in ISF 0 for a soma, -30 for a dendrite); in mV/ms with ``mode="slope"``.
     window
         ``(t_begin, t_end)`` in ms: spikes at ``t_begin <= t < t_end`` only.
     mode

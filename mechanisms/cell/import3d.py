@@ -78,7 +78,7 @@ class Tree:
         Parameters
         ----------
         told
-            Is called with a section's first sample and what became of a section that is left out.
+            Called with the first sample of a section that is left out, and what became of it.
         """
         runs = list(self._runs())
         section = np.repeat(np.arange(len(runs)), [last - first + 1 for first, last in runs]).tolist()

@@ -122,6 +122,6 @@ def _values(what: str, values: list[Any], kind: pa.DataType) -> pa.Array:
         try:
             return pa.array(values, kind)
         except (pa.ArrowException, OverflowError, TypeError):
-            # A whole number that the type does not have, or a fraction, is no value of any node.
+            # A whole number that the type does not have, or a fraction, is not a value of any node.
             return pa.array(values, pa.float64())
     raise InputError(f"{what}: {values!r} for a property of type {kind}")

@@ -157,7 +157,7 @@ class CircuitProjection:
         Parameters
         ----------
         width
-            Of a bin, in µm.
+            Width of a bin in µm.
 
         Returns
         -------

@@ -75,7 +75,7 @@ def origin_of(
     NotFoundError
         An input is not there.
     InputError
-        A parameter cannot be written as JSON, or the inputs are no names.
+        A parameter cannot be written as JSON, or the inputs are not names.
     """
     arguments = _checked(inputs)
     names = sorted(named(arguments, made.whole).values())

@@ -162,7 +162,7 @@ def kernel_of(function: Callable[..., Any]) -> Kernel:
     Raises
     ------
     InputError
-        It is no function.
+        It is not a function.
     """
     # A method of a noun, such as `snapshot.spikes.psth`, is the function that it calls.
     function = function.__func__ if isinstance(function, MethodType) else function

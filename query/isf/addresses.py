@@ -28,7 +28,7 @@ def register(lake: str | Path | Lake, name: str | None = None) -> None:
     NotFoundError
         There is no such lake.
     InputError
-        The name is no plain file name.
+        The name is not a plain file name.
     """
     register_lake(lake if isinstance(lake, Lake) else Lake.open(lake), name)
 
@@ -57,7 +57,7 @@ def get_db_by_unique_id(unique_id: str, *, readonly: bool | str = False) -> Data
 
 
 def resolve_db_path(address: str, db: Database | None = None) -> str:
-    """Return the path of a file that an address stands for; a path that is no address is returned as it is.
+    """Return the path of a file that an address stands for; any other path is returned as it is.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ class ManagedFolder(str):
         Raises
         ------
         InputError
-            This is no working folder; only `Database.create_managed_folder` makes one.
+            This is not a working folder; only `Database.create_managed_folder` makes one.
         """
         if self._commit is None:
             raise InputError(f"{self} is not written to a lake; make a folder with create_managed_folder")

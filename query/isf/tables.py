@@ -1,6 +1,6 @@
 """Frames of pandas and dask as tables of a lake from which they are read back as they were: labels, types and index.
 
-A frame of plain columns becomes a table that SQL sees. One with more than 200 columns, categories or nested
+A frame of plain columns becomes a table for SQL. One with more than 200 columns, categories or nested
 values is kept as Arrow streams, one to a row of a table with a single binary column.
 """
 

@@ -27,7 +27,7 @@ def csd(potential: xr.DataArray, sigma: float = 0.3, *, direction: ArrayLike | N
     sigma
         Conductivity in S/m.
     direction
-        In which depth is counted, shape (3,); by default that in which contacts spread most, upwards (z rising; or
+        Direction of depth, shape (3,); by default that in which contacts spread most, upwards (z rising; or
         else y, or x). Contacts of the same depth are averaged.
 
     Returns
@@ -138,7 +138,7 @@ def filtered(
     low, high
         In Hz; None for no limit.
     order
-        Of the filter, which is applied forwards and backwards.
+        Order of the filter, which is applied forwards and backwards.
 
     Raises
     ------

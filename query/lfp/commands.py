@@ -73,7 +73,7 @@ def coefficients_command(
     dtype: Annotated[str, typer.Option(help="float64 or float32 of what is kept.")] = "float64",
     branch: Branch = "main",
 ) -> None:
-    """Compute what contacts see per membrane current of segments, and keep it in the lake.
+    """Compute what contacts record per membrane current of segments, and keep it in the lake.
 
     Prints the name of the node that holds it.
 

@@ -1,4 +1,4 @@
-"""Coefficients: what a contact sees of a segment's membrane current, from arrays or over a lake."""
+"""Coefficients: what a contact records of a segment's membrane current, from arrays or over a lake."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,13 +57,13 @@ def coefficients(
         `Electrodes`, a table of them, or places in µm [M, 3].
     method
         ``"line"``, ``"point"``, ``"slice"``, ``"reciprocity"``, ``"dipole_reciprocity"`` or ``"csd"``, for all
-        contacts; by default what the type of each says.
+        contacts; by default each has the method of its type.
     sigma
         Conductivity in S/m: one number, or three along x, y and z (line and point).
     fields
-        For reciprocity: the field of each contact by its name, or one for all.
+        Field of each contact by its name, or one for all; for reciprocity.
     dtype
-        Of the result; all arithmetic is float64.
+        Type of the result; all arithmetic is float64.
     minimum_distance
         Of line, point and slice: how near a contact may be to a segment: ``"radius"``, µm, or None for any distance.
     soma

@@ -26,7 +26,7 @@ class Segments:
     Parameters
     ----------
     node_id, section_id, segment_id
-        Of each, int64[N].
+        Ids of each segment, int64[N].
     start, end
         In µm, float64[N, 3].
     diameter
@@ -130,7 +130,7 @@ def segments_of(given: Any) -> Segments:
     Raises
     ------
     InputError
-        A place is missing or is no number, or columns differ in length.
+        A coordinate is missing or is not a number, or columns differ in length.
     """
     if isinstance(given, Segments):
         return given

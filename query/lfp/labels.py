@@ -26,13 +26,13 @@ def labelled(
     values
         Shape (n_rows, n_segments), such as `kernels.lfp.dipole_moment` and `kernels.lfp.laminar_csd` return.
     segments
-        Of the columns, in order: what `coefficients` takes.
+        Segments of the columns, in order, as `coefficients` takes them.
     rows
         Coordinates of the rows by name, as xarray takes them; one called like *dim* names them.
     dim
         What a row is.
     units
-        Of the values: mV/nA, 1, 1/µm³ or µm.
+        Unit of the values: mV/nA, 1, 1/µm³ or µm.
 
     Raises
     ------

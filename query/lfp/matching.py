@@ -61,7 +61,7 @@ def matched(report: Keys, known: Keys, partial: bool = False) -> tuple[Ids, Ids]
     known
         Keys of the coefficients.
     partial
-        Whether nodes that only one of the two has are left out.
+        Whether to leave out nodes that only one of the two has.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Methods by which electrodes see segments: what each needs, and the kernel behind it."""
+"""Methods of computing coefficients: what each needs, and the kernel behind it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Method:
     options
         Names of the options that it has.
     units
-        Of its coefficients.
+        Unit of its coefficients.
     """
 
     prepare: Callable[[Segments, Request], Compute]

@@ -27,7 +27,7 @@ class Recorder:
     by, nodes
         As of `signal`.
     dtype
-        Of the blocks and of the result.
+        Type of the blocks and of the result.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Recorder:
         currents
             Membrane currents in nA, shape (n_times, n_segments).
         time
-            In ms, shape (n_times,), after those of the block before.
+            Times in ms, shape (n_times,), after those of the block before.
 
         Raises
         ------

@@ -31,13 +31,13 @@ class Product:
     columns, factor_of
         Elements that count, and the segment of each, int64[N].
     groups
-        Of those elements.
+        Groups of those elements.
     scale
         From the report's unit to nA.
     rows
         Times of the report.
     dtype
-        Of the arithmetic and of the result: float32 or float64.
+        Type of the arithmetic and of the result: float32 or float64.
     """
 
     report: Any

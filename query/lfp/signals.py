@@ -52,12 +52,12 @@ def signal(
     nodes
         Table of nodes; for `Lake.derive` by default that of the report's population.
     t_start, t_stop
-        In ms: times at and after the first and before the second.
+        Window in ms: times at and after the first and before the second.
     units
-        Of the currents, in place of the unit in the report's attributes: nA, pA, uA, mA or A. Reports that
+        Unit of the currents, in place of the one in the report's attributes: nA, pA, uA, mA or A. Reports that
         were written by libsonata may say mV though they hold currents.
     partial
-        Whether nodes that only the report or only the coefficients have are left out, rather than an error.
+        Whether to leave out nodes that only the report or only the coefficients have; else they are an error.
     dtype
         ``"float32"`` or ``"float64"``: of the arithmetic and of the result, by default the report's. float32 errs by
         about 1e-6 of the sum of all that is added, regardless of sign, and is twice as fast.
@@ -100,7 +100,7 @@ def currents(values: Any, segments: Any, time: Any, units: str = "nA") -> xr.Dat
     segments
         A table with ``node_id``, ``section_id`` and ``segment_id`` of the columns, in order.
     time
-        In ms, shape (n_times,).
+        Times in ms, shape (n_times,).
     units
         Unit of the currents.
     """

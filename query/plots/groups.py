@@ -68,7 +68,7 @@ def band(
     x
         Places along the axis, shape (n,).
     mean, deviation
-        Of the values at these places, shape (n,).
+        Mean and deviation of the values at these places, shape (n,).
     colour
         Colour, as matplotlib names it.
     label

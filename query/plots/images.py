@@ -57,7 +57,7 @@ def density(ax: "Axes", values: ArrayLike, window: Limits, voltage: Limits) -> "
     ax
         Axes to draw on.
     values
-        In 1/mV, shape (n_time, n_voltage); NaN where there are no samples.
+        Density in 1/mV, shape (n_time, n_voltage); NaN where there are no samples.
     window, voltage
         What the axes of *values* span, in ms and mV.
 

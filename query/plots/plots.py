@@ -85,7 +85,7 @@ def plot(
     model
         Name of a node that `neurolake.query.models.stored.save_model` wrote (``kernels``).
     circuit
-        Which circuit; may be left out where there is one (all kinds of circuits).
+        Name of the circuit; may be omitted where there is one (all kinds of circuits).
     population
         Only this population (``cells``, ``population-raster``, ``rates``), or that of the cell (``tree``).
     projection
@@ -93,11 +93,11 @@ def plot(
     node
         Number of the cell, 0 by default (``tree``).
     report
-        Name of a report; may be left out where there is one (``spectrogram``).
+        Name of a report; may be omitted where there is one (``spectrogram``).
     title
-        Above the figure; by default the number of trials, and the condition that they meet.
+        Text above the figure; by default the number of trials, and the condition that they meet.
     width, height
-        In inches; the height follows from the kind by default.
+        Size in inches; by default the height follows from the kind.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def plot(
     InputError
         The kind, an option of it, or the ending of *output* is unknown; nothing meets the conditions.
     NotFoundError, QueryError
-        The lake does not hold what is drawn; a condition is no SQL.
+        The lake does not hold what is to be drawn; a condition is not valid SQL.
     ImportError
         matplotlib is not installed; it comes with ``neurolake[plot]``.
     """

@@ -34,7 +34,7 @@ class Batch:
     activity
         Synapse activations, float32[batch, group, time].
     voltage
-        In mV, float32[batch, sample]; None unless asked for.
+        Voltages in mV, float32[batch, sample]; None unless asked for.
     target
         Spikes in the target's window, int64[batch]; None unless asked for.
     """
@@ -86,7 +86,7 @@ class Batches:
     epochs
         How often each trial comes.
     seed
-        Of the order; None for that of trial_id.
+        Seed of the order; None for the order of trial_id.
     prefetch
         Batches that a thread makes ready ahead.
     """
@@ -205,8 +205,8 @@ def batches(
     trials
         Condition on trials in SQL.
     seed
-        Of the order of the trials; without one they come in order of trial_id. The order is the same for the same
-        seed and the same content of the tables; see above for how it is mixed.
+        Seed of the order of the trials; without one they come in order of trial_id. The order is the same for
+        the same seed and the same content of the tables; see above for how it is mixed.
     epochs
         How often each trial comes, each time in another order if there is a seed.
     prefetch

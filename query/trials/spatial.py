@@ -35,7 +35,7 @@ def spatiotemporal_activations(
     width, t_min, t_max
         Time bins in ms; from 0 to the end of the longest trial by default.
     distance_width
-        Of the distance bins in µm; bin k begins at ``k * distance_width``.
+        Width of the distance bins in µm; bin k begins at ``k * distance_width``.
     where
         Condition on activations in SQL, such as ``"cell_type = 'VPM'"``.
     trials

@@ -1,1 +1,1 @@
-"""Nodes as dask, xarray and Arrow see them, and back."""
+"""Nodes as objects of dask, xarray and Arrow, and back."""

@@ -74,7 +74,7 @@ def frame(table: Table, columns: Sequence[str] | None = None, where: Any = None)
     Raises
     ------
     InputError
-        A column is not there, or *where* is no condition on columns that are.
+        A column is missing, or *where* is not a condition on columns of the table.
     CorruptObjectError
         When a partition is computed: its file is damaged.
     """

@@ -50,7 +50,7 @@ def write_relation(
     InputError
         *form* is another, or Parquet has no file to go to.
     QueryError
-        DuckDB fails on a row, such as one that is no number where it should be cast.
+        DuckDB fails on a row, such as text that cannot be cast to a number.
     """
     writers = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
     if form not in writers:
