@@ -142,6 +142,6 @@ def _as_ours(message: str, explained: Explained) -> NeurolakeError:
 
 @atexit.register
 def _let_go() -> None:
-    """Let go of what somebody still reads from, or DuckDB's binding complains at the end."""
+    """Close answers that are still being read, or DuckDB's binding complains at the end."""
     for batches in list(_read):
         batches.close()

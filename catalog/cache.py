@@ -1,6 +1,6 @@
 """Catalog files: one immutable DuckDB file for each snapshot, in the user's cache; losing them loses nothing.
 
-A file lies in a folder of its own, named by the snapshot's digest, beside the digest of the file: what is
+A file is in a folder of its own, named by the snapshot's digest, beside the digest of the file: what is
 damaged is made anew. It has no paths and nothing of the log in it, for these change while a snapshot stays.
 """
 

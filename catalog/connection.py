@@ -1,4 +1,4 @@
-"""DuckDB connections that read what they are told, write nothing, and spill where nobody else looks."""
+"""DuckDB connections that read only given places, write nothing, and spill into a private folder."""
 
 import atexit
 import contextlib

@@ -112,7 +112,7 @@ class Blocks:
         blocks = [block for number in run if (block := found[number]) is not None]
         try:
             data = self._storage.read(key, run.start * self.size, len(run) * self.size)
-        except BaseException as error:  # noqa: BLE001 - whoever waits is told
+        except BaseException as error:  # noqa: BLE001 - it is raised to the waiting threads
             with self._lock:
                 for number in run:
                     self._blocks.pop((key, number), None)

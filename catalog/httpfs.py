@@ -1,4 +1,4 @@
-"""DuckDB's own reader of S3, for those who have its extension ``httpfs`` and ask for it.
+"""DuckDB's own reader of S3, if its extension ``httpfs`` is installed and asked for.
 
 ``NEUROLAKE_HTTPFS=1`` lets DuckDB itself read the large Parquet files of lakes on S3. That is faster than handing it
 ranges from Python, and what is read so is never verified, however much of a file it is; hence it is a choice.

@@ -54,11 +54,11 @@ _COLUMNS = {column.name: column for column in _described(TRIALS, TRIALS.doc).col
 # Made of the log, which goes on while snapshots stay.
 LOG = {
     "commits": Description(
-        "a commit that the snapshot stands on, itself included",
+        "a commit of the snapshot's history, itself included",
         [
             Column("id", "VARCHAR", "digest of the record: the commit's id"),
             Column("time", "TIMESTAMP", "when it was committed, by the writer's clock", "UTC"),
-            Column("author", "VARCHAR", "who committed"),
+            Column("author", "VARCHAR", "author of the commit"),
             Column("message", "VARCHAR", "what its author said"),
             Column("parents", "VARCHAR[]", "commits it follows"),
             Column("snapshot", "VARCHAR", "digest of its content: equal for equal content"),

@@ -76,7 +76,7 @@ def ingest(
     nodes
         Table of the cells that have the morphologies (segments).
     report
-        Compartment report that tells which sections the cells have, and how many segments each (segments).
+        Compartment report from which sections and numbers of segments are taken (segments).
     axon
         What becomes of axons, see `neurolake.ingest.lfp.morphologies.cell_segments` (segments).
     segment_length
@@ -97,7 +97,7 @@ def ingest(
         Another ingest of the same committed meanwhile; call it again.
     """
     options = {key: value for key, value in locals().items() if key not in ("lake", "path", "format")}
-    # Arrow, Zarr and numba take a while to import; whoever only looks at the door does not wait.
+    # Arrow, Zarr and numba take a while to import; an import of the door alone does not wait.
     from ..lake import Lake
     from ..lake.errors import InputError
     from .formats import named, recognised

@@ -58,12 +58,12 @@ class Outgoing:
         Raises
         ------
         InputError
-            It lies outside of the folder, or is the same file as one before, or as a folder of one.
+            It is outside the folder, or is the same file as an earlier one, or as the folder of one.
         """
         parts = PurePosixPath(name).parts
-        # The name comes from a lake, which somebody else may have made.
+        # The name comes from a lake, which another user may have made.
         if not parts or ".." in parts or PurePosixPath(name).is_absolute():
-            raise InputError(f"the lake names a file {name!r}, which lies outside the folder to write")
+            raise InputError(f"the lake names a file {name!r}, which is outside the folder to write")
         path = self._folder.joinpath(*parts)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,7 @@ def show_command(
     ref: Annotated[str, typer.Argument(help="Commit, branch or time.")] = "main",
     json: Json = False,
 ) -> None:
-    """Show one commit: who, when, from what, and which nodes it changed.
+    """Show one commit: author, time, provenance, and the nodes that it changed.
 
     Example: neurolake show main~1 --lake my-lake
     """
@@ -207,7 +207,7 @@ def merge_command(
     into: Annotated[str, typer.Option(help="Branch to bring it into.")] = "main",
     message: Annotated[str | None, typer.Option("--message", "-m", help="The commit's message.")] = None,
 ) -> None:
-    """Bring into a branch what another has done since they parted.
+    """Merge into a branch what another has changed since their merge base.
 
     Example: neurolake merge trial-17 --lake my-lake
     """
@@ -253,7 +253,7 @@ def verify_command(
     repair_from: Annotated[str | None, typer.Option(help="A lake that has sound copies.")] = None,
     json: Json = False,
 ) -> None:
-    """Read again every byte that commits stand on, and say what is damaged and whom it hurts.
+    """Read again every byte that commits need, and report damaged objects and their referrers.
 
     Example: neurolake verify --lake my-lake --repair-from backup
     """
@@ -275,7 +275,7 @@ def gc_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete what no commit stands on: once condemned, after the grace period. Writers may go on.
+    """Delete the objects that no commit needs, a grace period after they are condemned. Writers may go on.
 
     Example: neurolake gc --dry-run --lake my-lake
     """
@@ -449,8 +449,10 @@ def print_findings(findings: "Findings") -> None:
         What the verification found.
     """
     for damage in findings.damages:
-        hurt = f"; hurts {', '.join(damage.nodes)} of {len(damage.commits)} commits" if damage.nodes else ""
-        err.print(f"{damage.reason}: {damage.key}{hurt}", style="red")
+        needed = (
+            f"; needed by {', '.join(damage.nodes)} in {len(damage.commits)} commits" if damage.nodes else ""
+        )
+        err.print(f"{damage.reason}: {damage.key}{needed}", style="red")
     for told in findings.collisions:
         out.print(f"Names: {told}", style="yellow")
     for key in findings.repaired:

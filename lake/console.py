@@ -347,7 +347,7 @@ def _prepared(command: Any, ctx: Any) -> Any:
         _prepared(inner, ctx)
     if not hasattr(command, "commands"):
         command.params += _shared_options()
-        # What a function raises is for those who call it; a command prints it.
+        # A function raises its error to the caller; a command prints it.
         command.help = (command.help or "").partition("\n\nRaises\n")[0]
     for parameter in command.get_params(ctx):
         _take_as_it_is(parameter)

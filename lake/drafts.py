@@ -186,7 +186,7 @@ class Drafts(Mapping[str, Node]):
         Raises
         ------
         InputError
-            A node has metadata that nobody could read any more.
+            A node has metadata that no reader could read.
         """
         found: dict[str, Node | None] = {}
         for name, draft in self._drafts.items():

@@ -19,7 +19,7 @@
     │   └── QueryError                a query that DuckDB or the schema refuses
     │       └── QueryTimeoutError     a query that took longer than it was given
     ├── CorruptObjectError            stored bytes do not have their digest: restore the object
-    │   └── MalformedError            they have it, and mean nothing: whoever wrote them made them so
+    │   └── MalformedError            they have it, but make no sense: their writer wrote them so
     ├── FormatError                   not a lake, or written by a newer neurolake
     └── StorageError (OSError)        the medium failed: often transient, retry
 

@@ -532,7 +532,7 @@ class Transaction(Shown):
                 return None
             if self._append(self._rescued(changes)):
                 return self.committed
-        raise ConflictError(f"{self._attempts} other commits came first; try again when it is quieter")
+        raise ConflictError(f"{self._attempts} other commits came first; try again later")
 
     def _rescued(self, changes: dict[str, Node | None]) -> dict[str, Node | None]:
         """The changes, standing on nothing that garbage collection is about to delete (see `garbage`)."""
@@ -547,7 +547,7 @@ class Transaction(Shown):
 
     def _rebase(self) -> None:
         if self._merging:
-            raise ConflictError("another writer committed first; merge with what is there now")
+            raise ConflictError("another writer committed first; merge again with its newest commit")
         tip, number = self._history.log.head(self._branch)
         self.drafts.rebase(self._history.tree(tip))
         self._tip, self._number = tip, number

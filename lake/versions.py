@@ -7,7 +7,7 @@ in common may be more.
 from collections.abc import Callable, Iterator, Mapping
 
 from .errors import ConflictError, InputError, NotFoundError
-from .history.ancestry import Parting, ancestors, parting
+from .history.ancestry import Divergence, ancestors, divergence
 from .history.log import Commit
 from .history.merge import changes_between, merged
 from .history.trees import History
@@ -41,17 +41,17 @@ def merge(history: History, theirs: Commit, branch: str, message: str, author: s
     """
     for _ in _attempts():
         ours, number = history.log.head(branch)
-        parted = parting(history.log, [ours], theirs)
-        if not parted.other:
+        diverged = divergence(history.log, [ours], theirs)
+        if not diverged.other:
             return None
-        if not parted.one:
+        if not diverged.one:
             check_names(history.tree(theirs), history.tree(ours))
             if history.log.point(branch, theirs.reference, message=message, author=author, after=number):
                 return theirs
             continue
         transaction = Transaction(history, branch, message, author=author, attempts=1)
         if transaction.tip.id == ours.id:
-            base = _common_tree(history, parted)
+            base = _common_tree(history, diverged)
             changes = changes_between(base, history.tree(theirs))
             transaction.merge(base, changes, parent=theirs.reference)
             if _won(transaction):
@@ -116,7 +116,7 @@ def _attempts() -> Iterator[int]:
     for attempt in range(_ATTEMPTS):
         pause(attempt)
         yield attempt
-    raise ConflictError(f"{_ATTEMPTS} other commits came first; try again when it is quieter")
+    raise ConflictError(f"{_ATTEMPTS} other commits came first; try again later")
 
 
 def _won(transaction: Transaction) -> bool:
@@ -136,32 +136,32 @@ def _parent(history: History, record: Commit) -> Commit:
     return history.log.read(record.parents[0])
 
 
-def _common_tree(history: History, parted: Parting) -> Tree:
+def _common_tree(history: History, diverged: Divergence) -> Tree:
     """What both sides have in common: their bases merged, and the commits that were picked from one to the other."""
-    if not parted.bases:
+    if not diverged.bases:
         raise NotFoundError(f"the two have no commit in common{history.expired_too()}")
-    tree = history.tree(parted.bases[0])
-    for at, base in enumerate(parted.bases[1:], 1):
-        below = _common_tree(history, parting(history.log, parted.bases[:at], base))
+    tree = history.tree(diverged.bases[0])
+    for at, base in enumerate(diverged.bases[1:], 1):
+        below = _common_tree(history, divergence(history.log, diverged.bases[:at], base))
         tree = _with(tree, merged(below, tree, changes_between(below, history.tree(base))))
-    for record in _shared_picks(history, parted):
+    for record in _shared_picks(history, diverged):
         before = history.tree(_parent(history, record))
         for name, node in changes_between(before, history.tree(record)).items():
             try:
                 tree = _with(tree, merged(before, tree, {name: node}))
             except ConflictError:
-                # It stands on what only one side has: then both sides' own changes must agree.
+                # It depends on what only one side has: then both sides' own changes must agree.
                 continue
     return tree
 
 
-def _shared_picks(history: History, parted: Parting) -> list[Commit]:
+def _shared_picks(history: History, diverged: Divergence) -> list[Commit]:
     """Commits of one side that the other has too, under another id; oldest first."""
-    have = {origin(record) for record in parted.one}
-    shared = [record for record in parted.other if origin(record) in have]
+    have = {origin(record) for record in diverged.one}
+    shared = [record for record in diverged.other if origin(record) in have]
     if not shared:
         return []
-    before = {record.id for base in parted.bases for record in ancestors(history.log, base)}
+    before = {record.id for base in diverged.bases for record in ancestors(history.log, base)}
     return [record for record in reversed(shared) if record.id not in before]
 
 

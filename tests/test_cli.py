@@ -581,7 +581,7 @@ def test_verify_names_the_damage_and_repairs_it(run: Command, lake: Path, tmp_pa
     data[len(data) // 2] ^= 4
     damaged.write_bytes(data)
     ended = run("verify", "--lake", lake)
-    assert ended.code == 4 and damaged.name in ended.err and "hurts" in ended.err
+    assert ended.code == 4 and damaged.name in ended.err and "needed by" in ended.err
     assert run("verify", "--lake", lake, "--repair-from", tmp_path / "copy").code == 0
     assert run("verify", "--lake", lake).code == 0
 

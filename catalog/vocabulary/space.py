@@ -44,8 +44,8 @@ ELECTRODES = TableKind(
                 "",
                 "SONATA's names",
             ),
-            column("layer", TEXT, "cortical layer that it is in; empty where nobody knows"),
-            column("region", TEXT, "region that it is in; empty where nobody knows"),
+            column("layer", TEXT, "cortical layer that it is in; empty if unknown"),
+            column("region", TEXT, "region that it is in; empty if unknown"),
             column("probe", TEXT, "device that it is on"),
             column("radius", REAL, "of ObjectiveCSD's sphere or disk; null: the kernel's default", "µm"),
             column(

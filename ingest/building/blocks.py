@@ -21,7 +21,7 @@ ROWS = 2**20
 
 @dataclass(frozen=True)
 class Workers:
-    """Who makes blocks.
+    """The processes that make blocks.
 
     Parameters
     ----------

@@ -183,7 +183,7 @@ class ProjectionRule:
     degree
         Of the rules with a fixed degree.
     mechanisms
-        What the configuration says of mechanisms, for whoever simulates.
+        What the configuration says of mechanisms, for a simulator.
     """
 
     source: str

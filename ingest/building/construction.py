@@ -25,7 +25,7 @@ class Construction:
     seed
         Of all random numbers.
     workers
-        Who does the work.
+        The processes that do the work.
     weightings
         Functions of the user's that rules name.
     tell

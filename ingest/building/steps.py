@@ -3,7 +3,7 @@
 A step's results have names of their own in the lake. Each says in its attribute ``derived`` what it was made of, as every
 derived result does; so a step whose results are there is not computed again, whichever branch they are on, and
 `neurolake lineage` shows the whole chain. While a circuit is built its steps are committed to a branch of their own: a build
-that is stopped goes on from there, and nobody sees half a circuit.
+that is stopped goes on from there, and no reader sees half a circuit.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

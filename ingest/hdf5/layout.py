@@ -195,7 +195,7 @@ def value_bytes(dataset: Any) -> bytes | None:
     if dataset.shape is None:
         return None
     if dataset.nbytes > LARGEST_VALUE:
-        raise ValueError(f"{dataset.nbytes} bytes that no table or array of the lake stands for")
+        raise ValueError(f"{dataset.nbytes} bytes that become no table or array of the lake")
     if hdf5().check_string_dtype(dataset.dtype) is None:
         return np.asarray(dataset[()]).tobytes()
     return json.dumps(np.asarray(dataset.asstr()[()]).reshape(-1).tolist()).encode()

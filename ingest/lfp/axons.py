@@ -1,4 +1,4 @@
-"""The stub that stands for an axon in circuits of the Blue Brain Project: where its pieces are."""
+"""The stub that replaces an axon in circuits of the Blue Brain Project: positions of its pieces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

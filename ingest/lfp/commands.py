@@ -106,7 +106,7 @@ def ingest_segments_command(
     ] = None,
     report: Annotated[
         str | None,
-        typer.Option(help="Compartment report that tells sections and how many segments they have."),
+        typer.Option(help="Compartment report from which sections and numbers of segments are taken."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="By default the last part of NODES.")] = None,
     axon: Annotated[str, typer.Option(help="keep, stub or bluerecording.")] = "keep",

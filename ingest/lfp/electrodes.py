@@ -275,7 +275,7 @@ def _type(text: str, path: Path, line: int) -> dict[str, Any]:
 
 
 def _sizes(tokens: Mapping[str, str], of: str, path: Path, line: int | None) -> dict[str, float]:
-    """Radius and thickness of ObjectiveCSD, NaN where they are not told; BlueRecording tells half of the thickness."""
+    """Radius and thickness of ObjectiveCSD, NaN where they are missing; BlueRecording writes half of the thickness."""
     found = {"radius": np.nan, "thickness": np.nan}
     for name, token in tokens.items():
         size = _number(token, f"{name} of {of}", path, line)

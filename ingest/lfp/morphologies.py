@@ -64,7 +64,7 @@ class Cell:
     soma
         Its diameter in µm: the mean along it.
     axon
-        The axon, for those who replace it.
+        The axon, for a caller that replaces it.
     center
         Where the file has the soma's centre, float64[3] in µm.
     notices

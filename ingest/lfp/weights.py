@@ -139,7 +139,7 @@ def _types(array: Any, segments: Any) -> NDArray[np.int32]:
     lost = next((key for key in wanted if codes.get(key) is None), None)
     if lost is not None:
         told = ", ".join(f"{name} {value}" for name, value in zip(KEYS, lost, strict=True))
-        raise InputError(f"the table of segments does not tell the neurite of {told}")
+        raise InputError(f"the table of segments lacks the neurite of {told}")
     return np.array([codes[key] for key in wanted], np.int32)
 
 

@@ -107,7 +107,7 @@ class Attribute:
     values
         The dataset of all values.
     pieces
-        Datasets by the part of the layout that tells where they are: of the index, and the values.
+        Datasets by the part of the layout that refers to them: of the index, and the values.
     """
 
     source: HDF5File

@@ -42,7 +42,7 @@ def laid_out(source: HDF5File, name: str) -> list[Item]:
     Raises
     ------
     IngestError
-        What nobody claimed is too large or of a type that NeuroH5 does not have.
+        A dataset that no node holds is too large or of a type that NeuroH5 does not have.
     """
     first: dict[Any, str] = {}
     types: dict[bytes, str] = {}

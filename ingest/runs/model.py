@@ -32,7 +32,7 @@ class Model:
     cell, network
         Parameter trees whose paths are keys of `files`.
     files
-        Content by relative path, which tells the content's digest: equal models are equal.
+        Content by relative path, which contains the content's digest: equal models are equal.
     mechanisms
         Folders among the files that hold .mod files.
     origin

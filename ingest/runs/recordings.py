@@ -1,4 +1,4 @@
-"""Any NEURON model, recorded into a lake while somebody's script simulates it."""
+"""Any NEURON model, recorded into a lake while a script simulates it."""
 
 import hashlib
 import math
@@ -72,7 +72,7 @@ def record(
     The model stays as it is: no diameter, point, switch, Vector or callback of the script's is changed. NEURON computes membrane
     currents from the start of the block on if they are asked for, and no longer than that. Sections without 3-D points are
     placed by us. Sources of spikes are told apart by ``node_id``, ``section_id`` and ``x``; their names have no addresses of
-    Python objects and no numbers of objects that are gone, so that equal models give equal content.
+    Python objects and no numbers of deleted objects, so that equal models give equal content.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class Plan:
     Attributes
     ----------
     run
-        Its name: a path, whose last part tells what names of simrun directories tell.
+        Its name: a path, whose last part has the information in names of simrun directories.
     kind, seed, t_stop
         As in the table ``simulations``.
     model

@@ -169,9 +169,9 @@ class StoredTrials:
         """The folder with all files beside runs that the lake holds."""
         for path, node in self._listed(pds.field("run").is_null(), "path"):
             target = self._folder / path
-            # The path comes from a lake, which somebody else may have made.
+            # The path comes from a lake, which another user may have made.
             if not target.resolve().is_relative_to(self._folder.resolve()):
-                raise InputError(f"the lake names a file {path!r}, which lies outside of the folder to write")
+                raise InputError(f"the lake names a file {path!r}, which is outside the folder to write")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self._snapshot.files[node])
         return self._folder
@@ -225,7 +225,7 @@ def _kind(kind: pa.DataType) -> tuple[pa.DataType, Any]:
 
 
 def no_cells() -> Columns:
-    """Presynaptic spikes of a trial that tells none."""
+    """Presynaptic spikes of a trial without any."""
     return {
         "presynaptic_cell_type": np.zeros(0, str),
         "cell_id": np.zeros(0, np.int64),

@@ -57,7 +57,7 @@ def stage(
     Raises
     ------
     IngestError
-        A file is gone, or not what it was when a worker read it.
+        A file is missing, or has changed since a worker read it.
     """
     if any(result.trials for result in results):
         stage_results(results, transaction)

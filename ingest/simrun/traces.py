@@ -58,7 +58,7 @@ def parse_traces(data: bytes, path: str | Path) -> SiteTraces:
     if samples is None:
         samples = _read_with_python(text, header, path)
     _check_times(samples[0], path, first_line=2)
-    # Who keeps the times only is not to keep the voltages with them.
+    # A caller that keeps only the times must not keep the voltages with them.
     return SiteTraces(samples[0].copy(), samples[1:], header)
 
 

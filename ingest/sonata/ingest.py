@@ -342,7 +342,7 @@ def _ingest_hdf5(run: _Run, named: Named, source: HDF5File) -> None:
 def _populations(source: HDF5File, group: str, context: IngestContext) -> Iterator[tuple[str, Any]]:
     whole = source.file[group]
     if group == "spikes" and "timestamps" in whole:
-        # Before SONATA had populations of spikes: they are of the circuit's only one, or nobody knows of which.
+        # Before SONATA had populations of spikes: they belong to the circuit's only one, or to an unknown one.
         (population,) = context.sizes if len(context.sizes) == 1 else ("unknown",)
         yield population, whole
         return

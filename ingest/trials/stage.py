@@ -96,7 +96,7 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
 
 
 def _trace_array(site: str, axis: str, block: TraceBlock, transaction: Transaction) -> Array:
-    """The array of a site and time axis; the first axis has the site's name, others a suffix that tells."""
+    """The array of a site and time axis; the first axis has the site's name, others have a suffix."""
     base = schema.VOLTAGE.of(site=site)
     span = f"{base}@{block.time[0]:g}-{block.time[-1]:g}ms"
     for name in (base, span, f"{span}-{axis[:8]}"):

@@ -97,7 +97,7 @@ def _told(what: str, how: Mapping[str, Any]) -> Iterator[None]:
     except Exception as error:
         if how.get("fields") or how.get("out") is not None:
             raise
-        raise MalformedError(f"{what}: its chunks have their digests, and do not decode: {error}") from error
+        raise MalformedError(f"{what}: its chunks have their digests but do not decode: {error}") from error
 
 
 class Array(Shown, zarr.Array[Any]):
@@ -481,7 +481,7 @@ def _place(
     grid: Grid,
     fill_value: Any,
 ) -> None:
-    """Decode the part of chunk *at* that lies in *box* into its place in *out*."""
+    """Decode the part of chunk *at* within *box* into its position in *out*."""
     low = [index * chunk for index, chunk in zip(at, grid.chunks, strict=True)]
     spans = [
         (max(start, first), min(stop, first + chunk))

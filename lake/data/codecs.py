@@ -249,5 +249,5 @@ def chunk_statistics(part: npt.NDArray[Any]) -> dict[str, float]:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = float(values.mean(dtype=np.float64))
     found = {"min": float(low), "max": float(values.max()), "mean": mean}
-    # JSON has no infinity, and bounds that are none help nobody.
+    # JSON has no infinity, and infinite bounds rule nothing out.
     return {**found, "nan": nan} if all(map(math.isfinite, found.values())) else {"nan": nan}

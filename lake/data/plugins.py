@@ -88,7 +88,7 @@ def check_codecs(name: str, codecs: Any) -> None:
     MissingPackageError
         The package of one is not installed, or cannot be imported; says which.
     FormatError
-        Nobody knows one.
+        One is unknown.
     """
     for codec in _all(codecs):
         try:
@@ -138,7 +138,7 @@ def checked_compressor(name: str, codec: Any) -> dict[str, Any]:
     try:
         kind.from_dict(dict(codec))
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
-        raise InputError(f"array {name!r}: codec {own!r} cannot be configured so: {error}") from error
+        raise InputError(f"array {name!r}: codec {own!r} cannot have this configuration: {error}") from error
     return dict(codec)
 
 
@@ -153,7 +153,7 @@ def _all(codecs: Any) -> Iterator[str]:
 
 
 def _class(name: str) -> Any:
-    """The class of a codec; KeyError for one that nobody knows, MissingPackageError where its package is missing."""
+    """The class of a codec; KeyError for an unknown one, MissingPackageError where its package is missing."""
     from numcodecs.registry import codec_registry, entries
     from zarr.registry import get_codec_class
 

@@ -20,7 +20,7 @@ from .types import BY_NAME, plain
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 
-# What a file's bounds can be trusted for: NaN lies outside the bounds of real numbers.
+# Bounds of a file that can be trusted: those of real numbers exclude NaN.
 _BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
 
 
@@ -46,7 +46,7 @@ class Table(Shown):
         self._objects = objects
         self.files: tuple[Entry, ...] = tuple(entry for _, entry in node.entries.items())
         if any("rows" not in entry.stats for entry in self.files):
-            raise MalformedError(f"table {name!r} has a file of which it is not known how many rows it has")
+            raise MalformedError(f"table {name!r} has a file without a number of rows")
 
     def _about(self) -> About:
         line = (
@@ -223,7 +223,7 @@ class Table(Shown):
             The types in the table's metadata cannot be read.
         """
         if not self.files:
-            raise MalformedError(f"table {self.name!r} has no files; one without rows has an empty one")
+            raise MalformedError(f"table {self.name!r} has no files; a table without rows has an empty file")
         fields = [BY_NAME.get(str(field["type"])) for field in self.fields]
         if None not in fields:
             return pa.schema([_arrow_field(field) for field in self.fields])
@@ -236,7 +236,7 @@ class Table(Shown):
             if where is not None:
                 schema.empty_table().filter(where)
         except (pa.ArrowException, TypeError, OverflowError) as error:
-            raise InputError(f"table {self.name!r} cannot be filtered so: {error}") from error
+            raise InputError(f"table {self.name!r} cannot be filtered by this condition: {error}") from error
 
     def check_columns(self, columns: Sequence[str] | None) -> None:
         """Raise `InputError` if one of *columns* is not there.
@@ -319,7 +319,7 @@ def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") 
     try:
         return tuple(files[int(fragment.path)] for fragment in dataset.get_fragments(where))
     except pa.ArrowException:
-        # What Arrow cannot compare rules nothing out; who reads the rows is told.
+        # A condition that Arrow cannot compare rules nothing out; the read of the rows reports it.
         return tuple(files)
 
 

@@ -13,7 +13,7 @@ BLOSC_LZ4: Mapping[str, Any] = {
     "name": "blosc",
     "configuration": {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0},
 }
-"""How chunks are compressed unless somebody says otherwise, as Zarr v3 has it."""
+"""Default compression of chunks, as JSON of Zarr v3."""
 
 _UNITS = ("s", "ms", "us", "ns")
 _SCALARS = [

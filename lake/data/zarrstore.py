@@ -309,7 +309,7 @@ class ZarrStore(Store):
         folder = prefix.rstrip("/")
         start = f"{folder}/" if folder else ""
         inside = self._array_above(start + "x") is not None
-        # Chunks are listed only where somebody looks inside an array.
+        # Chunks are listed only for a listing inside an array.
         keys = self._keys() if inside else self._key_heads()
         seen = {key[len(start) :].split("/", 1)[0] for key in keys if key.startswith(start)}
         for child in sorted(seen):
@@ -543,7 +543,7 @@ def _last_rows(old: Grid, new: Grid) -> Iterator[int]:
 
 
 def _cut(entry: Entry, at: tuple[int, ...], old: Grid, new: Grid) -> Entry:
-    """*entry* without its statistics where another part of the chunk lies within the array than before."""
+    """*entry* without its statistics where the part of the chunk within the array has changed."""
     return entry if old.extent(at) == new.extent(at) else replace(entry, stats={})
 
 

@@ -1,4 +1,4 @@
-"""Who follows whom: walks over the parents of commits, right whatever the clocks of their writers said."""
+"""Ancestors and merge bases: walks over the parents of commits that do not depend on the clocks of writers."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ _Dated = tuple[float, int, str, Commit]
 
 
 @dataclass(frozen=True)
-class Parting:
-    """Where two commits parted, and what they did since.
+class Divergence:
+    """The merge bases of two commits, and the commits since.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def follows(log: Log, record: Commit, earlier: Commit) -> bool:
     return any(found.id == earlier.id for found in ancestors(log, record))
 
 
-def parting(log: Log, one: Sequence[Commit], other: Commit) -> Parting:
+def divergence(log: Log, one: Sequence[Commit], other: Commit) -> Divergence:
     """Find the merge base of *one* (all together) and *other*; reads little more than the commits since.
 
     Parameters
@@ -110,11 +110,11 @@ def parting(log: Log, one: Sequence[Commit], other: Commit) -> Parting:
     # Of several newest common commits, one may stand before another by a way that is not yet gone.
     while walk.ahead and several:
         walk.step()
-    return Parting(walk.bases(), walk.coloured(_ONE), walk.coloured(_OTHER))
+    return Divergence(walk.bases(), walk.coloured(_ONE), walk.coloured(_OTHER))
 
 
 class _Walk:
-    """Commits reached so far, in the colours of those who follow them; `ahead` are those to go on from."""
+    """Commits reached so far, in the colours of those that follow them; `ahead` are those to go on from."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

@@ -118,7 +118,7 @@ def check(before: list[Entry], here: Change, there: Change, sorted_by: Sequence[
     if not sorted_by:
         return
     if here.followers & there.followers:
-        raise ClashError("both sides put rows at the same place")
+        raise ClashError("both sides put rows at the same position")
     # What is appended comes last: here's, then there's.
     for first, second in (
         (here.appended, there.appended),

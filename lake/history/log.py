@@ -136,7 +136,7 @@ class Commit(Shown):
 
     @property
     def author(self) -> str:
-        """Who committed."""
+        """Author of the commit."""
         return str(self.fields["author"])
 
     @property
@@ -316,7 +316,7 @@ class Log:
             raise expired
         if record is None:
             place = record_key(reference.branch, reference.number)
-            raise CorruptObjectError(f"commit {reference.id} does not stand at {place}, where it should")
+            raise CorruptObjectError(f"commit {reference.id} is not at {place}, where it should be")
         return record
 
     def _elsewhere(self, commit: Digest) -> Commit | None:
@@ -418,7 +418,7 @@ class Log:
             if not numbers:
                 return None
             known = max(numbers)
-        # Records are dense: whoever wrote one after another left no gap.
+        # Records are dense: writers leave no gap.
         while self._storage.size(record_key(name, known + 1, space)) is not None:
             known += 1
         self._last[space, name] = known
@@ -503,7 +503,7 @@ class Log:
         message
             Why, for the reflog.
         author
-            Who did it, for the reflog.
+            Author of the pointer, for the reflog.
         after
             The record that the name must still end with; None if it must have none.
         space
@@ -579,7 +579,7 @@ class Log:
         ahead = {record_key(name, number, space): number for number in numbers}
         keys = [key for key in ahead if key not in self._records]
         for key, data in zip(keys, self._storage.read_all(keys) if keys else (), strict=True):
-            # Whoever asks for it is told what is wrong with it.
+            # A later read of it reports what is wrong.
             with contextlib.suppress(CorruptObjectError):
                 if data is not None:
                     self._keep(key, parse_record(data, key, name, ahead[key]))
@@ -658,7 +658,7 @@ def parse_record(data: bytes, key: str, name: str, number: int) -> Commit | Poin
         kinds = _ALWAYS if "target" in fields else _COMMIT
         wrong = [field for field, kind in kinds.items() if type(fields[field]) is not kind]
         if not name.startswith(IMPORTED) and (fields["branch"], fields["number"]) != (name, number):
-            raise MalformedError(f"record {key} does not stand where it was made")
+            raise MalformedError(f"record {key} is not where it was created")
         if datetime.fromisoformat(fields["time"]).tzinfo is None:
             raise ValueError("a time without offset")
         if not wrong:

@@ -157,7 +157,7 @@ def _merged_array(base: Node, ours: Node, theirs: Node, repeats: bool) -> Node:
     if all(grid.shape != grids[0].shape for grid in grids[1:]):
         shift, rows = _growth(grids)
         if not repeats and _appended(here, end) & _appended(there, end):
-            raise ClashError("both sides appended equal chunks, of which nobody knows if they are the same")
+            raise ClashError("both sides appended equal chunks, which may or may not be the same data")
     moved = {at + shift if at >= end else at: entry for at, entry in there.items()}
     if any(_content(moved[at]) != _content(here[at]) for at in moved.keys() & here.keys()):
         raise ClashError("both sides wrote the same chunks")

@@ -19,7 +19,7 @@ class Refs(Mapping[str, Commit]):
     space
         ``"log"`` for branches, ``"tags"`` for tags.
     author
-        Who changes them.
+        Author of the changes.
     """
 
     def __init__(self, history: History, space: Space, author: str) -> None:

@@ -176,9 +176,9 @@ class History:
             raise NotFoundError(f"there is no branch, tag or commit {prefix!r}")
         found = [record for record in self.commits() if record.id.startswith(prefix)]
         if len(found) > 1:
-            raise InputError(f"{prefix}: {len(found)} commits begin so; give more digits")
+            raise InputError(f"{prefix}: {len(found)} commits begin with it; give more digits")
         if not found:
-            raise NotFoundError(f"{prefix}: no commit begins so{self.expired_too()}")
+            raise NotFoundError(f"{prefix}: no commit begins with it{self.expired_too()}")
         return found[0]
 
     def _at_time(self, time: datetime) -> Commit:

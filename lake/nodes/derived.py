@@ -197,7 +197,7 @@ def is_part(node: Node) -> bool:
         The node.
     """
     said = attributes(node).get(DERIVED)
-    # People may call an attribute so, too.
+    # An attribute of a user may have this name, too.
     return isinstance(said, dict) and isinstance(said.get("part"), str)
 
 

@@ -65,7 +65,7 @@ class Grid:
         return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
 
     def extent(self, coordinates: Sequence[int]) -> tuple[int, ...]:
-        """Shape of that part of a chunk which lies within the array.
+        """Return the shape of the part of a chunk within the array.
 
         Parameters
         ----------

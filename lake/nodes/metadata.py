@@ -1,4 +1,4 @@
-"""What the metadata of a node has to be, checked where JSON becomes a node, so that all who read it may rely on it.
+"""Checks of a node's metadata, made where JSON becomes a node, so that all readers can rely on them.
 
 What only zarr-python can judge (types, fill values and codecs of arrays) is checked where an array is opened.
 """

@@ -88,7 +88,7 @@ def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadSha
     }
     kind = old.kind if value.get("patch") and old is not None else value["kind"]
     if kind == "table" and any(entry is not None and "rows" not in entry.stats for entry in overlay.values()):
-        raise ValueError("a table has a file of which it is not known how many rows it has")
+        raise ValueError("a table has a file without a number of rows")
     overlay |= dict.fromkeys(map(checked_length, value.get("removed", ())))
     if value.get("patch"):
         if old is None:

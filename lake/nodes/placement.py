@@ -69,7 +69,7 @@ def moved(
     writer: ObjectWriter,
     since: Entries = _NOTHING,
 ) -> Entries:
-    """Return the same entries with copies of what lies under a key to be emptied; what *since* has stays.
+    """Return the same entries with copies of the objects under keys to be emptied; objects of *since* stay.
 
     Nothing is flushed.
 

@@ -292,14 +292,14 @@ def parse_shard(data: bytes, ref: ShardRef) -> Shard:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         if file.metadata.num_rows != ref.count or ref.count > SHARD_SIZE:
-            raise ValueError(f"{file.metadata.num_rows} entries where {ref.count} were promised")
+            raise ValueError(f"{file.metadata.num_rows} entries, expected {ref.count}")
         shard = Shard(file.read().cast(_SCHEMA))
         if shard.numbers() - {ref.number}:
             raise ValueError(f"it has positions of another shard than {ref.number}")
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         raise MalformedError(f"shard {ref.object} cannot be read: {error}") from error
     if shard.digest() != ref.digest:
-        raise MalformedError(f"shard {ref.object} does not hold the entries its digest promises")
+        raise MalformedError(f"shard {ref.object} does not have the entries of its digest")
     return shard
 
 

@@ -1,4 +1,4 @@
-"""Condemned keys: what garbage collection is going to delete, and nobody may build on any more.
+"""Condemned keys: garbage collection is going to delete them, and no new commit may refer to them.
 
 ``gc/<number>`` is a set of keys, published once, whole and for good (`garbage.collect`). Numbers are dense and only
 grow: the newest set stays for ever, older ones go when nothing of them is left.
@@ -14,7 +14,7 @@ from ..storage.base import Storage
 
 FOLDER = "gc/"
 GRACE = timedelta(days=7)
-"""How long what is condemned stays, unless somebody says otherwise."""
+"""How long condemned objects stay, by default."""
 _SET = re.compile(r"gc/([0-9]{12})")
 
 

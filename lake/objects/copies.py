@@ -1,4 +1,4 @@
-"""Copies of remote objects on this machine, for those who read files in place: DuckDB, Arrow, dask.
+"""Copies of remote objects on this machine, for programs that read files in place: DuckDB, Arrow, dask.
 
 They lie in the user's cache, and may be deleted at any time. Beyond ``NEUROLAKE_CACHE_SIZE`` (20 GB) those go that
 were not asked for longest, except what a running process has asked for: each keeps a list of that, with a lock on

@@ -1,4 +1,4 @@
-"""Which lake lies somewhere: its marker, and the id in it."""
+"""Identity of a lake: its marker, and the id in it."""
 
 import hashlib
 import json

@@ -158,7 +158,7 @@ def place_key(digest: str, place: Place) -> str | None:
 
 
 class Address(NamedTuple):
-    """Where a lake lies and which one it is: what a task carries to open it where it runs.
+    """Location and id of a lake: what a task carries to open it in another process.
 
     Parameters
     ----------
@@ -491,7 +491,7 @@ class ObjectWriter:
         digest
             Digest of the bytes.
         place
-            Where it lies now.
+            Its present location.
         """
         if place.pack is not None:
             return self.add(data, digest)

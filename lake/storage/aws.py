@@ -1,4 +1,4 @@
-"""Where S3 is and who asks: what the environment and the files of ``~/.aws`` say, as AWS's own tools read them.
+"""Endpoint and credentials of S3, from the environment and the files of ``~/.aws``, as AWS's own tools read them.
 
 Keys are handed on to the client and kept nowhere else.
 """
@@ -17,7 +17,7 @@ _KEYS = {
     "aws_session_token": "session_token",
 }
 _PLACES = {"region": "region", "endpoint_url": "endpoint"}
-# Whoever has one of these in the environment is not asking for a profile's keys.
+# With one of these in the environment, the keys of a profile are not used.
 _OTHER_MEANS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",

@@ -104,8 +104,8 @@ class Storage(ABC):
     def replace(self, key: str, data: bytes) -> None:
         """Replace an object in one atomic step: readers get either the old or the new bytes.
 
-        For repair only. What is there is damaged, *data* is what belongs there by its digest, and nobody else
-        stores anything under a key that is taken: whoever repairs the same at once stores the same.
+        For repair only: the old bytes are damaged, and *data* has the digest of the key. No other process writes to an existing
+        key, and two processes that repair the same object store the same bytes.
 
         Parameters
         ----------

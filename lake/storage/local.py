@@ -17,7 +17,7 @@ TEMPORARY = "tmp"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside others of a user's so that nobody, not even after a crash, sees a part of it.
+    """Write a file beside others of a user's so that no reader sees a part of it, not even after a crash.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class LocalStorage(Storage):
                 self._make_folder(target.parent)
                 # The bytes reach the disk before the name does: a crash never leaves a hollow object.
                 temporary.rename(target)
-        # Whoever wrote it first may not have flushed its name yet, and we are going to refer to it.
+        # The first writer may not have flushed its name yet, and this process is going to refer to it.
         self._unsynced.add(target.parent)
         return absent
 
@@ -183,14 +183,14 @@ class LocalStorage(Storage):
             raise StorageError(f"cannot look at {self._root / key}: {error.strerror}") from error
 
     def flush(self) -> None:
-        # Under the lock nobody returns while another thread still syncs a folder that both need.
+        # The lock keeps a thread from returning while another one still syncs a folder that both need.
         with self._flushing, _mishaps(f"cannot flush {self._root}"):
             while self._unsynced:
                 folder = self._unsynced.pop()
                 try:
                     self._sync_folder(folder)
                 except OSError:
-                    # Nobody may be told later that it was flushed.
+                    # No later call may report that it was flushed.
                     self._unsynced.add(folder)
                     raise
 
@@ -216,7 +216,7 @@ class LocalStorage(Storage):
             return
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        # Whoever made it may not have flushed its name, and may never do so.
+        # Its writer may not have flushed its name, and may never do so.
         self._unsynced |= {folder, folder.parent}
         self._settled.add(folder)
 

@@ -53,7 +53,7 @@ _exclusive: set[tuple[str | None, str]] = set()
 
 
 class _UnansweredError(StorageError):
-    """Whether the request was carried out, nobody knows."""
+    """It is not known whether the request was carried out."""
 
 
 class _BeyondEndError(StorageError):
@@ -63,7 +63,7 @@ class _BeyondEndError(StorageError):
 class S3Storage(Storage):
     """Objects below a prefix of a bucket.
 
-    Where the server is and who asks comes from the environment or ``~/.aws``, as for AWS's own tools
+    Endpoint and credentials come from the environment or ``~/.aws``, as for AWS's own tools
     (``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE`` …); the storage shows none
     of the keys. The server must refuse a write with ``If-None-Match: *`` to a key that is there: a process
     tries that before its first write.
@@ -311,6 +311,6 @@ def _parsed(url: str) -> tuple[str, str]:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/")
     if not _BUCKET.fullmatch(bucket) or {"", ".", ".."} & set(prefix.split("/") if prefix else ()):
-        # The URL itself is not shown: people have put keys into it.
+        # The URL itself is not shown: users have put keys into it.
         raise InputError("a lake on S3 is s3://bucket/folder, without credentials, '..' or empty names in it")
     return bucket, prefix

@@ -58,14 +58,16 @@ def compact(
     target_rows: int = ROW_GROUP,
     author: str,
 ) -> Compaction:
-    """Join small Parquet files of a branch, and move what lies in mostly dead or small packs.
+    """Join small Parquet files of a branch, and move objects out of packs that are small or mostly dead.
 
     Parameters
     ----------
-    history, branch
-        Where.
+    history
+        History of the lake.
+    branch
+        The branch to compact.
     tables
-        Which tables; all by default.
+        Names of the tables; all by default.
     target_rows
         How many rows a file should have. Files of less than half as many are joined with their neighbours.
     author

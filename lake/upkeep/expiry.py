@@ -1,4 +1,4 @@
-"""Expiry: history older than a time is dropped, and garbage collection then takes what only that history needed.
+"""Expiry: drops history older than a time; garbage collection then deletes what only that history needed.
 
 Records are deleted, oldest first, so that a branch keeps its newest ones without a gap. What stays:
 
@@ -9,8 +9,8 @@ Records are deleted, oldest first, so that a branch keeps its newest ones withou
   that the two can be merged;
 - tagged commits, as islands with what they need to be read, but without what came before or after.
 
-``expired/<branch>/<number>`` is published before anything is deleted: whoever misses an earlier record of the branch
-knows that it has expired, and is not lost. Numbers only grow.
+``expired/<branch>/<number>`` is published before anything is deleted, so that a reader knows that a missing earlier
+record of the branch has expired and is not lost. Numbers only grow.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Expiry:
 
 
 def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool = False) -> Expiry:
-    """Drop history that nobody needs any more.
+    """Drop history that is no longer needed.
 
     Times are those of the commits, by their writers' clocks.
 
@@ -67,7 +67,7 @@ def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool 
     time = now - older_than if isinstance(older_than, timedelta) else older_than
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     if time > now:
-        raise InputError(f"{time.isoformat()} is in the future: history that is not there yet cannot expire")
+        raise InputError(f"{time.isoformat()} is in the future; give a time in the past")
     log, storage = Log(history.objects.storage), history.objects.storage
     needs = _Needs(History(ObjectStore(storage), log), time)
     # Every horizon is there before anything is gone.

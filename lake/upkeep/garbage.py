@@ -1,18 +1,18 @@
-"""Garbage collection: deletes objects that no commit stands on, safely beside running writers and readers.
+"""Garbage collection: deletes objects that no commit needs, safely beside running writers and readers.
 
-In two phases. What is older than the grace period and not reachable is *condemned*: a set of keys is published in
-``gc/``. Once a set is as old as the grace period, what of it is still unreachable is deleted. Why nobody loses
-anything, however long he takes between two steps:
+It has two phases. Unreachable objects that are older than the grace period are *condemned*: a set of their keys is published in
+``gc/``. When a set is as old as the grace period, those of its objects that are still unreachable are deleted. No process
+loses an object, however long it waits between two steps:
 
-- A condemned key is never built on. A writer looks at the sets before it writes a record, and copies what it
-  meant to refer to (`condemned.Condemned`, `placement.rescued`); so an object is not brought back to life after
+- No commit refers to a condemned key for the first time. A writer reads the sets before it writes a record, and copies the condemned objects
+  that it would refer to (`condemned.Condemned`, `placement.rescued`); so an object does not become reachable again after
   its set was published,
-- except by a writer that looked before. Before deletion every branch gets a record (a fence: it points at the
-  tip that the branch has): such a writer finds its number taken, and looks again. What it wrote before the
-  fence is seen, because the reachable objects are marked after it.
-- A deleted key is not used again while its set is there, and sets stay for a week after the grace period: a
-  collection that takes longer to delete what it has decided to delete stops.
-- A transaction that takes longer than the grace period may find that what it wrote was deleted. It fails then.
+- except through a writer that read them earlier. Before the deletion every branch gets a record (a fence: a pointer to the
+  branch's newest commit), so such a writer finds its number taken, and reads the sets again. The collector sees commits from before the
+  fence, because it determines the reachable objects after the fence.
+- A deleted key is not used again while its set exists, and sets stay for a week after the grace period: a
+  collection that needs longer for its deletions stops.
+- A transaction that takes longer than the grace period may find its objects deleted. It fails then.
 """
 
 import time
@@ -68,7 +68,7 @@ def collect(
     author: str = "",
     pause: Callable[[str], None] = lambda step: None,
 ) -> Garbage:
-    """Condemn what no commit stands on, and delete what was condemned a grace period ago.
+    """Condemn the objects that no commit needs, and delete those condemned a grace period ago.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def collect(
     dry_run
         Tell only what would be done.
     author
-        Who appears in the fences.
+        Author of the fences.
     pause
         Called with the name of each step before it, for tests.
 
@@ -92,7 +92,7 @@ def collect(
         *grace* is negative.
     """
     if grace < timedelta(0):
-        raise InputError(f"the grace period is not negative, as {grace} is")
+        raise InputError(f"the grace period must not be negative: {grace}")
     run = _Collection(history.objects.storage, grace, dry_run, author, pause)
     condemned = run.condemn()
     deleted, waiting = run.sweep(condemned)
@@ -156,7 +156,7 @@ class _Collection:
         return [self._present[key] for key in sorted(doomed)], waiting
 
     def clear(self) -> list[StoredObject]:
-        """Delete temporary files that nobody can be writing any more."""
+        """Delete temporary files that no process can still be writing."""
         age = max(self._grace, LONGEST_WRITE)
         found = [stored for stored in self._storage.list(f"{TEMPORARY}/") if self._older(stored, age)]
         for stored in found if not self._dry_run else ():
@@ -175,7 +175,7 @@ class _Collection:
         """Take the next number of every branch: a commit that was prepared before has to be prepared again."""
         for branch in self._log.all_names():
             number, target = self._log.state(branch)
-            # Nobody commits to what does not exist.
+            # No writer commits to a branch that does not exist.
             if target is not None:
                 self._log.point(branch, target, message="Collect garbage", author=self._author, after=number)
 

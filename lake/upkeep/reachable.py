@@ -1,4 +1,4 @@
-"""What commits refer to: keys of the storage (the way back, from a key to commits, is `usage.Users`).
+"""What commits refer to: keys of the storage (the way back, from a key to commits, is `usage.Referrers`).
 
 Records are read newest first and each once; of a commit only what it changed is looked at, of stored trees only
 the nodes that differ from those of the tree before, and every shard once. What is kept is one text for each pack
@@ -24,7 +24,7 @@ _AHEAD = 256
 
 
 class Reachable:
-    """Keys that the commits of a lake stand on.
+    """Keys that the commits of a lake need.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Reachable:
     shard
         Called with each shard once.
     entry
-        Called with each entry, as JSON, that lies over shards; often more than once with the same.
+        Called with each entry, as JSON, in the overlay of a node; often more than once with the same.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Reachable:
         self._nodes: dict[str, Any] = {}
 
     def update(self) -> None:
-        """Add what all commits of all branches stand on, deleted ones included, as of now."""
+        """Add what all commits of all branches need, including deleted branches, as of now."""
         log = self._history.log
         for space in ("log", "tags"):
             for name in log.all_names(space):

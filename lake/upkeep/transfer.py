@@ -75,7 +75,7 @@ def push(
     to
         Branch of the other lake.
     author
-        Who pushes, for the reflog.
+        Author of the pointers, for the reflog.
     progress
         Called with the number of objects sent and to send.
 
@@ -124,7 +124,7 @@ def send(
     tip
         The commit to send.
     author
-        Who sends, for the reflog.
+        Author of the pointers, for the reflog.
     progress
         Called with the number of objects sent and to send.
     """
@@ -153,7 +153,7 @@ def send(
 
 
 class _Arrival:
-    """The branch that commits arrive in, and the keys that they stand on."""
+    """The branch that receives commits, and the keys that they need."""
 
     def __init__(self, target: History, keys: Collection[str], message: str, author: str) -> None:
         self._target = target
@@ -175,7 +175,7 @@ class _Arrival:
             if self._condemned.number(key) is not None or (sent and storage.size(key) is None)
         }
         if lost:
-            # What commits stand on there stays, whatever condemned it before.
+            # Objects that commits there need stay, whatever condemned them before.
             known = Reachable(self._target)
             known.update()
             lost -= known.keys.keys()

@@ -1,4 +1,4 @@
-"""Verification: reads again every byte that commits stand on, tells what is damaged and whom it hurts, and heals it."""
+"""Verification: reads again every byte that commits need, reports damaged objects and their referrers, and repairs them."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ from ..objects.store import ObjectStore
 from ..storage.base import Storage
 from .reachable import Reachable
 from .repair import repair
-from .usage import Hurt, Users
+from .usage import Needed, Referrers
 
 Reason = Literal["missing", "damaged", "unreadable", "malformed"]
 Progress = Callable[[int, int], None]
@@ -67,7 +67,7 @@ class Damage:
 
     def __str__(self) -> str:
         what = f"{self.key} is {self.reason}" + (f" ({self.detail})" if self.detail else "")
-        return f"{what}: it hurts {', '.join(self.nodes) or 'no node'} in {len(self.commits)} commits"
+        return f"{what}, needed by {', '.join(self.nodes) or 'no node'} in {len(self.commits)} commits"
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +121,7 @@ def verify(
     threads: int | None = None,
     repair_from: History | None = None,
 ) -> Findings:
-    """Read again all that commits stand on, and compare it with its digests.
+    """Read again everything that commits need, and compare it with its digests.
 
     Nothing is taken from a cache: records, trees and shards are read anew, too. Packs are read once and whole, and
     every object in them is checked. Garbage is left alone.
@@ -137,7 +137,7 @@ def verify(
     threads
         How many read and hash at once; one for each processor by default.
     repair_from
-        Another lake, to take damaged objects from: whatever has their digest, wherever it lies there.
+        Another lake to copy damaged objects from: any object with their digest, at any location.
     """
     started = time.monotonic()
     scan = _Scan(history, ref, progress, threads)
@@ -217,7 +217,7 @@ class _Scan:
                 continue
 
     def damages(self) -> list[Damage]:
-        """What is damaged, and whom it hurts, in order of keys."""
+        """The damaged objects and their referrers, in order of keys."""
         found = {damage for damages in self._checked() for damage in damages}
         told = {damage.key for damage in found}
         found |= {_of_manifest(key, error) for key, error in self.reachable.broken.items() if key not in told}
@@ -225,11 +225,11 @@ class _Scan:
         found |= {damage for damage in self._malformed() if damage.key not in told}
         if not found:
             return []
-        users = Users(self.history, {_name(damage) for damage in found}).of(self._commits())
+        referrers = Referrers(self.history, {_name(damage) for damage in found}).of(self._commits())
         return [
             replace(damage, nodes=tuple(sorted(nodes)), commits=tuple(commits))
             for damage in sorted(found, key=lambda damage: (damage.key, damage.digest))
-            for nodes, commits in [users[_name(damage)]]
+            for nodes, commits in [referrers[_name(damage)]]
         ]
 
     def _checked(self) -> Iterator[list[Damage]]:
@@ -337,7 +337,7 @@ def runs(rows: list[tuple[Digest, int, int]]) -> Iterator[list[tuple[Digest, int
         yield run
 
 
-def _name(damage: Damage) -> Hurt:
+def _name(damage: Damage) -> Needed:
     in_pack = damage.key.startswith("packs/") and pack_key(damage.digest) != damage.key
     return (damage.key, damage.digest) if in_pack else (damage.key, "")
 

@@ -27,9 +27,9 @@ h5py = pytest.importorskip("h5py")
         (["a", "a/b.csv"], "'a/b.csv' would lie below a file: 'a'"),
         (["a", "a/b/c.csv"], "'a/b/c.csv' would lie below a file: 'a'"),
         (["a/b.csv", "a"], "'a' would be written over another file: one that is there"),
-        (["../a"], "lies outside the folder"),
-        (["/a"], "lies outside the folder"),
-        ([""], "lies outside the folder"),
+        (["../a"], "is outside the folder"),
+        (["/a"], "is outside the folder"),
+        ([""], "is outside the folder"),
     ],
 )
 def test_two_names_that_would_be_one_file(tmp_path: Path, names: list[str], reason: str) -> None:

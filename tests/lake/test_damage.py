@@ -210,7 +210,7 @@ class TestDamage:
         ones, twos = first.read_bytes(), second.read_bytes()
         damaged(first, twos)
         damaged(second, ones)
-        with pytest.raises(CorruptObjectError, match="does not stand"):
+        with pytest.raises(CorruptObjectError, match="where it"):
             Lake.open(root).log()
 
 
@@ -384,7 +384,7 @@ class TestMalice:
     def test_reordered_history(self, lake: Lake) -> None:
         other = {"id": "ab" * 32, "branch": "main", "number": 0}
         forge(Path(lake.url), {**lake.head.commit.fields, "parents": [other]})
-        with pytest.raises(CorruptObjectError, match="does not stand"):
+        with pytest.raises(CorruptObjectError, match="where it"):
             Lake.open(lake.url).log()
 
 

@@ -79,7 +79,9 @@ class TestWhatStays:
         assert f"log/main/{tagged.number:012d}" in done.islands
         lake = Lake.open(long.url)
         assert content(lake, "v1") == content(lake, tagged.id[:10]) == str(tagged.number)
-        with pytest.raises(NotFoundError, match="no commit begins so; early history of main has expired"):
+        with pytest.raises(
+            NotFoundError, match="no commit begins with it; early history of main has expired"
+        ):
             lake.at(old.id)
         lake.collect_garbage(grace=NOW)
         assert lake.verify() and content(lake, "v1") == str(tagged.number)

@@ -646,7 +646,7 @@ class TestRaces:
         tx = both.transaction("merge by hand")
         tx.merge(base, {"t": side.tree["t"]}, parent=side.commit.reference)
         first(lambda other: commit(other, lambda tx: tx.put_file("f", b"first")))
-        with pytest.raises(ConflictError, match="merge with what is there now") as caught:
+        with pytest.raises(ConflictError, match="merge again with its newest commit") as caught:
             tx.commit()
         assert caught.value.nodes == ()
 

@@ -15,7 +15,7 @@ from neurolake.lake.history.trees import History
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.store import ObjectStore, place_key
 from neurolake.lake.upkeep.reachable import Reachable
-from neurolake.lake.upkeep.usage import Users
+from neurolake.lake.upkeep.usage import Referrers
 
 RNG = np.random.default_rng(5)
 
@@ -141,7 +141,7 @@ def test_users(lake: Lake) -> None:
         record for branch in history.log.all_names() for record in reversed(list(history.log.reflog(branch)))
     ]
     commits = [record for record in records if hasattr(record, "parents")]
-    found = Users(history, [(key, "") for key in users]).of(commits)
+    found = Referrers(history, [(key, "") for key in users]).of(commits)
     for (key, _), (names, ids) in found.items():
         assert names == {name for name, _ in users[key]}
         assert sorted(ids) == sorted({commit for _, commit in users[key]})
@@ -172,7 +172,7 @@ def test_users_of_single_objects(data: st.DataObject, tmp_path_factory: pytest.T
                 wanted.setdefault(one, set()).add((name, record.id))
     wanted.pop(("", ""), None)
     objects = {one: users for one, users in wanted.items() if one[0]}
-    found = Users(history, list(objects)).of(reversed(list(history.commits())))
+    found = Referrers(history, list(objects)).of(reversed(list(history.commits())))
     for one, (names, ids) in found.items():
         assert sorted(ids) == sorted({commit for _, commit in objects[one]})
         assert names == {name for name, _ in objects[one]}

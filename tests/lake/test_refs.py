@@ -12,7 +12,7 @@ from lake_contents import commit, contents
 from neurolake.lake import Commit, Lake
 from neurolake.lake.digest import canonical_json, digest_of
 from neurolake.lake.errors import CorruptObjectError, InputError, NotFoundError
-from neurolake.lake.history.ancestry import ancestors, parting
+from neurolake.lake.history.ancestry import ancestors, divergence
 from neurolake.lake.history.log import Log, Pointer
 from neurolake.lake.history.refs import Refs
 
@@ -316,7 +316,7 @@ class TestAncestry:
         clock("2031-01-01")
         one = put(lake, b"one", "main", "one")
         other = put(lake, b"other", "side", "other")
-        parted = parting(Log(lake.storage), [one], other)
+        parted = divergence(Log(lake.storage), [one], other)
         assert parted.bases == [base] and parted.one == [one] and parted.other == [other]
         assert [record.id for record in lake.log("side")[1:4]] == [base.id, early.id, old.id]
 
@@ -325,7 +325,7 @@ class TestAncestry:
         one, other = put(lake, b"1", "main", "one"), put(lake, b"2", "side", "other")
         lake.merge(other.id)
         lake.merge(one.id, into="side")
-        parted = parting(Log(lake.storage), [lake.head.commit], lake.at("side").commit)
+        parted = divergence(Log(lake.storage), [lake.head.commit], lake.at("side").commit)
         assert sorted(base.id for base in parted.bases) == sorted([one.id, other.id])
         assert parted.one == [lake.head.commit] and parted.other == [lake.at("side").commit]
 
@@ -344,7 +344,7 @@ class TestAncestry:
 
         newest = [lake.head.commit], lake.at("side").commit
         monkeypatch.setattr(Log, "record", counted)
-        assert parting(Log(lake.storage), *newest).bases[0].number == 30
+        assert divergence(Log(lake.storage), *newest).bases[0].number == 30
         assert len(read) <= 4
 
 

@@ -111,7 +111,10 @@ class TestRows:
             tx.delete_rows("u", field("trial") == 1)
 
     def test_wrong_condition(self, table: Lake) -> None:
-        with table.transaction("delete") as tx, pytest.raises(InputError, match="cannot be filtered so"):
+        with (
+            table.transaction("delete") as tx,
+            pytest.raises(InputError, match="cannot be filtered by this condition"),
+        ):
             tx.delete_rows("t", field("nowhere") == 1)
 
 

@@ -207,7 +207,7 @@ class TestReading:
 
     @pytest.mark.parametrize("where", [pds.field("tiem") > 1, pds.field("cell") > 1, "time > 1", 7])
     def test_wrong_where(self, table: Table, where: Any) -> None:
-        with pytest.raises(InputError, match="'t' cannot be filtered so"):
+        with pytest.raises(InputError, match="'t' cannot be filtered by this condition"):
             table.to_arrow(where=where)
 
     @pytest.mark.parametrize("verification", ["first", "always", "never"])

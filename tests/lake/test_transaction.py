@@ -170,7 +170,7 @@ class TestHistory:
         [
             ("nowhere", NotFoundError, "no branch, tag or commit 'nowhere'"),
             ("main~9", NotFoundError, "only 1 commits before main"),
-            ("0000", NotFoundError, "no commit begins so"),
+            ("0000", NotFoundError, "no commit begins with it"),
             ("1999-01-01", NotFoundError, "no commit as early as"),
             ("2026-99-99", InputError, "is not a time"),
             ("../x", InputError, "the name of a branch or tag is"),
@@ -186,7 +186,7 @@ class TestHistory:
     def test_ambiguous_prefix(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
         record = lake.log()[0]
         monkeypatch.setattr(History, "commits", lambda _: iter([record, record]))
-        with pytest.raises(InputError, match="2 commits begin so; give more digits"):
+        with pytest.raises(InputError, match="2 commits begin with it; give more digits"):
             lake.at(record.id[:6])
 
     def test_missing_node_says_what_is_near(self, lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Verification: every damage is found, told with whom it hurts, and healed from another lake."""
+"""Verification: every damage is found, reported with its referrers, and repaired from another lake."""
 
 import random
 import shutil

@@ -121,7 +121,7 @@ def test_filters_as_tuples(simrun_lake: Any) -> None:
     for wrong in ("VPM", [("time",)], [("time", "~", 3)], 3):
         with pytest.raises(InputError, match="is no condition such as"):
             table.dask(where=wrong)
-    with pytest.raises(InputError, match="cannot be filtered so"):
+    with pytest.raises(InputError, match="cannot be filtered by this condition"):
         table.dask(where=[("distance", "<", 3)])
 
 
