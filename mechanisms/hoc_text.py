@@ -41,7 +41,17 @@ READING = frozenset({"n3d", "x3d", "y3d", "z3d", "diam3d", "arc3d", "area", "ri"
 
 
 class Token(NamedTuple):
-    """A word, number, text or sign; or, as ``end``, the end of a line."""
+    """A word, number, text or sign; or, as ``end``, the end of a line.
+
+    Attributes
+    ----------
+    kind
+        ``number``, ``name``, ``text``, ``sign`` or ``end``.
+    text
+        The token as it is written.
+    line
+        Number of its line.
+    """
 
     kind: str
     text: str

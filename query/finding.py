@@ -17,8 +17,19 @@ SHORTEST = 4
 class Occurrence:
     """One thing of a given digest.
 
-    ``kind`` is commit, snapshot, node, object (a chunk or a file of a table, by its place in the node) or source
-    (a file that was ingested); ``commit`` is the newest that has it.
+    Parameters
+    ----------
+    kind
+        ``commit``, ``snapshot``, ``node``, ``object`` (a chunk or a file of a table) or ``source`` (a file that
+        was ingested).
+    digest
+        The whole digest.
+    name
+        Name of the node, path of the source, or message of the commit.
+    place
+        Key of an object in its node; empty for the other kinds.
+    commit
+        Id of the newest commit that has it.
     """
 
     kind: str

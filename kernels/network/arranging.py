@@ -21,7 +21,17 @@ _SHORT = 40  # fewer are sorted by insertion
 
 
 class Scratch(NamedTuple):
-    """Room for the sorts of a thread, as long as the synapses of a cell and its contacts."""
+    """Room for the sorts of a thread, as long as the synapses of a cell and its contacts.
+
+    Attributes
+    ----------
+    keys, spare_keys
+        Keys to sort, and room for as many.
+    spare_names
+        Room for the names that are sorted by the keys.
+    reals
+        Room for numbers, such as sums of weights.
+    """
 
     keys: NDArray[np.uint32]
     spare_keys: NDArray[np.uint32]
@@ -323,7 +333,21 @@ _PER_REACH = 8
 
 
 class Bins(NamedTuple):
-    """Partners in a grid over u and v: those of a bin in succession."""
+    """Partners in a grid over u and v: those of a bin in succession.
+
+    Attributes
+    ----------
+    low
+        Lowest u and v of the grid in µm.
+    side
+        Width of a bin along u and v in µm.
+    shape
+        Number of bins along u and v.
+    offsets
+        First partner of each bin, and the end of the last, int64[n_bins + 1].
+    partners
+        The partners, bin by bin.
+    """
 
     low: tuple[float, float]
     side: tuple[float, float]

@@ -45,7 +45,21 @@ class Crowd:
 
 
 class CrowdGrid(NamedTuple):
-    """Cells of space, each with its first soma; each soma with the next one in its cell, or -1."""
+    """Cells of space, each with its first soma; each soma with the next one in its cell, or -1.
+
+    Attributes
+    ----------
+    low
+        Lowest corner in µm, float64[3].
+    scale
+        Cells per µm along each axis, float64[3].
+    shape
+        Number of cells along each axis, int64[3].
+    first
+        First soma of each cell, or -1, int32[n_cells].
+    next
+        The soma after each one in its cell, or -1, int32[capacity].
+    """
 
     low: Reals
     scale: Reals

@@ -24,7 +24,13 @@ _NEAR, _STEPS = 1e-11, 60
 
 
 class Box(NamedTuple):
-    """A layer between two corners ``(u, v, l)`` in µm, as ``Layer Extents`` of MiV have it."""
+    """A layer between two corners ``(u, v, l)`` in µm, as ``Layer Extents`` of MiV have it.
+
+    Attributes
+    ----------
+    low, high
+        The corners.
+    """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]

@@ -154,7 +154,15 @@ BAD_WEIGHT = -2
 
 
 class Targets(NamedTuple):
-    """Cells that get connections: node ids and coordinates."""
+    """Cells that get connections: node ids and coordinates.
+
+    Attributes
+    ----------
+    ids
+        Node ids, int64[n].
+    u, v
+        Coordinates in µm, float64[n].
+    """
 
     ids: Integers
     u: Reals
@@ -162,7 +170,15 @@ class Targets(NamedTuple):
 
 
 class Partners(NamedTuple):
-    """Cells of the other population in the order of u."""
+    """Cells of the other population in the order of u.
+
+    Attributes
+    ----------
+    node
+        Node ids, int32[n].
+    u, v
+        Coordinates in µm, float64[n]; *u* does not decrease.
+    """
 
     node: NDArray[np.int32]
     u: Reals

@@ -20,7 +20,15 @@ _SORTED_TILE = 64
 
 
 class MeanSd(NamedTuple):
-    """Per time point: samples counted int64[n_time], their mean and standard deviation, float64[n_time]."""
+    """Number, mean and standard deviation of the samples of each time point.
+
+    Attributes
+    ----------
+    n
+        Number of samples counted, int64[n_time].
+    mean, sd
+        Their mean and standard deviation in mV, float64[n_time].
+    """
 
     n: NDArray[np.int64]
     mean: NDArray[np.float64]

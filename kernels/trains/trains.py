@@ -13,7 +13,13 @@ from ..checks import codes, event_times, is_rising, whole_numbers
 
 
 class Rates(NamedTuple):
-    """Rates of each trial in spikes per second, float64[n_trials]: before a stimulus, and after it."""
+    """Rates of each trial before a stimulus and after it.
+
+    Attributes
+    ----------
+    ongoing, evoked
+        Rate before and after it in spikes per second, float64[n_trials].
+    """
 
     ongoing: NDArray[np.float64]
     evoked: NDArray[np.float64]

@@ -28,7 +28,17 @@ MOST_CHUNKS = 64
 
 
 class Frames(NamedTuple):
-    """A part of a report: ``data`` [time, element], ``ids`` [element, 2] of node and element, ``times`` (ms)."""
+    """A part of a report.
+
+    Attributes
+    ----------
+    data
+        Values in the report's unit, [time, element].
+    ids
+        Ids of the node and the element of each column, int64[element, 2].
+    times
+        Times in ms, float64[time].
+    """
 
     data: npt.NDArray[Any]
     ids: Ids
@@ -36,7 +46,17 @@ class Frames(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """A part of weights: ``data`` [compartment, electrode], ``ids`` [compartment, 2] of node and compartment."""
+    """A part of weights of electrodes.
+
+    Attributes
+    ----------
+    data
+        Weights in *units*, float64[compartment, electrode].
+    ids
+        Ids of the node and the compartment of each row, int64[compartment, 2].
+    units
+        ``mV/nA`` or ``V/nA``.
+    """
 
     data: npt.NDArray[np.float64]
     ids: Ids

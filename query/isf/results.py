@@ -32,7 +32,15 @@ _THRESHOLD = -30.0
 
 @dataclass(frozen=True)
 class Result:
-    """A key that the lake's own nodes answer: the node it mostly comes from, and what reads it."""
+    """A key that the lake's own nodes answer: the node it mostly comes from, and what reads it.
+
+    Parameters
+    ----------
+    node
+        Name of the node that it mostly comes from.
+    read
+        Function that returns its value.
+    """
 
     node: str
     read: Callable[[], Any]

@@ -30,7 +30,15 @@ _LOADING = threading.Lock()
 
 @dataclass(frozen=True)
 class PinnedCommit:
-    """A commit of a lake, to be read anywhere."""
+    """A commit of a lake, to be read anywhere.
+
+    Parameters
+    ----------
+    address
+        Address of the lake.
+    commit
+        Id of the commit.
+    """
 
     address: Address
     commit: str
@@ -61,7 +69,14 @@ def _snapshot(source: PinnedCommit) -> Snapshot:
 class Trials:
     """The trials of a snapshot that have a ``sim_trial_index``, sorted by it: a dask index needs that order.
 
-    ``ids`` is int64[n_trials]; ``index`` and ``runs`` are the trials' keys and run directories.
+    Parameters
+    ----------
+    ids
+        trial_id of each trial, int64[n_trials].
+    index
+        Their keys.
+    runs
+        Their run directories.
     """
 
     ids: npt.NDArray[np.int64]

@@ -14,7 +14,13 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """Ids that identify the columns of a report, or of coefficients; each int64[N]."""
+    """Ids that identify the columns of a report, or of coefficients; each int64[N].
+
+    Parameters
+    ----------
+    node_id, section_id, segment_id
+        Ids of the node, section and segment of each, int64[N].
+    """
 
     node_id: Ids
     section_id: Ids

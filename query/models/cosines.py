@@ -24,7 +24,17 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Basis:
-    """Raised cosines ``cos(a ln(u + c) - phi) / 2 + 1 / 2``; see `neurolake.kernels.activity.cosines.raised_cosines`."""
+    """Raised cosines ``cos(a ln(u + c) - phi) / 2 + 1 / 2``; see `neurolake.kernels.activity.cosines.raised_cosines`.
+
+    Parameters
+    ----------
+    phi
+        Phase of each function.
+    a
+        Factor of the logarithm: how fast the functions widen with *u*.
+    c
+        What is added to *u*; above 0.
+    """
 
     phi: tuple[float, ...] = tuple(np.arange(1, 11, 0.5).tolist())
     a: float = 2.0
@@ -43,7 +53,15 @@ class Basis:
 
 @dataclass(frozen=True)
 class Split:
-    """One fit: weights in the order of `CosineModel`, and areas under ROC in training and testing."""
+    """One fit: weights in the order of `CosineModel`, and areas under ROC in training and testing.
+
+    Parameters
+    ----------
+    weights
+        Weights of all groups and bases, float64[n_weights].
+    roc_auc_train, roc_auc_test
+        Area under the ROC curve in training and testing, 0 to 1.
+    """
 
     weights: Floats = field(repr=False)
     roc_auc_train: float

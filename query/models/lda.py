@@ -26,7 +26,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """How well one fit separates the classes: fractions of right answers on held-out trials, and areas under ROC."""
+    """How well one fit separates the classes: fractions of right answers on held-out trials, and areas under ROC.
+
+    Parameters
+    ----------
+    accuracy
+        Fraction of right answers on held-out trials.
+    accuracy_without_spike, accuracy_with_spike
+        The same of trials of either class.
+    roc_auc_test, roc_auc_all
+        Area under the ROC curve of the held-out and of all trials, 0 to 1.
+    """
 
     accuracy: float
     accuracy_without_spike: float

@@ -360,7 +360,17 @@ def pooled_density(
 
 @dataclass(frozen=True, eq=False)
 class KernelWeights:
-    """Kernels of a model along one axis: *x* of shape (n,), *values* (n_groups, repetitions, n)."""
+    """Kernels of a model along one axis.
+
+    Parameters
+    ----------
+    name
+        Text of the axis.
+    x
+        Places along the axis, float64[n].
+    values
+        Weights, float64[n_groups, repetitions, n].
+    """
 
     name: str
     x: Floats

@@ -35,7 +35,15 @@ _TIME = "Time (ms)"
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A kind of figure: what reads the data, and the options that it heeds."""
+    """A kind of figure.
+
+    Parameters
+    ----------
+    read
+        Function that reads the data of a view.
+    options
+        Names of the options that it uses.
+    """
 
     read: Callable[[Snapshot, View], Sketch]
     options: frozenset[str]

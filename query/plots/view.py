@@ -51,7 +51,15 @@ class View:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A figure whose data are known: its height in inches, and the function that draws it."""
+    """A figure whose data are known: its height in inches, and the function that draws it.
+
+    Parameters
+    ----------
+    height
+        Height in inches.
+    draw
+        Function that draws into a figure.
+    """
 
     height: float
     draw: "Callable[[Figure], None]"

@@ -55,7 +55,17 @@ By = str | Sequence[str] | Mapping[str, str]
 
 @dataclass(frozen=True)
 class Key:
-    """What synapses are grouped by: its name, SQL for its value, and the text of a value."""
+    """What synapses are grouped by.
+
+    Parameters
+    ----------
+    name
+        Name of the key.
+    sql
+        Its value as SQL over the table of activations.
+    label
+        Function that returns the text of a value.
+    """
 
     name: str
     sql: str
@@ -64,7 +74,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Groups:
-    """All groups that occur: values of the keys for each, in order."""
+    """All groups that occur: values of the keys for each, in order.
+
+    Parameters
+    ----------
+    keys
+        What synapses are grouped by.
+    values
+        Values of the keys of each group, in order.
+    """
 
     keys: tuple[Key, ...]
     values: tuple[tuple[Any, ...], ...]
