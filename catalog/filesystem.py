@@ -221,7 +221,7 @@ class Handle:
         return int(getattr(self._position, "at", 0))
 
     def read(self, length: int = -1) -> bytes:
-        """Bytes from this thread's position on.
+        """Read bytes from this thread's position on.
 
         Parameters
         ----------
@@ -234,11 +234,11 @@ class Handle:
         return data
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def close(self) -> None:
@@ -292,23 +292,23 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         return url
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> Handle:
-        """A file for reading."""
+        """Open a file for reading."""
         if mode != "rb" or path not in self._files:
             raise FileNotFoundError(path)
         return Handle(self._files[path])
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Name and size of a file."""
+        """Return name and size of a file."""
         if path not in self._files:
             raise FileNotFoundError(path)
         return {"name": path, "size": self._files[path].size, "type": "file"}
 
     def exists(self, path: str, **_: Any) -> bool:
-        """Whether a file of that name was given out."""
+        """Return whether `paths` has returned a file of that name."""
         return path in self._files
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """The file itself: names have no patterns."""
+        """Return the file itself: names have no patterns."""
         return [path] if path in self._files else []
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
@@ -316,7 +316,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         return []
 
     def modified(self, path: str) -> datetime:
-        """Always the same moment: objects never change."""
+        """Return always the same time: objects never change."""
         return _MOMENT
 
 

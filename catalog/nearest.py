@@ -11,7 +11,7 @@ _OFFERED = re.compile(r'\nDid you mean "[^"\n]*"\??')
 
 
 def with_nearest(message: str, tables: Mapping[str, Collection[str]]) -> str:
-    """DuckDB's error, with the nearest names of those there are.
+    """Return DuckDB's error with the nearest existing names.
 
     Parameters
     ----------

@@ -217,7 +217,7 @@ def identifier(name: str) -> str:
 
 
 def view_names(tables: Iterable[str]) -> dict[str, str]:
-    """Names of views by names of tables: SQL does not tell letters by case, so all but the first get a number.
+    """Return names of views by names of tables: SQL ignores case, so all but the first equal names get a number.
 
     New lakes refuse such names (`lake.nodes.naming`); lakes from before may have them.
 

@@ -149,7 +149,7 @@ class Traces:
         self._mistake.found = error
 
     def mistake(self) -> QueryError | None:
-        """What was noted in this thread; told once."""
+        """Return the error that was noted in this thread, and forget it."""
         found: QueryError | None = getattr(self._mistake, "found", None)
         self._mistake.found = None
         return found

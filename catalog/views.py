@@ -103,7 +103,7 @@ class Catalog:
         return Traces(self._snapshot.store)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Answer:
-        """The relation that one SELECT statement describes; nothing is read before it is asked for.
+        """Return the relation that one SELECT statement describes; nothing is read before rows are fetched.
 
         What fails then is told as what fails now (`answers.Answer`).
 

@@ -87,7 +87,7 @@ class Outgoing:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Outgoing]:
-    """A folder that appears when the block ends, with all its files; none if it ends with an error.
+    """Open a folder that appears with all its files when the block ends; an error leaves nothing of it.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def workers(
     processes: int | None = None,
     died: Callable[[int], Any] | None = None,
 ) -> Iterator[Each[Any]]:
-    """Something that runs a function over tuples of arguments and yields (position, result) as they end.
+    """Return a function that runs another over tuples of arguments and yields (position, result) as they end.
 
     Parameters
     ----------

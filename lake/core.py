@@ -177,7 +177,7 @@ class Lake(Shown, Mapping[str, Any]):
         return self.at(MAIN)
 
     def at(self, ref: str | datetime) -> Snapshot:
-        """The commit that *ref* means, for reading.
+        """Return the commit that *ref* refers to, for reading.
 
         Parameters
         ----------

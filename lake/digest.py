@@ -24,7 +24,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
-    """BLAKE3-256 of *data*; any contiguous buffer will do.
+    """Return the BLAKE3-256 digest of *data*.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def digest_of(data: bytes | bytearray | memoryview) -> Digest:
 
 
 def digest_of_file(path: Path) -> Digest:
-    """BLAKE3-256 of a file's bytes.
+    """Return the BLAKE3-256 digest of a file's bytes.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def digest_of_file(path: Path) -> Digest:
 
 
 def is_digest(text: object) -> bool:
-    """Whether *text* is written as a digest is.
+    """Return whether *text* has the form of a digest.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def checked_digest(text: object) -> Digest:
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one UTF-8 JSON text of *value*: sorted keys, no blanks, so that equal values have equal digests.
+    """Return the one UTF-8 JSON text of *value*: sorted keys, no blanks, so that equal values have equal digests.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def equal_json(one: Any, other: Any) -> bool:
-    """Whether two values have the same JSON; Python's ``==`` would take 1 for 1.0 and for true.
+    """Return whether two values have the same JSON; Python's ``==`` would take 1 for 1.0 and for true.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class Draft:
     changes: dict[int, Entry | None] = field(default_factory=dict)
 
     def get(self, position: int) -> Entry | None:
-        """The entry at *position* as edited so far.
+        """Return the entry at *position* as edited so far.
 
         Parameters
         ----------
@@ -38,7 +38,7 @@ class Draft:
         return self.frozen().entries.items()
 
     def frozen(self) -> Node:
-        """The node as edited so far."""
+        """Return the node as edited so far."""
         return Node(self.kind, self.meta, self.base.updated(self.changes) if self.changes else self.base)
 
 
@@ -113,7 +113,7 @@ class Drafts(Mapping[str, Node]):
         return self._drafts.get(name)
 
     def look(self, name: str) -> Draft | None:
-        """A node as it stands, for reading only.
+        """Return a node in its present state, for reading only.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class Drafts(Mapping[str, Node]):
         self._drafts[name] = None
 
     def changes(self) -> dict[str, Node | None]:
-        """What the edits amount to: the new node or None by name, where it differs from the tree.
+        """Return the edits by name, where a node differs from the tree: the new node, or None.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Drafts(Mapping[str, Node]):
         return found
 
     def summary(self) -> Changes:
-        """What the edits amount to, node by node."""
+        """Summarise the edits, node by node."""
         return diff(self._tree, dict(self))
 
     def rebase(self, tree: Tree) -> None:

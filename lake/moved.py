@@ -204,7 +204,7 @@ class Moved:
         """
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The specification of a moved module; None for every other one.
+        """Return the specification of a moved module; None for every other one.
 
         Parameters
         ----------

@@ -72,14 +72,14 @@ def register_lake(lake: Lake, name: str | None = None) -> None:
 
 
 def registered_lakes() -> dict[str, str]:
-    """Paths or URLs of the registered lakes, by id or other name."""
+    """Return the paths or URLs of the registered lakes, by id or other name."""
     folder = _register()
     files = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
     return {path.name: path.read_text() for path in sorted(files)}
 
 
 def registered_place(name: str) -> str:
-    """The path or URL of a registered lake.
+    """Return the path or URL of a registered lake.
 
     Parameters
     ----------

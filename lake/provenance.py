@@ -47,7 +47,7 @@ def _installed_version() -> str:
 
 @functools.cache
 def default_author() -> str:
-    """The user of this process."""
+    """Return the name of the user of this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -24,6 +24,8 @@ FOREIGN = {
 """Classes whose base belongs to another package, which documents what its methods take."""
 _SECTION = re.compile(r"^(\w+)\n-{3,}$", re.MULTILINE)
 _ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: :.*)?$", re.MULTILINE)
+_CLAUSES = {"How", "The", "What", "Where", "Whether", "Which", "Who"}
+"""A function is summarised by what it does, or by the noun of what it returns; a property may be a clause."""
 _THIRD_PERSON = {
     "Returns",
     "Gives",
@@ -56,6 +58,12 @@ class Function:
         static = any(ast.unparse(one) == "staticmethod" for one in self.node.decorator_list)
         bound = self.owner is not None and not static
         return [one for one in (named[1:] if bound else named) if not one.arg.startswith("_")]
+
+    @property
+    def is_property(self) -> bool:
+        """Whether it is called like an attribute."""
+        names = {ast.unparse(one).split(".")[-1] for one in self.node.decorator_list}
+        return bool(names & {"property", "cached_property", "setter"})
 
     @property
     def own_doc(self) -> str:
@@ -251,7 +259,8 @@ def test_summaries_are_one_line() -> None:
             if doc is None:
                 continue
             summary = doc.split("\n\n")[0]
-            if "\n" in summary or summary[-1] not in ".:?" or summary.split()[0] in _THIRD_PERSON:
+            first, refused = summary.split()[0], set() if function.is_property else _CLAUSES
+            if "\n" in summary or summary[-1] not in ".:?" or first in _THIRD_PERSON | refused:
                 wrong.append(f"{path}:{function.node.lineno} {function.name}: {summary}")
     assert wrong == []
 

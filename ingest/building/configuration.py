@@ -284,7 +284,7 @@ class NetworkConfiguration:
         return [name for name in sorted(numbers, key=numbers.__getitem__) if self.geometry.count(name)]
 
     def as_miv(self) -> "NetworkConfiguration":
-        """The same network with synapses placed as MiV-Simulator places them."""
+        """Return the same network with synapses placed as MiV-Simulator places them."""
         cells = {
             population: replace(kind, segments=MIV_SEGMENTS[kind.template])
             if kind.template is not None

@@ -110,7 +110,7 @@ class Forest:
         )
 
     def changes(self) -> NDArray[np.bool_]:
-        """Whether each tree differs from the one before it; the first does."""
+        """Return whether each tree differs from the one before it; the first does."""
         found = np.ones(len(self), bool)
         if len(self) > 1:
             found[1:] = np.any([np.diff(getattr(self, name)) != 0 for name in SIZES], axis=0)
@@ -131,7 +131,7 @@ class Forest:
         return found
 
     def digests(self) -> list[str]:
-        """The name of each tree: BLAKE3 of its content, which no source's order of cells or place changes."""
+        """Return the name of each tree: BLAKE3 of its content, independent of the order of cells and their positions in a source."""
         starts = {part: starts_of(self.size_of(part)) for part in PARTS}
         names: list[str] = []
         for tree, changed in enumerate(self.changes().tolist()):
@@ -204,7 +204,7 @@ class Forest:
         _none("link_child", roots != 1, np.arange(len(self)), "it has not exactly one root section")
 
     def sections(self) -> "Sections":
-        """The sections of all trees.
+        """Return the sections of all trees.
 
         Raises
         ------
@@ -274,7 +274,7 @@ class Forest:
 
     @classmethod
     def of_tables(cls, points: pa.Table, sections: pa.Table) -> tuple["Forest", list[str]]:
-        """The inverse of `tables`, of rows in its order: the trees, and their names.
+        """Return the trees and their names from rows in the order of `tables`.
 
         Parameters
         ----------

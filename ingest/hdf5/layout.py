@@ -47,7 +47,7 @@ def layout_table(items: Sequence[Item]) -> pa.Table:
 
 
 def layout_items(table: pa.Table) -> list[Item]:
-    """The inverse of `layout_table`.
+    """Return the items of a table from `layout_table`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def layout_items(table: pa.Table) -> list[Item]:
 
 
 def hdf5() -> ModuleType:
-    """The package h5py.
+    """Import the package h5py.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def type_json(kind: np.dtype[Any], *, compounds: bool = False) -> Any:
 
 
 def type_of(value: Any) -> np.dtype[Any]:
-    """The inverse of `type_json`.
+    """Return the HDF5 type of JSON from `type_json`.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def value_bytes(dataset: Any) -> bytes | None:
 
 
 def value_of(item: Item) -> Any:
-    """The inverse of `value_bytes`.
+    """Return the values of bytes from `value_bytes`.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class AxonTree:
         return cls([points for points, _ in tree], parents, tips)
 
     def branches(self) -> list[tuple[Floats, Floats]]:
-        """From the soma's centre to each tip: points, float64[n, 4], and their path lengths, float64[n]."""
+        """Return, from the soma's centre to each tip, points, float64[n, 4], and their path lengths, float64[n]."""
         return [self._branch(tip) for tip in self.tips]
 
     def _branch(self, tip: int) -> tuple[Floats, Floats]:
@@ -58,7 +58,7 @@ class AxonTree:
 
 
 def stub_axon(tree: AxonTree, rule: str, rotation: Floats | None = None) -> list[Piece]:
-    """Two pieces of axon initial segment of 30 µm and a myelin of 1,000 µm, along one branch of the axon.
+    """Return two pieces of axon initial segment of 30 µm and a myelin of 1,000 µm, along one branch of the axon.
 
     The branch is the first whose tip is more than 1,060 µm from the soma's centre or, where there is none, the
     longest, which goes straight on at its end.

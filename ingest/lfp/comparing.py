@@ -89,7 +89,7 @@ class Comparison:
         return not any(apart) and not any(electrode.beyond for electrode in self.electrodes)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, as JSON can have it: a difference that is infinite is the text ``inf``."""
+        """Return all fields as JSON allows them: an infinite difference is the text ``inf``."""
         found = {"equal": self.equal, **asdict(self)}
         for electrode in found["electrodes"]:
             for key in ("absolute", "relative"):
@@ -97,7 +97,7 @@ class Comparison:
         return found
 
     def problems(self) -> list[str]:
-        """A line for each thing that only one side has."""
+        """Return a line for each thing that only one side has."""
         lines = []
         for what, sides in (("nodes", self.nodes_only_in), ("electrodes", self.electrodes_only_in)):
             lines += [

@@ -273,7 +273,7 @@ def _soma_diameter(outline: Floats, diameters: Floats) -> float:
 def cell_segments(
     cell: Cell, sections: Ids, counts: Ids, axon: str = "keep", rotation: Floats | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Segments of a cell in its own coordinates, the soma at 0.
+    """Return the segments of a cell in its own coordinates, the soma at 0.
 
     Segments divide the line of a section's points into pieces of the same length; each goes straight from start to
     end. All segments of the soma are at its centre.

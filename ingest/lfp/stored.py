@@ -84,7 +84,7 @@ class StoredMorphologies:
 
 
 def cell_of(tree: Forest) -> Cell:
-    """A forest of one tree as a cell whose section k is section k of the tree; its section 0 is the soma.
+    """Return a forest of one tree as a cell whose section k is section k of the tree; its section 0 is the soma.
 
     A section is the line of its own points; path lengths go along parents to the point that a section hangs on.
 

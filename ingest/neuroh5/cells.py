@@ -169,7 +169,7 @@ class Attribute:
         return read[expanded(held, size)]
 
     def kept(self, repeated: str) -> "Attribute":
-        """The attribute with one row for each cell.
+        """Return the attribute with one row for each cell.
 
         Parameters
         ----------

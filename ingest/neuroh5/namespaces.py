@@ -202,7 +202,7 @@ def write_spikes(
 
 
 def doubled_spikes(namespace: Namespace) -> int:
-    """How many spikes of a cell are there again at the same time of the same trial, as where results were appended twice.
+    """Count spikes that repeat one of the same cell, time and trial, as if results were appended twice.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class StoredValues:
         self._flat = lru_cache(1)(self._column)
 
     def blocks(self, node: str, part: str) -> Iterator[Values]:
-        """The values of a dataset in blocks; of edges, synapses and spikes that lie in its order, a file of the table each.
+        """Yield the values of a dataset in blocks: a file of the table each, if edges, synapses or spikes are in its order.
 
         Parameters are those of `part`.
 
@@ -62,7 +62,7 @@ class StoredValues:
         yield self.part(node, part)
 
     def part(self, node: str, part: str) -> Values:
-        """The values of a dataset.
+        """Return the values of a dataset.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class StoredValues:
         return values / np.float32(2) if part == "diameter" else values
 
     def trees(self) -> tuple[Forest, dict[str, int]]:
-        """The distinct trees of the circuit, and which of them has a name."""
+        """Return the distinct trees of the circuit, and which of them has a name."""
         names = [kind.of(circuit=self.circuit) for kind in (circuits.POINTS, circuits.SECTIONS)]
         kept = [self.snapshot.tables[name].to_arrow() for name in names if name in self.snapshot.tables]
         points, sections = kept or (
@@ -150,7 +150,7 @@ class StoredValues:
 
 
 def column_blocks(table: Table, column: str) -> Iterator[pa.Array]:
-    """A column of a table in the order of its rows, as much at a time as a file of the table holds.
+    """Yield a column of a table in the order of its rows, a file of the table at a time.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class NetworkTypes:
     layers: Mapping[str, int]
 
     def populations_table(self) -> pa.Table:
-        """The populations as rows of `circuits.POPULATIONS`."""
+        """Return the populations as rows of `circuits.POPULATIONS`."""
         rows = [
             {"population": name, "label": one.label, "start": one.start, "count": one.count}
             for name, one in sorted(self.populations.items(), key=lambda pair: pair[1].label)
@@ -70,7 +70,7 @@ class NetworkTypes:
         return pa.Table.from_pylist(rows, circuits.PROJECTIONS.schema)
 
     def layers_table(self) -> pa.Table:
-        """The layers as rows of `circuits.LAYERS`."""
+        """Return the layers as rows of `circuits.LAYERS`."""
         rows = [
             {"layer": name, "label": number}
             for name, number in sorted(self.layers.items(), key=lambda pair: pair[1])

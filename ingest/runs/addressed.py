@@ -17,7 +17,7 @@ _STORED = "isf"
 
 
 def addressed_file(address: str) -> Path:
-    """A copy of the file that an address means, in this user's cache.
+    """Return a copy of the file at an address, in this user's cache.
 
     Parameters
     ----------

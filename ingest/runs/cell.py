@@ -94,7 +94,7 @@ class LiveCell:
         return pd.DataFrame(segment_table(self.model))
 
     def places(self, variable: str = "v") -> list[str]:
-        """A range variable of all segments, in the order of `segments`, as experiments take them to record.
+        """Return the names by which experiments record a range variable of all segments, in the order of `segments`.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class LiveCell:
         ]
 
     def state(self) -> "dict[str, pd.DataFrame]":
-        """The cell as tables, without NEURON: `sections`, `segments` and `points`, by these names."""
+        """Return the cell as tables, without NEURON: `sections`, `segments` and `points`, by these names."""
         return {"sections": self.sections, "segments": self.segments, "points": self.points}
 
     def step(

@@ -62,7 +62,7 @@ class Plan:
     segments: Columns
 
     def row(self) -> dict[str, Any]:
-        """The row of ``simulations``."""
+        """Return the row of ``simulations``."""
         from neuron import __version__ as neuron
 
         code = code_version(Path.cwd()) or {}

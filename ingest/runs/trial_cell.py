@@ -137,7 +137,7 @@ class TrialCell(LiveCell):
         return pd.DataFrame(found).rename_axis(index="time")
 
     def frames(self, variable: str = "v") -> "pd.DataFrame":
-        """A stored variable of all segments.
+        """Return a stored variable of all segments.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class TrialCell(LiveCell):
         )
 
     def state(self) -> "dict[str, Any]":
-        """The cell and its trial as tables, without NEURON: those of `LiveCell.state`, and what the trial has besides."""
+        """Return the cell and its trial as tables, without NEURON: those of `LiveCell.state` and those of the trial."""
         return {
             **super().state(),
             "synapses": self.synapses,

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 
 def with_written(rows: Sequence[Row], trials: pa.Table, traces: pa.Table) -> list[Row]:
-    """Rows of ``files``, and those of the files that live runs would have.
+    """Return rows of ``files``, with those of the files that live runs would have.
 
     Parameters
     ----------

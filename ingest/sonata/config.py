@@ -54,7 +54,7 @@ class Named:
     weights: Path | None = None
 
     def missing(self) -> IngestError | None:
-        """The error that it is not there; None if it is."""
+        """Return the error that the file is missing; None if it exists."""
         if self.path.is_file():
             return None
         said = f"{self.key} names {self.path}, which is not there" if self.key else "there is no such file"
@@ -119,7 +119,7 @@ class Config:
         raise IngestError(f"{key}: the manifest's variables name each other without end", self.path)
 
     def named(self) -> Iterator[Named]:
-        """The files it names, what others build on before these; configurations included, this one first.
+        """Yield the files that the configuration names, itself first, each after those that it depends on.
 
         Raises
         ------

@@ -200,7 +200,7 @@ def _check_indices(source: HDF5File, group: Any, node: str, ends: Mapping[str, I
 
 
 def index_owners(ranges: NDArray[Any], edges: NDArray[Any], size: int) -> Ids | None:
-    """The node of every edge that an index tells; None where it is not one.
+    """Return the node of every edge by an index; None where it is not one.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def _expanded(ranges: Ids, size: int) -> tuple[Ids, Ids] | None:
 
 
 def made_index(ends: Ids, nodes: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The index of edges by node, as libsonata makes it: ranges of runs for each node, and runs of edges.
+    """Return the index of edges by node, as libsonata makes it: ranges of runs for each node, and runs of edges.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ class Rows:
             self._write()
 
     def finish(self) -> memoryview:
-        """The Parquet file."""
+        """Return the Parquet file."""
         self._write()
         return self._file.finish()
 

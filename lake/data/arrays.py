@@ -159,7 +159,7 @@ class Array(Shown, zarr.Array[Any]):
     get_block_selection = _selecting(zarr.Array.get_block_selection)
 
     def read_box(self, box: Box | None = None, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Values of a box of half-open ranges, one for each axis; everything by default.
+        """Read the values of a box of half-open ranges, one for each axis; everything by default.
 
         Parameters
         ----------
@@ -309,7 +309,7 @@ class Array(Shown, zarr.Array[Any]):
         zarr.Array.__init__(self, zarr.AsyncArray(self.metadata.update_shape(shape), self.store_path))
 
     def entries(self) -> Mapping[int, Entry]:
-        """Stored chunks by their C-order number, with the statistics known of them."""
+        """Return the stored chunks by C-order number, with their statistics."""
         return dict(self._node.entries.items())
 
     @property

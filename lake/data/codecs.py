@@ -40,7 +40,7 @@ class Codec:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> "Codec | None":
-        """The codec of a Zarr v3 array; None if it is not one of ours.
+        """Return the codec of a Zarr v3 array; None if the lake has no codec of its own for it.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
 
 
 def declared_size(codec: str, data: bytes | memoryview) -> int | None:
-    """Length of the content by the header of its stored form (``blosc``, ``zstd``, ``lz4``); None if that does not tell.
+    """Return the length of the content by the header of its stored form (``blosc``, ``zstd``, ``lz4``); None if unknown.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def declared_size(codec: str, data: bytes | memoryview) -> int | None:
 
 
 def unpacked(codec: str, data: bytes | memoryview, most: int) -> bytes:
-    """Content of ``zstd``, ``gzip`` or ``bz2``, but not more than *most* bytes and one, whatever is in it.
+    """Return the content of ``zstd``, ``gzip`` or ``bz2``, but at most *most* + 1 bytes of it.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def _zstd_size(data: bytes | memoryview) -> int | None:
 
 
 def chunk_statistics(part: npt.NDArray[Any]) -> dict[str, float]:
-    """``min, max, mean`` of the values that are not NaN, and how many are (``nan``); empty if unknown.
+    """Return ``min, max, mean`` of the values that are not NaN, and the number of NaN (``nan``); empty if unknown.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class ParquetBuffer:
         self._file.write_table(table.replace_schema_metadata(), row_group_size=ROW_GROUP)
 
     def finish(self) -> memoryview:
-        """The bytes of the file."""
+        """Return the bytes of the file."""
         if self._file is None:
             self.write(self._schema.empty_table())
         assert self._file is not None, "begun by writing"

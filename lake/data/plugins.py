@@ -102,7 +102,7 @@ def check_codecs(name: str, codecs: Any) -> None:
 
 
 def checked_compressor(name: str, codec: Any) -> dict[str, Any]:
-    """*codec* itself, if an array can be written with it.
+    """Return *codec* if an array can be written with it.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from .tables import Table
 
 
 def without_rows(table: Table, where: pc.Expression, writer: ObjectWriter) -> tuple[list[Entry], int]:
-    """The files of *table* without the rows that match, and how many these were.
+    """Return the files of a table without the rows that match, and the number of these.
 
     A row of which the condition is neither true nor false (it is null there) does not match.
 

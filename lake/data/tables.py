@@ -106,7 +106,7 @@ class Table(Shown):
         return bool(self._node.meta.get("evolved"))
 
     def unverified_paths(self) -> list[Path]:
-        """Where the local files are, or will be: for what looks at names and schemas only."""
+        """Return the paths of the local files, which may be missing, for a caller that needs only names and schemas."""
         return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
 
     def paths(self, files: Sequence[Entry] | None = None) -> list[str]:
@@ -137,7 +137,7 @@ class Table(Shown):
         return matching(self.files, schema, where)
 
     def rows_of(self, entry: Entry) -> pa.Table:
-        """All rows of one of its files, with the table's columns as far as the file has them.
+        """Read all rows of one of the table's files, with those of the table's columns that the file has.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Table(Shown):
     def to_arrow(
         self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None
     ) -> pa.Table:
-        """Rows as an Arrow table.
+        """Read rows as an Arrow table.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ class Table(Shown):
             raise self.unreadable(error, files, asked=where is not None) from error
 
     def to_pandas(self, columns: Sequence[str] | None = None, where: "pc.Expression | None" = None) -> Any:
-        """Rows as a pandas DataFrame; parameters as of `to_arrow`.
+        """Read rows as a pandas DataFrame; parameters as of `to_arrow`.
 
         Parameters
         ----------

@@ -120,7 +120,7 @@ class ZarrStore(Store):
         return f"ZarrStore({str(self)!r})"
 
     def with_read_only(self, read_only: bool = False) -> Self:
-        """The same store, open for reading only or, where it has a writer, for writing.
+        """Return the same store, open for reading only or, if it has a writer, for writing.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class ZarrStore(Store):
     # Reading
 
     def entry(self, key: str) -> Entry | None:
-        """The stored object behind a chunk or file key.
+        """Return the entry of a chunk or file key.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class ZarrStore(Store):
         return file.get(0) if file is not None and file.kind == "file" else None
 
     def value(self, key: str) -> bytes | None:
-        """The bytes of *key*, verified; None if there are none.
+        """Read the bytes of *key*, verified; None if there are none.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class ZarrStore(Store):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        """Zarr's read of one key, whole or in part.
+        """Read one key, whole or in part.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class ZarrStore(Store):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Zarr's read of one key, whole or in part."""
+        """Read one key, whole or in part."""
         if not self._is_open:
             await self._open()
         return self._read(key, prototype, byte_range)
@@ -200,11 +200,11 @@ class ZarrStore(Store):
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
-        """Zarr's read of several parts."""
+        """Read several parts."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
     async def exists(self, key: str) -> bool:
-        """Whether there is such a key."""
+        """Return whether a key exists."""
         return self._size(key) is not None
 
     async def getsize(self, key: str) -> int:
@@ -231,14 +231,14 @@ class ZarrStore(Store):
         self.drafts.check_open()
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Zarr's write of one key."""
+        """Write one key."""
         self._check_writable()
         if not self._is_open:
             await self._open()
         self._write(key, value)
 
     def set_sync(self, key: str, value: Buffer) -> None:
-        """Zarr's write of one key.
+        """Write one key.
 
         Parameters
         ----------
@@ -261,11 +261,11 @@ class ZarrStore(Store):
         self._put(key, value.to_bytes())
 
     async def delete(self, key: str) -> None:
-        """Zarr's removal of one key; one that is not there is no error."""
+        """Delete one key; a missing one is no error."""
         self.delete_sync(key)
 
     def delete_sync(self, key: str) -> None:
-        """Zarr's removal of one key; one that is not there is no error.
+        """Delete one key; a missing one is no error.
 
         Parameters
         ----------
@@ -281,7 +281,7 @@ class ZarrStore(Store):
             self.drafts.delete(key)
 
     async def delete_dir(self, prefix: str) -> None:
-        """Removal of everything below *prefix*."""
+        """Delete everything below *prefix*."""
         self._check_writable()
         folder = prefix.rstrip("/")
         for name in [name for name, node in self.tree.items() if node.kind != "table"]:
@@ -294,18 +294,18 @@ class ZarrStore(Store):
     # Listing
 
     async def list(self) -> AsyncIterator[str]:
-        """All keys."""
+        """List all keys."""
         for key in list(self._keys()):
             yield key
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Keys that start with *prefix*."""
+        """List the keys that start with *prefix*."""
         for key in list(self._keys()):
             if key.startswith(prefix):
                 yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """What stands directly below *prefix*."""
+        """List the names directly below *prefix*."""
         folder = prefix.rstrip("/")
         start = f"{folder}/" if folder else ""
         inside = self._array_above(start + "x") is not None
@@ -485,7 +485,7 @@ class ZarrStore(Store):
 
 
 def metadata_document(array: zarr.Array[Any]) -> dict[str, Any]:
-    """The Zarr v3 metadata of *array* as stored: plain JSON.
+    """Return the Zarr v3 metadata of an array as stored: plain JSON.
 
     Parameters
     ----------

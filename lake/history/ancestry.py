@@ -31,7 +31,7 @@ class Divergence:
 
 
 def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
-    """*record* and all commits before it, newest first, none before one that follows it.
+    """Yield *record* and all commits before it, newest first, none before one that follows it.
 
     History that has expired is left out.
 
@@ -68,7 +68,7 @@ def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
 
 
 def follows(log: Log, record: Commit, earlier: Commit) -> bool:
-    """Whether *earlier* is *record* or comes before it.
+    """Return whether *earlier* is *record* or comes before it.
 
     Parameters
     ----------

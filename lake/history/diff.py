@@ -43,7 +43,7 @@ class NodeChange:
     metadata: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The change as plain JSON, without what does not apply."""
+        """Return the change as plain JSON, without fields that do not apply."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in fields.items() if value not in (0, None, ())}
 

@@ -59,12 +59,12 @@ class Reference:
     number: int
 
     def to_json(self) -> dict[str, Any]:
-        """The reference as it stands in records."""
+        """Return the reference in the form of records."""
         return {"id": self.id, "branch": self.branch, "number": self.number}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Reference":
-        """The inverse of `to_json`, checked.
+        """Return the reference of JSON from `to_json`, checked.
 
         Parameters
         ----------
@@ -207,7 +207,7 @@ class Log:
         return Log, (self._storage,)
 
     def names(self, space: Space = "log") -> list[str]:
-        """Branches, or tags, that exist.
+        """List the branches, or tags, that exist.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class Log:
         return [name for name in self.all_names(space) if self.points_at(name, space)]
 
     def all_names(self, space: Space = "log") -> list[str]:
-        """Branches, or tags, that exist or once did.
+        """List the branches, or tags, that exist or have existed.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class Log:
         return self.read(target), last
 
     def read(self, reference: Reference) -> Commit:
-        """A commit, verified.
+        """Read a commit, verified.
 
         Parameters
         ----------
@@ -356,7 +356,7 @@ class Log:
                 return
 
     def horizon(self, name: str, space: Space = "log") -> int:
-        """Number of the record before which the history of a branch has expired; 0 if none has.
+        """Return the number of the first record that has not expired; 0 if none has.
 
         Parameters
         ----------
@@ -388,7 +388,7 @@ class Log:
         self._records.clear()
 
     def numbers(self, name: str, space: Space = "log") -> list[int]:
-        """Numbers of all records that should be there, newest first; of expired history those that still are.
+        """Return the numbers of all records that should exist, newest first; of expired history those that still exist.
 
         Parameters
         ----------
@@ -403,7 +403,7 @@ class Log:
         return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
 
     def last(self, name: str, space: Space = "log") -> int | None:
-        """Number of the newest record of a name; None if there is none.
+        """Return the number of the newest record of a name; None if there is none.
 
         Parameters
         ----------
@@ -608,7 +608,7 @@ def checked_ref_name(name: str) -> str:
 
 
 def new_uuid() -> str:
-    """An identity for one attempt to commit."""
+    """Return an identity for one attempt to commit."""
     return uuid.uuid4().hex
 
 
@@ -632,7 +632,7 @@ def record_key(name: str, number: int, space: Space = "log") -> str:
 
 
 def parse_record(data: bytes, key: str, name: str, number: int) -> Commit | Pointer:
-    """The record that *data* holds, record *number* of a branch or tag.
+    """Parse and check the bytes of a record.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def changes_between(old: Tree, new: Tree) -> dict[str, Node | None]:
 
 
 def merged(base: Tree, ours: Tree, theirs: Changes, *, repeats: bool = False) -> dict[str, Node | None]:
-    """What has to change in *ours* for it to hold *theirs* too.
+    """Return the changes that bring *theirs* into *ours*.
 
     Parameters
     ----------

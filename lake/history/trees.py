@@ -150,7 +150,7 @@ class History:
         return self._at_time(_parsed_time(ref)) if dated else self._by_id(ref)
 
     def commits(self) -> Iterator[Commit]:
-        """Every commit that stands in the log of any branch, deleted ones included."""
+        """Yield every commit in the log of any branch, including deleted branches."""
         for branch in self.log.all_names():
             for number in self.log.numbers(branch):
                 try:
@@ -193,7 +193,7 @@ class History:
         raise kind(f"there is no commit as early as {moment.isoformat()}{self.expired_too()}")
 
     def expired_too(self) -> str:
-        """What to add where something was not found: it may have been there once."""
+        """Return an addition to the message that something was not found: it may have expired."""
         expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
         return f"; early history of {', '.join(expired)} has expired" if expired else ""
 

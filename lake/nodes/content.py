@@ -17,7 +17,7 @@ DERIVED = "derived"
 
 
 def coordinates(tree: Mapping[str, Node], name: str) -> dict[str, str]:
-    """Names of the nodes that hold the coordinates of an array, by coordinate.
+    """Return the names of the nodes that hold the coordinates of an array, by coordinate.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def _dimensions(node: Node) -> list[Any]:
 
 
 def parts(tree: Mapping[str, Node], name: str) -> list[str]:
-    """Names of a node and of all that belongs to it.
+    """Return the names of a node and of all its parts.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def content(tree: Mapping[str, Node], name: str) -> Digest:
 
 
 def attributes(node: Node) -> Mapping[str, Any]:
-    """The attributes of a node of any kind.
+    """Return the attributes of a node of any kind.
 
     Parameters
     ----------

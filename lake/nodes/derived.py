@@ -61,12 +61,12 @@ class Origin:
     part: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The attribute."""
+        """Return the JSON of the attribute."""
         return {name: value for name, value in vars(self).items() if value not in (None, (), [])}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Origin":
-        """The inverse of `to_json`, checked.
+        """Return the origin of JSON from `to_json`, checked.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ def result_of(name: str) -> str | None:
 
 
 def is_part(node: Node) -> bool:
-    """Whether a node is part of a result and has a name of its own.
+    """Return whether a node is part of a result and has a name of its own.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class Entries:
     read_shard: ReadShard = field(default=_no_shards, repr=False, compare=False)
 
     def get(self, position: int) -> Entry | None:
-        """The entry at *position*, if there is one.
+        """Return the entry at *position*; None if there is none.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Entries:
             yield from sorted(self.shard(number).items())
 
     def shard(self, number: int) -> Shard | dict[int, Entry]:
-        """The entries of shard *number* by position.
+        """Return the entries of shard *number* by position.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Entries:
         return sum(map(self._count, self._numbers))
 
     def updated(self, changes: Mapping[int, Entry | None]) -> "Entries":
-        """These entries with *changes* made.
+        """Return these entries with *changes* made.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Entries:
         return {at: new for at, new, was in pairs if (new and new.digest) != (was and was.digest)}
 
     def identity(self) -> list[tuple[int, Digest]]:
-        """Number and digest of every shard that is not empty; equal for equal entries, however stored."""
+        """Return number and digest of every shard that is not empty; equal for equal entries, however stored."""
         found = ((number, self._identity(number)) for number in self._numbers)
         return [(number, digest) for number, digest in found if digest is not None]
 

@@ -42,7 +42,7 @@ class Entry:
     stats: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self, position: int) -> dict[str, Any]:
-        """The entry as it stands in log records and snapshots.
+        """Return the entry in the form of log records and snapshots.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Entry":
-        """The inverse of `to_json`, position aside; checked.
+        """Return the entry of JSON from `to_json`, without its position; checked.
 
         Parameters
         ----------
@@ -77,13 +77,13 @@ class ShardRef:
     place: Place
 
     def to_json(self) -> dict[str, Any]:
-        """The reference as it stands in log records and snapshots."""
+        """Return the reference in the form of log records and snapshots."""
         fields = {"number": self.number, "digest": self.digest, "count": self.count}
         return {**fields, "object": self.object, "size": self.size, **self.place.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ShardRef":
-        """The inverse of `to_json`, checked.
+        """Return the reference of JSON from `to_json`, checked.
 
         Parameters
         ----------

@@ -46,7 +46,7 @@ def _document(field: pa.Field) -> dict[str, str]:
 def merged_fields(
     name: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Fields of a table after files with *new* fields join those with *old*; new columns come last.
+    """Return the fields of a table after files with *new* fields join those with *old*; new columns come last.
 
     Parameters
     ----------

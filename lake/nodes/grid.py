@@ -25,7 +25,7 @@ class Grid:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> "Grid":
-        """The grid that a Zarr v3 metadata document describes.
+        """Return the grid that a Zarr v3 metadata document describes.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Grid:
         return tuple(min(length - at * chunk, chunk) for at, length, chunk in parts)
 
     def number(self, coordinates: Sequence[int]) -> int:
-        """C-order number of the chunk at *coordinates*.
+        """Return the C-order number of the chunk at *coordinates*.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Grid:
         return number
 
     def coordinates(self, number: int) -> tuple[int, ...]:
-        """The inverse of `number`.
+        """Return the coordinates of a chunk, as the inverse of `number`.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Grid:
         return (number, *reversed(found)) if self.shape else ()
 
     def key(self, number: int) -> str:
-        """Zarr's key of a chunk, below the array's name.
+        """Return Zarr's key of a chunk, below the array's name.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Grid:
         return self.separator.join([self.prefix, *parts] if self.prefix else parts)
 
     def parse(self, key: str) -> int | None:
-        """Number of the chunk that *key* names; None if it names none of this grid.
+        """Return the number of the chunk with a key; None if the grid has no such chunk.
 
         Parameters
         ----------

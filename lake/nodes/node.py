@@ -38,12 +38,12 @@ class Node:
         return digest_of(canonical_json([self.kind, self.meta, self.entries.identity()]))
 
     def to_json(self) -> dict[str, Any]:
-        """The node as it stands in log records and snapshots."""
+        """Return the node in the form of log records and snapshots."""
         shards = [ref.to_json() for _, ref in sorted(self.entries.shards.items())]
         return {"kind": self.kind, "meta": self.meta, "shards": shards, **_overlay_json(self.entries.overlay)}
 
     def change_from(self, old: "Node | None") -> dict[str, Any]:
-        """The smallest JSON from which `changed_node` makes this node out of *old*.
+        """Return the smallest JSON from which `changed_node` makes this node out of *old*.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ def _overlay_json(overlay: Mapping[int, Entry | None]) -> dict[str, Any]:
 
 
 def changed_node(value: Mapping[str, Any], old: Node | None, read_shard: ReadShard) -> Node:
-    """The node that *value*, made by `Node.change_from` or `Node.to_json`, describes.
+    """Return the node that JSON from `Node.change_from` or `Node.to_json` describes.
 
     Parameters
     ----------

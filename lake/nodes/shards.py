@@ -101,7 +101,7 @@ class Shard(Mapping[int, Entry]):
         return self._table
 
     def digest(self, changes: Changes | None = None) -> Digest:
-        """`shard_digest` of these entries, or of them with *changes* made.
+        """Return `shard_digest` of these entries, or of them with *changes* made.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class Shard(Mapping[int, Entry]):
         return digest_of(self._keys_with(changes).view(np.uint8).data)
 
     def count(self, changes: Changes) -> int:
-        """Number of entries with *changes* made.
+        """Return the number of entries with *changes* made.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Shard(Mapping[int, Entry]):
         return kept + sum(entry is not None for entry in changes.values())
 
     def updated(self, changes: Changes) -> "Shard":
-        """These entries with *changes* made (None removes).
+        """Return these entries with *changes* made (None removes).
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class Shard(Mapping[int, Entry]):
         return Shard(pa.concat_tables([kept, new]).unify_dictionaries().sort_by("at"))
 
     def keys_stored(self) -> set[str]:
-        """Keys of the storage that the entries stand in: packs, and objects that are files of their own."""
+        """Return the keys of the storage that hold the entries: packs, and objects that are files of their own."""
         packs = {pack_key(pack) for pack in self._table["pack"].unique().to_pylist() if pack is not None}
         unpacked = self._table.filter(self._table["pack"].is_null())
         rows = unpacked.filter(unpacked["inline"].is_null())
@@ -148,7 +148,7 @@ class Shard(Mapping[int, Entry]):
         return packs | {object_key(digest.hex(), suffix or "") for digest, suffix in pairs}
 
     def extents(self, hidden: Collection[int] = ()) -> dict[str, npt.NDArray[np.uint64]]:
-        """By pack, offset and size of the entries in it, shape (entries, 2); without *hidden* positions.
+        """Return offset and size of the entries in each pack, shape (entries, 2), without *hidden* positions.
 
         Parameters
         ----------
@@ -167,11 +167,11 @@ class Shard(Mapping[int, Entry]):
         }
 
     def numbers(self) -> set[int]:
-        """Numbers of the shards that the positions belong to: one, in a sound shard."""
+        """Return the numbers of the shards that the positions belong to: one, in a sound shard."""
         return set(np.unique(self._at // np.uint64(SHARD_SIZE)).tolist())
 
     def to_bytes(self) -> bytes:
-        """The shard as one Parquet object (columns: docs/format.md, Shards)."""
+        """Return the shard as one Parquet object (columns: docs/format.md, Shards)."""
         sink = pa.BufferOutputStream()
         pq.write_table(self._table, sink, compression="zstd", compression_level=1)
         return bytes(sink.getvalue())

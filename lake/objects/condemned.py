@@ -37,7 +37,7 @@ class Condemned:
         self._fresh = False
 
     def refresh(self) -> bool:
-        """Learn of the sets published since; whether there ever was one."""
+        """Read the sets published since; return whether there ever was one."""
         self._fresh = True
         newest = self._storage.last(FOLDER)
         last = None if newest is None else _number(newest)
@@ -48,7 +48,7 @@ class Condemned:
         return last is not None
 
     def number(self, key: str) -> int | None:
-        """The newest set that condemns *key*, as of the last `refresh`; None if it is not condemned.
+        """Return the newest set that condemns *key*, as of the last `refresh`; None if it is not condemned.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Condemned:
 
 
 def sets(storage: Storage) -> dict[int, datetime]:
-    """Numbers of the sets that there are, oldest first, and when each was published (the storage's clock).
+    """Return the numbers of all sets, oldest first, with the time of their publication (the storage's clock).
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Copies:
         self._root = cache.parent
 
     def path(self, key: str) -> Path:
-        """Where the copy of *key* is, or will be.
+        """Return the path of the copy of *key*, which may be missing.
 
         Parameters
         ----------

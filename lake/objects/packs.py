@@ -53,7 +53,7 @@ class PackWriter:
         return offset
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes of what was added; other threads may go on adding.
+        """Read bytes that were added; other threads may go on adding.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class PackWriter:
         return self._data[offset : offset + length].tobytes()
 
     def finish(self, salt: int | None = None) -> tuple[Digest, memoryview]:
-        """Name and bytes of the pack; with a *salt*, another name for the same content.
+        """Return name and bytes of the pack; with a *salt*, another name for the same content.
 
         The salt is a last row of no bytes, whose digest is that number: no object has it.
 
@@ -99,7 +99,7 @@ def pack_key(pack: str) -> str:
 
 
 def pack_content(data: bytes, pack: str) -> list[tuple[Digest, int, int]]:
-    """Digest, offset and length of every object in the bytes of a pack.
+    """Return digest, offset and length of every object in the bytes of a pack.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Place:
     held: PackWriter | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> Any:
-        """The place as it stands in log records and snapshots."""
+        """Return the location in the form of log records and snapshots."""
         if self.inline is not None:
             return {"inline": base64.b64encode(self.inline).decode()}
         if self.pack is not None:
@@ -58,7 +58,7 @@ class Place:
 
     @classmethod
     def from_json(cls, value: Any) -> "Place":
-        """The inverse of `to_json`, checked.
+        """Return the location of JSON from `to_json`, checked.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class ObjectStore:
         return Address(self.storage.url, self.lake)
 
     def read(self, digest: Digest, size: int, place: Place) -> bytes:
-        """The object's bytes, verified.
+        """Read an object, verified.
 
         Parameters
         ----------

@@ -31,7 +31,7 @@ _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 def profile_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Settings of the profile ``AWS_PROFILE``, or ``default``, that the environment leaves open.
+    """Return the settings of the profile ``AWS_PROFILE``, or ``default``, that the environment leaves open.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def profile_settings(environment: Mapping[str, str] = os.environ) -> dict[str, s
 
 
 def endpoint(settings: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> str | None:
-    """The server's URL; None for Amazon's own.
+    """Return the server's URL; None for Amazon's own.
 
     Parameters
     ----------

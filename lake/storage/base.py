@@ -158,7 +158,7 @@ class Storage(ABC):
 
     @abstractmethod
     def now(self) -> datetime:
-        """The storage's clock, which `StoredObject.modified` is told by (UTC)."""
+        """Return the time (UTC) by the storage's clock, which `StoredObject.modified` uses."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:
