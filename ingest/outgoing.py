@@ -133,7 +133,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path).expanduser()
     if os.path.lexists(target):
-        raise InputError(f"{target} is there already; choose another name")
+        raise InputError(f"{target} exists already; choose another name")
     with (
         _mishaps(target),
         tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch,

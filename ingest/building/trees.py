@@ -166,7 +166,7 @@ def _swc(path: Path) -> tuple[NDArray[Any], ...]:
             raise IngestError(f"expected {_FIELDS}, not {text.strip()!r:.80}", path, line)
         number, parent = int(values[0]), int(values[6])
         if number in numbers:
-            raise IngestError(f"the number {number} stands in the file already", path, line)
+            raise IngestError(f"the number {number} is in the file already", path, line)
         if values[5] < 0:
             raise IngestError(f"a radius of {values[5]:g} µm is below zero", path, line)
         numbers[number] = len(rows)

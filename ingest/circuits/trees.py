@@ -160,7 +160,7 @@ class Forest:
             "parent",
             (self.parent < -1) | (self.parent >= size),
             tree_of_point,
-            "a parent that is no point of it",
+            "a parent that is not one of its points",
         )
         _none(
             "parent",

@@ -293,7 +293,7 @@ def _bluerecording_json(text: str, path: Path) -> Electrodes:
     for number, entry in enumerate(content):
         of = f"entry {number}"
         if not isinstance(entry, dict) or not {"name", *"xyz"} <= entry.keys():
-            raise IngestError(f"{of} is no object with name, x, y and z", path)
+            raise IngestError(f"{of} is not an object with name, x, y and z", path)
         if unknown := sorted(entry.keys() - _KEYS):
             raise IngestError(f"{of} has {unknown[0]!r}; expected {', '.join(_KEYS)}", path)
         kind = str(entry.get("type", LINE))
@@ -318,7 +318,7 @@ def _json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise IngestError(f"it is no JSON: {error}", path, getattr(error, "lineno", None)) from error
+        raise IngestError(f"it is not JSON: {error}", path, getattr(error, "lineno", None)) from error
 
 
 def _bmtk(text: str, path: Path) -> Electrodes:

@@ -119,7 +119,7 @@ def read_sim4life(path: str | Path, *, current_unit: str = "nA") -> Field:
     except IngestError:
         raise
     except (OSError, KeyError, RuntimeError, StopIteration, IndexError, TypeError, ValueError) as error:
-        raise IngestError(f"it is no field exported by Sim4Life: {str(error).strip()}", path) from error
+        raise IngestError(f"it is not a field exported by Sim4Life: {str(error).strip()}", path) from error
 
 
 def _components(fields: Any, kind: str, count: int) -> list[Any]:

@@ -74,7 +74,7 @@ def _of_quaternions(quaternions: Floats) -> Floats:
     bad = np.flatnonzero(~(length > 0) | ~np.isfinite(length))
     if bad.size:
         raise ValueError(
-            f"the orientation of node {bad[0]} (by row) is {quaternions[bad[0]]}, which is no rotation"
+            f"the orientation of node {bad[0]} (by row) is {quaternions[bad[0]]}, which is not a rotation"
         )
     w, x, y, z = (quaternions / length[:, None]).T
     rows = [
@@ -331,7 +331,7 @@ class MorphologyFolder:
         tried = [folder / morphology, *(folder / f"{morphology}{suffix}" for suffix in SUFFIXES)]
         found = next((path for path in tried if path.is_file()), None)
         if found is None:
-            raise IngestError(f"node {node} has morphology {morphology!r}, which is not there", folder)
+            raise IngestError(f"node {node} has morphology {morphology!r}, which is missing", folder)
         return str(found)
 
     def read(self, path: str) -> Cell:

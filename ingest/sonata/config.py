@@ -57,7 +57,7 @@ class Named:
         """Return the error that the file is missing; None if it exists."""
         if self.path.is_file():
             return None
-        said = f"{self.key} names {self.path}, which is not there" if self.key else "there is no such file"
+        said = f"{self.key} names {self.path}, which is missing" if self.key else "there is no such file"
         return IngestError(said, self.config or self.path)
 
 

@@ -394,7 +394,7 @@ def _read(dataset: Any, rows: Rows) -> pa.Array:
         strange = set(values.tolist()) - words.keys()
         if strange:
             raise IngestError(
-                f"{dataset.name}: {min(strange)} is no value of its enumeration", dataset.file.filename
+                f"{dataset.name}: {min(strange)} is not a value of its enumeration", dataset.file.filename
             )
         return pa.array([words[value] for value in values.tolist()], pa.string())
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "O" else pa.array(values)

@@ -51,7 +51,7 @@ class Types:
         known = at < len(self.ids)
         known[known] = self.ids[at[known]] == ids[known]
         if not known.all():
-            raise IngestError(f"there is no type {ids[np.argmin(known)]}, which is used", self.path)
+            raise IngestError(f"type {ids[np.argmin(known)]} is used but missing", self.path)
         return self.columns[name].take(pa.array(at))
 
 
@@ -98,7 +98,7 @@ def _types(path: Path, key: str, header: list[str], rows: list[tuple[int, list[s
         try:
             type_id = int(row[position])
         except ValueError:
-            raise IngestError(f"{key} {row[position]!r} is no whole number", path, number) from None
+            raise IngestError(f"{key} {row[position]!r} is not a whole number", path, number) from None
         if type_id in found:
             raise IngestError(f"type {type_id} is there twice", path, number)
         found[type_id] = row

@@ -229,7 +229,7 @@ class _Reader:
             if key.tag == _MERGE:
                 for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if not isinstance(part, yaml.MappingNode):
-                        raise IngestError("what << names is no mapping", path, line)
+                        raise IngestError("what << names is not a mapping", path, line)
                     merged = {**dict(self._pairs(part, path)), **merged}
                 continue
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN:
@@ -239,7 +239,7 @@ class _Reader:
             if name in found:
                 first = found[name].start_mark.line + 1
                 raise IngestError(
-                    f"the key {name!r} stands in this mapping already, in line {first}", path, line
+                    f"the key {name!r} is in this mapping already, in line {first}", path, line
                 )
             found[name] = value
         yield from {**merged, **found}.items()

@@ -83,7 +83,7 @@ class Reference:
             or type(number) is not int
             or not 0 <= number < _RECORDS
         ):
-            raise MalformedError(f"a record refers to {value!r:.200}, which is no commit")
+            raise MalformedError(f"a record refers to {value!r:.200}, which is not a commit")
         return cls(checked_digest(value["id"]), branch, number)
 
 

@@ -53,7 +53,7 @@ def test_files_are_included_wherever_they_stand(tmp_path: Path) -> None:
         ("a: 1\nb: !include missing.yaml", r"root\.yaml:2: b: there is no file 'missing\.yaml'"),
         ("a: !include root.yaml", r"root\.yaml:1: a: 'root\.yaml' includes itself"),
         ("a: 1\nb:\n  - !python/object/apply:os.system [ls]", r"root\.yaml:3: .*python.* is not known"),
-        ("a: 1\nb: 2\na: 3", r"root\.yaml:3: the key 'a' stands in this mapping already, in line 1"),
+        ("a: 1\nb: 2\na: 3", r"root\.yaml:3: the key 'a' is in this mapping already, in line 1"),
         ("a: [1, 2", r"root\.yaml:\d+: not YAML"),
         ("- 1", r"root\.yaml:1: expected a mapping at the top, found a list"),
         ("", r"expected a mapping at the top, found nothing"),

@@ -113,7 +113,7 @@ def test_probeinterface_json_puts_flat_probes_upright(written):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("{}", "expected a specification"),
         (json.dumps(probe_json(si_units="inch")), "si_units is 'inch'"),
         (json.dumps(probe_json(contact_positions=[[1, 2, 3]])), "are not 2 numbers"),
@@ -186,7 +186,7 @@ def test_bad_entries_of_bluerecording_json_are_told(written, change, reason):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("[1]", "entry 0 is no object"), ("{}", "a list"), ("[", "no JSON")]
+    ("text", "reason"), [("[1]", "entry 0 is not an object"), ("{}", "a list"), ("[", "not JSON")]
 )
 def test_other_json_is_no_list_of_electrodes(written, text, reason):
     with pytest.raises(neurolake.IngestError, match=reason):
@@ -207,7 +207,7 @@ def test_json_goes_through_a_lake_and_out_again(written, tmp_path):
     assert (tmp_path / "out.csv").read_text().splitlines()[
         3
     ] == "d,0.0,1.0,0.0,NA,NA,ObjectiveCSD_Disk_200.0_15.0"
-    with pytest.raises(neurolake.InputError, match="is there already"):
+    with pytest.raises(neurolake.InputError, match="exists already"):
         neurolake.export(lake, tmp_path / "out.csv", format="electrodes", electrodes="electrodes/probe")
     with pytest.raises(neurolake.InputError, match="needs coefficients"):
         neurolake.export(lake, tmp_path / "both.csv", format="electrodes", electrodes="a", coefficients="b")

@@ -234,7 +234,7 @@ CASES: dict[str, tuple[str, Callable[[Any], None], str, str]] = {
         "cells",
         lambda file: file[f"{TREES}/Parent Point/Attribute Value"].__setitem__(33, 10),
         f"{TREES}/Parent Point/Attribute Value",
-        "cell 1: a parent that is no point of it",
+        "cell 1: a parent that is not one of its points",
     ),
     "points in a circle": (
         "cells",

@@ -72,10 +72,10 @@ def test_a_file_appears_whole_and_never_over_another(tmp_path: Path) -> None:
         partial.write_text("mine")
         target.write_text("theirs")
     assert target.read_text() == "theirs"
-    with pytest.raises(InputError, match="is there already"), new_file(target):
+    with pytest.raises(InputError, match="exists already"), new_file(target):
         pass
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="is there already"), new_file(tmp_path / "link"):
+    with pytest.raises(InputError, match="exists already"), new_file(tmp_path / "link"):
         pass
     with pytest.raises(StorageError, match="cannot write"), new_file(tmp_path / "none" / "w.h5"):
         pass

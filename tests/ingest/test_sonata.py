@@ -541,7 +541,7 @@ def test_changed_files_want_another_name(lake: Any, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "match"),
     [
-        (["network"], "gone.json", r"network names .*gone\.json, which is not there"),
+        (["network"], "gone.json", r"network names .*gone\.json, which is missing"),
         (["node_sets_file"], "gone.json", r"node_sets_file names .*gone\.json"),
         (["output", "spikes_file"], "gone.h5", r"output\.spikes_file names .*out/gone\.h5"),
         (["reports", "soma", "file_name"], "gone", r"reports\.soma\.file_name names .*out/gone\.h5"),
@@ -580,9 +580,9 @@ def test_malformed_text_has_its_line(lake: Any, folder: Path) -> None:
     for text, line, match in (
         ("node_type_id a\n-1 2 3\n", 2, "3 fields, the header has 2"),
         ("a b\n1 2\n", 1, "no column node_type_id"),
-        ("node_type_id a\n1 2\n\nx 3\n", 4, "'x' is no whole number"),
+        ("node_type_id a\n1 2\n\nx 3\n", 4, "'x' is not a whole number"),
         ("node_type_id a\n1 2\n1 3\n", 3, "type 1 is there twice"),
-        ("node_type_id a\n1 2\n", None, "there is no type -1, which is used"),
+        ("node_type_id a\n1 2\n", None, "type -1 is used but missing"),
     ):
         (folder / "types.csv").write_text(text)
         error = refused(lake, path, match)

@@ -447,7 +447,7 @@ def test_weights_that_cannot_be_written_leave_nothing(case, tmp_path):
         write_weights(path, broken, "cells")
     assert not list(tmp_path.iterdir())
     write_weights(path, factors, "cells")
-    with pytest.raises(neurolake.InputError, match="is there already"):
+    with pytest.raises(neurolake.InputError, match="exists already"):
         write_weights(path, factors, "cells")
 
 
