@@ -53,6 +53,8 @@ def test_figures_have_their_axes(
     figure = nl.plot(lake, kind, tmp_path / "figure.png", **options)
     assert expected <= labels(figure)
     assert (tmp_path / "figure.png").stat().st_size > 5000
+    commit = nl.open(lake).head.commit.id[:12]
+    assert any(text.get_text().startswith("neurolake") and commit in text.get_text() for text in figure.texts)
 
 
 def test_the_matrix_has_every_edge(lake: str) -> None:
