@@ -238,9 +238,7 @@ class _Reader:
             name = str(key.value)
             if name in found:
                 first = found[name].start_mark.line + 1
-                raise IngestError(
-                    f"the key {name!r} is in this mapping already, in line {first}", path, line
-                )
+                raise IngestError(f"the key {name!r} is in this mapping already, in line {first}", path, line)
             found[name] = value
         yield from {**merged, **found}.items()
 

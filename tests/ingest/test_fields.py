@@ -72,7 +72,7 @@ def test_files_that_are_none_or_cut_short(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["CurrentApplied"] = 1.0
     for path, reason in (
-        (cut, "no field"),
+        (cut, "not a field"),
         (empty, "axis x does not rise"),
         (tmp_path / "other.h5", "Meshes"),
     ):
