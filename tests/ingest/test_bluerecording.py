@@ -62,7 +62,7 @@ def test_weights_are_written_as_it_writes_them(tmp_path: Path) -> None:
         ({"units": "V"}, "units of weights are mV/nA or V/nA, not 'V'"),
         (
             {"segments": {**SEGMENTS, "segment_id": [0, 0, 0, 0, 2]}},
-            "does not tell the neurite of node_id 5, section_id 7, segment_id 3",
+            "lacks the neurite of node_id 5, section_id 7, segment_id 3",
         ),
         (
             {"segments": {**SEGMENTS, "label": ["Soma", "Ear", "Axon", "Soma", "Soma"]}},

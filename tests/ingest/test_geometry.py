@@ -92,7 +92,7 @@ def test_quaternions_and_angles_turn():
     ("nodes", "reason"),
     [
         ({"orientation_w": np.ones(1)}, "part of a quaternion"),
-        ({f"orientation_{axis}": np.zeros(1) for axis in "wxyz"}, "no rotation"),
+        ({f"orientation_{axis}": np.zeros(1) for axis in "wxyz"}, "not a rotation"),
     ],
 )
 def test_rotations_that_are_none(nodes, reason):

@@ -147,7 +147,7 @@ class TestPhases:
         assert stored(lake) == before
 
     def test_negative_grace(self, lake: Lake) -> None:
-        with pytest.raises(InputError, match="not negative"):
+        with pytest.raises(InputError, match="must not be negative"):
             lake.collect_garbage(grace=timedelta(-1))
 
     def test_a_hostile_set(self, lake: Lake) -> None:
