@@ -155,6 +155,25 @@ def test_the_import_rule_sees_a_violation(path: str, line: str) -> None:
     assert upward(path, ast.parse(line))
 
 
+def test_imports_within_the_package_are_relative() -> None:
+    """Absolute names are for tests and users; ruff's rule for it would ask what the folder of the clone is called."""
+    absolute = [
+        f"{path}:{node.lineno}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if (
+            isinstance(node, ast.ImportFrom)
+            and not node.level
+            and str(node.module).split(".")[0] == "neurolake"
+        )
+        or (
+            isinstance(node, ast.Import)
+            and any(alias.name.split(".")[0] == "neurolake" for alias in node.names)
+        )
+    ]
+    assert absolute == []
+
+
 def test_wings_are_those_of_the_tree() -> None:
     for room, order in WINGS.items():
         named = [wing for wings in order for wing in wings]
