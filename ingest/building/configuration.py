@@ -27,9 +27,8 @@ SYNAPSE_TYPES = {"excitatory": 0, "inhibitory": 1, "modulatory": 2}
 SEEDS = {
     "Soma Locations": 60_000_000,
     "Synapse Locations": 0,
-    "Synapse ProjectionRule Partitions": 18_000_000,
+    "Synapse Projection Partitions": 18_000_000,
     "Distance-Dependent Connectivity": 2_000_000,
-    "Connectivity Clustering": 1_500_000,
     "Gap Junctions": 70_000_000,
     "Input Selectivity": 4_000_000,
     "Input Spiketrains": 50_000_000,
@@ -119,7 +118,7 @@ class CellType:
     segments
         Rule that divides sections into segments, and its value: ``("d_lambda", 0.1)``.
     density
-        SynapseDensity of synapses by section, synapse type and layer, in the order that the configuration has them.
+        Density of synapses by section, synapse type and layer, in the order that the configuration has them.
     """
 
     template: str | None

@@ -95,7 +95,7 @@ def build_connections(of: Construction, target: str) -> Outcome:
     params = {
         "target": target,
         "projections": [_described(of.network, projection, of.weightings) for projection in wanted],
-        "partition seed": of.seed_of("Synapse ProjectionRule Partitions"),
+        "partition seed": of.seed_of("Synapse Projection Partitions"),
         "seed": of.seed_of("Distance-Dependent Connectivity"),
         "arrangement": of.network.arrangement,
     }

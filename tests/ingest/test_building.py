@@ -18,6 +18,7 @@ from deadly_workers import Deadly
 from distributed import Client, LocalCluster
 
 import neurolake as nl
+from neurolake.ingest.building.configuration import SEEDS
 from neurolake.ingest.demo import NETWORK, write_demo_network
 from neurolake.lake.nodes.content import content
 
@@ -255,6 +256,27 @@ def test_the_seed_decides(built: tuple[str, Any], folder: Path, tmp_path: Path) 
     same = {name for name in one if one[name] == other[name]}
     assert not any(name.startswith(("positions/", "synapses/", "edges/", "inputs/")) for name in same)
     assert "morphologies/*.points" in same
+
+
+def test_every_step_has_the_seed_of_its_name(folder: Path, tmp_path: Path) -> None:
+    """The names are MiV-Simulator's; one that is read under another name would do nothing, without a word."""
+    follows = {
+        "Soma Locations": "positions of PYR",
+        "Synapse Locations": "synapses of PYR",
+        "Synapse Projection Partitions": "edges to PYR",
+        "Distance-Dependent Connectivity": "edges to PYR",
+        "Input Selectivity": "features of STIM in A",
+        "Input Spiketrains": "input spikes of STIM in A on Diag",
+    }
+    assert {*follows, "Gap Junctions"} == set(SEEDS)
+    nl.build.network(tmp_path / "lake", config(folder), "net")
+    for number, (name, step) in enumerate(follows.items(), 1):
+        report = nl.build.network(
+            tmp_path / "lake", {**config(folder), "Random Seeds": {name: number}}, f"net{number}"
+        )
+        found = [one for one, state in states(report).items() if state == "computed"]
+        # Nothing before the step is computed: its kind comes first.
+        assert step in found and step.split()[0] == found[0].split()[0]
 
 
 def test_the_chain_of_steps_is_known(built: tuple[str, Any]) -> None:
