@@ -19,7 +19,7 @@ from ...lake.data.tables import Table
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, NotFoundError
 from ...lake.extras import needed
-from ..circuits.trees import Forest, TreeError
+from ..circuits.trees import Forest, TreeError, rooted
 from ..hdf5.reading import HDF5File, opened
 from ..neuroh5.ingest import POPULATIONS
 from ..neuroh5.trees import TREES, read_trees
@@ -185,20 +185,11 @@ def _swc(path: Path) -> tuple[NDArray[Any], ...]:
             "a second root: a cell has one tree" if len(roots) else "no point is the root: its parent is -1"
         )
         raise IngestError(reason, path, lines[roots[1]] if len(roots) else 1)
-    lost = _unreachable(table[:, 6].astype(np.int64))
+    lost = np.flatnonzero(~rooted(table[:, 6].astype(np.int64)))
     if len(lost):
         raise IngestError("this point is above itself in the tree", path, lines[lost[0]])
     xyz = table[:, 2:5].astype(np.float32)
     return xyz, (2.0 * table[:, 5]).astype(np.float32), table[:, 1], table[:, 7], table[:, 6]
-
-
-def _unreachable(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Points from which no way leads to the root."""
-    above = np.where(parent < 0, np.arange(len(parent)), parent)
-    # Each round doubles the length of the way that has been followed.
-    for _ in range(len(parent).bit_length()):
-        above = above[above]
-    return np.flatnonzero(parent[above] >= 0)
 
 
 def _morphio(path: Path) -> tuple[NDArray[Any], ...]:

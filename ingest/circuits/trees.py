@@ -164,7 +164,7 @@ class Forest:
         )
         _none(
             "parent",
-            ~_rooted(np.where(self.parent < 0, -1, self.parent + points[tree_of_point])),
+            ~rooted(np.where(self.parent < 0, -1, self.parent + points[tree_of_point])),
             tree_of_point,
             "its points hang on each other in a circle",
         )
@@ -200,7 +200,7 @@ class Forest:
         above = np.full(len(tree_of_section), -1, np.int64)
         above[child] = self.link_parent + first[tree_of_link]
         roots = np.bincount(tree_of_section[above < 0], minlength=len(self))
-        _none("link_child", ~_rooted(above), tree_of_section, "its sections hang on each other in a circle")
+        _none("link_child", ~rooted(above), tree_of_section, "its sections hang on each other in a circle")
         _none("link_child", roots != 1, np.arange(len(self)), "it has not exactly one root section")
 
     def sections(self) -> "Sections":
@@ -394,8 +394,15 @@ def _none(part: str, wrong: NDArray[np.bool_], trees: Ids, reason: str) -> None:
         raise TreeError(part, int(trees[int(np.argmax(wrong))]), reason)
 
 
-def _rooted(above: Ids) -> NDArray[np.bool_]:
-    """Whether following *above*, where -1 is the end, comes to an end."""
+def rooted(above: Ids) -> NDArray[np.bool_]:
+    """Return for each element whether following *above*, which is -1 at the end, comes to an end.
+
+    Parameters
+    ----------
+    above
+        Number of the element above each, in range; -1 for none.
+    """
+    # Each round doubles the length of the way that has been followed.
     up = np.where(above < 0, np.arange(len(above)), above)
     ends = above < 0
     for _ in range(max(1, len(above)).bit_length()):
