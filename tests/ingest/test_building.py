@@ -22,8 +22,7 @@ from neurolake.ingest.building.configuration import SEEDS
 from neurolake.ingest.demo import NETWORK, write_demo_network
 from neurolake.lake.nodes.content import content
 
-DATA = Path(os.environ.get("NEUROLAKE_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
-TUTORIAL = DATA / "miv_tutorial" / "config" / "Microcircuit_Small.yaml"
+TUTORIAL = Path("miv_tutorial", "config", "Microcircuit_Small.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -472,10 +471,9 @@ def test_the_commands(tmp_path: Path) -> None:
 MADE_THERE = {"PYR": 2_671_902, "PVBC": 435_557, "OLM": 160_528}
 
 
-@pytest.mark.skipif(not TUTORIAL.is_file(), reason=f"the tutorial is not at {TUTORIAL}")
-def test_the_tutorial_is_built_as_it_is(tmp_path: Path) -> None:
+def test_the_tutorial_is_built_as_it_is(shared_data: Path, tmp_path: Path) -> None:
     """Synapses as many as MiV-Simulator placed; a network's number varies with the density of each segment too."""
-    report = nl.build.network(tmp_path / "lake", TUTORIAL, "ca1", reproduce="miv")
+    report = nl.build.network(tmp_path / "lake", shared_data / TUTORIAL, "ca1", reproduce="miv")
     assert report.nodes == {"STIM": 10, "PYR": 80, "PVBC": 53, "OLM": 44}
     circuit = nl.circuit(tmp_path / "lake", "ca1")
     for population, count in MADE_THERE.items():

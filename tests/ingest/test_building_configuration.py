@@ -1,7 +1,6 @@
 """Configurations of networks: YAML of several files, every value asked for, every fault told by file, line and key."""
 
 import copy
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from neurolake.ingest.building.reading import network_configuration
 from neurolake.ingest.demo import NETWORK, write_demo_network
 from neurolake.ingest.text.included import Configuration
 
-DATA = Path(os.environ.get("NEUROLAKE_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
-TUTORIAL = DATA / "miv_tutorial" / "config" / "Microcircuit_Small.yaml"
+TUTORIAL = Path("miv_tutorial", "config", "Microcircuit_Small.yaml")
 
 
 def tree() -> dict[str, Any]:
@@ -82,12 +80,11 @@ def test_merged_keys_give_way(tmp_path: Path) -> None:
 # The tutorial, and the example
 
 
-@pytest.mark.skipif(not TUTORIAL.is_file(), reason=f"the tutorial is not at {TUTORIAL}")
-def test_the_tutorial_has_one_key_without_effect() -> None:
-    (problem,) = nl.build.check(TUTORIAL)
+def test_the_tutorial_has_one_key_without_effect(shared_data: Path) -> None:
+    (problem,) = nl.build.check(shared_data / TUTORIAL)
     assert (problem.level, problem.key) == ("notice", "Geometry / Cell Constraints / PC")
     assert problem.file is not None and problem.file.endswith("Geometry_Small.yaml") and problem.line == 18
-    found = network_configuration(Configuration.read(TUTORIAL))
+    found = network_configuration(Configuration.read(shared_data / TUTORIAL))
     assert found.populations == ["STIM", "PYR", "PVBC", "OLM"]
     assert found.starts == {"STIM": 0, "PYR": 10, "PVBC": 90, "OLM": 143}
     assert found.seeds["Synapse Projection Partitions"] == 18_000_000
