@@ -243,7 +243,7 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path) -> None:
 def theirs(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Modules of BlueRecording by name; it comes with the extra ``bench``."""
     if importlib.util.find_spec("bluerecording") is None:
-        pytest.skip("bluerecording is not installed")
+        pytest.skip("bluerecording is not installed (pip install -e '.[bench]')")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     found: Callable[[str], Any] = importlib.import_module("bluerecording_parts").part
     return found
