@@ -212,6 +212,30 @@ def traces(name: str, values: ArrayLike) -> NDArray[Any]:
     return np.ascontiguousarray(rows, np.float32 if rows.dtype == np.float32 else np.float64)
 
 
+def in_space(name: str, points: ArrayLike) -> NDArray[np.float64]:
+    """Return finite points as float64[n, 3].
+
+    Parameters
+    ----------
+    name
+        Name of the points in messages.
+    points
+        Coordinates, shape (n, 3).
+
+    Raises
+    ------
+    ValueError
+        The shape is another, or a coordinate is not finite; the message names the point.
+    """
+    rows = np.ascontiguousarray(points, np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 3:
+        raise ValueError(f"{name} has shape {rows.shape}; expected (n, 3)")
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if bad.size:
+        raise ValueError(f"{name}[{bad[0]}] is {rows[bad[0]].tolist()}; expected finite coordinates")
+    return rows
+
+
 def _one_dimension(name: str, column: NDArray[Any]) -> NDArray[Any]:
     if column.ndim != 1:
         raise ValueError(f"{name} has shape {column.shape}; expected one dimension")

@@ -78,30 +78,6 @@ def coordinates(name: str, pair: tuple[ArrayLike, ArrayLike], n: int | None = No
     return u, v
 
 
-def in_space(name: str, points: ArrayLike) -> Reals:
-    """Return finite points as float64[n, 3].
-
-    Parameters
-    ----------
-    name
-        Name of the points in messages.
-    points
-        Coordinates, shape (n, 3).
-
-    Raises
-    ------
-    ValueError
-        The shape is another, or a coordinate is not finite; the message names the point.
-    """
-    rows = np.ascontiguousarray(points, np.float64)
-    if rows.ndim != 2 or rows.shape[1] != 3:
-        raise ValueError(f"{name} has shape {rows.shape}; expected (n, 3)")
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if bad.size:
-        raise ValueError(f"{name}[{bad[0]}] is {rows[bad[0]].tolist()}; expected finite coordinates")
-    return rows
-
-
 def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
     """Return the offsets of the rows of each cell, checked, int64[n_cells + 1].
 

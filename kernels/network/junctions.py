@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..checks import in_space
 from ..draws import exponential, key_word, stream, uniforms
 from ..jit import jit, over_rows
-from .arguments import in_space, longer
+from .arguments import longer
 from .crowding import CrowdGrid, cell_at, crowd
 
 Reals = NDArray[np.float64]

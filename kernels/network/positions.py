@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..checks import in_space
 from ..draws import key_word, stream, uniforms
 from ..jit import jit, over_rows
-from .arguments import in_space
 from .crowding import Crowd, crowd, pushed, settle
 from .surfaces import Surface, inside
 from .volumes import Box, Volume, determinant, jacobian, point_at, volume_coordinates

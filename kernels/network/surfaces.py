@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..checks import in_space
 from ..jit import jit, over_rows
-from .arguments import in_space
 
 Reals = NDArray[np.float64]
 

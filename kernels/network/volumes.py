@@ -12,9 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import rising
+from ..checks import in_space, rising
 from ..jit import jit, over_rows
-from .arguments import in_space
 
 Reals = NDArray[np.float64]
 Origin = Literal["median", "mean", "min", "max"] | float
