@@ -236,6 +236,31 @@ def in_space(name: str, points: ArrayLike) -> NDArray[np.float64]:
     return rows
 
 
+def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> NDArray[np.int64]:
+    """Return the offsets of the rows of each cell, checked, int64[n_cells + 1].
+
+    Parameters
+    ----------
+    offsets
+        Where the rows of each cell begin, and the last ones end, int[n_cells + 1].
+    n_cells
+        Number of cells.
+    n_rows
+        Number of rows.
+
+    Raises
+    ------
+    ValueError
+        There is not one more than there are cells, they decrease, or do not run from 0 to the number of rows.
+    """
+    bounds = whole_numbers("offsets", offsets).astype(np.int64)
+    if len(bounds) != n_cells + 1:
+        raise ValueError(f"offsets has shape {bounds.shape}; expected ({n_cells + 1},) for {n_cells} cells")
+    if bounds[0] != 0 or bounds[-1] != n_rows or (np.diff(bounds) < 0).any():
+        raise ValueError(f"offsets run from {bounds[0]} to {bounds[-1]}; expected to rise from 0 to {n_rows}")
+    return bounds
+
+
 def _one_dimension(name: str, column: NDArray[Any]) -> NDArray[Any]:
     if column.ndim != 1:
         raise ValueError(f"{name} has shape {column.shape}; expected one dimension")

@@ -33,7 +33,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("jit",),
         ("checks", "draws"),
         ("bins",),
-        ("activity", "lfp", "network", "traces", "trains"),
+        ("activity", "glia", "lfp", "network", "traces", "trains"),
     ],
     "mechanisms": [
         ("errors",),

@@ -78,31 +78,6 @@ def coordinates(name: str, pair: tuple[ArrayLike, ArrayLike], n: int | None = No
     return u, v
 
 
-def row_offsets(offsets: ArrayLike, n_cells: int, n_rows: int) -> Integers:
-    """Return the offsets of the rows of each cell, checked, int64[n_cells + 1].
-
-    Parameters
-    ----------
-    offsets
-        Where the rows of each cell begin, and the last ones end, int[n_cells + 1].
-    n_cells
-        Number of cells.
-    n_rows
-        Number of rows.
-
-    Raises
-    ------
-    ValueError
-        There is not one more than there are cells, they decrease, or do not run from 0 to the number of rows.
-    """
-    bounds = whole_numbers("offsets", offsets).astype(np.int64)
-    if len(bounds) != n_cells + 1:
-        raise ValueError(f"offsets has shape {bounds.shape}; expected ({n_cells + 1},) for {n_cells} cells")
-    if bounds[0] != 0 or bounds[-1] != n_rows or (np.diff(bounds) < 0).any():
-        raise ValueError(f"offsets run from {bounds[0]} to {bounds[-1]}; expected to rise from 0 to {n_rows}")
-    return bounds
-
-
 @jit
 def longer(values: NDArray[Any], size: int) -> NDArray[Any]:
     """Return a copy of values, with room for more behind them.

@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import codes
+from ..checks import codes, row_offsets
 from ..draws import key_word, stream, uniforms
 from ..jit import jit, over_rows
-from .arguments import SourcelessError, cell_ids, coordinates, row_offsets
+from .arguments import SourcelessError, cell_ids, coordinates
 from .arranging import CLUSTERED, PLAIN, SHUFFLED, Scratch, arranged, cable_order, guide_of, rows_by_layer
 from .ordering import Ordered, rows_by_node
 from .weighting import BAD_WEIGHT, Partners, Targets, Weighting, candidates_by, falls, gaussian

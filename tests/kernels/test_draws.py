@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurolake.kernels.draws import exponential, key_word, normal, stream, threefry, uniforms
+from neurolake.kernels.draws import (
+    exponential,
+    key_word,
+    normal,
+    normal_quantile,
+    stream,
+    threefry,
+    truncated_normal,
+    uniforms,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +97,22 @@ def test_signed_keys_count_as_words():
 def test_a_key_that_is_no_word(number):
     with pytest.raises(ValueError, match="seed is"):
         key_word(number, "seed")
+
+
+@pytest.mark.parametrize("probability", [1e-300, 1e-30, 1e-9, 0.01, 0.075, 0.3, 0.5, 0.925, 0.99, 1 - 1e-12])
+def test_the_normal_quantile_is_that_of_scipy(probability):
+    assert normal_quantile(probability) == pytest.approx(stats.norm.ppf(probability), rel=1e-14)
+    assert normal_quantile(0.0) == -np.inf and normal_quantile(1.0) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "low", "high"),
+    [(5.6, 0.74, 0.1, 20.0), (2.0, 2.0, 0.0, 15.0), (0.0, 1.0, 9.0, 11.0), (0.0, 1.0, -11.0, -9.0)],
+)
+def test_a_truncated_normal_is_scipys_also_far_out(mean, deviation, low, high):
+    given = np.linspace(0.0, 1.0, 101)
+    found = [truncated_normal(u, mean, deviation, low, high) for u in given]
+    bounds = (low - mean) / deviation, (high - mean) / deviation
+    expected = stats.truncnorm.ppf(given, *bounds, mean, deviation)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    assert truncated_normal(0.3, 4.0, 0.0, 5.0, 6.0) == 5.0
