@@ -42,6 +42,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("anatomy", "demo", "input"),
         ("trial",),
         ("live",),
+        ("network",),
     ],
     "catalog": [
         ("answers", "nearest", "vocabulary"),

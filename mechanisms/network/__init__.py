@@ -1,0 +1,1 @@
+"""Networks of cells on NEURON's ParallelContext: cells by templates, connections, gap junctions, clamps and records."""

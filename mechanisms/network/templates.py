@@ -1,0 +1,192 @@
+"""Templates: what makes cells of a network, and how they are found by the names that circuits have for them.
+
+A circuit names a template in the column ``model_template`` (``hoc:Name``, ``nrn:IntFire1``, ``ctdb:Biophys1.hoc`` as SONATA has
+it) or ``template`` (``PyramidalCell`` as MiV-Simulator has it). Finders are asked in their order; the first that knows the
+name makes the template.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from ..errors import ModelError
+from .cells import NetworkCell, NetworkNode
+
+# What a cell costs a step, in units of one segment: guesses, which only say who simulates what.
+_SEGMENT_LENGTH, _ARTIFICIAL = 20.0, 0.1
+
+
+@runtime_checkable
+class CellTemplate(Protocol):
+    """Makes cells of a network. A template is asked for its faults before anything is built.
+
+    Attributes
+    ----------
+    name
+        What the circuit calls it.
+    artificial
+        Whether its cells are point processes without sections.
+    mechanisms
+        Names of the density mechanisms and point processes in NMODL that its cells need, without those of NEURON itself.
+    """
+
+    name: str
+    artificial: bool
+    mechanisms: Sequence[str]
+
+    def check(self, node: NetworkNode) -> Sequence[str]:
+        """Return what hinders it to make this cell, each in a sentence; nothing is built.
+
+        Parameters
+        ----------
+        node
+            The cell.
+        """
+
+    def build(self, node: NetworkNode) -> NetworkCell:
+        """Make a cell in this process's NEURON.
+
+        Parameters
+        ----------
+        node
+            The cell.
+
+        Raises
+        ------
+        ModelError
+            It cannot be made.
+        """
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where templates are looked for.
+
+    Attributes
+    ----------
+    folders
+        Folders with hoc templates that the user has named; hoc runs code, and nothing else is run.
+    format
+        What the circuit came from: ``neuroh5``, ``network`` (built here), ``sonata``.
+    files
+        Content of files that nodes name, such as dynamics parameters, by name.
+    given
+        Templates that the caller has made, by name.
+    """
+
+    folders: Sequence[Path] = ()
+    format: str = "network"
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    given: Mapping[str, CellTemplate] = field(default_factory=dict)
+
+
+Finder = Callable[[str, Search], CellTemplate | None]
+"""Makes the template of a name, or returns None where it does not know it; raises ModelError where it is at fault."""
+
+_finders: list[tuple[str, Finder]] = []
+
+
+def register_finder(what: str, finder: Finder) -> Finder:
+    """Add a finder, which is asked after those that are there.
+
+    Parameters
+    ----------
+    what
+        What it finds, for the message where nothing is found: ``templates of neurolake``.
+    finder
+        The finder.
+    """
+    _finders.append((what, finder))
+    return finder
+
+
+def find_template(name: str, search: Search) -> CellTemplate:
+    """Return the template of a name.
+
+    Parameters
+    ----------
+    name
+        What the circuit calls it.
+    search
+        Where to look.
+
+    Raises
+    ------
+    ModelError
+        There is none; says where it was looked for.
+    """
+    if name in search.given:
+        return search.given[name]
+    for _, finder in _finders:
+        found = finder(name, search)
+        if found is not None:
+            return found
+    looked = "; ".join(what for what, _ in _finders)
+    folders = ", ".join(map(str, search.folders)) or "no folder was named"
+    raise ModelError(f"there is no template {name!r} among: {looked}; folders of templates: {folders}")
+
+
+def complexity(template: CellTemplate, node: NetworkNode, synapses: int) -> float:
+    """Return a guess of what a cell costs, by which cells are spread over ranks.
+
+    Parameters
+    ----------
+    template
+        What makes the cell.
+    node
+        The cell.
+    synapses
+        How many edges end at it.
+    """
+    if template.artificial or node.shape is None:
+        return _ARTIFICIAL + 0.01 * synapses
+    return len(node.shape.sections) + node.shape.length / _SEGMENT_LENGTH + 0.2 * synapses
+
+
+@dataclass(frozen=True)
+class GivenTemplate:
+    """A template that is a function of Python's: of the node, returning the cell.
+
+    Attributes
+    ----------
+    name
+        What circuits call it.
+    function
+        Makes the cell of a node.
+    artificial, mechanisms
+        As of `CellTemplate`.
+    """
+
+    name: str
+    function: Callable[[NetworkNode], NetworkCell]
+    artificial: bool = False
+    mechanisms: Sequence[str] = ()
+
+    def check(self, node: NetworkNode) -> Sequence[str]:
+        """Return nothing: what the function needs is not known.
+
+        Parameters
+        ----------
+        node
+            The cell.
+        """
+        return ()
+
+    def build(self, node: NetworkNode) -> NetworkCell:
+        """Call the function.
+
+        Parameters
+        ----------
+        node
+            The cell.
+
+        Raises
+        ------
+        ModelError
+            The function returns something else than a cell of that gid.
+        """
+        made: Any = self.function(node)
+        if not isinstance(made, NetworkCell) or made.gid != node.gid:
+            raise ModelError(f"template {self.name!r} returned {made!r}, expected the cell {node.gid}")
+        return made
