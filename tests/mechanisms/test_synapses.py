@@ -81,6 +81,66 @@ def test_gaba_is_a_double_exponential(place):
     assert i[1:] == pytest.approx((1e-3 * (d - r) * (-70 + 80))[:-1], rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["LinExp2Syn", "LinExp2SynNMDA"])
+@pytest.mark.parametrize("rise, decay", [(0.5, 3.0), (2.0, 80.0), (0.08, 4.8)])
+def test_sources_of_one_synapse_have_peaks_of_their_own_and_add_up(place, kind, rise, decay):
+    from neuron import h
+
+    synapse = getattr(h, kind)(place)
+    synapse.tau_rise, synapse.tau_decay = rise, decay
+    states = [synapse._ref_falling, synapse._ref_rising]
+    alone = []
+    for weights in ((2.0, 0.003), (0.5, 0.02)):
+        time, falling, rising = simulate([10.0], [(synapse, weights)], states)
+        expected = weights[0] * weights[1] * double_exponential(time, 10.0, rise, decay)
+        assert falling - rising == pytest.approx(expected, rel=1e-9, abs=1e-15)
+        alone.append(falling - rising)
+    targets = [(synapse, (2.0, 0.003)), (synapse, (0.5, 0.02)), (synapse, (2.0, 0.003))]
+    _, falling, rising = simulate([10.0], targets, states)
+    assert falling - rising == pytest.approx(2 * alone[0] + alone[1], rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("rise, decay", [(3.0, 3.0), (9.0, 3.0)])
+def test_a_rise_that_is_no_faster_than_the_decay_is_an_alpha_function(place, rise, decay):
+    from neuron import h
+
+    synapse = h.LinExp2Syn(place)
+    synapse.tau_rise, synapse.tau_decay = rise, decay
+    time, falling, rising = simulate(
+        [10.0], [(synapse, (1.0, 1.0))], [synapse._ref_falling, synapse._ref_rising]
+    )
+    since = np.where(time > 10 - DT / 2, time - 10, 0)
+    assert falling - rising == pytest.approx(since / decay * np.exp(1 - since / decay), abs=1e-4)
+
+
+def test_current_of_a_linear_synapse_follows_from_its_conductance(place):
+    from neuron import h
+
+    synapse = h.LinExp2Syn(place)
+    synapse.e = -60.0
+    record = [synapse._ref_falling, synapse._ref_rising, synapse._ref_g, synapse._ref_i]
+    _, falling, rising, g, i = simulate([10.0], [(synapse, (1.0, 0.02))], record)
+    # Currents were computed from the states that the step started with.
+    assert g[1:] == pytest.approx((falling - rising)[:-1], rel=1e-9, abs=1e-15)
+    assert i[1:] == pytest.approx((g * (-70 + 60))[1:], rel=1e-6, abs=1e-15)
+
+
+@pytest.mark.parametrize("v", [-90.0, -60.0, -20.0, 0.0, 30.0])
+@pytest.mark.parametrize(
+    "mg, kd, gamma, shift", [(1.0, 3.57, 0.062, 0.0), (2.0, 4.1, 0.063, 10.0), (0.0, 3.57, 0.062, 0.0)]
+)
+def test_magnesium_blocks_nmda_receptors_at_negative_potentials(place, v, mg, kd, gamma, shift):
+    from neuron import h
+
+    synapse = h.LinExp2SynNMDA(place)
+    synapse.mg, synapse.Kd, synapse.gamma, synapse.vshift, synapse.e = mg, kd, gamma, shift, 5.0
+    record = [synapse._ref_falling, synapse._ref_rising, synapse._ref_open, synapse._ref_i]
+    _, falling, rising, unblocked, i = simulate([10.0], [(synapse, (1.0, 0.02))], record, v=v)
+    share = 1 / (1 + mg / kd * np.exp(-gamma * (v + shift)))
+    assert unblocked[1:] == pytest.approx(share, rel=1e-6)
+    assert i[1:] == pytest.approx(((falling - rising) * share * (v - 5))[:-1], rel=1e-6, abs=1e-15)
+
+
 TIMES = [5.0, 10.0, 12.0, 30.0, 31.0]
 
 
