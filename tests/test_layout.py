@@ -33,7 +33,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("jit",),
         ("checks", "draws"),
         ("bins",),
-        ("activity", "glia", "lfp", "network", "traces", "trains"),
+        ("activity", "glia", "lfp", "network", "points", "traces", "trains"),
     ],
     "mechanisms": [
         ("errors",),

@@ -1,0 +1,5 @@
+"""Point patterns: nearest neighbours, Ripley's K and L, pair correlation with edge correction, densities."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

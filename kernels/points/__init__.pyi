@@ -1,0 +1,16 @@
+from .density import DepthProfile as DepthProfile
+from .density import LabelDensities as LabelDensities
+from .density import density_profile as density_profile
+from .density import label_densities as label_densities
+from .neighbours import Neighbours as Neighbours
+from .neighbours import nearest_neighbours as nearest_neighbours
+from .neighbours import poisson_nearest as poisson_nearest
+from .pairs import pair_correlation as pair_correlation
+from .pairs import ripley_k as ripley_k
+from .pairs import ripley_l as ripley_l
+from .windows import Window as Window
+from .windows import border_distances as border_distances
+from .windows import box_window as box_window
+from .windows import mask_window as mask_window
+from .windows import set_covariance as set_covariance
+from .windows import within as within
