@@ -185,7 +185,11 @@ POINTS = TableKind(
     "one point of a distinct tree; trees of equal content are one",
     pa.schema(
         [
-            column("morphology", TEXT, "the tree: BLAKE3 digest of its content"),
+            column(
+                "morphology",
+                TEXT,
+                "the tree: BLAKE3 digest of its content or, where every cell has a file of its own, the file's name",
+            ),
             column("point_id", WHOLE, "number of the point in its tree"),
             column("parent_id", WHOLE, "point that it hangs on; -1 at the root", "", "Parent Point"),
             *(column(axis, REAL, "its place", "µm", f"{axis.upper()} Coordinate") for axis in "xyz"),
@@ -198,9 +202,17 @@ POINTS = TableKind(
                 "SWC Type",
             ),
             column("layer", pa.int8(), "layer that it is in; -1 if unknown", "", "Point Layer"),
+            column(
+                "perimeter",
+                pa.float32(),
+                "of the cross-section there, which is no circle in glia",
+                "µm",
+                "perimeters",
+            ),
         ]
     ),
     ("morphology", "point_id"),
+    ("perimeter",),
     single=("x", "y", "z", "diameter"),
 )
 SECTIONS = TableKind(

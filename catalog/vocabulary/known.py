@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import circuits, reports, runs, space, trials
+from . import circuits, glia, reports, runs, space, trials
 from .kinds import Kind
 
 SECTIONS: Mapping[str, tuple[Any, tuple[Kind, ...]]] = {
     "Trials": (trials, trials.KINDS),
     "Runs": (runs, runs.KINDS),
     "Circuits": (circuits, circuits.KINDS),
+    "Glia": (glia, glia.KINDS),
     "Reports and weights": (reports, reports.KINDS),
     "Space": (space, space.KINDS),
 }

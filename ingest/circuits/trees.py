@@ -268,7 +268,11 @@ class Forest:
             "rank": pa.array(rank, mask=root),
         }
         single = pa.schema(
-            [each.with_type(pa.float32()) if each.name in POINTS.single else each for each in POINTS.schema]
+            [
+                each.with_type(pa.float32()) if each.name in POINTS.single else each
+                for each in POINTS.schema
+                if each.name not in POINTS.optional
+            ]
         )
         return pa.table(points, single), pa.table(rows, SECTIONS.schema)
 
