@@ -17,6 +17,7 @@ from .answers import Answer, told
 from .build import SCHEMA, fill
 from .cache import CatalogCache
 from .connection import locked_connection
+from .joins import FOLDER, glia_circuits, joins
 from .nearest import with_nearest
 from .schema import (
     CONTENT,
@@ -53,8 +54,8 @@ class Catalog:
     names: ``nodes``, ``columns``, ``parquet_files``, ``parquet_columns``, ``array_chunks``, ``derived`` and
     ``files`` tell what the snapshot holds; ``commits`` and ``refs`` come from the log when they are asked for, refs
     as they stand then; ``trials``, ``runs`` and ``parameters`` have no rows where no ingester made them. ``trace``
-    gives rows of arrays (see `traces`). Queries can read the lake's own files and nothing else of the machine;
-    they cannot write.
+    gives rows of arrays (see `traces`). ``glia/…`` are views that join tables of circuits (see `joins`). Queries can
+    read the lake's own files and nothing else of the machine; they cannot write.
 
     Descriptions of a lake of many chunks are kept in a file in the user's cache (`cache.CatalogCache`), those
     of others are made in memory. Statistics stand in them, so that a question such as ``select max(max) from
@@ -85,7 +86,8 @@ class Catalog:
         self._unverified = set(self._tables)
         self._unmade = {*self._tables, *self._described, *self._logged}
         self._unfilled = self._untraced = True
-        self._uncommented = True
+        self._uncommented = self._unjoined = True
+        self._joins: dict[str, tuple[str, Sequence[str]]] = {}
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         cache = snapshot.objects.cache
@@ -185,6 +187,13 @@ class Catalog:
             return "query" in text or name in text or name.replace('"', '""') in text
 
         with self._lock:
+            if self._unjoined and (listing or "query" in text or FOLDER in text):
+                self._find_joins()
+            for name in [name for name in self._joins if listing or named(name.lower())]:
+                query, tables = self._joins.pop(name)
+                for table in self._unverified.intersection(tables):
+                    self._verify(table)
+                self._connection.execute(f"create view {identifier(name)} as {query}")
             for name in self._tables:
                 if name in self._unverified and (named(name.lower()) or (name == "trials" and named("runs"))):
                     self._verify(name)
@@ -202,6 +211,14 @@ class Catalog:
                 self._untraced = False
             if self._uncommented and listing:
                 self._comment()
+
+    def _find_joins(self) -> None:
+        self._unjoined = False
+        taken = {name.lower() for name in self._tables}
+        for circuit in glia_circuits(self._tables):
+            for name, query, tables in joins(self._snapshot, circuit):
+                if name.lower() not in taken:
+                    self._joins[name] = query, tables
 
     def _verify(self, name: str) -> None:
         table = self._tables[name]

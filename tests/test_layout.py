@@ -48,7 +48,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("answers", "nearest", "vocabulary"),
         ("schema",),
         ("httpfs", "tables", "traces"),
-        ("build", "connection", "filesystem"),
+        ("build", "connection", "filesystem", "joins"),
         ("cache",),
         ("views",),
         ("attaching",),
