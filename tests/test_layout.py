@@ -32,7 +32,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "kernels": [
         ("jit",),
         ("checks", "draws"),
-        ("bins",),
+        ("bins", "grid"),
         ("activity", "glia", "lfp", "network", "points", "traces", "trains"),
     ],
     "mechanisms": [
