@@ -36,6 +36,38 @@ DtRecord = Annotated[
     float | None, typer.Option(help="Interval of frames of all segments in ms; default: every time step.")
 ]
 Morphology = Annotated[Path | None, typer.Option(help="Use this .hoc or .swc file.")]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="PATH=VALUE: a parameter that is to be another than in its file, such as "
+        "neuron.Soma.properties.Ra=150; VALUE is JSON, or else text. May be repeated.",
+    ),
+]
+
+
+def assignment(text: str, option: str) -> tuple[str, Any]:
+    """Return the name and the value of ``NAME=VALUE``; the value is JSON, or else text.
+
+    Parameters
+    ----------
+    text
+        What was given.
+    option
+        The option's name, for the message.
+
+    Raises
+    ------
+    InputError
+        It has no name or no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"{option} {text}: write NAME=VALUE")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value
 
 
 @app.command("run", rich_help_panel=SIMULATE)
@@ -60,6 +92,7 @@ def run_command(
     morphology: Morphology = None,
     mechanisms: Mechanisms = None,
     mapped: Mapped = None,
+    values: Values = None,
     scheduler: Scheduler = None,
     processes: Processes = None,
     json: Json = False,
@@ -89,6 +122,7 @@ def run_command(
                 connections=connections,
                 mechanisms=mechanisms or (),
                 paths=mapped or (),
+                values=dict(assignment(text, "--set") for text in values or []),
                 scheduler=scheduler,
                 processes=processes,
                 progress=advance,

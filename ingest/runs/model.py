@@ -12,6 +12,7 @@ from ...lake.errors import IngestError, InputError, NotFoundError
 from ...lake.extras import needed
 from ...mechanisms.input.populations import MODIFIERS
 from ..text.parameters import parse_parameters
+from ..text.paths import TreeValues
 from .addressed import ADDRESS, addressed_file
 
 Tree = Mapping[str, Any]
@@ -93,6 +94,7 @@ def read_model(
     mechanisms: Sequence[str | Path] = (),
     paths: Sequence[str | Path] = (),
     functions: Mapping[str, Tree] | None = None,
+    values: Mapping[str, Any] | None = None,
     connectivity: bool = True,
     change: Callable[[What, Tree], Tree] = lambda what, tree: tree,
 ) -> Model:
@@ -113,6 +115,8 @@ def read_model(
         ``mdb://<id>/<key>/<file>`` lead into lakes that were opened as databases before.
     functions
         Functions to call on the cell besides those that its parameters name, with their arguments.
+    values
+        New values of parameters of the cell and the network by path.
     connectivity
         Whether the network's .syn and .con are read; activations that are there already do without.
     change
@@ -122,14 +126,21 @@ def read_model(
     ------
     IngestError
         A parameter file cannot be understood, or a file is not found.
+    InputError
+        There is no parameter of a path.
     """
-    tree, at = _tree(cell, "cell", change)
+    chosen = TreeValues(values or {})
+
+    def made(what: What, tree: Tree) -> Tree:
+        return chosen.changed(what, change(what, tree))
+
+    tree, at = _tree(cell, "cell", made)
+    network_tree, network_at = (None, None) if network is None else _tree(network, "network", made)
+    chosen.finish()
     found = _Files([_Rule.of(rule) for rule in paths])
-    cell_tree, network_tree = _cell(tree, at, found, morphology, functions or {}), None
-    if network is not None:
-        network_tree, at = _tree(network, "network", change)
-        if connectivity:
-            network_tree = _network(network_tree, at, found, synapses, connections)
+    cell_tree = _cell(tree, at, found, morphology, functions or {})
+    if network_tree is not None and connectivity:
+        network_tree = _network(network_tree, network_at, found, synapses, connections)
     folders = tuple(found.add_folder(Path(folder)) for folder in mechanisms)
     origin = {"cell": _name(cell, "cell"), "network": _name(network, "network")}
     return Model(cell_tree, network_tree, found.content, folders, {**origin, **found.origin})

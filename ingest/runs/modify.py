@@ -6,7 +6,7 @@ the driver, with what is stored and keyword arguments, and return what to use in
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...lake.errors import InputError
+from ..text.paths import with_values
 
 Kind = Literal["cell", "network", "activations"]
 Tree = Mapping[str, Any]
@@ -108,7 +109,7 @@ def set_cell(tree: Tree, values: Mapping[str, Any]) -> Tree:
     values
         New values by path, such as ``neuron.Soma.properties.Ra``.
     """
-    return _with(tree, values.items(), lambda old, new: new)
+    return with_values(tree, values)
 
 
 @rerun_modifier("cell")
@@ -122,7 +123,7 @@ def scale_cell(tree: Tree, factors: Mapping[str, float]) -> Tree:
     factors
         Factor by path.
     """
-    return _with(tree, factors.items(), lambda old, factor: old * factor)
+    return with_values(tree, factors, lambda old, factor: old * factor)
 
 
 @rerun_modifier("network")
@@ -136,7 +137,7 @@ def set_network(tree: Tree, values: Mapping[str, Any]) -> Tree:
     values
         New values by path, such as ``network.VPM_C2.cellNr``.
     """
-    return _with(tree, values.items(), lambda old, new: new)
+    return with_values(tree, values)
 
 
 @rerun_modifier("network")
@@ -193,16 +194,3 @@ def silence(
         if span is not None:
             gone &= (activations[name] >= span[0]) & (activations[name] < span[1])
     return {name: column[~gone] for name, column in activations.items()}
-
-
-def _with(tree: Tree, changes: Iterable[tuple[str, Any]], change: Callable[[Any, Any], Any]) -> Tree:
-    changed = copy.deepcopy(dict(tree))
-    for path, value in changes:
-        at: Any = changed
-        *above, last = path.split(".")
-        for key in above:
-            at = at.get(key) if isinstance(at, dict) else None
-        if not isinstance(at, dict) or last not in at:
-            raise InputError(f"there is no parameter {path!r} to change")
-        at[last] = change(at[last], value)
-    return changed

@@ -98,6 +98,7 @@ def run(
     mechanisms: Sequence[str | Path] = (),
     paths: Sequence[str | Path] = (),
     functions: Mapping[str, Tree] | None = None,
+    values: Mapping[str, Any] | None = None,
     scheduler: str | None = None,
     processes: int | None = None,
     batch: int = BATCH,
@@ -135,6 +136,9 @@ def run(
     morphology, synapses, connections, mechanisms, paths, functions
         See `runs_model.read_model`; *functions* of the cell are, for example,
         ``{"soma_current_injection": {"amplitude": 0.8, "delay": 50, "duration": 200}}`` (`mechanisms.modify`).
+    values
+        Parameters of the cell and the network that are to be others than in their files, by path, such as
+        ``{"neuron.Soma.properties.Ra": 150}``. A path that both have begins with ``cell.`` or ``network.``.
     scheduler, processes
         Address of a dask scheduler, or how many processes of this machine to use (by default all cores).
     batch
@@ -147,7 +151,7 @@ def run(
     IngestError
         A file is not found or malformed; names file and line.
     InputError
-        The model cannot be built, or the lake has another run of that name.
+        The model cannot be built, there is no parameter of a path, or the lake has another run of that name.
     KeyboardInterrupt
         After the trials that are finished were committed.
     """
@@ -162,6 +166,7 @@ def run(
         mechanisms=mechanisms,
         paths=paths,
         functions=functions,
+        values=values,
     )
     recorded = read_recorded(record, dt_record)
     lake = Lake.of(lake, create=True)
