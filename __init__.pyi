@@ -9,6 +9,7 @@ from .ingest.runs.reruns import rerun as rerun
 from .ingest.runs.runs import run as run
 from .ingest.runs.trial_cell import trial_cell as trial_cell
 from .ingest.simrun.mapping import map_synapses as map_synapses
+from .ingest.sweeps.sweeps import sweep as sweep
 from .ingest.text.tree import parameters as parameters
 from .lake.errors import ConflictError as ConflictError
 from .lake.errors import CorruptObjectError as CorruptObjectError

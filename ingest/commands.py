@@ -26,6 +26,7 @@ from .runs.commands import app as runs_app
 from .runs.commands import run_command
 from .runs.parameter_commands import app as parameters_app
 from .simrun.map_command import app as map_app
+from .sweeps.commands import app as sweeps_app
 
 if TYPE_CHECKING:
     from .source import Ingested, OnError
@@ -70,6 +71,7 @@ app.add_typer(export_app, name="export", rich_help_panel=WRITE)
 ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
+app.add_typer(sweeps_app)
 app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 app.add_typer(map_app)

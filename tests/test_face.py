@@ -16,7 +16,19 @@ from neurolake.ingest.formats import SOURCES
 from neurolake.lake.moved import MOVED
 
 ROOT = Path(__file__).parents[1]
-CALLS = ("create", "open", "ingest", "export", "run", "rerun", "record", "circuit", "plot", "compare_weights")
+CALLS = (
+    "create",
+    "open",
+    "ingest",
+    "export",
+    "run",
+    "rerun",
+    "sweep",
+    "record",
+    "circuit",
+    "plot",
+    "compare_weights",
+)
 
 
 def test_every_name_is_there() -> None:

@@ -61,6 +61,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("lfp", "neuroh5"),
         ("building",),
         ("formats", "runs"),
+        ("sweeps",),
         ("demo", "door"),
         ("commands",),
     ],

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import circuits, glia, reports, runs, space, trials
+from . import circuits, glia, reports, runs, space, sweeps, trials
 from .kinds import Kind
 
 SECTIONS: Mapping[str, tuple[Any, tuple[Kind, ...]]] = {
     "Trials": (trials, trials.KINDS),
     "Runs": (runs, runs.KINDS),
+    "Sweeps": (sweeps, sweeps.KINDS),
     "Circuits": (circuits, circuits.KINDS),
     "Glia": (glia, glia.KINDS),
     "Reports and weights": (reports, reports.KINDS),

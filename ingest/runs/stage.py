@@ -106,7 +106,7 @@ def begun(lake: Lake, plan: Plan) -> str:
     InputError
         The lake has a run of this name that was something else.
     """
-    return _committed(lake, f"Begin run {plan.run}", lambda transaction: _begin(transaction, plan), {})
+    return committed(lake, f"Begin run {plan.run}", lambda transaction: _begin(transaction, plan), {})
 
 
 def _begin(transaction: Transaction, plan: Plan) -> None:
@@ -195,7 +195,7 @@ def land(lake: Lake, plan: Plan, finished: Sequence[Finished], notes: Mapping[st
     span = f"trial {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} trials"
     hosts = sorted({trial.host for trial in finished})
     digests = {} if plan.model is None else plan.model.digests
-    return _committed(
+    return committed(
         lake,
         f"Add {span} of run {plan.run}",
         lambda transaction: _stage(transaction, lake, plan, finished, digests),
@@ -230,7 +230,7 @@ def land_recorded(lake: Lake, plan: Plan, trial: Finished, spikes: pa.Table, giv
             stage_parameters({given.digests["neuron"]: flatten(given.cell)}, transaction)
 
     notes = {"run": {"name": plan.run, "mechanisms": plan.mechanisms, "hosts": [trial.host]}}
-    return _committed(lake, f"Record trial {trial.number} of run {plan.run}", stage, notes)
+    return committed(lake, f"Record trial {trial.number} of run {plan.run}", stage, notes)
 
 
 def next_number(lake: Lake, run: str) -> int:
@@ -261,10 +261,27 @@ def trial_numbers(lake: Lake, run: str) -> set[int]:
     return set(rows)
 
 
-def _committed(
+def committed(
     lake: Lake, message: str, stage: Callable[[Transaction], None], notes: Mapping[str, Any]
 ) -> str:
-    """Stage and commit, again from what is there now where another writer was first."""
+    """Stage and commit, again from what is there now where another writer was first; return the commit's id.
+
+    Parameters
+    ----------
+    lake
+        The lake to commit to.
+    message
+        The commit's message.
+    stage
+        Writes nodes in the transaction that it is given.
+    notes
+        Notes for the commit's provenance.
+
+    Raises
+    ------
+    ConflictError
+        Others were first again and again.
+    """
     for _ in range(_ATTEMPTS):
         transaction = lake.transaction(message, notes=notes)
         stage(transaction)

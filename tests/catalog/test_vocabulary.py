@@ -9,7 +9,7 @@ import pytest
 from lake_vocabulary import strangers
 
 from neurolake.catalog.schema import DESCRIPTIONS
-from neurolake.catalog.vocabulary import circuits, glia, reports, runs, space, trials
+from neurolake.catalog.vocabulary import circuits, glia, reports, runs, space, sweeps, trials
 from neurolake.catalog.vocabulary.kinds import Kind, TableKind
 from neurolake.catalog.vocabulary.known import SECTIONS, kinds_of
 from neurolake.catalog.vocabulary.page import page
@@ -28,7 +28,7 @@ def test_the_page_is_current() -> None:
 def test_every_kind_is_listed() -> None:
     defined = [
         kind
-        for module in (circuits, glia, reports, runs, space, trials)
+        for module in (circuits, glia, reports, runs, space, sweeps, trials)
         for kind in vars(module).values()
         if isinstance(kind, Kind)
     ]
