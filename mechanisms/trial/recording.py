@@ -124,6 +124,70 @@ class SegmentFrames:
     values: dict[str, Frames]
 
 
+class SegmentReader:
+    """Reads variables of some segments as they are now.
+
+    Parameters
+    ----------
+    segments
+        NEURON's segments, in the order of the columns.
+    variables
+        ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``.
+
+    Attributes
+    ----------
+    variables
+        Names of the variables.
+    missing
+        Those that no segment has.
+    """
+
+    def __init__(self, segments: Sequence[Any], variables: Sequence[str]) -> None:
+        from neuron import h
+
+        # A reader that is dropped no longer needs its currents.
+        weakref.finalize(self, MembraneCurrents(variables).release).atexit = False
+        self.variables, self._h, self._n = tuple(variables), h, len(segments)
+        # Segment by segment: where NEURON keeps one variable of a node, it keeps the others.
+        found = [[reference(segment, name) for name in variables] for segment in segments]
+        there = np.array([[own is not None for own in row] for row in found], bool)
+        there = there.reshape(len(segments), len(self.variables))
+        self._places = {name: _places(there, at) for at, name in enumerate(self.variables)}
+        self.missing = tuple(
+            name for at, name in enumerate(self.variables) if self._n and not there[:, at].any()
+        )
+        self._pointers, self._buffer = h.PtrVector(max(int(there.sum()), 1)), h.Vector(int(there.sum()))
+        self._view: Reals = self._buffer.as_numpy() if there.any() else np.empty(0)
+        for at, own in enumerate(own for row in found for own in row if own is not None):
+            self._pointers.pset(at, own)
+
+    def frames(self, n_frames: int) -> dict[str, Frames]:
+        """Return memory for frames: NaN, float32[n_frames, n_segments], by name of the variable.
+
+        Parameters
+        ----------
+        n_frames
+            How many.
+        """
+        return {name: np.full((n_frames, self._n), np.nan, np.float32) for name in self.variables}
+
+    def read(self, frames: dict[str, Frames], at: int) -> None:
+        """Read all variables into one frame.
+
+        Parameters
+        ----------
+        frames
+            Memory as of `frames`.
+        at
+            Number of the frame.
+        """
+        if not len(self._view):
+            return
+        self._pointers.gather(self._buffer)
+        for name, (where, position) in self._places.items():
+            frames[name][at, where] = self._view[position]
+
+
 class SegmentRecorder:
     """Reads variables of all segments of some sections, between the steps of a simulation with a fixed time step.
 
@@ -134,7 +198,7 @@ class SegmentRecorder:
     sections
         Sections, whose segments are taken from the 0-end on.
     variables
-        ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``.
+        As of `SegmentReader`.
 
     Attributes
     ----------
@@ -152,26 +216,14 @@ class SegmentRecorder:
     def __init__(self, sections: Sequence[Any], variables: Sequence[str]) -> None:
         from neuron import h
 
-        # A recorder that is dropped no longer needs its currents.
-        weakref.finalize(self, MembraneCurrents(variables).release).atexit = False
         segments = [segment for section in sections for segment in section]
         self.n_segments, self._h = len(segments), h
         self.block = max(1, BLOCK_BYTES // (np.float32().itemsize * self.n_segments))
-        # Segment by segment: where NEURON keeps one variable of a node, it keeps the others.
-        found = [[reference(segment, name) for name in variables] for segment in segments]
-        there = np.array([[own is not None for own in row] for row in found]).reshape(len(segments), -1)
-        self._places = {name: _places(there, at) for at, name in enumerate(variables)}
-        for name, (where, _) in self._places.items():
-            if not isinstance(where, slice) and not len(where):
-                raise ModelError(f"no segment has a variable {name!r}")
-        self._pointers, self._buffer = h.PtrVector(int(there.sum())), h.Vector(int(there.sum()))
-        self._view: Reals = self._buffer.as_numpy()
-        for at, own in enumerate(own for row in found for own in row if own is not None):
-            self._pointers.pset(at, own)
+        self._reader = SegmentReader(segments, variables)
+        if self._reader.missing:
+            raise ModelError(f"no segment has a variable {self._reader.missing[0]!r}")
         self._time = np.empty(self.block)
-        self._values = {
-            name: np.full((self.block, self.n_segments), np.nan, np.float32) for name in self._places
-        }
+        self._values = self._reader.frames(self.block)
 
     def begin(self, sink: "Sink") -> None:
         """Record the first frame.
@@ -187,9 +239,7 @@ class SegmentRecorder:
     def take(self) -> None:
         """Take a frame."""
         self._time[self._frame] = self._h.t
-        self._pointers.gather(self._buffer)
-        for name, (where, position) in self._places.items():
-            self._values[name][self._frame, where] = self._view[position]
+        self._reader.read(self._values, self._frame)
         self._frame += 1
         if self._frame == self.block:
             self.finish()

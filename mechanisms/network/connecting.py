@@ -1,0 +1,178 @@
+"""Synapses, connections and gap junctions of the cells of one rank."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from .cells import NetworkCell
+from .wiring import Connections, GapJunctions
+
+GAP = "HalfGap"
+"""Our mechanism of one side of a gap junction."""
+
+_Key = tuple[int, int, tuple[float, ...]]
+
+
+class NetworkWiring:
+    """Connects cells of this process's NEURON, in the order in which it is told to.
+
+    Synapses that share a point process are those of one projection and kind that stand on one segment and have the same
+    weights. So events that arrive at a point process at the same time are alike, and their order, which depends on ranks and
+    threads, changes nothing.
+
+    Parameters
+    ----------
+    context
+        NEURON's ParallelContext.
+    cells
+        Cells of this rank by gid.
+
+    Attributes
+    ----------
+    processes, connections
+        How many point processes and NetCons there are.
+    sides
+        The sides of gap junctions.
+    placed
+        How many point processes each cell has, by gid.
+    """
+
+    def __init__(self, context: Any, cells: Mapping[int, NetworkCell]) -> None:
+        from neuron import h
+
+        self._h, self._context, self._cells = h, context, cells
+        self._held: list[Any] = []
+        self._sources: dict[tuple[int, int, int], int] = {}
+        self.processes = self.connections = 0
+        self.sides: list[Any] = []
+        self.placed: dict[int, int] = {}
+
+    def connect(self, edges: Connections) -> None:
+        """Make the synapses and connections of those edges whose targets are on this rank.
+
+        Parameters
+        ----------
+        edges
+            Edges of one projection; those of other ranks are passed over.
+
+        Raises
+        ------
+        ModelError
+            NEURON has no such mechanism, or its connections have fewer weights.
+        """
+        shared: dict[_Key, Any] = {}
+        kind = edges.kind
+        make = None if kind is None else self._maker(kind.mechanism)
+        own = list(edges.parameters.items())
+        rows = zip(
+            edges.source.tolist(),
+            edges.target.tolist(),
+            edges.section.tolist(),
+            edges.position.tolist(),
+            edges.delay.tolist(),
+            edges.weights.tolist(),
+            strict=True,
+        )
+        for row, (source, target, section, position, delay, weights) in enumerate(rows):
+            cell = self._cells.get(target)
+            if cell is None:
+                continue
+            if kind is None:
+                process = cell.process
+            else:
+                place = cell.sections[section]
+                key = target * 65536 + section, int(position * place.nseg), tuple(weights)
+                process = shared.get(key) if kind.shared else None
+                if process is None:
+                    process = make(place(position))  # type: ignore[misc]
+                    for name, value in kind.parameters.items():
+                        setattr(process, name, value)
+                    for name, values in own:
+                        setattr(process, name, float(values[row]))
+                    self._held.append(process)
+                    self.processes += 1
+                    self.placed[target] = self.placed.get(target, 0) + 1
+                    if kind.shared:
+                        shared[key] = process
+            connection = self._context.gid_connect(source, process)
+            connection.delay = delay
+            count = int(connection.wcnt())
+            if count < len(weights):
+                told = kind.mechanism if kind is not None else cell.process.hname()
+                raise ModelError(
+                    f"{edges.name}: connections to {told} have {count} weights, {len(weights)} were given"
+                )
+            for at, weight in enumerate(weights):
+                connection.weight[at] = weight
+            self._held.append(connection)
+            self.connections += 1
+
+    def join(self, junctions: GapJunctions) -> None:
+        """Make the sides of gap junctions that are on this rank; all ranks are told of all junctions.
+
+        Parameters
+        ----------
+        junctions
+            Gap junctions of one projection.
+        """
+        make = self._maker(GAP)
+        for ends, sections, positions, conductances in zip(
+            junctions.gid.tolist(),
+            junctions.section.tolist(),
+            junctions.position.tolist(),
+            junctions.conductance.tolist(),
+            strict=True,
+        ):
+            names = [self._source(*end) for end in zip(ends, sections, positions, strict=True)]
+            for side, other in ((0, 1), (1, 0)):
+                cell = self._cells.get(ends[side])
+                if cell is None:
+                    continue
+                process = make(cell.sections[sections[side]](positions[side]))
+                process.g = conductances[side]
+                self._context.target_var(process, process._ref_vgap, names[other])
+                self.sides.append(process)
+                self.placed[ends[side]] = self.placed.get(ends[side], 0) + 1
+
+    def _source(self, gid: int, section: int, position: float) -> int:
+        """Number of a place whose voltage is sent to others; the same on all ranks."""
+        key = gid, section, round(position * 2**32)
+        number = self._sources.get(key)
+        if number is None:
+            number = self._sources[key] = len(self._sources)
+            cell = self._cells.get(gid)
+            if cell is not None:
+                place = cell.sections[section]
+                self._context.source_var(place(position)._ref_v, number, sec=place)
+        return number
+
+    def _maker(self, mechanism: str) -> Any:
+        found = getattr(self._h, mechanism, None)
+        if found is None:
+            raise ModelError(f"NEURON has no point process {mechanism!r}; name the folder of its .mod file")
+        return found
+
+
+def complexities(
+    cells: Sequence[NetworkCell], placed: Mapping[int, int]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return what a step of each cell costs, in units of one mechanism of one segment, float64[n_cells].
+
+    Parameters
+    ----------
+    cells
+        The cells.
+    placed
+        How many point processes each has, by gid.
+    """
+    found = np.empty(len(cells))
+    for at, cell in enumerate(cells):
+        cost = 0.1
+        for section in cell.sections:
+            # Of a section, all segments have the same mechanisms; its tree costs two of them.
+            mechanisms = sum(1 for _ in section(0.5))
+            cost += section.nseg * (2 + mechanisms)
+        found[at] = cost + placed.get(cell.gid, 0)
+    return found
