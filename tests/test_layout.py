@@ -33,7 +33,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("jit",),
         ("checks", "draws"),
         ("bins", "grid"),
-        ("activity", "glia", "lfp", "network", "points", "traces", "trains"),
+        ("activity", "glia", "lfp", "network", "points", "shapes", "traces", "trains"),
     ],
     "mechanisms": [
         ("errors",),

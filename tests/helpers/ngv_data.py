@@ -10,6 +10,7 @@ import numpy as np
 
 from neurolake.kernels.glia.planes import DomainPlanes, domain_planes
 from neurolake.kernels.glia.targets import VesselSegments
+from neurolake.kernels.shapes.segments import PlacedSections
 
 
 def opened(path: Path) -> h5py.File:
@@ -60,3 +61,27 @@ def archngv_counts(n: int, distribution: tuple[float, float, float, float]) -> n
     bounds = (low - mean) / deviation, (high - mean) / deviation
     drawn = stats.truncnorm(*bounds, mean, deviation).rvs(size=n, random_state=np.random.RandomState(0))
     return drawn.round().astype(np.int64)
+
+
+def astrocyte_sections(folder: Path) -> PlacedSections:
+    """Shapes of the five astrocytes, at their places; section 0 is the soma."""
+    centres = somata_of(folder / "sonata" / "networks" / "nodes" / "astrocytes" / "nodes.h5")
+    points, diameter, counts, cell, section, kind = [], [], [], [], [], []
+    for c, centre in enumerate(centres):
+        with opened(folder / "morphologies" / f"GLIA_{c:013d}.h5") as file:
+            rows, structure = file["points"][:], file["structure"][:]
+        points.append(rows[:, :3].astype(np.float64) + centre)
+        diameter.append(rows[:, 3])
+        sizes = np.diff(np.append(structure[:, 0], len(rows)))
+        counts.append(sizes)
+        cell.append(np.full(len(sizes), c))
+        section.append(np.arange(len(sizes)))
+        kind.append(structure[:, 1].astype(np.uint8))
+    return PlacedSections(
+        np.concatenate(points),
+        np.concatenate(diameter),
+        np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
+        np.concatenate(cell),
+        np.concatenate(section),
+        np.concatenate(kind),
+    )
