@@ -158,7 +158,7 @@ MOVED = {
     "query.lfp_inputs": "query.lfp.inputs",
     "query.lfp_labels": "query.lfp.labels",
     "query.lfp_matching": "query.lfp.matching",
-    "query.lfp_methods": "query.lfp.methods",
+    "query.lfp_methods": "kernels.lfp.methods",
     "query.lfp_online": "query.lfp.online",
     "query.lfp_products": "query.lfp.products",
     "query.lfp_signals": "query.lfp.signals",

@@ -5,6 +5,7 @@ from .analysis import sampling_rate as sampling_rate
 from .analysis import spectrum as spectrum
 from .electrode_files import weights as weights
 from .electrodes import LAYOUTS as LAYOUTS
+from .electrodes import METHODS as METHODS
 from .electrodes import TYPES as TYPES
 from .electrodes import Electrodes as Electrodes
 from .electrodes import Field as Field
@@ -19,7 +20,6 @@ from .inputs import electrodes_of as electrodes_of
 from .inputs import field_of as field_of
 from .inputs import segments_of as segments_of
 from .labels import labelled as labelled
-from .methods import METHODS as METHODS
 from .online import Recorder as Recorder
 from .signals import currents as currents
 from .signals import signal as signal

@@ -1,7 +1,7 @@
 """Coefficients: what a contact records of a segment's membrane current, from arrays or over a lake."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from ...kernels.lfp.electrodes import DISK, PLANE, SPHERE, Electrodes
+from ...kernels.lfp.electrodes import Electrodes
 from ...kernels.lfp.field import Field
+from ...kernels.lfp.methods import Prepared, prepared
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
-from .inputs import Segments, electrodes_of, field_of, segments_of
+from .inputs import electrodes_of, field_of, segments_of
 from .kept import once_kept
 from .labels import electrode_labels, labelled
-from .methods import BY_TYPE, METHODS, Compute, Request, dipole_centers
 
 BLOCK_VALUES = 2**22
 """Coefficients that are computed at a time."""
@@ -182,42 +182,18 @@ def _computed(
     if dtype not in ("float64", "float32"):
         raise InputError(f"dtype is {dtype!r}; expected 'float64' or 'float32'")
     cells, contacts = segments_of(segments), electrodes_of(electrodes)
-    methods = _methods(contacts, method)
-    _check_options(set(methods), options)
-    if "dipole_reciprocity" in methods:
-        cells = replace(cells, center=dipole_centers(cells, options.get("center", "cell")))
-    parts = _parts(cells, contacts, methods, sigma, _fields(fields, contacts), options)
-    work = _Work(cells, parts, len(contacts), np.dtype(dtype))
+    try:
+        found = prepared(cells, contacts, method, sigma, _fields(fields, contacts), options)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    work = _Work(found, np.dtype(dtype))
     values = work.lazy() if lazily else work.done()
-    made = labelled(values, cells, electrode_labels(contacts), units=_units(methods))
-    return made.assign_attrs(sigma=_plain(sigma), methods=sorted(set(methods)))
+    made = labelled(values, found.segments, electrode_labels(contacts), units=found.units)
+    return made.assign_attrs(sigma=_plain(sigma), methods=sorted(set(found.methods)))
 
 
 def _plain(sigma: Any) -> Any:
     return np.asarray(sigma, np.float64).tolist()
-
-
-def _methods(contacts: Electrodes, method: str | None) -> list[str]:
-    """The method of each contact."""
-    if method is not None and method not in METHODS:
-        raise InputError(f"method is {method!r}; expected one of {', '.join(METHODS)}")
-    if method == "csd" and (others := [kind for kind in contacts.type if kind not in (SPHERE, DISK, PLANE)]):
-        raise InputError(f"method 'csd' needs contacts of ObjectiveCSD types, not {others[0]}")
-    return [method or BY_TYPE[kind] for kind in contacts.type]
-
-
-def _units(methods: Sequence[str]) -> str:
-    units = dict.fromkeys(METHODS[method].units for method in methods)
-    # Where potentials and densities are side by side, the types of the contacts distinguish them.
-    return " or ".join(units)
-
-
-def _check_options(methods: set[str], options: Mapping[str, Any]) -> None:
-    known = {name for method in methods for name in METHODS[method].options}
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        have = ", ".join(sorted(known)) or "none"
-        raise InputError(f"option {unknown[0]!r} is none of {', '.join(sorted(methods))}: {have}")
 
 
 def _fields(given: Fields, contacts: Electrodes) -> dict[str, Field]:
@@ -233,50 +209,19 @@ def _fields(given: Fields, contacts: Electrodes) -> dict[str, Field]:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Contacts that are computed together."""
-
-    rows: NDArray[np.intp]
-    compute: Compute
-
-
-def _parts(
-    cells: Segments,
-    contacts: Electrodes,
-    methods: Sequence[str],
-    sigma: Any,
-    fields: Mapping[str, Field],
-    options: Mapping[str, Any],
-) -> list[_Part]:
-    """One for each method, and for ObjectiveCSD for each probe and type: they share an axis."""
-    keys = [
-        (method, *((probe, kind) if method == "csd" else ()))
-        for method, probe, kind in zip(methods, contacts.probe, contacts.type, strict=True)
-    ]
-    found = []
-    for key in dict.fromkeys(keys):
-        rows = np.array([row for row, other in enumerate(keys) if other == key])
-        some = contacts.at(rows)
-        own = {name: value for name, value in options.items() if name in METHODS[key[0]].options}
-        request = Request(some, some.position, sigma, fields, own)
-        found.append(_Part(rows, METHODS[key[0]].prepare(cells, request)))
-    return found
-
-
-@dataclass(frozen=True)
 class _Work:
     """Coefficients to be computed."""
 
-    cells: Segments
-    parts: Sequence[_Part]
-    n_contacts: int
+    prepared: Prepared
     dtype: np.dtype[Any]
 
     def done(self) -> NDArray[Any]:
         """All of them."""
-        out = np.empty((self.n_contacts, len(self.cells)), self.dtype)
+        out = np.empty((self.prepared.n_contacts, len(self.prepared.segments)), self.dtype)
         for where in self._blocks():
-            _fill(self.parts, self.cells.at(where), where, out[:, where])
+            _fill(
+                replace(self.prepared, segments=self.prepared.segments.at(where)), where.start, out[:, where]
+            )
         return out
 
     def lazy(self) -> Any:
@@ -287,34 +232,30 @@ class _Work:
         task = dask.delayed(_block, pure=False)
         made = []
         for where in self._blocks():
-            own = replace(self, cells=self.cells.at(where))
-            shape = (self.n_contacts, where.stop - where.start)
-            made.append(da.from_delayed(task(own, where), shape, self.dtype))
-        return da.concatenate(made, axis=1) if made else da.zeros((self.n_contacts, 0), dtype=self.dtype)
+            own = replace(self.prepared, segments=self.prepared.segments.at(where))
+            shape = (self.prepared.n_contacts, where.stop - where.start)
+            made.append(da.from_delayed(task(own, where.start, self.dtype), shape, self.dtype))
+        if not made:
+            return da.zeros((self.prepared.n_contacts, 0), dtype=self.dtype)
+        return da.concatenate(made, axis=1)
 
     def _blocks(self) -> Iterator[slice]:
-        size = max(1, BLOCK_VALUES // max(1, self.n_contacts))
+        size = max(1, BLOCK_VALUES // max(1, self.prepared.n_contacts))
         # A power of two divides into chunks of any size.
         size = 1 << (size.bit_length() - 1)
-        for begin in range(0, len(self.cells), size):
-            yield slice(begin, min(begin + size, len(self.cells)))
+        for begin in range(0, len(self.prepared.segments), size):
+            yield slice(begin, min(begin + size, len(self.prepared.segments)))
 
 
-def _block(work: _Work, where: slice) -> NDArray[Any]:
-    out = np.empty((work.n_contacts, len(work.cells)), work.dtype)
-    _fill(work.parts, work.cells, where, out)
+def _block(some: Prepared, first: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    out = np.empty((some.n_contacts, len(some.segments)), dtype)
+    _fill(some, first, out)
     return out
 
 
-def _fill(parts: Sequence[_Part], block: Segments, where: slice, out: NDArray[Any]) -> None:
-    """Compute coefficients of the segments *where* of all, which are *block*."""
+def _fill(some: Prepared, first: int, out: NDArray[Any]) -> None:
+    """Compute coefficients of some of all segments, the first of which has the number *first*."""
     try:
-        for part in parts:
-            if len(part.rows) == len(out):
-                part.compute(block, out)
-                continue
-            values = np.empty((len(part.rows), len(block)), out.dtype)
-            part.compute(block, values)
-            out[part.rows] = values
+        some.fill(out, first)
     except ValueError as error:
-        raise InputError(f"segments {where.start} to {where.stop - 1}: {error}") from error
+        raise InputError(str(error)) from error

@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from ...kernels.lfp.electrodes import Electrodes
+from ...kernels.lfp.segments import KEYS
 from ...lake.errors import InputError
-from .inputs import KEYS, segments_of
+from .inputs import segments_of
 
 
 def labelled(

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from ...catalog.vocabulary.circuits import NODES
 from ...catalog.vocabulary.reports import ELEMENTS
+from ...kernels.lfp.matching import Keys
+from ...kernels.lfp.segments import KEYS
 from ...lake.errors import InputError
 from ..derive.kernels import kernel
-from .inputs import KEYS, columns_of
+from .inputs import columns_of
 from .kept import once_kept
-from .matching import Groups, Keys, grouped, matched
+from .matching import Groups, grouped, matched
 from .products import Product
 
 if TYPE_CHECKING:

@@ -1,18 +1,21 @@
-"""Methods of computing coefficients: what each needs, and the kernel behind it."""
+"""Methods of computing coefficients: what each needs, the kernel behind it, and which contact has which."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels import lfp
-from ...kernels.lfp.electrodes import DIPOLE, DISK, LINE, PLANE, POINT, RECIPROCITY, SPHERE, Electrodes
-from ...kernels.lfp.field import Field
-from ...lake.errors import InputError
-from .inputs import Segments
+from .contacts import contact_average, disk_points
+from .csd import objective_csd_disk, objective_csd_plane, objective_csd_sphere
+from .electrodes import DIPOLE, DISK, LINE, PLANE, POINT, RECIPROCITY, SPHERE, Electrodes
+from .field import Field
+from .fields import dipole_reciprocity_potential, reciprocity_potential
+from .segments import Segments
+from .slice import slice_potential
+from .sources import line_source_potential, point_source_potential
 
 Matrix: TypeAlias = NDArray[Any]
 Compute: TypeAlias = Callable[[Segments, Matrix], None]
@@ -68,9 +71,9 @@ class Method:
 
 
 _SOURCES: Mapping[str, Callable[..., Matrix]] = {
-    "line": lfp.line_source_potential,
-    "point": lfp.point_source_potential,
-    "slice": lfp.slice_potential,
+    "line": line_source_potential,
+    "point": point_source_potential,
+    "slice": slice_potential,
 }
 
 
@@ -83,7 +86,7 @@ def _sources(kernel: str) -> Callable[[Segments, Request], Compute]:
         average = {key: options.pop(key) for key in _CONTACT & options.keys()}
         rule = options.get("minimum_distance", "radius")
         if rule == "radius" and segments.diameter is None:
-            raise InputError("segments have no column 'diameter', which minimum_distance='radius' needs")
+            raise ValueError("segments have no column 'diameter', which minimum_distance='radius' needs")
         if kernel == "slice":
             options["sigma_tissue"] = request.sigma
         function = _SOURCES[kernel]
@@ -109,19 +112,19 @@ def _averaged(
         potential(places, out=out)
         return
     if "contact_radius" not in average:
-        raise InputError("contact_normal and contact_points say how a contact lies: give contact_radius too")
+        raise ValueError("contact_normal and contact_points say how a contact lies: give contact_radius too")
     normals = np.broadcast_to(
         np.asarray(average.get("contact_normal", (0.0, 1.0, 0.0)), np.float64), places.shape
     )
-    points = lfp.disk_points(places, normals, average["contact_radius"], average.get("contact_points", 50))
-    out[...] = lfp.contact_average(potential, points)
+    points = disk_points(places, normals, average["contact_radius"], average.get("contact_points", 50))
+    out[...] = contact_average(potential, points)
 
 
 def _somata_are_points(segments: Segments, soma: Any) -> bool:
     if soma not in ("point", "line"):
-        raise InputError(f"soma is {soma!r}; expected 'point' or 'line'")
+        raise ValueError(f"soma is {soma!r}; expected 'point' or 'line'")
     if soma == "point" and segments.soma is None:
-        raise InputError(
+        raise ValueError(
             "segments have no column 'label', which says which are the soma; give it, or soma='line'"
         )
     return bool(soma == "point")
@@ -135,7 +138,7 @@ def _reciprocity(segments: Segments, request: Request) -> Compute:
         for row, field in enumerate(fields.values()):
             assert field.potential is not None, "checked"
             given = (block.start, block.end, field.axes, field.potential)
-            lfp.reciprocity_potential(*given, applied_current=field.applied_current, out=out[row])
+            reciprocity_potential(*given, applied_current=field.applied_current, out=out[row])
 
     return compute
 
@@ -149,7 +152,7 @@ def _dipole_reciprocity(segments: Segments, request: Request) -> Compute:
         for row, field in enumerate(fields.values()):
             assert field.electric is not None and block.center is not None, "checked"
             given = (block.start, block.end, block.center, field.axes, field.electric)
-            lfp.dipole_reciprocity_potential(*given, applied_current=field.applied_current, out=out[row])
+            dipole_reciprocity_potential(*given, applied_current=field.applied_current, out=out[row])
 
     return compute
 
@@ -167,7 +170,7 @@ def dipole_centers(segments: Segments, center: Any) -> NDArray[np.float64]:
 
     Raises
     ------
-    InputError
+    ValueError
         It is none of these.
     """
     middle = segments.middle
@@ -181,19 +184,19 @@ def dipole_centers(segments: Segments, center: Any) -> NDArray[np.float64]:
     try:
         return np.broadcast_to(np.asarray(center, np.float64).reshape(3), middle.shape)
     except (ValueError, TypeError) as error:
-        raise InputError(f"center is {center!r}; expected 'cell', 'all' or x, y and z in µm") from error
+        raise ValueError(f"center is {center!r}; expected 'cell', 'all' or x, y and z in µm") from error
 
 
 def _fields(request: Request, kind: str) -> dict[str, Field]:
     """The field of each contact, in order."""
     missing = [name for name in request.electrodes.name if name not in request.fields]
     if missing:
-        raise InputError(f"electrodes without a field: {_listed(missing)}; give fields={{name: field}}")
+        raise ValueError(f"electrodes without a field: {_listed(missing)}; give fields={{name: field}}")
     found = {name: request.fields[name] for name in request.electrodes.name}
     lacking = [name for name, field in found.items() if getattr(field, kind) is None]
     if lacking:
         what = "a potential" if kind == "potential" else "an electric field"
-        raise InputError(f"electrodes whose field has not {what}: {_listed(lacking)}")
+        raise ValueError(f"electrodes whose field has not {what}: {_listed(lacking)}")
     return found
 
 
@@ -206,7 +209,7 @@ def _check_inside(
     if bad:
         first, rows = next(iter(bad.items()))
         low, high = fields[first].bounds
-        raise InputError(
+        raise ValueError(
             f"places outside of the field's grid, for electrodes {_listed([*bad])}: in that of {first!r}, which goes "
             f"from {low} to {high} µm, {rows.size:,} of {len(places):,}, the first {named(int(rows[0]))}, at "
             f"{places[rows[0]]} µm"
@@ -234,9 +237,9 @@ def _csd(segments: Segments, request: Request) -> Compute:
 
 
 _CSD: Mapping[str, Callable[..., Matrix]] = {
-    SPHERE: lfp.objective_csd_sphere,
-    DISK: lfp.objective_csd_disk,
-    PLANE: lfp.objective_csd_plane,
+    SPHERE: objective_csd_sphere,
+    DISK: objective_csd_disk,
+    PLANE: objective_csd_plane,
 }
 
 METHODS: Mapping[str, Method] = {
@@ -259,3 +262,141 @@ BY_TYPE: Mapping[str, str] = {
     PLANE: "csd",
 }
 """The method of each type of electrode."""
+
+
+@dataclass(frozen=True)
+class AlikeContacts:
+    """Contacts that are computed together.
+
+    Parameters
+    ----------
+    rows
+        Which contacts, integers.
+    compute
+        Fills their coefficients.
+    """
+
+    rows: NDArray[np.intp]
+    compute: Compute
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Coefficients of segments and contacts that were checked, to be computed for some segments at a time.
+
+    Parameters
+    ----------
+    segments
+        All segments.
+    parts
+        Contacts that are computed together.
+    n_contacts
+        How many there are.
+    methods
+        Method of each contact.
+    """
+
+    segments: Segments
+    parts: Sequence[AlikeContacts]
+    n_contacts: int
+    methods: Sequence[str]
+
+    @property
+    def units(self) -> str:
+        """Unit of the coefficients; several where potentials and densities are side by side."""
+        # The types of the contacts distinguish them.
+        return " or ".join(dict.fromkeys(METHODS[method].units for method in self.methods))
+
+    def fill(self, out: Matrix, first: int = 0) -> None:
+        """Compute all coefficients.
+
+        Parameters
+        ----------
+        out
+            Filled, shape (n_contacts, n_segments).
+        first
+            Number of the first segment, for messages.
+
+        Raises
+        ------
+        ValueError
+            A contact is on a segment, or nearer than the method allows.
+        """
+        block = self.segments
+        try:
+            for part in self.parts:
+                if len(part.rows) == len(out):
+                    part.compute(block, out)
+                    continue
+                values = np.empty((len(part.rows), len(block)), out.dtype)
+                part.compute(block, values)
+                out[part.rows] = values
+        except ValueError as error:
+            raise ValueError(f"segments {first} to {first + len(block) - 1}: {error}") from error
+
+
+def prepared(
+    segments: Segments,
+    contacts: Electrodes,
+    method: str | None = None,
+    sigma: Any = 0.3,
+    fields: Mapping[str, Field] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Check what coefficients are to be computed of.
+
+    Parameters
+    ----------
+    segments
+        The segments.
+    contacts
+        The contacts.
+    method
+        One of `METHODS` for all contacts; by default that of the type of each.
+    sigma
+        Conductivity in S/m; one number, or three along x, y and z.
+    fields
+        Field of each contact by its name, for reciprocity.
+    options
+        Of the methods, by name.
+
+    Raises
+    ------
+    ValueError
+        A method, an option or a field is unknown or missing, or places are outside of a field.
+    """
+    given = options or {}
+    methods = _methods(contacts, method)
+    _check_options(set(methods), given)
+    if "dipole_reciprocity" in methods:
+        segments = replace(segments, center=dipole_centers(segments, given.get("center", "cell")))
+    keys = [
+        # Contacts of ObjectiveCSD share an axis if they are of one probe and type.
+        (name, *((probe, kind) if name == "csd" else ()))
+        for name, probe, kind in zip(methods, contacts.probe, contacts.type, strict=True)
+    ]
+    parts = []
+    for key in dict.fromkeys(keys):
+        rows = np.array([row for row, other in enumerate(keys) if other == key])
+        some = contacts.at(rows)
+        own = {name: value for name, value in given.items() if name in METHODS[key[0]].options}
+        request = Request(some, some.position, sigma, fields or {}, own)
+        parts.append(AlikeContacts(rows, METHODS[key[0]].prepare(segments, request)))
+    return Prepared(segments, parts, len(contacts), methods)
+
+
+def _methods(contacts: Electrodes, method: str | None) -> list[str]:
+    """The method of each contact."""
+    if method is not None and method not in METHODS:
+        raise ValueError(f"method is {method!r}; expected one of {', '.join(METHODS)}")
+    if method == "csd" and (others := [kind for kind in contacts.type if kind not in (SPHERE, DISK, PLANE)]):
+        raise ValueError(f"method 'csd' needs contacts of ObjectiveCSD types, not {others[0]}")
+    return [method or BY_TYPE[kind] for kind in contacts.type]
+
+
+def _check_options(methods: set[str], options: Mapping[str, Any]) -> None:
+    known = {name for method in methods for name in METHODS[method].options}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        have = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"option {unknown[0]!r} is none of {', '.join(sorted(methods))}: {have}")
