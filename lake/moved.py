@@ -128,7 +128,6 @@ MOVED = {
     "mechanisms.connectivity": "mechanisms.input.connectivity",
     "mechanisms.firing": "mechanisms.input.firing",
     "mechanisms.modifiers": "mechanisms.input.modifiers",
-    "mechanisms.network": "mechanisms.input.network",
     "mechanisms.network_parameters": "mechanisms.input.network_parameters",
     "mechanisms.populations": "mechanisms.input.populations",
     "mechanisms.loaded": "mechanisms.live.loaded",
