@@ -43,6 +43,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("trial",),
         ("live",),
         ("network",),
+        ("templates",),
     ],
     "catalog": [
         ("answers", "nearest", "vocabulary"),

@@ -19,21 +19,19 @@ _SEGMENT_LENGTH, _ARTIFICIAL = 20.0, 0.1
 
 @runtime_checkable
 class CellTemplate(Protocol):
-    """Makes cells of a network. A template is asked for its faults before anything is built.
+    """Makes cells of a network. A template is asked for its faults before anything is built."""
 
-    Attributes
-    ----------
-    name
-        What the circuit calls it.
-    artificial
-        Whether its cells are point processes without sections.
-    mechanisms
-        Names of the density mechanisms and point processes in NMODL that its cells need, without those of NEURON itself.
-    """
+    @property
+    def name(self) -> str:
+        """What the circuit calls it."""
 
-    name: str
-    artificial: bool
-    mechanisms: Sequence[str]
+    @property
+    def artificial(self) -> bool:
+        """Whether its cells are point processes without sections."""
+
+    @property
+    def mechanisms(self) -> Sequence[str]:
+        """Names of the density mechanisms and point processes in NMODL that its cells need, without those of NEURON itself."""
 
     def check(self, node: NetworkNode) -> Sequence[str]:
         """Return what hinders it to make this cell, each in a sentence; nothing is built.
@@ -70,7 +68,9 @@ class Search:
     format
         What the circuit came from: ``neuroh5``, ``network`` (built here), ``sonata``.
     files
-        Content of files that nodes name, such as dynamics parameters, by name.
+        Content of files that nodes name, such as dynamics parameters and morphologies, by name.
+    settings
+        The simulation configuration that the circuit came with, as a tree: ``run.dL`` of bmtk's, for example.
     given
         Templates that the caller has made, by name.
     """
@@ -78,6 +78,7 @@ class Search:
     folders: Sequence[Path] = ()
     format: str = "network"
     files: Mapping[str, bytes] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, CellTemplate] = field(default_factory=dict)
 
 
