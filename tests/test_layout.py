@@ -32,8 +32,9 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "kernels": [
         ("jit",),
         ("checks", "draws"),
-        ("bins", "grid"),
-        ("activity", "glia", "lfp", "network", "points", "shapes", "traces", "trains"),
+        ("bins", "grid", "heaps"),
+        ("nearby",),
+        ("activity", "glia", "lfp", "network", "points", "shapes", "traces", "trains", "vessels"),
     ],
     "mechanisms": [
         ("errors",),

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks import in_space, line
+from ..heaps import pop, push
 from ..jit import jit, over_rows
+from ..nearby import NearbyPoints, point_grid
 from .clipping import CUT, FULL, TORN, Cell, begin, cut, faces, reach, room
 
 Integers = NDArray[np.int64]
@@ -81,7 +83,7 @@ def power_domains(centres: ArrayLike, radii: ArrayLike, low: ArrayLike, high: Ar
         raise ValueError(f"the box runs from {box[0].tolist()} to {box[1].tolist()}; expected to rise")
     if not len(points):
         return _joined((), points)
-    grid = _grid(points)
+    grid = point_grid(points)
     parts = over_rows(
         partial(_all_cells, points, sizes, box[0], box[1], grid), len(points), 4096 * len(points)
     )
@@ -108,34 +110,9 @@ def _joined(parts: Sequence[tuple[NDArray[Any], ...]], points: Reals) -> Domains
     return Domains(found[0], found[1], found[2], found[3], starts[0], starts[1])
 
 
-class _Grid(NamedTuple):
-    """Spheres by cells of space: those of cell k, and where they are, are in rows ``offsets[k]:offsets[k + 1]``."""
-
-    low: Reals
-    side: float
-    shape: Integers
-    offsets: Integers
-    members: Integers
-    places: Reals
-
-
-def _grid(points: Reals) -> _Grid:
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    # Two to a cell, where points fill their box; where they lie in a plane, no cells without end.
-    wide = np.maximum(extent, extent.max() / 100 + 1e-9)
-    side = float(np.cbrt(2.0 * np.prod(wide) / len(points)))
-    shape = np.maximum(np.ceil(extent / side), 1).astype(np.int64)
-    cells = np.minimum(((points - low) / side).astype(np.int64), shape - 1)
-    flat = (cells[:, 0] * shape[1] + cells[:, 1]) * shape[2] + cells[:, 2]
-    counts = np.bincount(flat, minlength=int(np.prod(shape)))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    members = np.argsort(flat, kind="stable").astype(np.int64)
-    return _Grid(low, side, shape, offsets, members, points[members])
-
-
 @jit
 def _all_cells(
-    points: Reals, radii: Reals, low: Reals, high: Reals, grid: _Grid, start: int, stop: int
+    points: Reals, radii: Reals, low: Reals, high: Reals, grid: NearbyPoints, start: int, stop: int
 ) -> tuple[Reals, Integers, Integers, Integers, Integers, Integers, Integers]:
     """Vertices, triangles, their faces and neighbours, and the counts of points and triangles of some domains."""
     n = stop - start
@@ -217,7 +194,7 @@ def _cell(
     largest: float,
     low: Reals,
     high: Reals,
-    grid: _Grid,
+    grid: NearbyPoints,
     margin: float,
 ) -> tuple[int, int, tuple[Reals, Integers]]:
     """Cut the domain of one sphere out of the box by its neighbours, the nearest first."""
@@ -243,7 +220,7 @@ def _cell(
         complete = np.inf if ring == rings else inset + ring * grid.side
         while n and heap[0][0] <= complete:
             distance, other = heap[0][0], heap[1][0]
-            n = _popped(heap, n)
+            n = pop(heap[0], heap[1], n)
             if distance == 0.0:
                 return _EQUAL, other, heap
             if distance * distance + lead > 2.0 * distance * away:
@@ -274,7 +251,7 @@ def _gather(
     ring: int,
     place: Integers,
     points: Reals,
-    grid: _Grid,
+    grid: NearbyPoints,
     limit: float,
 ) -> tuple[int, tuple[Reals, Integers]]:
     """Push the spheres of the cells at this many steps from a cell, to a limit of the squared distance, to a heap."""
@@ -298,42 +275,7 @@ def _gather(
                                 np.concatenate((heap[0], np.empty_like(heap[0]))),
                                 np.concatenate((heap[1], np.empty_like(heap[1]))),
                             )
-                        _pushed(heap, n, np.sqrt(squared), other)
+                        push(heap[0], heap[1], n, np.sqrt(squared), other)
                         n += 1
                 z += step
     return n, heap
-
-
-@jit
-def _pushed(heap: tuple[Reals, Integers], n: int, key: float, value: int) -> None:
-    keys, values = heap
-    at = n
-    while at:
-        up = (at - 1) >> 1
-        if keys[up] < key or (keys[up] == key and values[up] < value):
-            break
-        keys[at], values[at] = keys[up], values[up]
-        at = up
-    keys[at], values[at] = key, value
-
-
-@jit
-def _popped(heap: tuple[Reals, Integers], n: int) -> int:
-    """Remove the least; return how many are left."""
-    keys, values = heap
-    n -= 1
-    key, value, at = keys[n], values[n], 0
-    while True:
-        down = 2 * at + 1
-        if down >= n:
-            break
-        if down + 1 < n and (
-            keys[down + 1] < keys[down] or (keys[down + 1] == keys[down] and values[down + 1] < values[down])
-        ):
-            down += 1
-        if key < keys[down] or (key == keys[down] and value < values[down]):
-            break
-        keys[at], values[at] = keys[down], values[down]
-        at = down
-    keys[at], values[at] = key, value
-    return n

@@ -1,0 +1,1 @@
+"""Surfaces of vessels: made of their graph, waves on them, and the endfeet that waves become."""
