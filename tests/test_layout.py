@@ -44,7 +44,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("trial",),
         ("live",),
         ("network",),
-        ("templates",),
+        ("stimuli", "templates"),
     ],
     "catalog": [
         ("answers", "nearest", "vocabulary"),

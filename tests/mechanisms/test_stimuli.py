@@ -1,0 +1,186 @@
+"""Clamps on a passive cell against closed forms, and signals against their definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurolake.mechanisms.errors import ModelError
+from neurolake.mechanisms.network.attached import Timing
+from neurolake.mechanisms.network.cells import Detector, NetworkCell, NetworkNode
+from neurolake.mechanisms.stimuli.clamps import CurrentClamp, VoltageClamp
+from neurolake.mechanisms.stimuli.places import ClampPlace
+from neurolake.mechanisms.stimuli.signals import (
+    Waveform,
+    noise,
+    ornstein_uhlenbeck,
+    pulses,
+    ramp,
+    samples,
+    sinusoid,
+)
+
+TIMING = Timing(60.0, dt=0.005, v_init=-70.0)
+AREA, G, REST = np.pi * 20 * 20 * 1e-8, 1e-4, -70.0  # cm2, S/cm2, mV
+RESISTANCE, TAU = 1e-6 / (AREA * G), 1e-3 / G  # MOhm, ms
+NODES = {0: NetworkNode(0, "cells", 0), 1: NetworkNode(1, "cells", 1)}
+
+
+@pytest.fixture
+def cells(library):
+    """Two passive spheres of 20 um."""
+    from neuron import h
+
+    made = {}
+    for gid in NODES:
+        soma, dend = h.Section(name="soma_0"), h.Section(name="dend_1")
+        soma.L = soma.diam = 20
+        soma.insert("pas")
+        soma.g_pas, soma.e_pas = G, REST
+        # Not connected, so that the sphere alone has the time constant.
+        made[gid] = NetworkCell(gid, [soma, dend], Detector())
+    return made
+
+
+def simulate(cells, *clamps, gid=0, more=()):
+    """Time, potential of a cell's soma, and other references, at every step."""
+    from neuron import h
+
+    held = [clamp.attach(cells, TIMING) for clamp in clamps]
+    references = [h._ref_t, cells[gid].sections[0](0.5)._ref_v, *more]
+    vectors = [h.Vector().record(reference) for reference in references]
+    h.load_file("stdrun.hoc")
+    h.CVode().active(False)
+    h.dt, h.steps_per_ms, h.secondorder = TIMING.dt, 1 / TIMING.dt, 2
+    h.finitialize(TIMING.v_init)
+    h.continuerun(TIMING.t_stop)
+    found = [np.array(vector) for vector in vectors]
+    del held
+    return found
+
+
+def charged(time, start, stop, current):
+    """Potential of the sphere under a step of current, in mV."""
+    rise = 1 - np.exp(-np.clip(time - start, 0, stop - start) / TAU)
+    return REST + RESISTANCE * current * rise * np.exp(-np.clip(time - stop, 0, None) / TAU)
+
+
+@pytest.mark.parametrize("electrode", [True, False])
+@pytest.mark.parametrize("as_signal", [True, False])
+def test_a_step_charges_the_membrane(cells, electrode, as_signal):
+    current = ramp(0.05, 0.05, 10, 30) if as_signal else (10.0, 30.0, 0.05)
+    clamp = CurrentClamp("step", {0: current}, electrode=electrode)
+    assert clamp.check(NODES, TIMING) == [] and clamp.mechanisms == (() if electrode else ("SourceCurrent",))
+    time, v = simulate(cells, clamp)
+    assert v == pytest.approx(charged(time, 10, 40, 0.05), abs=0.01)
+    assert simulate(cells, clamp, gid=1)[1] == pytest.approx(REST)
+
+
+def test_only_a_current_that_is_no_electrodes_is_one_of_the_membrane(cells):
+    from neuron import h
+
+    h.CVode().use_fast_imem(True)
+    try:
+        sums = []
+        for electrode in (True, False):
+            clamp = CurrentClamp("step", {0: (0.0, 100.0, 0.05)}, electrode=electrode)
+            sums.append(simulate(cells, clamp, more=[cells[0].sections[0](0.5)._ref_i_membrane_])[2][-1])
+    finally:
+        h.CVode().use_fast_imem(False)
+    assert sums == pytest.approx([0.05, 0.0], abs=1e-9)
+
+
+def test_a_ramp_follows_its_closed_form(cells):
+    time, v = simulate(cells, CurrentClamp("ramp", {0: ramp(0.0, 0.1, 10, 40)}))
+    since = np.clip(time - 10, 0, 40)
+    slope = 0.1 / 40
+    # The solution of tau v' = R slope t - v.
+    expected = REST + RESISTANCE * slope * (since - TAU * (1 - np.exp(-since / TAU)))
+    during = time <= 50
+    assert v[during] == pytest.approx(expected[during], abs=0.02)
+
+
+def test_a_sine_is_filtered_as_by_resistance_and_capacitance(cells):
+    frequency = 50.0
+    time, v = simulate(cells, CurrentClamp("sine", {0: sinusoid(0.05, frequency, 0, 60)}))
+    w = 2e-3 * np.pi * frequency
+    gain, phase = RESISTANCE * 0.05 / np.hypot(1, w * TAU), np.arctan(w * TAU)
+    expected = REST + gain * (np.sin(w * time - phase) + np.sin(phase) * np.exp(-time / TAU))
+    assert v == pytest.approx(expected, abs=0.02)
+
+
+def test_currents_add_up(cells):
+    step, line = (
+        CurrentClamp("step", {0: (5.0, 20.0, 0.03)}),
+        CurrentClamp("ramp", {0: ramp(0.02, 0.0, 15, 30)}),
+    )
+    alone = [simulate(cells, clamp)[1] - REST for clamp in (step, line)]
+    assert simulate(cells, step, line)[1] - REST == pytest.approx(sum(alone), abs=1e-9)
+
+
+@pytest.mark.parametrize("delay", [0.0, 10.0])
+def test_a_voltage_clamp_holds_potentials_and_lets_go(cells, delay):
+    clamp = VoltageClamp("hold", [0], [(10.0, -50.0), (10.0, -80.0)], delay, resistance=0.1)
+    assert clamp.check(NODES, TIMING) == []
+    time, v = simulate(cells, clamp)
+    share = RESISTANCE / (RESISTANCE + 0.1)
+    for begin, level in ((delay, -50.0), (delay + 10, -80.0)):
+        inside = (time > begin + 1) & (time < begin + 10)
+        assert v[inside] == pytest.approx(REST + (level - REST) * share, abs=0.01)
+    after = time > delay + 20.1
+    assert v[after] == pytest.approx(REST - 10 * share * np.exp(-(time[after] - delay - 20) / TAU), abs=0.05)
+    before = time < delay
+    assert v[before] == pytest.approx(REST, abs=1e-3)
+
+
+def test_faults_of_clamps_are_told(cells):
+    strangers = CurrentClamp("far", {7: (0, 1, 1), 8: ramp(0, np.nan, 0, 1)})
+    assert [
+        "no cells 7, 8" in strangers.check(NODES, TIMING)[0],
+        "not finite" in strangers.check(NODES, TIMING)[1],
+    ]
+    hold = VoltageClamp("hold", [9], [(0.0, -60.0)], resistance=0)
+    assert len(hold.check(NODES, TIMING)) == 3
+    for place, told in (
+        (ClampPlace(section=2), "no section 2"),
+        (ClampPlace(part="apic"), r"apic\[0\]"),
+        (ClampPlace(part="dend", index=1), r"dend\[1\]"),
+    ):
+        with pytest.raises(ModelError, match=told):
+            place.of(cells[0])
+    assert ClampPlace(part="dend").of(cells[0]).sec == cells[0].sections[1]
+    assert ClampPlace(0.5, section=1).of(cells[0]).sec == cells[0].sections[1]
+    with pytest.raises(ModelError, match="point process"):
+        ClampPlace().of(NetworkCell(3, process=object()))
+
+
+# Signals
+
+
+@given(st.floats(-5, 5), st.floats(0.1, 20), st.floats(1, 200), st.floats(0, 50), st.floats(1, 100))
+def test_pulses_are_as_often_and_as_long_as_asked(amplitude, width, frequency, delay, duration):
+    signal = pulses(amplitude, width, frequency, delay, duration)
+    time = np.linspace(0, delay + duration + 10, 777) + 1e-4
+    since, period = time - delay, 1000 / frequency
+    inside = (since >= 0) & (since < duration) & (np.mod(since, period) < width)
+    near = np.min(np.abs(time[:, None] - signal.time[None]), axis=1) < 1e-6
+    assert signal.at(time)[~near] == pytest.approx(np.where(inside, amplitude, 0.0)[~near])
+
+
+def test_signals_are_zero_outside_and_jump_where_they_begin():
+    for signal in (ramp(1, 2, 10, 20), sinusoid(1, 30, 10, 20), noise(np.ones(100), 3, 0.1, 10, 20)):
+        assert signal.at(np.array([0.0, 9.999, 30.001, 100])).tolist() == [0, 0, 0, 0]
+        assert (np.diff(signal.time) >= 0).all()
+    assert ramp(1, 2, 10, 20).at(np.array([10.0, 20.0])).tolist() == [1.0, 1.5]
+    doubled = ramp(1, 2, 10, 20).scaled(2)
+    assert isinstance(doubled, Waveform) and doubled.value.tolist() == [0, 2, 4, 0]
+
+
+def test_noise_has_its_mean_and_variance_and_an_ou_process_its_correlation():
+    draws = np.random.default_rng(3).standard_normal(400_001)
+    white = noise(draws, 2.0, 0.25, 0.0, 100_000.0)
+    assert white.value[1:-2].mean() == pytest.approx(2.0, abs=0.01)
+    assert white.value[1:-2].var() == pytest.approx(0.25, rel=0.02) and samples(100_000.0, 0.5) == 200_001
+    coloured = ornstein_uhlenbeck(draws, 1.0, 0.3, 5.0, 0.0, 100_000.0).value[1000:-2] - 1.0
+    assert coloured.std() == pytest.approx(0.3, rel=0.03)
+    assert np.mean(coloured[:-20] * coloured[20:]) == pytest.approx(0.09 * np.exp(-1), rel=0.1)
