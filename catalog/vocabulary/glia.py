@@ -151,7 +151,7 @@ GLIOVASCULAR = TableKind(
             column(
                 "astrocyte_section_id",
                 UINT,
-                "section of the astrocyte that ends at the endfoot; 0 is the soma",
+                "section of the astrocyte that ends at the endfoot; numbered without the soma, so it is section_id less 1",
             ),
             column("endfoot_compartment_length", FLOAT, "along the vessel; 0 if it did not grow", "µm"),
             column("endfoot_compartment_diameter", FLOAT, "of a cylinder of the endfoot's volume", "µm"),
@@ -180,7 +180,7 @@ NEUROGLIAL = TableKind(
             column(
                 "astrocyte_section_id",
                 UINT,
-                "section of the astrocyte that is nearest to the synapse; 0 is the soma",
+                "section of the astrocyte that is nearest to the synapse; numbered without the soma, so it is section_id less 1",
             ),
             column("astrocyte_segment_id", UINT, "segment of the section's points"),
             column("astrocyte_segment_offset", FLOAT, "distance from the segment's start", "µm"),

@@ -285,8 +285,8 @@ class Forest:
         points, sections
             Tables in the order of `tables`.
         """
-        names, sizes = _runs(points["morphology"])
-        owners, counts = _runs(sections["morphology"])
+        names, sizes = runs_of(points["morphology"])
+        owners, counts = runs_of(sections["morphology"])
         if owners != names:
             raise ValueError("points and sections are of different trees")
         lists = sections["points"].combine_chunks()
@@ -419,8 +419,14 @@ def _repeated(names: Sequence[str], sizes: Ids) -> pa.Array:
     return pa.array(list(names), pa.string()).take(pa.array(np.repeat(np.arange(len(names)), sizes)))
 
 
-def _runs(column: pa.ChunkedArray) -> tuple[list[str], Ids]:
-    """Values of a sorted column of text, and how often each is there."""
+def runs_of(column: pa.ChunkedArray) -> tuple[list[str], Ids]:
+    """Return the values of a sorted column of text, and how often each is there.
+
+    Parameters
+    ----------
+    column
+        The column.
+    """
     encoded = column.combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     sizes = np.bincount(encoded.indices.to_numpy(), minlength=len(encoded.dictionary))
@@ -435,5 +441,5 @@ def trees_of(points: pa.Table, sections: pa.Table) -> Mapping[str, int]:
     points, sections
         Tables of trees.
     """
-    names, sizes = _runs(points["morphology"])
+    names, sizes = runs_of(points["morphology"])
     return dict(zip(names, sizes.tolist(), strict=True))
