@@ -106,6 +106,27 @@ REPORT_TIME = ArrayKind(
 ELEMENTS = TableKind(f"{REPORT.name}{reports.ELEMENTS.ending}", reports.ELEMENTS.doc, reports.ELEMENTS.schema)
 RANGES = TableKind(f"{REPORT.name}{reports.RANGES.ending}", reports.RANGES.doc, reports.RANGES.schema)
 
+LFP = ArrayKind(
+    "lfp/{run:path}/{trial}/{probe}",
+    "what contacts recorded of all segments in one trial, summed up while it was simulated",
+    ("time", "electrode"),
+    "float32",
+    attributes={
+        "t_start": "first time, ms",
+        "dt": "step, ms",
+        "coefficients": "node of the electrodes, coefficients or weights",
+        "coefficients_content": "digest of that node's content",
+    },
+)
+LFP_TIME = ArrayKind(
+    f"{LFP.name}{reports.REPORT_TIME.ending}", reports.REPORT_TIME.doc, ("time",), "float64", "ms"
+)
+LFP_LABELS = ArrayKind(
+    f"{LFP.name}.{{label}}",
+    "names (electrode), places (x, y, z in µm), types, layers, regions or probes of the contacts",
+    ("electrode",),
+)
+
 KINDS: tuple[Kind, ...] = (
     SIMULATIONS,
     RECORDED_SPIKES,
@@ -115,4 +136,7 @@ KINDS: tuple[Kind, ...] = (
     REPORT_TIME,
     ELEMENTS,
     RANGES,
+    LFP,
+    LFP_TIME,
+    LFP_LABELS,
 )

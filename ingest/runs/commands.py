@@ -35,6 +35,14 @@ Record = Annotated[
 DtRecord = Annotated[
     float | None, typer.Option(help="Interval of frames of all segments in ms; default: every time step.")
 ]
+Lfp = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lfp",
+        help="Table of electrodes, coefficients or weights of the lake, such as electrodes/probe, or NAME=NODE: what they "
+        "record is kept as lfp/RUN/NUMBER/NAME. May be repeated.",
+    ),
+]
 Morphology = Annotated[Path | None, typer.Option(help="Use this .hoc or .swc file.")]
 Values = Annotated[
     list[str] | None,
@@ -70,6 +78,31 @@ def assignment(text: str, option: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
+def probes(given: list[str] | None) -> dict[str, str]:
+    """Return nodes of electrodes or coefficients by the names of their signals.
+
+    Parameters
+    ----------
+    given
+        Nodes, or ``NAME=NODE``.
+
+    Raises
+    ------
+    InputError
+        A name is there twice, or is no part of a node's name.
+    """
+    from ..lfp.online import named_probes
+
+    named: list[tuple[str, str]] = []
+    for text in given or []:
+        name, equals, node = text.partition("=")
+        named += [(name, node)] if equals else named_probes(text).items()
+    found = named_probes(dict(named))
+    if len(found) < len(named):
+        raise InputError("--lfp: two signals have the same name; write NAME=NODE")
+    return found
+
+
 @app.command("run", rich_help_panel=SIMULATE)
 def run_command(
     cell: Annotated[Path, typer.Option(help="Parameter file of the cell.")],
@@ -87,6 +120,7 @@ def run_command(
     ] = None,
     record: Record = "soma,site",
     dt_record: DtRecord = None,
+    lfp: Lfp = None,
     synapses: Annotated[Path | None, typer.Option(help="Use this .syn file.")] = None,
     connections: Annotated[Path | None, typer.Option(help="Use this .con file.")] = None,
     morphology: Morphology = None,
@@ -117,6 +151,7 @@ def run_command(
                 seed=seed,
                 record=record,
                 dt_record=dt_record,
+                lfp=probes(lfp),
                 morphology=morphology,
                 synapses=synapses,
                 connections=connections,
@@ -170,6 +205,7 @@ def rerun_command(
     tstop: Annotated[float | None, typer.Option(help="End of a trial in ms; default: as it was.")] = None,
     record: Record = "soma,site",
     dt_record: DtRecord = None,
+    lfp: Lfp = None,
     morphology: Morphology = None,
     mechanisms: Mechanisms = None,
     mapped: Mapped = None,
@@ -192,6 +228,7 @@ def rerun_command(
             t_stop=tstop,
             record=record,
             dt_record=dt_record,
+            lfp=probes(lfp),
             morphology=morphology,
             mechanisms=mechanisms,
             paths=mapped or (),

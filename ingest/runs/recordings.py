@@ -23,9 +23,9 @@ from ...mechanisms.live.recorder import LiveModel, LiveRecorder, Reals
 from ...mechanisms.live.spikes import SpikeOrigin
 from ...mechanisms.trial.recording import BLOCK_BYTES, SegmentFrames
 from ...mechanisms.trial.simulation import SOMA_SITE
+from ..trials.frames import FrameWriter, StoredFrames
 from ..trials.names import checked_run
 from .model import Model, require_neuron
-from .reports import FrameWriter, StoredFrames
 from .stage import Plan, land_recorded, next_number
 from .worker import Finished
 

@@ -9,6 +9,7 @@ from typing import Any
 from ...lake import Lake
 from ...lake.errors import InputError
 from ...mechanisms.trial.simulation import Played, Recorded, Simulation
+from ..lfp.online import Probes, named_probes
 from ..simrun.text import parse_synapses
 from ..trials.names import checked_run, sim_trial_index
 from .model import Given, read_model, require_neuron
@@ -32,11 +33,17 @@ class Options:
     processes: int | None = None
     batch: int = BATCH
     progress: Progress | None = None
+    lfp: Probes | None = None
+
+    @property
+    def probes(self) -> Mapping[str, str]:
+        """What records potentials: nodes by the names of their signals."""
+        return named_probes(self.lfp)
 
     @property
     def recorded(self) -> Recorded:
         """What is recorded."""
-        return read_recorded(self.record, self.dt_record)
+        return read_recorded(self.record, self.dt_record, currents=bool(self.probes))
 
     def work(self, before: int, total: int) -> Execution:
         """Return how the next trials are simulated.
@@ -66,6 +73,7 @@ def rerun(
     paths: Sequence[str | Path] = (),
     record: str = "soma,site",
     dt_record: float | None = None,
+    lfp: Probes | None = None,
     scheduler: str | None = None,
     processes: int | None = None,
     batch: int = BATCH,
@@ -87,8 +95,9 @@ def rerun(
         End of a trial in ms; by default as it was, or ``sim.tStop`` of an ingested trial's cell.
     morphology, mechanisms, paths
         See `runs_model.read_model`; files are looked for in the lake as well, and mechanisms are the run's own.
-    record, dt_record
-        What to record, such as ``soma,site,all-segments:v,i_membrane``, and the interval of frames in ms; see `run`.
+    record, dt_record, lfp
+        What to record, such as ``soma,site,all-segments:v,i_membrane``, the interval of frames in ms, and electrodes or
+        coefficients of the lake; see `run`.
     scheduler, processes
         Address of a dask scheduler, or how many processes of this machine to use (by default all cores).
     batch
@@ -109,7 +118,7 @@ def rerun(
         See `runs.run`.
     """
     require_neuron()
-    chosen = Options(record, dt_record, scheduler, processes, batch, progress)
+    chosen = Options(record, dt_record, scheduler, processes, batch, progress, lfp)
     lake, changes = Lake.of(lake), Modifications.of(modify)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
     with stored_trials(lake.head) as stored:
@@ -152,6 +161,7 @@ def _rerun(
         draws=False,
         check=check,
         settings={"source": rows[0]["run"], "modify": [list(each) for each in changes.asked]},
+        probes=(lake.head, options.probes),
     )
     parts = (jobs(rows[first : first + SLICE]) for first in range(0, len(rows), SLICE))
     return _simulated(lake, plan, report, parts, options, began, total=len(rows))
@@ -254,6 +264,7 @@ def cross_over(
     paths: Sequence[str | Path] = (),
     record: str = "soma,site",
     dt_record: float | None = None,
+    lfp: Probes | None = None,
     scheduler: str | None = None,
     processes: int | None = None,
     batch: int = BATCH,
@@ -273,7 +284,7 @@ def cross_over(
         How many futures, numbered from 0.
     name, seed
         The run is called ``<name>/<sim_trial_index>/seed<seed>``; the seed is that of the futures.
-    modify, t_stop, morphology, mechanisms, paths, record, dt_record, scheduler, processes, batch, progress
+    modify, t_stop, morphology, mechanisms, paths, record, dt_record, lfp, scheduler, processes, batch, progress
         See `rerun`; the network's .syn and .con are needed as well.
 
     Raises
@@ -283,7 +294,7 @@ def cross_over(
     """
     require_neuron()
     began, lake, changes = clock.perf_counter(), Lake.of(lake), Modifications.of(modify)
-    chosen = Options(record, dt_record, scheduler, processes, batch, progress)
+    chosen = Options(record, dt_record, scheduler, processes, batch, progress, lfp)
     files: dict[str, Any] = {"morphology": morphology, "mechanisms": mechanisms, "paths": paths}
     with stored_trials(lake.head) as stored:
         [(run, [row])] = stored.chosen([trial]).items()
@@ -298,7 +309,15 @@ def cross_over(
         end = t_stop if t_stop is not None else stored.t_stop(run)
         settings = {"source": index, "time": time, "modify": [list(each) for each in changes.asked]}
         plan = planned(
-            model, chosen.recorded, end, report, kind="crossing", draws=True, check=check, settings=settings
+            model,
+            chosen.recorded,
+            end,
+            report,
+            kind="crossing",
+            draws=True,
+            check=check,
+            settings=settings,
+            probes=(lake.head, chosen.probes),
         )
         jobs = [Job(number, seed, number, past) for number in range(trials)]
     return _simulated(lake, plan, report, [jobs], chosen, began, total=trials, draws=True)

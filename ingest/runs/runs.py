@@ -5,20 +5,20 @@ import secrets
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...catalog.vocabulary import trials as schema
-from ...lake import Lake
+from ...lake import Lake, Snapshot
 from ...lake.errors import InputError
-from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.trial.simulation import Recorded, Simulation
+from ..lfp.online import Contacts, Probes, check_probes, contacts_of, named_probes
 from ..trials.names import checked_run, file_node
 from ..workers import workers
 from .model import Given, Model, Tree, read_model, require_neuron
 from .stage import Plan, begun, land, trial_numbers
-from .worker import Failure, Finished, Job, Setting, built, forget, simulate
+from .worker import Failure, Finished, Job, Setting, built, forget, geometry_of, simulate
 
 BATCH = 32
 """How many finished trials make a commit, unless they take longer than `PATIENCE`."""
@@ -92,6 +92,7 @@ def run(
     seed: int | None = None,
     record: str = "soma,site",
     dt_record: float | None = None,
+    lfp: Probes | None = None,
     morphology: str | Path | None = None,
     synapses: str | Path | None = None,
     connections: str | Path | None = None,
@@ -133,6 +134,10 @@ def run(
         ``sim.recordingSites``; ``all-segments:`` and variables, such as ``v,i_membrane``.
     dt_record
         How far frames of all segments are apart, in ms; every time step by default.
+    lfp
+        What records extracellular potentials while trials are simulated, without currents being kept: tables of
+        electrodes, coefficients or weights of the lake, by the last parts of their names or by names of yours. The signal
+        is ``lfp/<run>/<number>/<name>`` [time, electrode], at the times of frames of all segments.
     morphology, synapses, connections, mechanisms, paths, functions
         See `runs_model.read_model`; *functions* of the cell are, for example,
         ``{"soma_current_injection": {"amplitude": 0.8, "delay": 50, "duration": 200}}`` (`mechanisms.modify`).
@@ -168,11 +173,13 @@ def run(
         functions=functions,
         values=values,
     )
-    recorded = read_recorded(record, dt_record)
+    probes = named_probes(lfp)
+    recorded = read_recorded(record, dt_record, currents=bool(probes))
     lake = Lake.of(lake, create=True)
+    check_probes(lake.head, probes)
     run_name, chosen = _named(lake, name or _stem(network) or _stem(cell) or "run", seed)
     report = RunReport(run_name, chosen)
-    plan = planned(model, recorded, t_stop, report, kind="run", draws=True)
+    plan = planned(model, recorded, t_stop, report, kind="run", draws=True, probes=(lake.head, probes))
     jobs = [Job(number, chosen, number) for number in range(trials)]
     work = Execution(scheduler, processes, batch, progress)
     with kept(report):
@@ -200,7 +207,7 @@ def kept(report: RunReport) -> Iterator[None]:
         raise
 
 
-def read_recorded(record: str, dt: float | None = None) -> Recorded:
+def read_recorded(record: str, dt: float | None = None, currents: bool = False) -> Recorded:
     """Parse what to record from a text such as ``soma,site,all-segments:v,i_membrane``.
 
     Parameters
@@ -209,6 +216,8 @@ def read_recorded(record: str, dt: float | None = None) -> Recorded:
         As of `run`.
     dt
         How far frames of all segments are apart, in ms; every time step by default.
+    currents
+        Whether potentials are recorded, which membrane currents are needed for.
 
     Raises
     ------
@@ -224,9 +233,9 @@ def read_recorded(record: str, dt: float | None = None) -> Recorded:
         raise InputError(
             f"record={record}: say which variables of all segments, as all-segments:v,i_membrane"
         )
-    if dt is not None and not segments:
+    if dt is not None and not (segments or currents):
         raise InputError("a recording interval is for all segments; write all-segments:v, for example")
-    return Recorded("site" in asked, segments, dt)
+    return Recorded("site" in asked, segments, dt, currents)
 
 
 def _stem(given: Given | None) -> str | None:
@@ -265,6 +274,7 @@ def planned(
     draws: bool,
     check: Callable[[Simulation], None] = lambda simulation: None,
     settings: Mapping[str, Any] | None = None,
+    probes: tuple[Snapshot, Mapping[str, str]] | None = None,
 ) -> Plan:
     """Build the model once, to see that it can be built, and return what is known of the run.
 
@@ -286,6 +296,8 @@ def planned(
         Called with the model, to check what it is to play.
     settings
         What else the run depends on, as JSON has it.
+    probes
+        What records potentials: a commit, and its nodes by the names of their signals.
 
     Raises
     ------
@@ -301,26 +313,24 @@ def planned(
                 simulation.check()
             check(simulation)
             geometry = geometry_of(simulation)
+            contacts = _contacts(probes, geometry[1])
             end, digest = simulation.t_stop if t_stop is None else t_stop, simulation.library.digest
             notices = [*simulation.notices, *(str(warning.message) for warning in caught)]
     report.notices += [_translated(notice, model) for notice in notices]
-    told = {**asdict(recorded), "mechanisms": list(model.mechanisms), **(settings or {})}
-    return Plan(report.run, kind, report.seed, end, model, digest, told, *geometry)
+    told = {name: getattr(recorded, name) for name in ("sites", "segments", "dt")}
+    told |= {"mechanisms": list(model.mechanisms), **(settings or {})}
+    if contacts:
+        told["lfp"] = {each.name: [each.node, each.content] for each in contacts}
+    return Plan(report.run, kind, report.seed, end, model, digest, told, *geometry, contacts)
 
 
-def geometry_of(simulation: Simulation) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return sections and segments of a cell, as columns of `runs_schema`.
-
-    Parameters
-    ----------
-    simulation
-        The model in this process.
-    """
-    sections, segments = section_table(simulation.cell), segment_table(simulation.cell)
-    sections["node_id"] = sections["section_id"] * 0
-    segments["node_id"] = segments["section_id"] * 0
-    segments["label"] = sections["label"][segments["section_id"]]
-    return sections, segments
+def _contacts(
+    probes: tuple[Snapshot, Mapping[str, str]] | None, segments: Mapping[str, Any]
+) -> list[Contacts]:
+    if probes is None:
+        return []
+    snapshot, nodes = probes
+    return [contacts_of(snapshot, name, node, segments) for name, node in nodes.items()]
 
 
 def _translated(message: str, model: Model) -> str:
@@ -402,7 +412,8 @@ def setting_of(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: b
     """
     model = plan.model
     assert model is not None and plan.t_stop is not None, "what is simulated is known"
-    key = "-".join([*model.digests.values(), plan.mechanisms or "", repr(recorded), str(draws)])
+    probes = [f"{each.name}={each.node}@{each.content}" for each in plan.contacts]
+    key = "-".join([*model.digests.values(), plan.mechanisms or "", repr(recorded), str(draws), *probes])
     return Setting(
         storage=lake.storage,
         commit=commit,
@@ -413,6 +424,7 @@ def setting_of(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: b
         draws=draws,
         recorded=recorded,
         t_stop=plan.t_stop,
+        probes={each.name: each.node for each in plan.contacts},
     )
 
 

@@ -17,6 +17,7 @@ from ...lake.data.parquet import add_file
 from ...lake.digest import digest_of
 from ...lake.errors import ConflictError, InputError
 from ...lake.provenance import code_version
+from ..lfp.online import Contacts, put_potentials
 from ..simrun.traces import trace_header
 from ..text.parameters import flatten
 from ..trials.names import file_node, identity, parameter_file, prefix_of, sim_trial_index, stimulus
@@ -49,6 +50,8 @@ class Plan:
         What else it depends on, as JSON would have it.
     sections, segments
         Geometry, as columns of `runs_schema`.
+    contacts
+        What records potentials while it is simulated.
     """
 
     run: str
@@ -60,6 +63,7 @@ class Plan:
     settings: Mapping[str, Any]
     sections: Columns
     segments: Columns
+    contacts: Sequence[Contacts] = ()
 
     def row(self) -> dict[str, Any]:
         """Return the row of ``simulations``."""
@@ -319,6 +323,9 @@ def _stage(
         for variable, frames in trial.frames.items():
             node = report_node(plan.run, trial.number, variable)
             put_report(transaction, node, variable, frames, plan.segments)
+        for contacts in plan.contacts:
+            node = runs_schema.LFP.of(run=plan.run, trial=f"{trial.number:06d}", probe=contacts.name)
+            put_potentials(transaction, node, trial.potentials[contacts.name], contacts)
 
 
 def _traces(finished: Sequence[Finished]) -> dict[str, SiteTraces]:

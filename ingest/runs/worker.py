@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,15 @@ from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Lake
 from ...lake.errors import IngestError, InputError
 from ...lake.storage.base import Storage
+from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.errors import ModelError
+from ...mechanisms.trial.contacts import ContactSums, block_of
+from ...mechanisms.trial.recording import SegmentFrames
 from ...mechanisms.trial.simulation import Played, Recorded, Simulation
+from ..lfp.online import Contacts, contacts_of
 from ..text.parameters import parse_parameters
+from ..trials.frames import FrameWriter, StoredFrames
 from .model import Model
-from .reports import FrameWriter, StoredFrames
 
 _LAST_LINES = 4
 
@@ -54,6 +58,8 @@ class Setting:
         Whether input is drawn, for which the network's .syn and .con are needed.
     recorded, t_stop
         See `mechanisms.trial`.
+    probes
+        Nodes of electrodes or coefficients by the names of what they record while trials are simulated.
     """
 
     storage: Storage
@@ -65,6 +71,7 @@ class Setting:
     draws: bool
     recorded: Recorded
     t_stop: float
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ class Finished:
     cells: pa.Table
     frames: Mapping[str, StoredFrames]
     host: str
+    potentials: Mapping[str, StoredFrames] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class Failure:
 
 _simulating = threading.Lock()
 _held: dict[str, Simulation] = {}
+_probes: dict[str, list[Contacts]] = {}
 
 
 def simulate(setting: Setting, job: Job) -> Finished | Failure:
@@ -124,11 +133,9 @@ def simulate(setting: Setting, job: Job) -> Finished | Failure:
     # NEURON has one clock for a process, and workers may have threads.
     with _simulating:
         simulation = model_of(setting)
-        frames = FrameWriter(setting.storage, simulation.block)
+        sink = _Recorded(setting, simulation)
         try:
-            trial = simulation.trial(
-                job.seed, job.draw, t_stop=setting.t_stop, played=job.played, sink=frames
-            )
+            trial = simulation.trial(job.seed, job.draw, t_stop=setting.t_stop, played=job.played, sink=sink)
         # Any kind: mechanisms, modifiers and NEURON itself are other people's code.
         except Exception as error:  # noqa: BLE001
             return Failure(job.number, job.seed, _told(error))
@@ -138,9 +145,36 @@ def simulate(setting: Setting, job: Job) -> Finished | Failure:
         voltage=trial.voltage,
         synapses=typed(schema.SYNAPSE_ACTIVATION, trial.synapses, "synapse_type"),
         cells=typed(schema.CELL_ACTIVATION, trial.cells, "presynaptic_cell_type"),
-        frames=frames.finish(),
+        frames=sink.frames.finish(),
         host=socket.gethostname(),
+        potentials=sink.finish(),
     )
+
+
+class _Recorded:
+    """Stores those variables that are kept, and what contacts record."""
+
+    def __init__(self, setting: Setting, simulation: Simulation) -> None:
+        self._kept = setting.recorded.segments
+        self.frames = FrameWriter(setting.storage, simulation.block)
+        self._sums: list[ContactSums] = []
+        self._written: list[FrameWriter] = []
+        for contacts in _probes.get(setting.key, ()):
+            writer = FrameWriter(setting.storage, block_of(len(contacts.factors)))
+            self._sums.append(ContactSums(contacts.name, contacts.factors, writer))
+            self._written.append(writer)
+
+    def __call__(self, frames: SegmentFrames) -> None:
+        if self._kept:
+            self.frames(SegmentFrames(frames.time, {name: frames.values[name] for name in self._kept}))
+        for sums in self._sums:
+            sums(frames)
+
+    def finish(self) -> dict[str, StoredFrames]:
+        """Signals of the contacts, all of them stored."""
+        for sums in self._sums:
+            sums.finish()
+        return {name: stored for writer in self._written for name, stored in writer.finish().items()}
 
 
 def forget() -> None:
@@ -153,6 +187,7 @@ def _drop() -> None:
     for simulation in _held.values():
         _delete(simulation.cell.sections)
     _held.clear()
+    _probes.clear()
 
 
 def _delete(sections: Iterable[Any]) -> None:
@@ -248,7 +283,29 @@ def model_of(setting: Setting) -> Simulation:
                 if setting.draws:
                     simulation.check()
         _held[setting.key] = simulation
+        _probes[setting.key] = _contacts(setting, simulation)
     return _held[setting.key]
+
+
+def _contacts(setting: Setting, simulation: Simulation) -> list[Contacts]:
+    snapshot = Lake(setting.storage).at(setting.commit)
+    segments = geometry_of(simulation)[1] if setting.probes else {}
+    return [contacts_of(snapshot, name, node, segments) for name, node in setting.probes.items()]
+
+
+def geometry_of(simulation: Simulation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return sections and segments of a cell, as columns of `runs_schema`.
+
+    Parameters
+    ----------
+    simulation
+        The model in this process.
+    """
+    sections, segments = section_table(simulation.cell), segment_table(simulation.cell)
+    sections["node_id"] = sections["section_id"] * 0
+    segments["node_id"] = segments["section_id"] * 0
+    segments["label"] = sections["label"][segments["section_id"]]
+    return sections, segments
 
 
 def _check_alone() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from ...lake import Lake
 from ...lake.digest import canonical_json, digest_of, plain_json
-from ...lake.errors import InputError
+from ...lake.errors import InputError, NotFoundError
+from ...lake.nodes.content import content
+from ..lfp.online import check_probes, named_probes
 from ..runs.model import read_model
 from ..runs.runs import RunReport, read_recorded, run
 from ..text.paths import has, told_unknown, with_values
@@ -33,12 +35,13 @@ class Sweepable:
         The function.
     content
         Checks arguments, and returns all of them that decides what is simulated, as JSON; it raises as the function does.
+        It is given the lake, if that is there.
     extent
         Arguments that say how much of a run there is to be: the same run goes on where they are larger.
     """
 
     function: Callable[..., Any]
-    content: Callable[[Arguments], Any]
+    content: Callable[[Arguments, Lake | None], Any]
     extent: tuple[str, ...] = ()
 
     @property
@@ -52,7 +55,7 @@ class Sweepable:
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
 
-def _run_content(arguments: Arguments) -> Any:
+def _run_content(arguments: Arguments, lake: Lake | None) -> Any:
     """What decides trials of a cell: the files as they are with new values, and what is recorded."""
     taken = (
         "cell",
@@ -66,15 +69,28 @@ def _run_content(arguments: Arguments) -> Any:
         VALUES,
     )
     model = read_model(**{name: arguments[name] for name in taken if name in arguments})
-    recorded = read_recorded(arguments.get("record", "soma,site"), arguments.get("dt_record"))
+    probes = named_probes(arguments.get("lfp"))
+    recorded = read_recorded(
+        arguments.get("record", "soma,site"), arguments.get("dt_record"), currents=bool(probes)
+    )
     given = {name: arguments.get(name) for name in ("t_stop", "seed")}
-    return [model.digests, list(model.mechanisms), asdict(recorded), given]
+    return [model.digests, list(model.mechanisms), asdict(recorded), given, _contents(lake, probes)]
 
 
-def _any_content(function: Callable[..., Any]) -> Callable[[Arguments], Any]:
+def _contents(lake: Lake | None, probes: Mapping[str, str]) -> dict[str, str]:
+    """What nodes hold that record potentials."""
+    if not probes:
+        return {}
+    if lake is None:
+        raise InputError("lfp: the lake is not there yet, nor are its electrodes")
+    check_probes(lake.head, probes)
+    return {name: str(content(lake.head.tree, node)) for name, node in probes.items()}
+
+
+def _any_content(function: Callable[..., Any]) -> Callable[[Arguments, Lake | None], Any]:
     """What decides a run of a user's function: its code and its arguments."""
 
-    def content(arguments: Arguments) -> Any:
+    def decides(arguments: Arguments, lake: Lake | None) -> Any:
         try:
             code = textwrap.dedent(inspect.getsource(function))
         except (OSError, TypeError):
@@ -82,7 +98,7 @@ def _any_content(function: Callable[..., Any]) -> Callable[[Arguments], Any]:
         given = {name: value for name, value in arguments.items() if name not in _OWN}
         return [code, {name: plain_json(value, name) for name, value in given.items()}]
 
-    return content
+    return decides
 
 
 OURS: Mapping[Callable[..., Any], Sweepable] = {run: Sweepable(run, _run_content, ("trials",))}
@@ -166,6 +182,12 @@ class Swept:
         """Open the lake, which is made if it is missing."""
         return Lake.of(self.given["lake"], create=True)
 
+    def _there(self) -> Lake | None:
+        try:
+            return Lake.of(self.given["lake"])
+        except NotFoundError:
+            return None
+
     def combined(self, values: Mapping[str, Any], sweep: str) -> Combination:
         """Return a combination with everything checked that can be without simulating it.
 
@@ -184,8 +206,9 @@ class Swept:
         arguments = self._arguments(values)
         own = self.sweepable
         extent = {name: arguments[name] for name in own.extent if name in arguments}
-        content = own.content({name: value for name, value in arguments.items() if name not in own.extent})
-        key = str(digest_of(canonical_json(plain_json([own.name, content], "what decides a run"))))
+        decisive = {name: value for name, value in arguments.items() if name not in own.extent}
+        found = own.content(decisive, self._there())
+        key = str(digest_of(canonical_json(plain_json([own.name, found], "what decides a run"))))
         arguments["name"] = f"{self.given.get('name') or sweep}/{key[:_DIGITS]}"
         return Combination(values, arguments, key, canonical_json(plain_json(extent, "extent")).decode())
 

@@ -13,6 +13,7 @@ from .dipoles import head_potential as head_potential
 from .fields import dipole_reciprocity_potential as dipole_reciprocity_potential
 from .fields import reciprocity_potential as reciprocity_potential
 from .signals import signal as signal
+from .signals import signal_in_order as signal_in_order
 from .slice import slice_potential as slice_potential
 from .sources import line_source_potential as line_source_potential
 from .sources import point_source_potential as point_source_potential

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..jit import jit
+
 
 def signal(
     coefficients: ArrayLike,
@@ -50,11 +52,7 @@ def signal(
     values = np.asarray(currents)
     values = np.asarray(values, np.float32 if values.dtype == np.float32 else np.float64)
     factors = np.asarray(coefficients, values.dtype)
-    if factors.ndim != 2 or values.ndim != 2 or factors.shape[1] != values.shape[1]:
-        raise ValueError(
-            f"coefficients has shape {factors.shape}, currents {values.shape}; expected (n_contacts, n_segments) "
-            "and (n_times, n_segments)"
-        )
+    _check_shapes(factors, values)
     shape = (len(factors), len(values))
     if groups is None:
         result = _result(out, shape, values.dtype)
@@ -69,6 +67,75 @@ def signal(
     for group, (begin, end) in enumerate(pairwise(bounds)):
         np.matmul(factors[:, begin:end], values[:, begin:end].T, out=result[group])
     return result
+
+
+def signal_in_order(
+    coefficients: ArrayLike,
+    currents: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    n_groups: int | None = None,
+) -> NDArray[np.float64]:
+    """Sum over segments of coefficient times current, one segment after the other: the same bits wherever it runs.
+
+    `signal` is several times faster, and its last digits depend on the number of threads and on how times are split.
+
+    Parameters
+    ----------
+    coefficients
+        Coefficients in mV/nA (or any unit per nA), shape (M, N).
+    currents
+        Membrane currents in nA, shape (T, N), float32 or float64.
+    groups, n_groups
+        Group of each segment, and how many groups there are, as of `signal`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64[T, M], with groups [T, G, M], in mV: time first, as it is recorded.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not match, or a group is out of range.
+    """
+    values = np.asarray(currents)
+    values = np.ascontiguousarray(values, np.float32 if values.dtype == np.float32 else np.float64)
+    factors = np.asarray(coefficients, np.float64)
+    _check_shapes(factors, values)
+    if groups is None:
+        bounds, count = np.array([0, values.shape[1]]), 1
+    else:
+        members = _groups(groups, values.shape[1])
+        count = _count(members, n_groups)
+        if (members[1:] < members[:-1]).any():
+            order = np.argsort(members, kind="stable")
+            members, factors, values = members[order], factors[:, order], values[:, order]
+        bounds = np.searchsorted(members, np.arange(count + 1))
+    result = np.zeros((len(values), count, len(factors)))
+    _add_in_order(np.ascontiguousarray(factors.T), values, bounds, result)
+    return result[:, 0] if groups is None else result
+
+
+@jit
+def _add_in_order(
+    factors: NDArray[np.float64], currents: NDArray[Any], bounds: NDArray[np.intp], out: NDArray[np.float64]
+) -> None:
+    """Fill [time, group, contact], which is zero, with sums of *factors* [segment, contact] times currents."""
+    for time in range(out.shape[0]):
+        for group in range(out.shape[1]):
+            for segment in range(bounds[group], bounds[group + 1]):
+                current = np.float64(currents[time, segment])
+                for contact in range(out.shape[2]):
+                    out[time, group, contact] += factors[segment, contact] * current
+
+
+def _check_shapes(factors: NDArray[Any], values: NDArray[Any]) -> None:
+    if factors.ndim != 2 or values.ndim != 2 or factors.shape[1] != values.shape[1]:
+        raise ValueError(
+            f"coefficients has shape {factors.shape}, currents {values.shape}; expected (n_contacts, n_segments) "
+            "and (n_times, n_segments)"
+        )
 
 
 def _result(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

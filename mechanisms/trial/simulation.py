@@ -24,7 +24,7 @@ from ..input.modifiers import modified, read_modifiers
 from ..input.network import Connection, Network, stored_synapses
 from ..input.populations import MODIFIERS, read_populations
 from ..library import Library, load
-from .recording import Collected, SegmentFrames, SegmentRecorder, Sink, Site, read_landmarks, site_at
+from .recording import CURRENT, Collected, SegmentFrames, SegmentRecorder, Sink, Site, read_landmarks, site_at
 
 Reals = NDArray[np.float64]
 Table = dict[str, NDArray[Any]]
@@ -44,11 +44,19 @@ class Recorded:
         Variables of all segments, such as ``v`` and ``i_membrane``.
     dt
         How far frames of all segments are apart, in ms: a multiple of the time step, which it is by default.
+    currents
+        Whether frames have membrane currents for those who sum them up, even if they are not kept.
     """
 
     sites: bool = True
     segments: tuple[str, ...] = ()
     dt: float | None = None
+    currents: bool = False
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """What frames of all segments have."""
+        return tuple(dict.fromkeys([*self.segments, *([CURRENT] if self.currents else [])]))
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ class Simulation:
         self.populations = {} if network is None else read_populations(network, sources[1])
         self._modifiers = () if network is None else read_modifiers(network, sources[1])
         self._every = _every(recorded.dt, self.timing["dt"])
-        variables = recorded.segments
+        variables = recorded.variables
         self._recorder = SegmentRecorder(self.cell.sections, variables) if variables else None
 
     @property
