@@ -61,6 +61,8 @@ class Join:
         Makes the query of these parts, in their order, and of those of *more* that there are.
     more
         Parts that it reads where they are there.
+    reads
+        Further parts that it needs, which the query names itself.
     """
 
     ending: str
@@ -68,6 +70,7 @@ class Join:
     needs: tuple[str, ...]
     query: Callable[..., str]
     more: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
     def of(self, circuit: str) -> str:
         """Return the name of the view of a circuit.
@@ -104,6 +107,7 @@ def _endfeet(edges: Columns, vessels: Columns | None = None, meshes: Columns | N
         "e.source_node_id as vessel_id",
         *(edges(f"endfoot_surface_{axis}", called=axis) for axis in "xyz"),
         edges("astrocyte_section_id", "uinteger"),
+        _section(edges),
         *(edges(f"endfoot_compartment_{name}", "float") for name in ("length", "diameter", "perimeter")),
         of("type", "integer", "vessel_type"),
         f"{'(v.start_diameter::double + v.end_diameter) / 2' if vessels else 'null::double'} as vessel_diameter",
@@ -119,6 +123,12 @@ def _endfeet(edges: Columns, vessels: Columns | None = None, meshes: Columns | N
     return f"select {', '.join([*(f'e.{name}' for name in own), *columns])} from {joined}"
 
 
+def _section(edges: Columns) -> str:
+    """The section of the astrocyte's tree, where sections are counted with the soma."""
+    known = "astrocyte_section_id" in edges.names
+    return f"{'e.astrocyte_section_id::bigint + 1' if known else 'null::bigint'} as section_id"
+
+
 def _tripartite(edges: Columns, synapses: Columns | None = None) -> str:
     drop = [
         identifier(name)
@@ -130,6 +140,7 @@ def _tripartite(edges: Columns, synapses: Columns | None = None) -> str:
         "e.source_node_id as astrocyte_id",
         "e.target_node_id as post_id",
         f"{'s.source_node_id' if synapses else 'null::bigint'} as pre_id",
+        _section(edges),
     ]
     joined = edges.named
     if synapses:
@@ -149,6 +160,54 @@ def _gap_junctions(edges: Columns) -> str:
         for one, other, here, there in both
     ]
     return " union all ".join(said)
+
+
+def branches(sections: str, points: str, cells: str = "", chosen: str = "true") -> str:
+    """Return the query for the segments of trees: pairs of successive points of a section, as truncated cones.
+
+    Parameters
+    ----------
+    sections, points
+        Tables of the trees, quoted.
+    cells
+        Table of the cells that have them, quoted, to which the segments are moved: one row for each segment of each cell. Without
+        it, one row for each of each tree, around its soma.
+    chosen
+        Condition on rows of *sections*.
+    """
+    keys, moved, joined = "morphology", dict.fromkeys("xyz", "0"), ""
+    if cells:
+        keys, joined = "node_id, morphology", f"join {cells} as c using (morphology)"
+        moved = {axis: f"c.{axis}::double" for axis in "xyz"}
+    ends = ", ".join(
+        f"{axis}0 + {moved[axis]} as {axis}0, {axis}1 + {moved[axis]} as {axis}1" for axis in "xyz"
+    )
+    middle = ", ".join(f"({axis}0 + {axis}1) / 2 + {moved[axis]} as {axis}" for axis in "xyz")
+    return f"""
+        with cut as (
+            select morphology, section_id, type, unnest(points) as point_id, generate_subscripts(points, 1) as place
+            from {sections} where {chosen}
+        ), placed as (
+            select cut.*, p.x::double as x0, p.y::double as y0, p.z::double as z0, p.diameter::double / 2 as r0
+            from cut join {points} as p using (morphology, point_id)
+        ), paired as (
+            select morphology, section_id, type, place - 1 as segment_id, x0, y0, z0, r0, lead(x0) over tree as x1,
+                lead(y0) over tree as y1, lead(z0) over tree as z1, lead(r0) over tree as r1
+            from placed window tree as (partition by morphology, section_id order by place)
+        ), sized as (
+            select *, sqrt(power(x1 - x0, 2) + power(y1 - y0, 2) + power(z1 - z0, 2)) as length
+            from paired where x1 is not null
+        )
+        select {keys}, section_id, s.type, segment_id, {ends}, {middle}, length,
+            pi() * (r0 + r1) * sqrt(length * length + power(r0 - r1, 2)) as area,
+            pi() * length / 3 * (r0 * r0 + r0 * r1 + r1 * r1) as volume
+        from sized as s {joined}
+    """
+
+
+def _branches(cells: Columns, sections: Columns) -> str:
+    points = circuits.POINTS.of(circuit=str((circuits.SECTIONS.parts(sections.table) or {}).get("circuit")))
+    return branches(identifier(sections.table), identifier(points), identifier(cells.table), "type <> 1")
 
 
 JOINS: tuple[Join, ...] = (
@@ -177,6 +236,13 @@ JOINS: tuple[Join, ...] = (
         "one side of a gap junction: an astrocyte and the other one; each junction has two rows",
         ("glialglial",),
         _gap_junctions,
+    ),
+    Join(
+        "branches",
+        "one segment of an astrocyte's tree, where the cell is, with its middle, length, area of mantle and volume",
+        ("astrocytes", "trees"),
+        _branches,
+        reads=("tree_points",),
     ),
 )
 """The views, by what they join."""
@@ -219,13 +285,14 @@ def parts_of(snapshot: Snapshot, circuit: str) -> dict[str, str]:
     -------
     dict
         Names of tables that are there, by part: ``neurons``, ``synapses``, ``astrocytes``, ``vasculature``, ``gliovascular``,
-        ``neuroglial``, ``glialglial``, ``domains``, ``endfeet``, ``vessel_mesh`` and ``morphologies``; as ``atlas``, the beginning
-        of the names of its nodes.
+        ``neuroglial``, ``glialglial``, ``domains``, ``endfeet``, ``vessel_mesh``, ``trees`` (sections of trees) and
+        ``tree_points``; as ``atlas``, the beginning of the names of its nodes.
     """
     tables = snapshot.tables
     usual = {part: kind.of(circuit=circuit) for part, kind in _PARTS.items()}
     usual["domains"] = glia.DOMAINS.of(circuit=circuit, population="astrocytes")
-    usual["morphologies"] = circuits.SECTIONS.of(circuit=circuit)
+    usual["trees"] = circuits.SECTIONS.of(circuit=circuit)
+    usual["tree_points"] = circuits.POINTS.of(circuit=circuit)
     found = {part: name for part, name in usual.items() if name in tables}
     listed = glia.PARTS.of(circuit=circuit)
     if listed in tables:
@@ -262,7 +329,7 @@ def joins(snapshot: Snapshot, circuit: str) -> Iterator[tuple[str, str, Sequence
     """
     parts = {part: name for part, name in parts_of(snapshot, circuit).items() if name in snapshot.tables}
     for join in JOINS:
-        if not set(join.needs) <= parts.keys():
+        if not {*join.needs, *join.reads} <= parts.keys():
             continue
         read = {
             part: Columns(
@@ -273,4 +340,5 @@ def joins(snapshot: Snapshot, circuit: str) -> Iterator[tuple[str, str, Sequence
         }
         needed = [read[part] for part in join.needs]
         query = join.query(*needed, *(read.get(part) for part in join.more))
-        yield join.of(circuit), query, [each.table for each in read.values()]
+        also = [parts[part] for part in join.reads]
+        yield join.of(circuit), query, [*(each.table for each in read.values()), *also]

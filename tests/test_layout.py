@@ -74,6 +74,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("base",),
         ("located", "noun"),
         ("derive",),
+        ("glia",),
         ("circuits", "trials"),
         ("models",),
         ("isf", "plots"),

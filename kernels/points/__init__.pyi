@@ -8,6 +8,11 @@ from .neighbours import poisson_nearest as poisson_nearest
 from .pairs import pair_correlation as pair_correlation
 from .pairs import ripley_k as ripley_k
 from .pairs import ripley_l as ripley_l
+from .polyhedra import Pieces as Pieces
+from .polyhedra import Polytopes as Polytopes
+from .polyhedra import polytopes as polytopes
+from .polyhedra import segments_inside as segments_inside
+from .polyhedra import shared_volumes as shared_volumes
 from .windows import Window as Window
 from .windows import border_distances as border_distances
 from .windows import box_window as box_window

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...catalog.vocabulary import circuits
 from ..base import Snapshot
+from ..glia.checks import rules, surfaces_off_target
 from .projections import CircuitProjection, quoted
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def checks(circuit: "Circuit") -> list[Check]:
     circuit
         The circuit.
     """
-    return [*_nodes(circuit), *_edges(circuit), *_synapses(circuit), *_declared(circuit)]
+    return [
+        *_nodes(circuit),
+        *_edges(circuit),
+        *_synapses(circuit),
+        *_glia(circuit),
+        *_declared(circuit),
+    ]
 
 
 def _failing(snapshot: Snapshot, name: str, query: str) -> Check:
@@ -113,7 +120,9 @@ def _synapses(circuit: "Circuit") -> Iterator[Check]:
                 f"select node_id, synapse_id from {quoted(table.name)} where node_id < 0 or "
                 f"node_id >= (select count(*) from {quoted(node)})",
             )
-        into = [p for p in circuit.projections.values() if p.target == population and _named(p)]
+        into = [
+            p for p in circuit.projections.values() if p.target == population and p.chemical and _named(p)
+        ]
         if not into:
             continue
         edges = " union all ".join(
@@ -130,6 +139,14 @@ def _synapses(circuit: "Circuit") -> Iterator[Check]:
             f"synapses of {population} have one source",
             f"select node_id, synapse_id, count(*) as sources from ({edges}) group by 1, 2 having count(*) > 1",
         )
+
+
+def _glia(circuit: "Circuit") -> Iterator[Check]:
+    for name, query in rules(circuit.glia):
+        yield _failing(circuit.snapshot, name, query)
+    off = surfaces_off_target(circuit.glia)
+    if off is not None:
+        yield Check("surfaces of endfeet are within 5 µm of their place", len(off), off.head(_SHOWN))
 
 
 def _named(projection: CircuitProjection) -> bool:

@@ -14,6 +14,12 @@ from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
 from ...lake.errors import NotFoundError
 from ..base import Snapshot, Table, snapshot_of
+from ..glia.asking import GliaTables
+from ..glia.astrocytes import Astrocytes
+from ..glia.atlas import CircuitAtlas
+from ..glia.endfeet import AstrocyteEndfeet
+from ..glia.neurons import CoveredNeurons
+from ..glia.vessels import Vasculature
 from .checks import Check, checks
 from .node_sets import Ids, node_set, node_sets
 from .projections import CircuitProjection, reached
@@ -138,6 +144,64 @@ class Circuit:
         """Tables of places for synapses by population of nodes."""
         return self._tables("population with synapses", circuits.SYNAPSES)
 
+    @cached_property
+    def glia(self) -> GliaTables:
+        """Which tables are the circuit's astrocytes, vessels, and what connects them."""
+        return GliaTables(self.snapshot, self.name)
+
+    @cached_property
+    def astrocytes(self) -> Astrocytes:
+        """Astrocytes: domains, trees, endfeet, synapses, gap junctions, and whom they connect to.
+
+        Raises
+        ------
+        NotFoundError
+            The circuit has none.
+        """
+        return Astrocytes(self._with("astrocytes"))
+
+    @cached_property
+    def vasculature(self) -> Vasculature:
+        """Vessels: segments, sections, graph, surface, coverage, and who touches them.
+
+        Raises
+        ------
+        NotFoundError
+            The circuit has none.
+        """
+        return Vasculature(self._with("vasculature"))
+
+    @cached_property
+    def endfeet(self) -> AstrocyteEndfeet:
+        """Endfeet: surfaces, areas, targets, and path lengths.
+
+        Raises
+        ------
+        NotFoundError
+            The circuit has none.
+        """
+        return AstrocyteEndfeet(self._with("gliovascular"))
+
+    @cached_property
+    def neurons(self) -> CoveredNeurons:
+        """Neurons whose synapses are in domains: their astrocytes and vessels, and the way to these.
+
+        Raises
+        ------
+        NotFoundError
+            The circuit has no synapses in domains.
+        """
+        return CoveredNeurons(self._with("neuroglial"))
+
+    @cached_property
+    def atlas(self) -> CircuitAtlas:
+        """Voxels and regions, and what of cells and vessels lies in each region or in a box."""
+        return CircuitAtlas(self.glia)
+
+    def _with(self, part: str) -> GliaTables:
+        self.glia.name(part)
+        return self.glia
+
     @property
     def has_trees(self) -> bool:
         """Whether the circuit has trees of its cells."""
@@ -231,7 +295,7 @@ class Circuit:
             A number is below zero.
         """
         self.nodes[population]
-        chemical = [projection for projection in self.projections.values() if not projection.electrical]
+        chemical = [projection for projection in self.projections.values() if projection.chemical]
         return reached(chemical, population, node_id, steps)
 
     def morphology(self, population: str, node_id: int) -> pd.DataFrame:

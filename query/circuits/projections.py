@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import circuits, glia
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import attributes
 from ..base import Snapshot, Table
 
 Side = Literal["target", "source"]
 ELECTRICAL = "__electrical"
+_OF_GLIA = (glia.GLIOVASCULAR, glia.NEUROGLIAL, glia.GLIALGLIAL)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class CircuitProjection:
     def electrical(self) -> bool:
         """Whether the edges are gap junctions."""
         return self.name.endswith(ELECTRICAL)
+
+    @property
+    def chemical(self) -> bool:
+        """Whether the edges are synapses between neurons: neither gap junctions, nor endfeet, nor synapses in domains."""
+        return not self.electrical and not any(kind.parts(self.node) for kind in _OF_GLIA)
 
     @cached_property
     def source(self) -> str:

@@ -234,7 +234,7 @@ def matrix(snapshot: Snapshot, view: View) -> Sketch:
         The circuit does not exist, or has no edges.
     """
     found = _circuit(snapshot, view)
-    chemical = [one for one in _projections(found, view) if not one.electrical]
+    chemical = [one for one in _projections(found, view) if one.chemical]
     names = [name for name in found.nodes if any(name in (one.source, one.target) for one in chemical)]
     sizes = np.array([found.nodes[name].rows for name in names])
     starts = np.concatenate([[0], np.cumsum(sizes)])

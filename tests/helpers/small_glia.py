@@ -207,7 +207,7 @@ def _write_edges(tx: Any, name: str, made: SmallGlia) -> None:
         **{f"endfoot_surface_{axis}": middle[:, k].astype("f4") for k, axis in enumerate("xyz")},
         vasculature_section_id=made.section[row].astype("u4"),
         vasculature_segment_id=(row - np.searchsorted(made.section, made.section[row])).astype("u4"),
-        astrocyte_section_id=np.full(len(cell), 2, "u4"),
+        astrocyte_section_id=(1 + np.arange(len(cell)) - np.searchsorted(cell, cell)).astype("u4"),
     )
     edges(
         "glialglial",
@@ -315,14 +315,15 @@ def _write_meshes(tx: Any, name: str, made: SmallGlia) -> None:
 
 
 def _write_trees(tx: Any, name: str, made: SmallGlia) -> None:
-    """Of each cell a soma, a perisynaptic section of 5 um and a perivascular one that ends at the cell's first endfoot."""
+    """Of each cell a soma, a perisynaptic section of 5 um, and to each endfoot a straight perivascular one."""
     sections: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
     for cell in range(CELLS):
         key = f"GLIA_{cell:013d}"
         mine = made.endfeet[made.endfeet[:, 0] == cell, 1]
-        end = made.segments[mine[0]].mean(axis=0) - made.somata[cell] if len(mine) else np.array([0, 0, 9.0])
-        lines = [(1, None, [[0, 0, 0]]), (3, 0, [[0, 0, 0], [3, 4, 0]]), (2, 0, [[0, 0, 0], end / 2, end])]
+        ends = [made.segments[row].mean(axis=0) - made.somata[cell] for row in mine]
+        lines = [(1, None, [[0, 0, 0]]), (3, 0, [[0, 0, 0], [3, 4, 0]])]
+        lines += [(2, 0, [[0, 0, 0], end / 2, end]) for end in ends]
         for number, (kind, parent, places) in enumerate(lines):
             first = sum(1 for point in points if point["morphology"] == key)
             sections.append(

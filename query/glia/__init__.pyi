@@ -1,0 +1,12 @@
+from .astrocytes import Astrocytes as Astrocytes
+from .atlas import AtlasVolume as AtlasVolume
+from .atlas import CircuitAtlas as CircuitAtlas
+from .domains import AstrocyteDomains as AstrocyteDomains
+from .domains import Domain as Domain
+from .endfeet import AstrocyteEndfeet as AstrocyteEndfeet
+from .meshes import SurfaceMesh as SurfaceMesh
+from .neurons import CoveredNeurons as CoveredNeurons
+from .patterns import PlacePattern as PlacePattern
+from .syncytium import Syncytium as Syncytium
+from .vessels import Vasculature as Vasculature
+from .vessels import VesselGraph as VesselGraph
