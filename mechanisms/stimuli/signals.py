@@ -73,6 +73,8 @@ def ramp(start: float, end: float, delay: float, duration: float) -> Waveform:
 def pulses(amplitude: float, width: float, frequency: float, delay: float, duration: float) -> Waveform:
     """Return rectangles that begin a period after each other; the last one ends with the signal.
 
+    Those as long as the period are one.
+
     Parameters
     ----------
     amplitude
@@ -85,6 +87,8 @@ def pulses(amplitude: float, width: float, frequency: float, delay: float, durat
         When the first begins and how long the signal lasts, in ms.
     """
     period = 1000.0 / frequency
+    if width >= period:
+        return ramp(amplitude, amplitude, delay, duration)
     begins = delay + period * np.arange(int(np.ceil(duration / period - 1e-9)))
     ends = np.minimum(begins + width, delay + duration)
     time = np.stack([begins, begins, ends, ends], axis=1).ravel()
