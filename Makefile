@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs demo test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-scale bench-kernels \
+.PHONY: help install docs demo test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
 	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-runs bench-start test-s3 clean
 
 help: ## this list
@@ -59,6 +59,9 @@ bench-queries: $(VENV)/.bench ## questions in SQL and Python, beside pandas on t
 
 bench-store: $(VENV)/.bench ## arrays, commits and tables, beside zarr, Icechunk, HDF5, Delta and DuckDB
 	$(BIN)/python benchmarks/bench_store.py
+
+bench-compression: $(VENV)/.bench ## voltages by Blosc and as differences: size, speed, from a cold disk
+	$(BIN)/python benchmarks/bench_compression.py
 
 bench-scale: $(VENV)/.bench ## questions to 1,000 and 18,000 trials, beside pandas and dask on ISF's layout: half an hour
 	$(BIN)/python benchmarks/bench_scale.py

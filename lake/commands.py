@@ -293,20 +293,37 @@ def gc_command(
 def compact_command(
     lake: LakePath,
     table: Annotated[list[str] | None, typer.Option(help="Only this table. May be repeated.")] = None,
+    recompress: Annotated[
+        str | None,
+        typer.Option(help="Encode arrays anew for this: auto, fast, small or portable. Takes long."),
+    ] = None,
     branch: Branch = "main",
     json: Json = False,
 ) -> None:
-    """Join small files of tables, and packs that are mostly dead or small.
+    """Join small files of tables, and packs that are mostly dead or small; encode arrays anew.
 
-    Example: neurolake compact --table spike_times --lake my-lake
+    Example: neurolake compact --recompress small --lake my-lake
     """
-    done = _open(lake).compact(branch=branch, tables=table)
+    from .data.compression import checked_compression
+
+    asked = None if recompress is None else checked_compression(recompress)
+    done = _open(lake).compact(branch=branch, tables=table, recompress=asked)
     if json:
         commits = [commit.id for commit in done.commits]
-        print_json({"joined": dict(done.joined), "commits": commits, "repacked": done.repacked})
+        arrays = dict(done.recompressed)
+        print_json(
+            {
+                "joined": dict(done.joined),
+                "recompressed": arrays,
+                "commits": commits,
+                "repacked": done.repacked,
+            }
+        )
         return
     for name, (before, after) in done.joined.items():
         out.say(f"{name}: {before} files are {after} now")
+    for name, (before, after) in done.recompressed.items():
+        out.say(f"{name}: {before:,} bytes are {after:,} now")
     out.say(f"{len(done.commits)} commits, {done.repacked} packs")
 
 

@@ -27,6 +27,7 @@ from .storage.locations import new_storage_at, storage_at
 
 # Most of those who open a lake read it: what writes and looks after it is imported when it is asked for.
 if TYPE_CHECKING:
+    from .data.compression import Compression
     from .transaction import Transaction
     from .upkeep.compaction import Compaction
     from .upkeep.expiry import Expiry
@@ -288,6 +289,7 @@ class Lake(Shown, Mapping[str, Any]):
         branch: str = MAIN,
         tables: Sequence[str] | None = None,
         target_rows: int = ROW_GROUP,
+        recompress: "Compression | None" = None,
         author: str | None = None,
     ) -> "Compaction":
         """Join small Parquet files, and move objects out of packs that are small or mostly dead; see `compaction.compact`.
@@ -300,6 +302,9 @@ class Lake(Shown, Mapping[str, Any]):
             Names of the tables to join the files of; all by default.
         target_rows
             Rows of a joined file.
+        recompress
+            ``"auto"``, ``"fast"``, ``"small"`` or ``"portable"``: arrays get the codec that this chooses, and are encoded
+            anew where they have another. By default they keep theirs.
         author
             Author of the commit; by default the user of this process.
         """
@@ -310,6 +315,7 @@ class Lake(Shown, Mapping[str, Any]):
             branch=branch,
             tables=tables,
             target_rows=target_rows,
+            recompress=recompress,
             author=author or default_author(),
         )
 

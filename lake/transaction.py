@@ -14,7 +14,7 @@ import pyarrow as pa
 from .data import tables
 from .data.parquet import write_files
 from .data.rewriting import renamed, without_rows
-from .data.types import BLOSC_LZ4, as_array, as_arrow
+from .data.types import as_array, as_arrow
 from .data.types import plain as plain_table
 from .digest import canonical_json, digest_of, plain_json
 from .drafts import Drafts
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
 
     from .data.arrays import Array
+    from .data.compression import Compression
     from .data.zarrstore import ZarrStore
 
 INLINE_CHANGES = 64 * 1024
@@ -329,7 +330,8 @@ class Transaction(Shown):
         chunks: Sequence[int] | None = None,
         dimension_names: Sequence[str] | None = None,
         attributes: Mapping[str, Any] | None = None,
-        codec: Mapping[str, Any] = BLOSC_LZ4,
+        codec: Mapping[str, Any] | None = None,
+        compression: "Compression" = "auto",
     ) -> "Array":
         """Write a Zarr v3 array; an existing node of that name is replaced.
 
@@ -346,25 +348,31 @@ class Transaction(Shown):
         attributes
             Attributes of the node, as JSON has them.
         codec
-            Zarr v3 JSON of the compressor.
+            Zarr v3 JSON of the codec; by default *compression* chooses.
+        compression
+            What the codec is chosen for, by a sample of the values: ``"auto"``, small and still fast; ``"fast"``;
+            ``"small"``; or ``"portable"``, small by what all readers of Zarr have.
 
         Raises
         ------
         InputError
-            The values are no array that Zarr can hold (`data.types`); says what to use instead.
+            The values are no array that Zarr can hold (`data.types`), and it says what to use instead; or the codec
+            cannot encode them.
         """
-        from .data.arrays import create_array
+        from .data.arrays import create_array, default_chunks
+        from .data.compression import chosen_codec
 
         data = as_array(values, name)
+        parts = list(chunks or default_chunks(data.shape, data.itemsize))
         array = create_array(
             self.store,
             name,
             data.shape,
             data.dtype,
-            chunks=chunks,
+            chunks=parts,
             dimension_names=dimension_names,
             attributes=attributes,
-            codec=codec,
+            codec=codec or chosen_codec(compression, data, parts, dimension_names),
         )
         array.write_rows(data)
         return array

@@ -34,7 +34,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("checks", "draws"),
         ("bins", "grid", "heaps"),
         ("nearby",),
-        ("activity", "glia", "lfp", "network", "points", "shapes", "traces", "trains", "vessels"),
+        ("activity", "coding", "glia", "lfp", "network", "points", "shapes", "traces", "trains", "vessels"),
     ],
     "mechanisms": [
         ("errors",),

@@ -11,6 +11,7 @@ from ...catalog.vocabulary import circuits
 from ...catalog.vocabulary import reports as report_kinds
 from ...lake import Transaction
 from ...lake.data.arrays import create_array
+from ...lake.data.differences import configuration
 from ..circuits.trees import bits
 from ..hdf5.reading import HDF5File, Ids
 from ..sonata.reports import ordinals, write_times
@@ -141,6 +142,7 @@ def _write_frames(
         chunks=(max(1, min(len(axis), CHUNK_VALUES // wide)), wide),
         dimension_names=report_kinds.REPORT.axes,
         attributes=attributes,
+        codec=configuration(axis=0),
     )
     index, order = values.index, values.index.order
     bounds = [*np.searchsorted(index.node_id[order], cells).tolist(), len(order)]

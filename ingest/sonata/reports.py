@@ -12,6 +12,7 @@ from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
 from ...lake.data.codecs import Codec
+from ...lake.data.compression import chosen_codec
 from ...lake.nodes.grid import Grid
 from ..hdf5.reading import HDF5File, Ids, IngestContext
 
@@ -346,6 +347,7 @@ def copy_array(
         chunks=chunks,
         dimension_names=dims,
         attributes=attributes,
+        codec=chosen_codec("auto", data[: chunks[0], : chunks[1]].astype(kind, copy=False), chunks, dims),
     )
     codec, grid = Codec.of(array.metadata.to_dict()), Grid(array.shape, chunks)
     draft = context.transaction.drafts.edit(node)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from ...lake import Transaction
 from ...lake.data.arrays import create_array, encode_chunks
 from ...lake.data.codecs import Codec
-from ...lake.data.types import BLOSC_LZ4
+from ...lake.data.differences import configuration
 from ...lake.nodes.entry import Entry
 from ...lake.objects.store import ObjectWriter
 from ...lake.storage.base import Storage
 from ...mechanisms.trial.recording import SegmentFrames
 
-_CODEC = Codec("blosc", BLOSC_LZ4["configuration"])
+# Along time.
+_CODEC = configuration(axis=0)
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,8 @@ class FrameWriter:
         for name, values in frames.values.items():
             self._shape = values.shape[1:]
             chunks = (self._block, *self._shape)
-            self._entries.setdefault(name, []).extend(
-                encode_chunks(values, chunks, _CODEC, np.nan, self._writer)
-            )
+            entries = encode_chunks(values, chunks, Codec.named(_CODEC), np.nan, self._writer)
+            self._entries.setdefault(name, []).extend(entries)
 
     def finish(self) -> dict[str, StoredFrames]:
         """Make sure that all is stored; what it is, by variable."""
@@ -105,7 +105,7 @@ def put_frames(
         chunks=(frames.chunk, *frames.shape[1:]),
         dimension_names=axes,
         attributes=told,
-        codec=BLOSC_LZ4,
+        codec=_CODEC,
     )
     draft = transaction.drafts.edit(node)
     assert draft is not None, "just made"

@@ -14,8 +14,8 @@ from ...catalog.vocabulary.kinds import TableKind
 from ...kernels.trains.spikes import threshold_crossings
 from ...lake.data.arrays import encode_chunks
 from ...lake.data.codecs import Codec
+from ...lake.data.differences import configuration
 from ...lake.data.parquet import ROW_GROUP, ParquetBuffer
-from ...lake.data.types import BLOSC_LZ4
 from ...lake.digest import Digest, digest_of
 from ...lake.errors import IngestError
 from ...lake.nodes.entry import Entry
@@ -28,7 +28,8 @@ SOMA = "soma"
 TIME_CHUNK = 131072
 
 
-CODEC = Codec("blosc", {**BLOSC_LZ4["configuration"], "typesize": 8})
+# Along time.
+CODEC = configuration(axis=1)
 
 
 _BUFFERED_ROWS = ROW_GROUP
@@ -190,7 +191,7 @@ def store_traces(
     """
     for site, traces in sites.items():
         chunks = (1, min(len(traces.time), TIME_CHUNK))
-        entries = encode_chunks(traces.voltage, chunks, CODEC, np.nan, writer)
+        entries = encode_chunks(traces.voltage, chunks, Codec.named(CODEC), np.nan, writer)
         result.traces.append(TraceBlock(site, traces.time, trial_ids, entries))
         threshold = settings.soma_threshold if site == SOMA else settings.dendrite_threshold
         trial, ordinal, time = threshold_crossings(traces.voltage, traces.time, threshold)

@@ -13,9 +13,12 @@ from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Array, Transaction
 from ...lake.data.arrays import append_chunks, create_array
+from ...lake.data.codecs import Codec
+from ...lake.data.recoding import recoded
 from ...lake.errors import IngestError
+from ...lake.nodes.entry import Entry
 from ...lake.nodes.fields import fields_of
-from .rows import SOMA, TIME_CHUNK, GroupResult, TraceBlock
+from .rows import CODEC, SOMA, TIME_CHUNK, GroupResult, TraceBlock
 
 _SITE = re.compile(
     r"(?P<landmark>.+)_ID_(?P<landmark_id>[0-9]{1,9})_sec_(?P<section_id>[0-9]{1,9})"
@@ -79,7 +82,9 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
         array = _trace_array(site, axis, parts[0], transaction)
         trial_ids = np.concatenate([part.trial_ids for part in parts])
         first = array.shape[0]
-        append_chunks(array, len(trial_ids), [entry for part in parts for entry in part.entries])
+        append_chunks(
+            array, len(trial_ids), _suiting(array, [e for part in parts for e in part.entries], transaction)
+        )
         transaction.append_array(schema.VOLTAGE_TRIAL.beside(array.path), trial_ids)
         places.append(
             pa.table(
@@ -93,6 +98,20 @@ def _stage_traces(blocks: Sequence[TraceBlock], transaction: Transaction) -> Non
         )
     append_rows(transaction, schema.TRACES, pa.concat_tables([schema.TRACES.schema.empty_table(), *places]))
     _stage_sites({block.site for block in blocks}, transaction)
+
+
+def _suiting(array: Array, entries: Sequence[Entry], transaction: Transaction) -> Sequence[Entry]:
+    """Stored chunks as the array has them: that of an older lake may have another codec."""
+    meta = transaction.drafts[array.path].meta
+    codec = Codec.of(meta)
+    if codec is None:
+        raise IngestError(
+            f"traces cannot be appended to {array.path!r}: its codecs are not neurolake's", array.path
+        )
+    ours = {**meta, "codecs": [CODEC]}
+    if codec == Codec.of(ours):
+        return entries
+    return list(recoded(entries, ours, codec, transaction.store.objects, transaction.writer))
 
 
 def _trace_array(site: str, axis: str, block: TraceBlock, transaction: Transaction) -> Array:
@@ -136,6 +155,7 @@ def _new_trace_array(name: str, block: TraceBlock, transaction: Transaction) -> 
             "site": block.site,
             "time_axis": block.axis,
         },
+        codec=CODEC,
     )
 
 

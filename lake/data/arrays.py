@@ -37,10 +37,12 @@ from ..nodes.node import Node
 from ..nodes.shown import About, Shown
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import CORES, mapped
+from . import differences
 from .bounded import bounded_pipeline
 from .codecs import Codec, chunk_statistics
 from .memory import require_room, room
 from .types import BLOSC_LZ4, stored_dtype
+from .zarrcodec import Differences
 from .zarrstore import ZarrStore, metadata_document
 
 CHUNK_BYTES = 2**20
@@ -377,7 +379,12 @@ def create_array(
     attributes
         Attributes of the array.
     codec
-        Zarr v3 JSON of the compressor.
+        Zarr v3 JSON of the compressor, or of `differences`.
+
+    Raises
+    ------
+    InputError
+        The codec cannot encode such an array.
     """
     kind = stored_dtype(dtype, name)
     described = plain_json(
@@ -388,15 +395,42 @@ def create_array(
         {},
         shape=tuple(shape),
         dtype=kind,
-        chunks=tuple(chunks or _default_chunks(shape, kind.itemsize)),
-        compressors=[checked_compressor(name, codec)],
+        chunks=tuple(chunks or default_chunks(shape, kind.itemsize)),
         filters=[],
+        **_coding(name, codec, kind, len(shape)),
         fill_value=np.nan if kind.kind == "f" else None,
         dimension_names=described["dimensions"],
         attributes=described["attributes"],
     )
     store.drafts.put(checked_name(name), "array", metadata_document(scratch), {})
     return Array.of(store, name)
+
+
+def codecs_json(
+    name: str, dtype: np.dtype[Any], chunks: Sequence[int], codec: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return the codecs of an array as its metadata lists them.
+
+    Parameters
+    ----------
+    name
+        Name of the array, for the error.
+    dtype
+        Type of the values.
+    chunks
+        Shape of a chunk.
+    codec
+        Zarr v3 JSON of the compressor, or of `differences`.
+
+    Raises
+    ------
+    InputError
+        The codec cannot encode such an array.
+    """
+    coding = _coding(name, codec, dtype, len(chunks))
+    made = zarr.create_array({}, shape=tuple(chunks), dtype=dtype, chunks=tuple(chunks), filters=[], **coding)
+    found: list[Mapping[str, Any]] = metadata_document(made)["codecs"]
+    return found
 
 
 def append_chunks(array: Array, rows: int, entries: Sequence[Entry]) -> None:
@@ -462,8 +496,29 @@ def encode_chunks(
     return entries
 
 
-def _default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
-    """About a MiB: as many whole rows as fit, or parts of a row along its last axes."""
+def _coding(name: str, codec: Any, kind: np.dtype[Any], dimensions: int) -> dict[str, Any]:
+    """What zarr-python is told of a codec, which must suit the array."""
+    if not isinstance(codec, Mapping) or codec.get("name") != differences.NAME:
+        return {"compressors": [checked_compressor(name, codec)]}
+    try:
+        differences.checked(codec.get("configuration") or {}, dimensions)
+    except ValueError as error:
+        raise InputError(f"array {name!r}: {error}") from None
+    if not differences.takes(kind):
+        raise InputError(f"array {name!r} is of {kind}; {differences.NAME} takes integers and reals")
+    return {"serializer": Differences.from_dict(codec), "compressors": None}
+
+
+def default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
+    """Return the shape of a chunk of about a MiB: as many whole rows as fit, or parts of a row along its last axes.
+
+    Parameters
+    ----------
+    shape
+        Length of each axis.
+    itemsize
+        Bytes of a value.
+    """
     chunks = [1] * len(shape)
     room = max(CHUNK_BYTES // itemsize, 1)
     for axis in reversed(range(len(shape))):

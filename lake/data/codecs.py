@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, MalformedError
+from . import differences
 
 # Zstandard, which packs tightest, makes at most 128 KiB of a block of four bytes.
 _EXPANSION = 2**15
@@ -33,7 +34,7 @@ numcodecs.blosc.use_threads = False
 
 @dataclass(frozen=True)
 class Codec:
-    """Little-endian C-order bytes, through nothing, ``blosc``, ``zstd`` or ``gzip``."""
+    """Little-endian C-order bytes, through nothing, ``blosc``, ``zstd`` or ``gzip``; or `differences`."""
 
     name: str | None
     configuration: Mapping[str, Any]
@@ -48,6 +49,8 @@ class Codec:
             Zarr v3 metadata of the array.
         """
         (first, order), *others = map(_named, meta["codecs"])
+        if first == differences.NAME and not others:
+            return cls(first, order)
         if first != "bytes" or order.get("endian", "little") != "little" or len(others) > 1:
             return None
         if not others:
@@ -55,6 +58,17 @@ class Codec:
         name, configuration = others[0]
         known = name in ("zstd", "gzip") or (name == "blosc" and configuration.get("shuffle") in _SHUFFLES)
         return cls(name, configuration) if known else None
+
+    @classmethod
+    def named(cls, codec: Mapping[str, Any]) -> "Codec":
+        """Return what encodes values of one type by `differences` or Blosc.
+
+        Parameters
+        ----------
+        codec
+            Zarr v3 JSON of the codec.
+        """
+        return cls(codec["name"], codec["configuration"])
 
     def encode(self, chunk: npt.NDArray[Any]) -> bytes:
         """Stored bytes of a C-contiguous chunk.
@@ -71,6 +85,8 @@ class Codec:
         """
         settings = self.configuration
         try:
+            if self.name == differences.NAME:
+                return differences.encode(chunk, settings)
             if self.name == "blosc":
                 return bytes(
                     numcodecs.blosc.compress(
@@ -130,8 +146,11 @@ class Codec:
         MalformedError
             They are not a chunk of that size.
         """
-        out = chunk.reshape(-1).view(np.uint8)
         try:
+            if self.name == differences.NAME:
+                differences.decode_into(data, chunk, self.configuration["axis"])
+                return
+            out = chunk.reshape(-1).view(np.uint8)
             told = declared_size(self.name or "", data)
             # Both libraries believe the header, read beyond what is cut and leave the rest of a short chunk.
             if self.name is None:
@@ -161,12 +180,12 @@ def _copy(data: bytes | memoryview, out: npt.NDArray[np.uint8]) -> None:
 
 
 def declared_size(codec: str, data: bytes | memoryview) -> int | None:
-    """Return the length of the content by the header of its stored form (``blosc``, ``zstd``, ``lz4``); None if unknown.
+    """Return the length of the content by the header of its stored form; None if unknown.
 
     Parameters
     ----------
     codec
-        ``blosc``, ``zstd`` or ``lz4``; of others nothing is known.
+        ``blosc``, ``zstd``, ``lz4`` or `differences`; of others nothing is known.
     data
         The stored bytes.
 
@@ -180,6 +199,8 @@ def declared_size(codec: str, data: bytes | memoryview) -> int | None:
         if stored != len(data):
             raise ValueError(f"its header says {stored} bytes where there are {len(data)}")
         return size
+    if codec == differences.NAME:
+        return differences.declared_size(data)
     if codec == "lz4":
         return int.from_bytes(data[:4], "little")
     return _zstd_size(data) if codec == "zstd" else None

@@ -8,7 +8,7 @@ Consolidated metadata is a copy of what stands below a group, which goes stale a
 of it we keep only that the group has it, and put it together from the tree whenever it is read.
 """
 
-from . import plugins  # noqa: F401  # before zarr
+from . import plugins, zarrcodec  # noqa: F401  # before zarr; and registers our codec
 
 # isort: split
 import json

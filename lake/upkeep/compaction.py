@@ -1,7 +1,7 @@
 """Compaction: fewer and fuller files for the same content.
 
-Two commits at most. The first joins neighbouring small Parquet files; it merges with what other writers append
-meanwhile. The second only moves chunks and small files to other places, out of packs that are mostly dead or very
+Two commits at most. The first joins neighbouring small Parquet files, which merges with what other writers append
+meanwhile, and encodes arrays anew where that is asked. The second only moves chunks and small files to other places, out of packs that are mostly dead or very
 small, and stores the tree whole: its snapshot has the digest of the one before. Both leave the old objects to
 garbage collection, which takes them once the history that needs them has expired.
 """
@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..data.compression import Compression, checked_compression
 from ..data.parquet import ROW_GROUP, write_file
+from ..data.recoding import recompressed
 from ..data.types import plain
 from ..errors import NotFoundError
 from ..history.log import MAIN, Commit
@@ -39,6 +41,8 @@ class Compaction:
     ----------
     joined
         Tables, and how many files they had and have.
+    recompressed
+        Arrays that have another codec now, and how many bytes their chunks had and have.
     repacked
         How many packs the branch has left.
     commits
@@ -46,6 +50,7 @@ class Compaction:
     """
 
     joined: Mapping[str, tuple[int, int]]
+    recompressed: Mapping[str, tuple[int, int]]
     repacked: int
     commits: tuple[Commit, ...]
 
@@ -56,9 +61,13 @@ def compact(
     branch: str = MAIN,
     tables: Sequence[str] | None = None,
     target_rows: int = ROW_GROUP,
+    recompress: Compression | None = None,
     author: str,
 ) -> Compaction:
     """Join small Parquet files of a branch, and move objects out of packs that are small or mostly dead.
+
+    The values of arrays that are encoded anew stay, but not their digests: what was derived of them is computed again
+    when it is asked for.
 
     Parameters
     ----------
@@ -70,6 +79,9 @@ def compact(
         Names of the tables; all by default.
     target_rows
         How many rows a file should have. Files of less than half as many are joined with their neighbours.
+    recompress
+        What codecs of arrays are chosen for (`compression.chosen_codec`): arrays that have another one are encoded
+        anew. By default all keep theirs.
     author
         Author of the commit.
 
@@ -78,15 +90,23 @@ def compact(
     NotFoundError
         There is no such table.
     ConflictError
-        Another writer rewrote the same files meanwhile.
+        Another writer rewrote the same files meanwhile, or wrote to an array that was encoded anew.
     """
-    joining = Transaction(history, branch, "Compact tables", author=author)
+    joining = Transaction(
+        history,
+        branch,
+        "Compact tables" if recompress is None else "Compact tables and arrays",
+        author=author,
+    )
     names = [name for name, node in joining.drafts.items() if node.kind == "table"]
     joined = {}
     for name in names if tables is None else tables:
         counts = _join(joining, name, target_rows)
         if counts[0] > counts[1]:
             joined[name] = counts
+    encoded = (
+        {} if recompress is None else _recompress(joining, checked_compression(recompress), history.objects)
+    )
     first = joining.commit()
     moving = Transaction(history, branch, "Move what lies in mostly dead or small packs", author=author)
     packs = _packs_to_leave(dict(moving.drafts), history)
@@ -94,7 +114,8 @@ def compact(
         layout = _Layout(frozenset(map(pack_key, packs)), history.objects)
         moving.lay_out(layout)
     second = moving.commit()
-    return Compaction(joined, len(packs), tuple(record for record in (first, second) if record is not None))
+    commits = tuple(record for record in (first, second) if record is not None)
+    return Compaction(joined, encoded, len(packs), commits)
 
 
 # Tables
@@ -147,6 +168,25 @@ def _runs(files: Sequence[Entry], target: int) -> Iterator[list[Entry]]:
     if run:
         yield run
     yield [*files[-1:]]
+
+
+# Arrays
+
+
+def _recompress(
+    transaction: Transaction, compression: Compression, objects: ObjectStore
+) -> dict[str, tuple[int, int]]:
+    """Encode arrays anew; how many bytes each had and has."""
+    found = {}
+    for name, node in [(name, node) for name, node in transaction.drafts.items() if node.kind == "array"]:
+        made = recompressed(name, node, compression, objects, transaction.writer)
+        if made is not None:
+            sizes = [
+                sum(entry.size for _, entry in entries) for entries in (node.entries.items(), made[1].items())
+            ]
+            found[name] = (sizes[0], sizes[1])
+            transaction.drafts.put(name, "array", *made)
+    return found
 
 
 # Places

@@ -229,6 +229,20 @@ def test_new_runs_are_added(lake: Any, tree: Path) -> None:
     assert rows(lake, "select count(*) from files where path = 'late.hoc'") == [(1,)]
 
 
+def test_runs_are_added_to_arrays_of_another_codec(lake: Any, tree: Path) -> None:
+    """Lakes from before the codec of differences keep Blosc, and so may others (`compact`)."""
+    codecs = {}
+    ingest(lake, tree)
+    lake.compact(recompress="fast")
+    for name, array in lake.head.arrays.items():
+        codecs[name] = array.metadata.to_dict()["codecs"]
+    assert {each[-1]["name"] for name, each in codecs.items() if name.startswith("voltage/")} == {"blosc"}
+    write_run(tree / "a_first_by_name", Run(seed=7, sites=(OTHER_SITE,)))
+    ingest(lake, tree)
+    assert read_lake(lake.head) == read_tree(tree) and not lake.verify().damages
+    assert {name: lake[name].metadata.to_dict()["codecs"] for name in codecs} == codecs
+
+
 def test_a_running_directory_is_added_when_it_is_done(lake: Any, tree: Path) -> None:
     ingest(lake, tree)
     (tree / "alone" / "x_running").rename(tree / "alone" / "x")

@@ -222,7 +222,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("shape", [(10,), (3, 10**6), (2, 2, 300, 300, 2), (0,), (10**7,)])
     def test_default_chunks_are_about_a_mebibyte(self, shape: tuple[int, ...]) -> None:
-        chunks = arrays_module._default_chunks(shape, 8)
+        chunks = arrays_module.default_chunks(shape, 8)
         assert all(1 <= chunk <= max(length, 1) for chunk, length in zip(chunks, shape, strict=True))
         size = 8 * math.prod(chunks)
         assert size <= 2**20 and (size > 2**19 or chunks == [max(length, 1) for length in shape])

@@ -1,0 +1,262 @@
+"""Finite differences of the bit patterns of numbers, as small words, and back: lossless for every bit pattern.
+
+Bit patterns of IEEE 754 numbers become integers in the order of the numbers, so that close numbers have close integers
+(P. Lindstrom and M. Isenburg, Fast and efficient compression of floating-point data, IEEE TVCG 12, 2006). Their k-th finite difference
+along the series is written with its sign in the last bit (zigzag, as in Protocol Buffers). All arithmetic is modulo
+2^bits, so nothing overflows.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..jit import jit
+
+HIGHEST_ORDER = 15
+"""The highest order that `summed` undoes; `best_order` looks no further than `TRIED_ORDER`."""
+
+TRIED_ORDER = 10
+
+# Values worked on while they are in the first cache, and windows of a series that are looked at to choose the order.
+_BLOCK = 1024
+_WINDOWS = 8
+_SMALLEST_WINDOW, _LARGEST_WINDOW = 64, 512
+
+
+def best_order(values: NDArray[Any]) -> int:
+    """Choose the order of difference that needs the fewest bits, by a few hundred to a few thousand samples.
+
+    Parameters
+    ----------
+    values
+        Contiguous series of integers or reals of 1 to 8 bytes, shape (n,).
+
+    Returns
+    -------
+    int
+        0 (keep the bit patterns as they are) to `TRIED_ORDER`.
+
+    Raises
+    ------
+    ValueError
+        *values* are of another type or shape.
+    """
+    bits, mask = _ordered_bits(values)
+    window = min(max(len(bits) // (16 * _WINDOWS), _SMALLEST_WINDOW), _LARGEST_WINDOW)
+    return int(_best_order(bits, mask, window)) if len(bits) > 2 * TRIED_ORDER else 0
+
+
+def finite_differences(values: NDArray[Any], order: int) -> NDArray[Any]:
+    """Return the differences of a series as words.
+
+    Parameters
+    ----------
+    values
+        Contiguous series of integers or reals of 1 to 8 bytes, shape (n,).
+    order
+        Order of the difference, 1 to `HIGHEST_ORDER`. Before the series all is 0.
+
+    Returns
+    -------
+    NDArray
+        Unsigned integers as wide as the values, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        *values* are of another type or shape, or there is no such order.
+    """
+    bits, mask = _ordered_bits(values)
+    words = np.empty(len(bits), f"u{bits.itemsize}")
+    _differences(bits, mask, _checked_order(order), words.view(bits.dtype))
+    return words
+
+
+def summed(words: NDArray[Any], order: int, *, reals: bool) -> None:
+    """Undo `finite_differences` in place.
+
+    Parameters
+    ----------
+    words
+        Contiguous unsigned integers, shape (n,): replaced by the bit patterns of the values.
+    order
+        Order of the difference, 1 to `HIGHEST_ORDER`.
+    reals
+        Whether the values are reals.
+
+    Raises
+    ------
+    ValueError
+        *words* are of another type or shape, or there is no such order.
+    """
+    if words.dtype.kind != "u":
+        raise ValueError(f"words are of {words.dtype}; expected unsigned integers")
+    bits, _ = _ordered_bits(words)
+    _sums(words, _checked_order(order), _magnitude(bits) if reals else 0, bits)
+
+
+def _checked_order(order: int) -> int:
+    if not 1 <= order <= HIGHEST_ORDER:
+        raise ValueError(f"order {order}; expected 1 to {HIGHEST_ORDER}")
+    return order
+
+
+def _ordered_bits(values: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """The bit patterns as signed integers, and the bits to turn over in negative ones."""
+    if values.dtype.kind not in "iuf" or values.itemsize > 8 or not values.dtype.isnative:
+        raise ValueError(f"values are of {values.dtype}; expected integers or reals of 1 to 8 bytes")
+    if values.ndim != 1 or not values.flags.c_contiguous:
+        raise ValueError(f"values have shape {values.shape}; expected one contiguous series")
+    bits = values.view(f"i{values.itemsize}")
+    return bits, _magnitude(bits) if values.dtype.kind == "f" else 0
+
+
+def _magnitude(bits: NDArray[Any]) -> int:
+    return int(np.iinfo(bits.dtype).max)
+
+
+# Loops run over slices, whose indices need no check: only then do they vectorise.
+
+
+@jit
+def _differences(bits: NDArray[Any], mask: int, order: int, words: NDArray[Any]) -> None:
+    here, there = np.empty(_BLOCK + 1, bits.dtype), np.empty(_BLOCK + 1, bits.dtype)
+    # The last difference of each order in the block before.
+    last = np.zeros(HIGHEST_ORDER, bits.dtype)
+    for begin in range(0, len(bits), _BLOCK):
+        block = bits[begin : begin + _BLOCK]
+        size = len(block)
+        _turned(block, mask, here[1:])
+        for at in range(order):
+            here[0] = last[at]
+            last[at] = here[size]
+            _stepped(here[: size + 1], there[1:])
+            here, there = there, here
+        _zigzag(here[1 : size + 1], words[begin : begin + size])
+
+
+@jit
+def _turned(bits: NDArray[Any], mask: int, out: NDArray[Any]) -> None:
+    for i in range(len(bits)):
+        out[i] = bits[i] ^ ((bits[i] >> 63) & mask)
+
+
+@jit
+def _stepped(values: NDArray[Any], out: NDArray[Any]) -> None:
+    later = values[1:]
+    for i in range(len(later)):
+        out[i] = later[i] - values[i]
+
+
+@jit
+def _zigzag(values: NDArray[Any], out: NDArray[Any]) -> None:
+    for i in range(len(values)):
+        out[i] = (values[i] << 1) ^ (values[i] >> 63)
+
+
+@jit
+def _sums(words: NDArray[Any], order: int, mask: int, bits: NDArray[Any]) -> None:
+    last = np.zeros(HIGHEST_ORDER, bits.dtype)
+    for begin in range(0, len(bits), _BLOCK):
+        values = bits[begin : begin + _BLOCK]
+        _from_zigzag(words[begin : begin + _BLOCK], values)
+        left = order
+        while left >= 4:
+            _sum_four(values, last[left - 4 : left])
+            left -= 4
+        if left >= 2:
+            _sum_two(values, last[left - 2 : left])
+            left -= 2
+        if left:
+            _sum_one(values, last)
+        if mask:
+            _turned(values, mask, values)
+
+
+@jit
+def _from_zigzag(words: NDArray[Any], out: NDArray[Any]) -> None:
+    one = np.uint64(1)
+    for i in range(len(words)):
+        word = np.uint64(words[i])
+        out[i] = np.int64(word >> one) ^ -np.int64(word & one)
+
+
+# Several sums run in registers; each waits for its own last value only. Narrow values wrap when they are stored.
+
+
+@jit
+def _sum_four(values: NDArray[Any], last: NDArray[Any]) -> None:
+    a, b, c, d = np.int64(last[3]), np.int64(last[2]), np.int64(last[1]), np.int64(last[0])
+    for i in range(len(values)):
+        a += values[i]
+        b += a
+        c += b
+        d += c
+        values[i] = d
+    last[3], last[2], last[1], last[0] = a, b, c, d
+
+
+@jit
+def _sum_two(values: NDArray[Any], last: NDArray[Any]) -> None:
+    a, b = np.int64(last[1]), np.int64(last[0])
+    for i in range(len(values)):
+        a += values[i]
+        b += a
+        values[i] = b
+    last[1], last[0] = a, b
+
+
+@jit
+def _sum_one(values: NDArray[Any], last: NDArray[Any]) -> None:
+    a = np.int64(last[0])
+    for i in range(len(values)):
+        a += values[i]
+        values[i] = a
+    last[0] = a
+
+
+@jit
+def _best_order(bits: NDArray[Any], mask: int, window: int) -> int:
+    lead = TRIED_ORDER
+    window = min(window, len(bits) - lead)
+    costs = np.zeros(TRIED_ORDER + 1, np.int64)
+    here, there = np.empty(window + lead, bits.dtype), np.empty(window + lead, bits.dtype)
+    lengths = np.empty(window, np.float64)
+    for at in range(_WINDOWS):
+        begin = (len(bits) - lead - window) * at // (_WINDOWS - 1)
+        part = bits[begin : begin + lead + window]
+        # The bit patterns themselves cost the bits that differ from those of the value before.
+        _unlike(part[lead - 1 :], here)
+        costs[0] += _bits_needed(here[:window], lengths)
+        _turned(part, mask, here)
+        for order in range(1, TRIED_ORDER + 1):
+            _stepped(here[: window + lead - order + 1], there)
+            here, there = there, here
+            # A sign takes one bit more.
+            costs[order] += _bits_needed(here[lead - order : lead - order + window], lengths) + window
+    best = 0
+    for order in range(1, TRIED_ORDER + 1):
+        if costs[order] < costs[best]:
+            best = order
+    return best
+
+
+@jit
+def _unlike(values: NDArray[Any], out: NDArray[Any]) -> None:
+    later = values[1:]
+    for i in range(len(later)):
+        out[i] = later[i] ^ values[i]
+
+
+@jit
+def _bits_needed(values: NDArray[Any], lengths: NDArray[np.float64]) -> int:
+    """Sum of the lengths in bits; the exponent of a real is the length of an integer."""
+    for i in range(len(values)):
+        value = np.int64(values[i])
+        lengths[i] = np.float64(value ^ (value >> 63))
+    exponents = lengths.view(np.int64)
+    total = 0
+    for i in range(len(exponents)):
+        total += max((exponents[i] >> 52) - 1022, 0)
+    return total
