@@ -127,6 +127,16 @@ LFP_LABELS = ArrayKind(
     ("electrode",),
 )
 
+NETWORK_LFP = ArrayKind(
+    "lfp/{run}/{probe}",
+    "what contacts recorded of all cells of each population of a network, summed up while it was simulated",
+    ("time", "group", "electrode"),
+    "float32",
+    attributes=LFP.attributes,
+)
+NETWORK_LFP_GROUPS = ArrayKind(f"{NETWORK_LFP.name}.group", "names of the populations", ("group",))
+NETWORK_LFP_LABELS = ArrayKind(f"{NETWORK_LFP.name}.{{label}}", LFP_LABELS.doc, ("electrode",))
+
 KINDS: tuple[Kind, ...] = (
     SIMULATIONS,
     RECORDED_SPIKES,
@@ -139,4 +149,7 @@ KINDS: tuple[Kind, ...] = (
     LFP,
     LFP_TIME,
     LFP_LABELS,
+    NETWORK_LFP,
+    NETWORK_LFP_GROUPS,
+    NETWORK_LFP_LABELS,
 )

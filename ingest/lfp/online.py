@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import reports as report_kinds
+from ...catalog.vocabulary.runs import NETWORK_LFP_GROUPS
 from ...catalog.vocabulary.space import ELECTRODES
 from ...kernels.lfp.electrodes import Electrodes
 from ...kernels.lfp.matching import Keys, listed
@@ -27,6 +28,7 @@ Probes = str | Sequence[str] | Mapping[str, str]
 """Nodes of electrodes or coefficients, which are called by the last part of their names, or by names of yours."""
 
 _LABELS = ("x", "y", "z", "type", "layer", "region", "probe")
+_CHUNK_VALUES = 2**18
 _OF_UNITS = {"mV/nA": "mV", "V/nA": "mV", "1": "nA"}
 
 
@@ -183,7 +185,8 @@ def _computed(table: pa.Table, segments: Columns) -> tuple[NDArray[np.float64], 
     )
     found = prepared(Segments.of_columns(segments), contacts)
     factors = np.empty((len(contacts), len(found.segments)))
-    found.fill(factors)
+    if len(found.segments):
+        found.fill(factors)
     columns = contacts.columns()
     labels = {"electrode": columns["name"], **{key: columns[key] for key in _LABELS}}
     return factors, {key: np.asarray(values) for key, values in labels.items()}, _potential(found.units)
@@ -265,13 +268,7 @@ def _places(wanted: Keys, known: Keys) -> NDArray[np.int64]:
     return order[at]
 
 
-def put_potentials(
-    transaction: Transaction,
-    node: str,
-    frames: StoredFrames,
-    contacts: Contacts,
-    groups: Sequence[str] | None = None,
-) -> None:
+def put_potentials(transaction: Transaction, node: str, frames: StoredFrames, contacts: Contacts) -> None:
     """Write a signal [time, electrode] with times and contacts as coordinates beside it.
 
     Parameters
@@ -284,25 +281,70 @@ def put_potentials(
         The stored signal, with its times in ms.
     contacts
         What recorded it.
-    groups
-        Names of groups, if the signal is [time, group, electrode].
     """
-    axes = ["time", *([] if groups is None else ["group"]), "electrode"]
-    attributes = {
-        "units": contacts.units,
-        "coefficients": contacts.node,
-        "coefficients_content": contacts.content,
-    }
-    put_frames(transaction, node, frames, axes, attributes)
+    put_frames(transaction, node, frames, ("time", "electrode"), _attributes(contacts))
     write_times(transaction, node, frames.time)
-    labels = {key: ("electrode", values) for key, values in contacts.labels.items()}
-    if groups is not None:
-        labels["group"] = ("group", np.asarray(groups))
-    for key, (axis, values) in labels.items():
-        stored = (
-            values
-            if values.dtype.kind in "fiu"
-            else np.array(list(map(str, values)), np.dtypes.StringDType())
-        )
+    _label(transaction, node, contacts)
+
+
+def append_potentials(
+    transaction: Transaction,
+    node: str,
+    time: NDArray[np.float64],
+    values: NDArray[np.float32],
+    contacts: Contacts,
+    groups: Sequence[str],
+    dt: float,
+) -> None:
+    """Append to a signal [time, group, electrode], which is made with times, groups and contacts beside it if it is missing.
+
+    Parameters
+    ----------
+    transaction
+        Writes the nodes.
+    node
+        Name of the node.
+    time
+        Times in ms, float64[n_times], after those that are there.
+    values
+        What contacts recorded, float32[n_times, n_groups, n_contacts].
+    contacts
+        The contacts.
+    groups
+        Names of the groups.
+    dt
+        How far times are apart, in ms.
+    """
+    times = report_kinds.REPORT_TIME.beside(node)
+    if node in transaction.drafts:
+        transaction.append_array(node, values)
+        transaction.append_array(times, time)
+        return
+    transaction.write_array(
+        node,
+        values,
+        chunks=(max(1, _CHUNK_VALUES // max(1, values[0].size)), *values.shape[1:]),
+        dimension_names=("time", "group", "electrode"),
+        attributes={**_attributes(contacts), "t_start": float(time[0]), "dt": dt},
+    )
+    transaction.write_array(
+        times, time, chunks=(_CHUNK_VALUES,), dimension_names=("time",), attributes={"units": "ms"}
+    )
+    _label(transaction, node, contacts)
+    group = NETWORK_LFP_GROUPS
+    transaction.write_array(group.beside(node), _texts(groups), dimension_names=group.axes)
+
+
+def _attributes(contacts: Contacts) -> dict[str, Any]:
+    return {"units": contacts.units, "coefficients": contacts.node, "coefficients_content": contacts.content}
+
+
+def _label(transaction: Transaction, node: str, contacts: Contacts) -> None:
+    for key, values in contacts.labels.items():
+        stored = values if values.dtype.kind in "fiu" else _texts(values)
         told = {"units": "µm"} if key in ("x", "y", "z") else {}
-        transaction.write_array(f"{node}.{key}", stored, dimension_names=[axis], attributes=told)
+        transaction.write_array(f"{node}.{key}", stored, dimension_names=["electrode"], attributes=told)
+
+
+def _texts(values: Any) -> NDArray[Any]:
+    return np.array(list(map(str, values)), np.dtypes.StringDType())
