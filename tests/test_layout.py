@@ -63,6 +63,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("lfp", "neuroh5"),
         ("building",),
         ("formats", "runs"),
+        ("networks",),
         ("sweeps",),
         ("demo", "door"),
         ("commands",),

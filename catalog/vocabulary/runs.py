@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from . import reports
-from .kinds import REAL, TEXT, WHOLE, ArrayKind, Kind, TableKind, column
+from .kinds import REAL, TEXT, WHOLE, ArrayKind, FileKind, Kind, TableKind, column
 from .space import SEGMENTS as PLACED
 
 SIMULATIONS = TableKind(
@@ -15,7 +15,7 @@ SIMULATIONS = TableKind(
             column(
                 "kind",
                 TEXT,
-                "run: input drawn; rerun: stored input; crossing: both; record: a script's model",
+                "run: input drawn; rerun: stored input; crossing: both; record: a script's model; network: of a circuit",
             ),
             column("seed", WHOLE, "key of all that is random in it, with the number of the trial"),
             column("t_stop", REAL, "end of a trial; null where a script decides", "ms"),
@@ -30,6 +30,31 @@ SIMULATIONS = TableKind(
             column("settings", TEXT, "what was recorded, changed or given besides, as JSON"),
         ]
     ),
+)
+
+NETWORK_RUNS = TableKind(
+    "network_runs",
+    "one run of a circuit",
+    pa.schema(
+        [
+            column("run", TEXT, "the run; its spikes are in spikes/{run}/…, its records in reports/{run}/…"),
+            column("circuit", TEXT, "the circuit that was simulated"),
+            column("content", TEXT, "digest of the circuit's tables that were read"),
+            column("cells", WHOLE, "how many cells were simulated"),
+            column("edges", WHOLE, "how many edges ended at them"),
+            column("t_start", REAL, "time at which the simulation began", "ms"),
+            column("t_stop", REAL, "time at which it is to end", "ms"),
+            column("t_done", REAL, "time up to which it is stored", "ms"),
+            column("dt", REAL, "time step", "ms"),
+            column("ranks", WHOLE, "processes that simulated it"),
+            column("threads", WHOLE, "threads of each"),
+            column("seconds", REAL, "how long the simulation took so far, without making the network", "s"),
+        ]
+    ),
+)
+STATE = FileKind(
+    "states/{run}/{rank}",
+    "state of a rank at the last commit of a network run that has not ended, from which --resume goes on",
 )
 
 RECORDED_SPIKES = TableKind(
@@ -139,6 +164,8 @@ NETWORK_LFP_LABELS = ArrayKind(f"{NETWORK_LFP.name}.{{label}}", LFP_LABELS.doc, 
 
 KINDS: tuple[Kind, ...] = (
     SIMULATIONS,
+    NETWORK_RUNS,
+    STATE,
     RECORDED_SPIKES,
     SECTIONS,
     SEGMENTS,

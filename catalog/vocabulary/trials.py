@@ -163,7 +163,9 @@ FILES = TableKind(
             column("run", TEXT, "run directory it belongs to; null for files beside"),
             column("path", TEXT, "path below the ingested folder"),
             column(
-                "kind", TEXT, "what it holds, such as synapses, soma_traces, network_parameters, attachment"
+                "kind",
+                TEXT,
+                "what it holds, such as synapses, soma_traces, network_parameters, template, mechanism, attachment",
             ),
             column("size", WHOLE, "length", "bytes"),
             column("digest", TEXT, "BLAKE3 of the content"),

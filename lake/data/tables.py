@@ -71,6 +71,11 @@ class Table(Shown):
         return self._objects.address
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the node, as JSON has them."""
+        return dict(self._node.meta.get("attributes") or {})
+
+    @property
     def rows(self) -> int:
         """Number of rows."""
         return sum(entry.stats["rows"] for entry in self.files)

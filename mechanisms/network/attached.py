@@ -25,6 +25,11 @@ class Timing:
         Temperature.
     second_order
         NEURON's ``secondorder``: 0 implicit Euler, 2 Crank-Nicolson with currents at the time of the voltage.
+    adjust_events
+        NEURON's ``nrn_netrec_state_adjust``: what an event adds to a state of a synapse decays for the half step that it
+        comes early.
+    own_celsius
+        Whether the temperature is that which templates have set in the end.
     """
 
     t_stop: float
@@ -32,6 +37,8 @@ class Timing:
     v_init: float = -65.0
     celsius: float = 35.0
     second_order: int = 0
+    adjust_events: bool = False
+    own_celsius: bool = False
 
 
 class Clamp(Protocol):

@@ -22,6 +22,7 @@ from .templates import CellTemplate
 from .wiring import Connections, GapJunctions
 
 _LONGEST_INTERVAL, _NEVER = 10.0, 1e12
+_GLOBALS = ("dt", "celsius", "secondorder", "nrn_netrec_state_adjust")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +109,11 @@ class LiveNetwork:
         self._attached: list[Any] = []
         self._frames: list[FrameTaker] = []
         self._wiring = NetworkWiring(self._context, self._cells)
-        self._step = 0
+        self._step, self._celsius = 0, timing.celsius
         self._times, self._ids = h.Vector(), h.Vector()
         self._junctions = False
         self.end = steps_of(timing.t_stop, timing.dt, "the end")
-        self._before = {name: getattr(h, name) for name in ("dt", "celsius", "secondorder", "steps_per_ms")}
+        self._before = {name: getattr(h, name) for name in _GLOBALS}
 
     def __enter__(self) -> Self:
         return self
@@ -167,8 +168,11 @@ class LiveNetwork:
             cell = template(node).build(node)
             self._cells[cell.gid] = cell
             self._detect(cell)
-        # Templates may set it, each in its way: it is the network's.
-        self._h.celsius = self.timing.celsius
+        # Templates may set it, each in its way: it is the network's. Of ranks, the last that has cells says it.
+        if self.timing.own_celsius:
+            told = [float(self._h.celsius) for _ in list(self._cells)[:1]]
+            self._celsius = next((each[0] for each in reversed(self.ranks.all(told)) if each), self._celsius)
+        self._h.celsius = self._celsius
         return np.array(sorted(self._cells), np.int64)
 
     def _detect(self, cell: NetworkCell) -> None:
@@ -264,8 +268,8 @@ class LiveNetwork:
         context.set_maxstep(_LONGEST_INTERVAL)
         self._thread()
         context.spike_record(-1, self._times, self._ids)
-        h.secondorder = self.timing.second_order
-        h.dt, h.celsius = self.timing.dt, self.timing.celsius
+        h.secondorder, h.nrn_netrec_state_adjust = self.timing.second_order, int(self.timing.adjust_events)
+        h.dt, h.celsius = self.timing.dt, self._celsius
         cells = [self._cells[gid] for gid in sorted(self._cells)]
         self._frames = [FrameTaker(observer, cells, self.ranks, self.timing.dt) for observer in observers]
         h.finitialize(self.timing.v_init)
@@ -398,10 +402,10 @@ class LiveNetwork:
         self._context.gid_clear()
         self._detectors.clear()
         self._wiring = NetworkWiring(self._context, {})
-        sections = {section for cell in self._cells.values() for section in cell.sections}
         self._cells.clear()
         self._context.nthread(1)
-        for section in sections:
+        # All there are are the network's; those of hoc's cells went with the cells.
+        for section in list(h.allsec()):
             h.delete_section(sec=section)
         for name, value in self._before.items():
             setattr(h, name, value)

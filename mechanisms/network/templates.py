@@ -1,8 +1,7 @@
 """Templates: what makes cells of a network, and how they are found by the names that circuits have for them.
 
 A circuit names a template in the column ``model_template`` (``hoc:Name``, ``nrn:IntFire1``, ``ctdb:Biophys1.hoc`` as SONATA has
-it) or ``template`` (``PyramidalCell`` as MiV-Simulator has it). Finders are asked in their order; the first that knows the
-name makes the template.
+it) or ``template`` (``PyramidalCell`` as MiV-Simulator has it).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +72,8 @@ class Search:
         The simulation configuration that the circuit came with, as a tree: ``run.dL`` of bmtk's, for example.
     given
         Templates that the caller has made, by name.
+    reproduce
+        ``miv``: cells are to be those of MiV-Simulator, also where that is odd.
     """
 
     folders: Sequence[Path] = ()
@@ -80,52 +81,11 @@ class Search:
     files: Mapping[str, bytes] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, CellTemplate] = field(default_factory=dict)
+    reproduce: str | None = None
 
 
 Finder = Callable[[str, Search], CellTemplate | None]
 """Makes the template of a name, or returns None where it does not know it; raises ModelError where it is at fault."""
-
-_finders: list[tuple[str, Finder]] = []
-
-
-def register_finder(what: str, finder: Finder) -> Finder:
-    """Add a finder, which is asked after those that are there.
-
-    Parameters
-    ----------
-    what
-        What it finds, for the message where nothing is found: ``templates of neurolake``.
-    finder
-        The finder.
-    """
-    _finders.append((what, finder))
-    return finder
-
-
-def find_template(name: str, search: Search) -> CellTemplate:
-    """Return the template of a name.
-
-    Parameters
-    ----------
-    name
-        What the circuit calls it.
-    search
-        Where to look.
-
-    Raises
-    ------
-    ModelError
-        There is none; says where it was looked for.
-    """
-    if name in search.given:
-        return search.given[name]
-    for _, finder in _finders:
-        found = finder(name, search)
-        if found is not None:
-            return found
-    looked = "; ".join(what for what, _ in _finders)
-    folders = ", ".join(map(str, search.folders)) or "no folder was named"
-    raise ModelError(f"there is no template {name!r} among: {looked}; folders of templates: {folders}")
 
 
 def complexity(template: CellTemplate, node: NetworkNode, synapses: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ModelError
-from ..network.templates import Finder, Search, register_finder
+from ..network.templates import CellTemplate, Finder, Search
 from .allen import find_allen
 from .documented import DOCUMENTED
 from .files import file_named
@@ -63,5 +63,29 @@ FINDERS: Mapping[str, Finder] = {
 }
 """A user's templates are found before ours of the same name."""
 
-for _what, _finder in FINDERS.items():
-    register_finder(_what, _finder)
+
+def find_template(name: str, search: Search) -> CellTemplate:
+    """Return the template of a name: one that the search was given, or what the first finder makes that knows the name.
+
+    Parameters
+    ----------
+    name
+        What the circuit calls it.
+    search
+        Where to look.
+
+    Raises
+    ------
+    ModelError
+        There is none; says where it was looked for.
+    """
+    if name in search.given:
+        return search.given[name]
+    for finder in FINDERS.values():
+        found = finder(name, search)
+        if found is not None:
+            return found
+    folders = ", ".join(map(str, search.folders)) or "no folder was named"
+    raise ModelError(
+        f"there is no template {name!r} among: {'; '.join(FINDERS)}; folders of templates: {folders}"
+    )

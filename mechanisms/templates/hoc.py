@@ -27,6 +27,7 @@ from typing import Any
 from ..errors import ModelError
 from ..network.cells import Detector, NetworkCell, NetworkNode
 from ..network.templates import Search
+from .detectors import axon_detector, template_detector
 from .files import file_named, node_dynamics, swc_text
 
 SCHEME = "hoc:"
@@ -222,6 +223,11 @@ class HocTemplate:
             ) from error
         told = self.search.settings.get("run", {}).get("spike_threshold")
         detector = Detector(soma, 0.5, THRESHOLD if told is None else float(told))
+        if self.convention.name == "MiV-Simulator":
+            if self.search.reproduce == "miv" and node.shape is not None:
+                detector = axon_detector(sections, node.shape.section_types)
+            else:
+                detector = template_detector(made, sections, detector)
         return NetworkCell(node.gid, sections, detector, held=made, soma=soma)
 
 

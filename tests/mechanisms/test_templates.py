@@ -10,9 +10,9 @@ from small_trees import POINTS, SECTIONS, small_node, small_tree
 
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.network.cells import NetworkNode, TreeShape
-from neurolake.mechanisms.network.templates import CellTemplate, Search, find_template
+from neurolake.mechanisms.network.templates import CellTemplate, Search
 from neurolake.mechanisms.templates.documented import DOCUMENTED
-from neurolake.mechanisms.templates.finders import FINDERS
+from neurolake.mechanisms.templates.finders import FINDERS, find_template
 from neurolake.mechanisms.templates.hoc import HocTemplate, read_hoc_templates
 from neurolake.mechanisms.templates.trees import tree_morphology
 

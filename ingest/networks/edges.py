@@ -1,0 +1,195 @@
+"""Edges of a circuit as connections: which reader understands a table of edges, and what all of them are given."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset as pds
+from numpy.typing import NDArray
+
+from ...mechanisms.network.cells import Ids, TreeShape
+from ...mechanisms.network.wiring import Connections, GapJunctions
+from .circuit import NetworkProjection, NetworkSource
+from .faults import Faults
+
+Columns = Mapping[str, NDArray[Any]]
+
+_MICRO = 1e-3
+"""Of nS, as MiV-Simulator has couplings, in µS, as NEURON has conductances."""
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeRows:
+    """Edges of one projection that end at the cells that are simulated here.
+
+    Attributes
+    ----------
+    source
+        The circuit.
+    projection
+        The table that they are of.
+    columns
+        Values by column, in the order of the table.
+    source_gid, target_gid
+        Cells that they join, int64[n].
+    shapes
+        Tree of each target, or None; by the number of the target in its population.
+    dt
+        Time step in ms: the shortest delay that there may be.
+    faults
+        What is wrong is added to it.
+    """
+
+    source: NetworkSource
+    projection: NetworkProjection
+    columns: Columns
+    source_gid: Ids
+    target_gid: Ids
+    shapes: Mapping[int, TreeShape | None]
+    dt: float
+    faults: Faults
+
+    def __len__(self) -> int:
+        return len(self.source_gid)
+
+    @property
+    def numbers(self) -> Ids:
+        """Number of each edge."""
+        found: Ids = self.columns["edge_id"].astype(np.int64)
+        return found
+
+    def check_delays(self, delay: NDArray[np.float64]) -> None:
+        """Note delays that are negative, or shorter than a time step.
+
+        Parameters
+        ----------
+        delay
+            Of each edge, in ms.
+        """
+        bad = np.flatnonzero(~(delay >= self.dt))
+        if len(bad):
+            edge, value = int(self.numbers[bad[0]]), float(delay[bad[0]])
+            what = "is negative" if value < 0 else f"is shorter than the time step of {self.dt:g} ms"
+            self.faults.add(
+                f"{self.projection.node}: edge {edge}: its delay of {value:g} ms {what} (so are {len(bad)} of {len(self)})"
+            )
+
+    def check_sections(self, section: NDArray[Any], position: NDArray[Any]) -> None:
+        """Note synapses on sections that their cell does not have, and positions that are not within 0 and 1.
+
+        Parameters
+        ----------
+        section, position
+            Of each edge.
+        """
+        target = self.columns["target_node_id"]
+        counts = {
+            node: len(shape.sections) if shape is not None else 2**31 for node, shape in self.shapes.items()
+        }
+        most = np.array([counts.get(node, 2**31) for node in np.unique(target).tolist()], np.int64)
+        limit = most[np.searchsorted(np.unique(target), target)] if len(target) else most
+        for bad, told in (
+            ((section < 0) | (section >= limit), "a section that its cell does not have"),
+            (~((position >= 0) & (position <= 1)), "a position that is not within 0 and 1"),
+        ):
+            if bad.any():
+                at = int(np.argmax(bad))
+                self.faults.add(
+                    f"{self.projection.node}: edge {int(self.numbers[at])} to cell {int(target[at])} ends at {told}: section "
+                    f"{int(section[at])}, position {float(position[at]):g} (so do {int(bad.sum())} of {len(self)})"
+                )
+
+
+EdgeReader = Callable[[EdgeRows], Sequence[Connections]]
+"""Makes connections of edges; what is wrong with them goes to `EdgeRows.faults`, and bad edges are left out."""
+
+
+def edge_rows(
+    source: NetworkSource, projection: NetworkProjection, chosen: Ids | None, dt: float, faults: Faults
+) -> EdgeRows | None:
+    """Return the edges of a projection that end at some cells; None if a population is not there.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    projection
+        The table of edges.
+    chosen
+        Numbers of the targets in their population, int64; all by default.
+    dt
+        Time step in ms.
+    faults
+        What is wrong is added to it.
+    """
+    for end in (projection.source, projection.target):
+        if end not in source.populations:
+            faults.add(f"{projection.node}: there is no population {end!r} in the circuit {source.circuit}")
+            return None
+    table = source.snapshot.tables[projection.node]
+    where = None if chosen is None else pds.field("target_node_id").isin(chosen.tolist())
+    arrow = table.to_arrow(where=where)
+    columns = {name: arrow[name].to_numpy() for name in arrow.schema.names}
+    populations = [source.populations[end] for end in (projection.source, projection.target)]
+    gids = []
+    for name, population in zip(("source_node_id", "target_node_id"), populations, strict=True):
+        bad = (columns[name] < 0) | (columns[name] >= len(population))
+        if bad.any():
+            at = int(np.argmax(bad))
+            faults.add(
+                f"{projection.node}: edge {int(columns['edge_id'][at])}: {population.name} has no cell {int(columns[name][at])}"
+            )
+            return None
+        gids.append(population.gid[columns[name]])
+    target = populations[1]
+    names = target.columns.get("morphology")
+    nodes = np.unique(columns["target_node_id"]).tolist()
+    shapes = {node: None if names is None else source.shapes.get(names[node]) for node in nodes}
+    return EdgeRows(source, projection, columns, gids[0], gids[1], shapes, dt, faults)
+
+
+def gap_junctions(rows: EdgeRows) -> GapJunctions:
+    """Return the gap junctions of a projection: conductances are its couplings in nS.
+
+    Parameters
+    ----------
+    rows
+        All edges of an electrical projection.
+    """
+    columns = rows.columns
+    needed = [
+        f"{side}_{what}"
+        for side in ("efferent", "afferent")
+        for what in ("section_id", "section_pos", "coupling")
+    ]
+    absent = [name for name in needed if name not in columns]
+    if absent:
+        rows.faults.add(f"{rows.projection.node}: gap junctions need the columns {', '.join(absent)}")
+        none = np.empty((0, 2))
+        return GapJunctions(rows.projection.name, none.astype(np.int64), none.astype(np.int32), none, none)
+    pairs = {
+        what: [columns[f"{side}_{what}"] for side in ("efferent", "afferent")]
+        for what in ("section_id", "section_pos", "coupling")
+    }
+    return GapJunctions(
+        rows.projection.name,
+        np.stack([rows.source_gid, rows.target_gid], axis=1),
+        np.stack(pairs["section_id"], axis=1).astype(np.int32),
+        np.stack(pairs["section_pos"], axis=1).astype(np.float64),
+        np.stack(pairs["coupling"], axis=1).astype(np.float64) * _MICRO,
+    )
+
+
+def distinct(values: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.int64]]]:
+    """Yield each distinct value and the rows that have it, in the order of the values.
+
+    Parameters
+    ----------
+    values
+        Numbers or text.
+    """
+    found, inverse = np.unique(values, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+    yield from zip(found.tolist(), parts, strict=True)

@@ -1,0 +1,95 @@
+"""Mechanisms and variables that NEURON knows in this process."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...mechanisms.network.attached import Clamp
+from ...mechanisms.network.connecting import GAP
+from ...mechanisms.network.templates import CellTemplate
+from ...mechanisms.network.wiring import Connections, GapJunctions
+from .faults import Faults
+from .records import RecordRequest
+
+_OF_NEURON = {"v", "i_membrane", "i_cap", "cm", "diam"}
+
+
+class KnownMechanisms:
+    """Mechanisms that NEURON has in this process, and their range variables.
+
+    Parameters
+    ----------
+    folders
+        Where they were looked for, besides our own, for messages.
+    """
+
+    def __init__(self, folders: Sequence[Any] = ()) -> None:
+        from neuron import h
+
+        self._folders, self._h = [str(folder) for folder in folders], h
+        self.names: set[str] = set()
+        for kind in (0, 1):
+            mechanisms, name = h.MechanismType(kind), h.ref("")
+            for number in range(int(mechanisms.count())):
+                mechanisms.select(number)
+                mechanisms.selected(name)
+                self.names.add(name[0])
+
+    def variables(self) -> set[str]:
+        """Return the range variables of all mechanisms."""
+        h, found = self._h, set(_OF_NEURON)
+        name = h.ref("")
+        mechanisms = h.MechanismType(0)
+        for number in range(int(mechanisms.count())):
+            mechanisms.select(number)
+            mechanisms.selected(name)
+            # Of any kind: parameters, assigned variables and states.
+            standard = h.MechanismStandard(name[0], 0)
+            for variable in range(int(standard.count())):
+                standard.name(name, variable)
+                found.add(name[0])
+        return found
+
+    def check(
+        self,
+        templates: Iterable[CellTemplate],
+        connections: Sequence[Connections],
+        junctions: Sequence[GapJunctions],
+        clamps: Sequence[Clamp],
+        records: Sequence[RecordRequest],
+        faults: Faults,
+    ) -> None:
+        """Note mechanisms and variables that NEURON does not have.
+
+        Parameters
+        ----------
+        templates
+            What makes cells.
+        connections, junctions, clamps, records
+            Of the network.
+        faults
+            What is wrong is added to it.
+        """
+        needed: dict[str, str] = {}
+        for template in {id(each): each for each in templates}.values():
+            needed |= dict.fromkeys(template.mechanisms, f"template {template.name}")
+        needed |= {
+            each.kind.mechanism: f"synapses of {each.name}" for each in connections if each.kind is not None
+        }
+        for each in junctions:
+            if len(each):
+                needed[GAP] = f"gap junctions of {each.name}"
+        needed |= {name: clamp.name for clamp in clamps for name in clamp.mechanisms}
+        looked = ", ".join([*self._folders, "neurolake's own"])
+        for name, by in needed.items():
+            if name not in self.names:
+                faults.add(
+                    f"mechanism {name!r}, of {by}, is not there: expected {name}.mod, or another file that defines it, in one of: "
+                    f"{looked}"
+                )
+        if records:
+            variables = self.variables()
+            for request in records:
+                if request.variable not in variables:
+                    faults.add(
+                        f"--record {request.place}:{request.variable}: no mechanism has a variable {request.variable!r}"
+                    )

@@ -1,0 +1,367 @@
+"""A network that is to be simulated: its cells, edges and inputs, read from a lake and checked before anything is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...catalog.vocabulary import circuits
+from ...lake.digest import canonical_json, digest_of
+from ...mechanisms.errors import ModelError
+from ...mechanisms.network.attached import Clamp, Timing
+from ...mechanisms.network.cells import Ids, NetworkNode
+from ...mechanisms.network.placement import spread
+from ...mechanisms.network.ranks import Ranks
+from ...mechanisms.network.sources import VECTOR, TrainSource
+from ...mechanisms.network.templates import CellTemplate, Search, complexity
+from ...mechanisms.network.wiring import Connections, GapJunctions
+from ...mechanisms.templates.finders import find_template
+from .circuit import NetworkSource
+from .edges import edge_rows, gap_junctions
+from .faults import Faults
+from .inputs import Trains, replayed, trains_of
+from .known import KnownMechanisms
+from .readers import connections_of
+from .records import RecordRequest
+from .selection import Chosen, chosen_cells
+
+_VIRTUAL = ("virtual",)
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How a circuit is simulated; see `runs.run_network`."""
+
+    t_stop: float
+    dt: float
+    v_init: float
+    celsius: float
+    own_celsius: bool
+    second_order: int
+    adjust_events: bool
+    equilibration: float
+    inputs: Sequence[str] | None
+    trial: int
+    inputs_from: str | None
+    cells: Chosen | None
+    records: Sequence[RecordRequest]
+
+    @property
+    def timing(self) -> Timing:
+        """The same for the simulation, whose time begins at 0."""
+        return Timing(
+            self.t_stop + self.equilibration,
+            self.dt,
+            self.v_init,
+            self.celsius,
+            self.second_order,
+            self.adjust_events,
+            self.own_celsius,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedNetwork:
+    """A network that can be made: all of its cells, and the edges that end at those of this rank.
+
+    Attributes
+    ----------
+    nodes
+        All cells, in the order of their gids.
+    templates
+        What makes each, by gid.
+    costs
+        Guess of what each costs, in the order of *nodes*.
+    connections
+        By projection and mechanism, of this rank.
+    junctions
+        All gap junctions.
+    chosen
+        Numbers of the cells that are simulated as such, by population; others only replay spikes.
+    edges
+        How many edges end at cells, on all ranks.
+    notices
+        What users should know.
+    """
+
+    nodes: Sequence[NetworkNode]
+    templates: Mapping[int, CellTemplate]
+    costs: Sequence[float]
+    connections: Sequence[Connections]
+    junctions: Sequence[GapJunctions]
+    chosen: Mapping[str, Ids]
+    edges: int
+    notices: Sequence[str] = field(default_factory=list)
+
+
+def planned_network(
+    source: NetworkSource,
+    options: NetworkOptions,
+    search: Search,
+    ranks: Ranks,
+    known: KnownMechanisms,
+    clamps: Sequence[Clamp] = (),
+) -> PlannedNetwork:
+    """Read all of a network that this rank simulates, and check it.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    options
+        How it is simulated.
+    search
+        Where templates are.
+    ranks
+        This process among others.
+    known
+        Mechanisms that NEURON has.
+    clamps
+        What acts on cells from outside.
+
+    Raises
+    ------
+    InputError
+        The network cannot be run; tells everything that is wrong, on all ranks.
+    """
+    faults, notices = Faults(), list[str]()
+    chosen = chosen_cells(source, options.cells)
+    nodes = [
+        node
+        for name, population in source.populations.items()
+        if name in chosen
+        for node in source.nodes(population, chosen[name].tolist())
+    ]
+    templates = _templates(source, nodes, search, faults)
+    _check_gids(source, faults)
+    alone = options.cells is not None
+    extra = _sources(source, chosen, faults) if alone and options.inputs_from else []
+    nodes += extra
+    sending = sorted({node.population for node in nodes if isinstance(templates.get(node.gid), TrainSource)})
+    trains = _trains(source, options, sending, extra, faults)
+    replaying = TrainSource(trains)
+    for node in [*extra, *(node for node in nodes if isinstance(templates.get(node.gid), TrainSource))]:
+        templates[node.gid] = replaying
+    nodes.sort(key=lambda node: node.gid)
+    for node in nodes:
+        if node.gid in templates:
+            who = f"{node.population} {node.node_id}"
+            faults.add(*(f"{who}: {said}" for said in templates[node.gid].check(node)))
+    costs = _costs(source, nodes, templates, chosen)
+    where = spread(costs, ranks.size)
+    own = {node.gid for node, rank in zip(nodes, where.tolist(), strict=True) if rank == ranks.rank}
+    connections, edges = _connections(source, chosen, own, options.dt, faults)
+    present = {node.gid for node in nodes}
+    connections = [_between(each, present, notices) for each in connections]
+    junctions = _junctions(source, chosen, present, options.dt, faults, notices)
+    known.check(templates.values(), connections, junctions, clamps, options.records, faults)
+    by_gid = {node.gid: node for node in nodes}
+    for clamp in clamps:
+        faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(by_gid, options.timing)))
+    _check_records(source, options.records, faults)
+    faults.check(source.circuit, ranks.all(list(faults)))
+    return PlannedNetwork(
+        nodes=nodes,
+        templates=templates,
+        costs=costs,
+        connections=connections,
+        junctions=junctions,
+        chosen=chosen,
+        edges=sum(ranks.all(edges)),
+        notices=notices,
+    )
+
+
+def content_of(source: NetworkSource) -> str:
+    """Return the digest of all tables and files of a circuit that a run of it may read.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    """
+    kinds = (
+        circuits.NODES,
+        circuits.EDGES,
+        circuits.SYNAPSES,
+        circuits.POINTS,
+        circuits.SECTIONS,
+        circuits.INPUTS,
+    )
+    digests = {}
+    for node in sorted(source.snapshot.tables):
+        for kind in kinds:
+            parts = kind.parts(node)
+            if parts is not None and parts["circuit"] == source.circuit:
+                digests[node] = source.snapshot.tables[node].digest
+    return digest_of(canonical_json([digests, source.tree]))
+
+
+def _templates(
+    source: NetworkSource, nodes: Sequence[NetworkNode], search: Search, faults: Faults
+) -> dict[int, CellTemplate]:
+    names = {name: source.template_names(each) for name, each in source.populations.items()}
+    found: dict[str, CellTemplate | None] = {}
+    made: dict[int, CellTemplate] = {}
+    silent = TrainSource()
+    for node in nodes:
+        name = names[node.population][node.node_id]
+        if _replays(source, node, name, search):
+            made[node.gid] = silent
+            continue
+        if name is None:
+            faults.add(f"nothing says what makes cells of {node.population}: they have no template")
+            continue
+        if name not in found:
+            try:
+                found[name] = find_template(name, search)
+            except ModelError as error:
+                faults.add(f"{node.population}: {error}")
+                found[name] = None
+        template = found[name]
+        if template is not None:
+            made[node.gid] = template
+    return made
+
+
+def _replays(source: NetworkSource, node: NetworkNode, name: str | None, search: Search) -> bool:
+    """Whether a cell replays spikes rather than being simulated."""
+    if name in search.given:
+        return False
+    kind = None if source.configuration is None else source.configuration.cells.get(node.population)
+    return (
+        bool(kind is not None and kind.input)
+        or name == VECTOR
+        or node.attributes.get("model_type") in _VIRTUAL
+    )
+
+
+def _check_gids(source: NetworkSource, faults: Faults) -> None:
+    every = np.concatenate([np.empty(0, np.int64), *(each.gid for each in source.populations.values())])
+    found, counts = np.unique(every, return_counts=True)
+    if (counts > 1).any():
+        gid = int(found[int(np.argmax(counts > 1))])
+        owners = [name for name, each in source.populations.items() if gid in each.gid]
+        faults.add(
+            f"the gid {gid} is that of several cells, of {' and '.join(owners)} (so are {int((counts > 1).sum())} gids)"
+        )
+
+
+def _sources(source: NetworkSource, chosen: Mapping[str, Ids], faults: Faults) -> list[NetworkNode]:
+    """Cells that send to those that are chosen, and are none of them."""
+    wanted: dict[str, list[Ids]] = {}
+    found: list[NetworkNode] = []
+    for projection in source.projections:
+        if projection.target not in chosen or projection.electrical:
+            continue
+        rows = edge_rows(source, projection, chosen[projection.target], 0.0, faults)
+        if rows is not None:
+            wanted.setdefault(projection.source, []).append(np.unique(rows.columns["source_node_id"]))
+    for name, parts in wanted.items():
+        numbers = np.setdiff1d(np.unique(np.concatenate(parts)), chosen.get(name, np.empty(0, np.int64)))
+        found += source.nodes(source.populations[name], numbers.tolist())
+    return found
+
+
+def _trains(
+    source: NetworkSource,
+    options: NetworkOptions,
+    sending: Sequence[str],
+    extra: Sequence[NetworkNode],
+    faults: Faults,
+) -> Trains:
+    shift, run = options.equilibration, options.inputs_from
+    if run is None:
+        return trains_of(source, sending, options.inputs, options.trial, shift, faults)
+    wanted = sorted({*sending, *(node.population for node in extra)})
+    return replayed(source, run, wanted, shift, faults)
+
+
+def _costs(
+    source: NetworkSource,
+    nodes: Sequence[NetworkNode],
+    templates: Mapping[int, CellTemplate],
+    chosen: Mapping[str, Ids],
+) -> list[float]:
+    degrees = {name: np.zeros(len(each), np.int64) for name, each in source.populations.items()}
+    for projection in source.projections:
+        if projection.target in chosen:
+            column = source.snapshot.tables[projection.node].to_arrow(["target_node_id"])[0].to_numpy()
+            counted = np.bincount(column[column >= 0], minlength=len(degrees[projection.target]))
+            degrees[projection.target] += counted[: len(degrees[projection.target])]
+    default = TrainSource()
+    return [
+        complexity(templates.get(node.gid, default), node, int(degrees[node.population][node.node_id]))
+        for node in nodes
+    ]
+
+
+def _connections(
+    source: NetworkSource, chosen: Mapping[str, Ids], own: set[int], dt: float, faults: Faults
+) -> tuple[list[Connections], int]:
+    made: list[Connections] = []
+    edges = 0
+    for projection in source.projections:
+        if projection.electrical or projection.target not in chosen:
+            continue
+        population = source.populations[projection.target]
+        numbers = chosen[projection.target]
+        here = numbers[np.isin(population.gid[numbers], list(own))]
+        everything = None if len(here) == len(population) else here
+        rows = edge_rows(source, projection, everything, dt, faults)
+        if rows is not None and len(rows):
+            edges += len(rows)
+            made += connections_of(rows)
+    return made, edges
+
+
+def _between(connections: Connections, present: set[int], notices: list[str]) -> Connections:
+    """Leave out edges from cells that are not simulated."""
+    there = np.isin(connections.source, list(present))
+    if there.all():
+        return connections
+    notices.append(
+        f"{connections.name}: {int((~there).sum()):,} edges from cells that are not simulated are left out"
+    )
+    return connections.take(there)
+
+
+def _junctions(
+    source: NetworkSource,
+    chosen: Mapping[str, Ids],
+    present: set[int],
+    dt: float,
+    faults: Faults,
+    notices: list[str],
+) -> list[GapJunctions]:
+    made = []
+    for projection in source.projections:
+        if not projection.electrical or not {projection.source, projection.target} <= chosen.keys():
+            continue
+        rows = edge_rows(source, projection, None, dt, faults)
+        if rows is None:
+            continue
+        junctions = gap_junctions(rows)
+        there = np.isin(junctions.gid, list(present)).all(axis=1)
+        if not there.all():
+            notices.append(
+                f"{projection.name}: {int((~there).sum()):,} gap junctions with cells that are not simulated are left out"
+            )
+        made.append(
+            GapJunctions(
+                junctions.name,
+                junctions.gid[there],
+                junctions.section[there],
+                junctions.position[there],
+                junctions.conductance[there],
+            )
+        )
+    return made
+
+
+def _check_records(source: NetworkSource, records: Sequence[RecordRequest], faults: Faults) -> None:
+    for request in records:
+        if request.population is not None and request.population not in source.populations:
+            faults.add(
+                f"--record: there is no population {request.population!r}; the circuit has {', '.join(source.populations)}"
+            )

@@ -1,0 +1,502 @@
+"""Runs of circuits: a network of the lake, simulated by this process or by ranks together, and stored while it runs."""
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ...lake import Lake
+from ...lake.digest import digest_of
+from ...lake.errors import InputError, NeurolakeError, NotFoundError
+from ...mechanisms.errors import ModelError
+from ...mechanisms.library import Library, load, read_sources
+from ...mechanisms.network.attached import Clamp, Observer
+from ...mechanisms.network.cells import NetworkCell, NetworkNode
+from ...mechanisms.network.ranks import Ranks, abort
+from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
+from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
+from ..runs.model import require_neuron
+from ..trials.names import checked_run
+from .circuit import NetworkSource
+from .known import KnownMechanisms
+from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
+from .records import RecordRequest, TraceRecord
+from .selection import Chosen
+from .stored import NetworkPlan, RunWriter, check_name, states_of
+
+Given = CellTemplate | Callable[[NetworkNode], NetworkCell]
+_WAITING = 2**26
+"""Bytes of frames that may wait for the next commit."""
+_HOC = ".hoc"
+
+
+@dataclass
+class NetworkRun:
+    """What a run of a circuit did.
+
+    Attributes
+    ----------
+    run, circuit
+        Their names.
+    cells, edges
+        How many there are.
+    spikes
+        How many spikes each population had in this call.
+    t_start, t_stop
+        From when to when it simulated in this call, in ms of the lake.
+    load
+        What the network costs, and how evenly that is spread; None where nothing was simulated.
+    making, seconds
+        How long it took to make the network, and to simulate it.
+    notices
+        What is odd and harmless.
+    commit
+        The last commit; None where there was nothing to do.
+    """
+
+    run: str
+    circuit: str
+    cells: int = 0
+    edges: int = 0
+    spikes: dict[str, int] = field(default_factory=dict)
+    t_start: float = 0.0
+    t_stop: float = 0.0
+    load: Load | None = None
+    making: float = 0.0
+    seconds: float = 0.0
+    notices: list[str] = field(default_factory=list)
+    commit: str | None = None
+
+    def summary(self, lake: str) -> str:
+        """Say in a few lines what was done.
+
+        Parameters
+        ----------
+        lake
+            Path or URL of the lake.
+        """
+        if self.commit is None:
+            return f"{self.run} is in {lake} already, up to {self.t_stop:g} ms. Nothing was simulated."
+        counts = ", ".join(f"{name} {count:,}" for name, count in self.spikes.items())
+        return (
+            f"Simulated {self.circuit} ({self.cells:,} cells, {self.edges:,} edges) from {self.t_start:g} to {self.t_stop:g} ms "
+            f"as {self.run} into {lake}\n"
+            f"Spikes: {counts or 'none'}\n"
+            f"Made in {self.making:.1f} s, simulated in {self.seconds:.1f} s, commit {self.commit[:12]}"
+        )
+
+
+def run_network(
+    lake: Lake | str | Path,
+    circuit: str,
+    *,
+    t_stop: float,
+    name: str | None = None,
+    dt: float = 0.025,
+    v_init: float = -65.0,
+    celsius: float | None = None,
+    second_order: int | None = None,
+    reproduce: Literal["miv"] | None = None,
+    equilibration: float | None = None,
+    configuration: str | Path | Mapping[str, Any] | None = None,
+    templates: Sequence[str | Path] | Mapping[str, Given] = (),
+    mechanisms: Sequence[str | Path] = (),
+    inputs: Sequence[str] | None = None,
+    trial: int = 0,
+    inputs_from: str | None = None,
+    cells: Chosen | None = None,
+    record: Sequence[str | RecordRequest] = (),
+    dt_record: float | None = None,
+    clamps: Sequence[Clamp] = (),
+    observers: Sequence[Observer] = (),
+    seed: int = 0,
+    threads: int = 1,
+    commit_every: float = 100.0,
+    save_state: bool = True,
+    resume: bool = False,
+    progress: Callable[[float, float], None] | None = None,
+) -> NetworkRun:
+    """Simulate a circuit of a lake on NEURON, and store what it does while it runs.
+
+    Everything is checked before anything is made. Spikes and records are committed as they come: a run that is killed keeps
+    what was committed, and goes on with *resume*. Under ``mpiexec`` all ranks call this with the same arguments; rank 0 alone
+    writes. The spikes do not depend on how many ranks and threads there are.
+
+    Parameters
+    ----------
+    lake
+        An open lake, or the path or URL of one.
+    circuit
+        Name of the circuit, whatever it came from.
+    t_stop
+        End in ms.
+    name
+        What to call the run; ``<circuit>-run`` by default.
+    dt, v_init, celsius
+        Time step in ms, potential at the start in mV, temperature (by default that of the configuration, or else 35).
+    second_order
+        NEURON's ``secondorder``: 0 for implicit Euler, the default, or 2 for Crank-Nicolson.
+    reproduce
+        ``"miv"``: simulate as MiV-Simulator does, so that its results come out again: Crank-Nicolson; what an event adds to a
+        synapse decays for the half step that it comes early (``nrn_netrec_state_adjust``); spikes are seen on the axon at
+        -30 mV; the temperature is that which templates set, unless *celsius* is given.
+    equilibration
+        How long to simulate before time 0, in ms; by default ``Stimulus / Equilibration Duration`` of the configuration, or 0.
+    configuration
+        A configuration with MiV-Simulator's keys instead of that which the lake keeps of the circuit, for one that was
+        ingested from files without: a YAML file or a mapping.
+    templates
+        Folders of templates in hoc, which NEURON runs as code; or templates by name: functions of a node that return a cell
+        (`mechanisms.network.cells`), or objects that make cells (`mechanisms.network.templates`).
+    mechanisms
+        Folders of .mod files besides our own; folders in them are looked through as well.
+    inputs, trial
+        Names of the inputs that cells replay, by default the only one of each population; and which of their trials.
+    inputs_from
+        Name of a run of this circuit whose spikes are replayed instead.
+    cells
+        Numbers of the cells that are simulated, by population (None: all of it); all by default. With *inputs_from*, cells
+        that send to these replay their spikes of that run: a network clamp.
+    record
+        What to record: texts as of `RecordRequest.parse`, or requests.
+    dt_record
+        Interval of records that do not say theirs, in ms; every time step by default.
+    clamps, observers
+        What acts on cells from outside, and what else takes frames while the network runs (`mechanisms.network.attached`).
+    seed
+        Key of what is random in the run.
+    threads
+        NEURON's threads of each rank.
+    commit_every
+        How much time of the model makes a commit, in ms.
+    save_state
+        Whether commits hold the state, so that the run can be resumed.
+    resume
+        Go on with a run that was interrupted.
+    progress
+        Called with the time that was reached and the end, in ms, on rank 0.
+
+    Returns
+    -------
+    NetworkRun
+        What was done.
+
+    Raises
+    ------
+    InputError
+        The network cannot be run: tells everything that is wrong. Or the lake has another run of that name.
+    NotFoundError
+        There is no such circuit, or no state to go on from.
+    IngestError
+        The configuration cannot be read.
+    """
+    require_neuron()
+    if reproduce not in (None, "miv"):
+        raise InputError(f"there is nothing to reproduce that is called {reproduce!r}; there is miv")
+    ranks = _ranks()
+    try:
+        target = Lake.of(lake)
+        # All ranks read the same commit, whatever is committed meanwhile.
+        snapshot = target.at(ranks.share(target.head.commit.id if ranks.first else None))
+        source = NetworkSource.read(snapshot, circuit, configuration)
+        options = NetworkOptions(
+            t_stop=_positive(t_stop, "t_stop"),
+            dt=_positive(dt, "dt"),
+            v_init=v_init,
+            celsius=_temperature(source, celsius),
+            own_celsius=reproduce == "miv" and celsius is None,
+            second_order=second_order if second_order is not None else 2 if reproduce == "miv" else 0,
+            adjust_events=reproduce == "miv",
+            equilibration=source.equilibration if equilibration is None else equilibration,
+            inputs=inputs,
+            trial=trial,
+            inputs_from=inputs_from,
+            cells=cells,
+            records=[
+                each if isinstance(each, RecordRequest) else RecordRequest.parse(each, dt_record)
+                for each in record
+            ],
+        )
+        search = _search(source, templates, reproduce)
+        library, folders = _mechanisms(ranks, mechanisms)
+        plan = NetworkPlan(
+            run=checked_run(name or f"{circuit}-run"),
+            circuit=circuit,
+            content=content_of(source),
+            seed=seed,
+            t_start=-options.equilibration,
+            t_stop=t_stop,
+            dt=dt,
+            mechanisms=library.digest,
+            settings=_settings(options, search, content_of(source)),
+            files=_files(search, folders),
+            ranks=ranks.size,
+            threads=threads,
+        )
+        if "/" in plan.run:
+            raise InputError(f"a network run is called by one name without '/', not {plan.run!r}")
+        before = check_name(snapshot, plan)
+        report = NetworkRun(plan.run, circuit, t_start=plan.t_start, t_stop=t_stop)
+        if before is not None and before["t_done"] >= t_stop - dt / 2:
+            return report
+        states = _states(source, plan, before, resume)
+        job = _Job(target, ranks, source, options, plan, report, search, clamps, observers, progress)
+        job.run(
+            KnownMechanisms(folders),
+            before,
+            states,
+            commit_every if commit_every > 0 else math.inf,
+            save_state,
+        )
+        return report
+    except ModelError as error:
+        raise InputError(str(error)) from error
+    except NeurolakeError:
+        raise
+    except Exception:
+        if ranks.size > 1:
+            # The others wait for this rank, and would do so for ever.
+            traceback.print_exc()
+            abort(1)
+        raise
+
+
+def _ranks() -> Ranks:
+    try:
+        return Ranks()
+    except ModelError as error:
+        raise InputError(str(error)) from error
+
+
+def _temperature(source: NetworkSource, given: float | None) -> float:
+    said = source.celsius if given is None else given
+    return 35.0 if said is None else said
+
+
+def _positive(value: float, name: str) -> float:
+    if not 0 < value < math.inf:
+        raise InputError(f"{name} {value}: expected a time in ms above 0")
+    return value
+
+
+def _search(
+    source: NetworkSource, templates: Sequence[str | Path] | Mapping[str, Given], reproduce: str | None
+) -> Search:
+    if isinstance(templates, Mapping):
+        given: dict[str, CellTemplate] = {
+            name: each if isinstance(each, CellTemplate) else GivenTemplate(name, each)
+            for name, each in templates.items()
+        }
+        return Search((), source.format, settings=source.tree, given=given, reproduce=reproduce)
+    folders = tuple(Path(folder).expanduser() for folder in templates)
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: there is no such folder of templates")
+    return Search(folders, source.format, settings=source.tree, reproduce=reproduce)
+
+
+def _mechanisms(ranks: Ranks, given: Sequence[str | Path]) -> tuple[Library, list[Path]]:
+    """Load mechanisms; one rank compiles, the others wait for it."""
+    folders = []
+    for folder in (Path(each).expanduser() for each in given):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: there is no such folder of mechanisms")
+        found = [
+            each for each in (folder, *sorted(folder.rglob("*"))) if each.is_dir() and any(each.glob("*.mod"))
+        ]
+        if not found:
+            raise InputError(f"{folder}: there are no .mod files in this folder of mechanisms")
+        folders += found
+    library = None
+    if ranks.first:
+        library = load(*folders)
+    ranks.share(None)
+    return library or load(*folders), folders
+
+
+def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
+    """Templates and mechanisms of the user's: they stay with the run."""
+    hoc = [file for folder in search.folders for file in sorted(folder.glob(f"*{_HOC}"))]
+    found = {f"templates/{file.name}": file.read_bytes() for file in hoc}
+    return found | {
+        f"mechanisms/{each.path.name}": each.text.encode()
+        for folder in folders
+        for each in read_sources(folder)
+    }
+
+
+def _settings(options: NetworkOptions, search: Search, content: str) -> dict[str, Any]:
+    templates = {
+        file.name: digest_of(file.read_bytes())
+        for folder in search.folders
+        for file in sorted(folder.glob(f"*{_HOC}"))
+    }
+    cells = (
+        None
+        if options.cells is None
+        else {
+            name: None if numbers is None else [int(each) for each in numbers]
+            for name, numbers in options.cells.items()
+        }
+    )
+    return {
+        "circuit": content,
+        "dt": options.dt,
+        "v_init": options.v_init,
+        "celsius": options.celsius,
+        "second_order": options.second_order,
+        "reproduce": search.reproduce,
+        "equilibration": options.equilibration,
+        "inputs": None if options.inputs is None else list(options.inputs),
+        "trial": options.trial,
+        "inputs_from": options.inputs_from,
+        "cells": cells,
+        "record": [
+            [each.name, each.population, each.nodes, each.dt, str(each.start), str(each.stop)]
+            for each in options.records
+        ],
+        "templates": {**templates, **dict.fromkeys(search.given, "given")},
+    }
+
+
+def _states(
+    source: NetworkSource, plan: NetworkPlan, before: Mapping[str, Any] | None, resume: bool
+) -> list[bytes]:
+    """States that a run goes on from; none for one that begins."""
+    if before is None:
+        if resume:
+            raise NotFoundError(f"there is no run {plan.run!r} to go on with")
+        return []
+    if not resume:
+        raise InputError(
+            f"the run {plan.run!r} was interrupted at {before['t_done']:g} ms: go on with resume (--resume), or choose another name"
+        )
+    states = states_of(source.snapshot, plan.run)
+    if not states and before["t_done"] > before["t_start"]:
+        raise NotFoundError(
+            f"the run {plan.run!r} kept no state at {before['t_done']:g} ms; run it anew under another name"
+        )
+    if states and (before["ranks"], before["threads"]) != (plan.ranks, plan.threads):
+        raise InputError(
+            f"the state of {plan.run!r} is of {before['ranks']} ranks with {before['threads']} threads; go on with as many"
+        )
+    return states
+
+
+@dataclass
+class _Job:
+    """A run on this rank."""
+
+    lake: Lake
+    ranks: Ranks
+    source: NetworkSource
+    options: NetworkOptions
+    plan: NetworkPlan
+    report: NetworkRun
+    search: Search
+    clamps: Sequence[Clamp]
+    observers: Sequence[Observer]
+    progress: Callable[[float, float], None] | None
+
+    def run(
+        self,
+        known: KnownMechanisms,
+        before: Mapping[str, Any] | None,
+        states: Sequence[bytes],
+        every: float,
+        save: bool,
+    ) -> None:
+        """Make the network and simulate it."""
+        began = time.perf_counter()
+        network = planned_network(self.source, self.options, self.search, self.ranks, known, self.clamps)
+        self.report.notices += list(network.notices)
+        self.report.cells, self.report.edges = len(network.nodes), network.edges
+        self.plan = replace(self.plan, cells=len(network.nodes), edges=network.edges)
+        records = self._records(network)
+        with LiveNetwork(self.options.timing, self.ranks, self.plan.threads) as live:
+            live.make(network.nodes, lambda node: network.templates[node.gid], network.costs)
+            live.connect(network.connections)
+            live.join(network.junctions)
+            live.attach(self.clamps)
+            self.report.load = live.load()
+            live.start([*records, *self.observers], states[self.ranks.rank] if states else None)
+            self.report.making = time.perf_counter() - began
+            self.report.t_start = live.step * self.plan.dt + self.plan.t_start
+            populations = [
+                self.source.populations[name]
+                for name in self.source.populations
+                if name in {node.population for node in network.nodes}
+            ]
+            writer = RunWriter(self.lake, self.plan, populations, records) if self.ranks.first else None
+            if writer is not None and before is None:
+                writer.begin()
+            spent = 0.0 if before is None else float(before["seconds"])
+            self._advance(live, records, writer, every, save, spent)
+            if writer is not None:
+                self.report.spikes, self.report.commit = writer.spikes, writer.commit
+
+    def _records(self, network: PlannedNetwork) -> list[TraceRecord]:
+        found = []
+        for request in self.options.records:
+            for name, numbers in network.chosen.items():
+                if request.population not in (None, name):
+                    continue
+                population = self.source.populations[name]
+                wanted = (
+                    numbers
+                    if request.nodes is None
+                    else [node for node in request.nodes if node in set(numbers.tolist())]
+                )
+                cells = {
+                    int(population.gid[node]): int(node)
+                    for node in wanted
+                    if not network.templates[int(population.gid[node])].artificial
+                }
+                if cells:
+                    found.append(
+                        TraceRecord(
+                            request, name, cells, self.ranks, self.plan.dt, self.options.equilibration
+                        )
+                    )
+        return found
+
+    def _advance(
+        self,
+        live: LiveNetwork,
+        records: Sequence[TraceRecord],
+        writer: RunWriter | None,
+        every: float,
+        save: bool,
+        spent: float,
+    ) -> None:
+        """Simulate interval by interval, and commit each."""
+        began, shift, dt = time.perf_counter(), self.options.equilibration, self.plan.dt
+
+        def full() -> bool:
+            return sum(record.waiting for record in records) > _WAITING
+
+        while live.step < live.end:
+            mark = (
+                (math.floor(live.step * dt / every + 1e-9) + 1) * every if every < math.inf else live.end * dt
+            )
+            live.advance(mark, full)
+            live.check_finite()
+            last = live.step >= live.end
+            if last:
+                live.finish()
+            else:
+                live.flush()
+            parts = self.ranks.gather(live.spikes())
+            kept = self.ranks.gather(live.state()) if save and not last else []
+            self.report.seconds = time.perf_counter() - began
+            done = live.step * dt - shift
+            if writer is not None:
+                spikes = NetworkSpikes.joined(parts)
+                writer.land(done, spikes, shift, kept, spent + self.report.seconds)
+                if self.progress is not None:
+                    self.progress(done, self.plan.t_stop)
+            for record in records:
+                record.taken()

@@ -1,0 +1,59 @@
+"""Where spikes of cells of MiV-Simulator's templates are seen: where the template says, or where MiV-Simulator looks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network.cells import Detector
+
+_SOMA, _AXON, _INITIAL = 1, 2, 7
+_AWAY, _THRESHOLD = 100.0, -30.0
+
+
+def template_detector(made: Any, sections: Sequence[Any], default: Detector) -> Detector:
+    """Return where a template's own ``connect2target`` sees the spikes of a cell.
+
+    Parameters
+    ----------
+    made
+        The cell, as hoc has it.
+    sections
+        Its sections.
+    default
+        Where they are seen if the template has no such function.
+    """
+    if not hasattr(made, "connect2target"):
+        return default
+    connection = made.connect2target(None)
+    where = connection.preseg()
+    return Detector(list(sections).index(where.sec), float(where.x), float(connection.threshold))
+
+
+def axon_detector(sections: Sequence[Any], types: NDArray[np.int8]) -> Detector:
+    """Return where MiV-Simulator sees a cell's spikes: at -30 mV, on the axon 100 µm from the soma, if it has one.
+
+    Its distance is the way along the section, and the lengths of that section and of those between it and the root, as if each
+    hung on the end of the one before. Without an axon it is the middle of the first initial segment, or else of the last soma.
+    (MiV-Simulator, cells.init_spike_detector and cells.get_distance_to_node)
+
+    Parameters
+    ----------
+    sections
+        NEURON's sections.
+    types
+        SWC type of each, int8[n_sections].
+    """
+    axons = np.flatnonzero(types == _AXON).tolist()
+    for at in axons:
+        before, section = 0.0, sections[at]
+        while (above := section.parentseg()) is not None:
+            before, section = before + section.L, above.sec
+        for segment in sections[at]:
+            if before + segment.x * sections[at].L >= _AWAY:
+                return Detector(at, float(segment.x), _THRESHOLD)
+    if axons:
+        return Detector(axons[-1], 1.0, _THRESHOLD)
+    initial, somata = np.flatnonzero(types == _INITIAL), np.flatnonzero(types == _SOMA)
+    return Detector(int(initial[0] if len(initial) else somata[-1] if len(somata) else 0), 0.5, _THRESHOLD)
