@@ -1,4 +1,4 @@
-from .ingest.building import build as build
+from .ingest.builds import build as build
 from .ingest.door import export as export
 from .ingest.door import ingest as ingest
 from .ingest.lfp.comparing import compare_weights as compare_weights

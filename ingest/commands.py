@@ -21,6 +21,7 @@ from ..lake.console import (
 )
 from ..lake.errors import INCOMPLETE, InputError
 from .building.commands import app as build_app
+from .contacts.commands import touches_command
 from .lfp import commands as lfp_commands
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
@@ -72,6 +73,7 @@ ingest_app.add_typer(lfp_commands.ingest_app)
 export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
 app.add_typer(sweeps_app)
+build_app.command("touches")(touches_command)
 app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 app.add_typer(map_app)

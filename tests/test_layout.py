@@ -62,10 +62,11 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("simrun", "sonata"),
         ("lfp", "neuroh5"),
         ("building",),
+        ("contacts",),
         ("formats", "runs"),
         ("networks",),
         ("sweeps",),
-        ("demo", "door"),
+        ("builds", "demo", "door"),
         ("commands",),
     ],
     "query": [

@@ -1,5 +1,1 @@
 """Circuits built from what a configuration says, step by step."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

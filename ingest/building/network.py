@@ -404,13 +404,3 @@ def _build_types(of: Construction) -> Outcome:
             parts.write(part, pa.Table.from_pylist(rows[part], kind.schema))
 
     return of.build.run(TYPES, outputs, make, inputs={}, params=rows)
-
-
-class Building:
-    """Circuits built in a lake: ``neurolake.build.network(lake, "ca1.yaml")``."""
-
-    network = staticmethod(network)
-    check = staticmethod(check)
-
-
-build = Building()

@@ -341,7 +341,8 @@ class Build:
         message, notes
             Of the commit.
         belongs
-            Whether a node that a step made belongs to the circuit: one that no step makes any more is removed.
+            Whether a node that a step made belongs to the circuit: one that no step makes any more is removed. What steps of
+            another family made, such as ``contacts.touches`` beside ``network.nodes``, is left.
         describe
             Writes what else the commit has to say.
 
@@ -352,7 +353,7 @@ class Build:
         gone = [
             node
             for node, was in self._before.items()
-            if belongs(node) and is_part(was) and node not in self.made
+            if belongs(node) and is_part(was) and node not in self.made and self._is_ours(node)
         ]
         changed = {
             node: now
@@ -366,6 +367,16 @@ class Build:
         committed = transaction.commit()
         self._remove_scratch()
         return None if committed is None else committed.id
+
+    def _is_ours(self, node: str) -> bool:
+        """Whether a node was made by a step of those families that this build has steps of."""
+        made = {
+            said.kernel.partition(".")[0]
+            for name in self.made
+            if (said := origin(self.tree, name)) is not None
+        }
+        said = origin(self._before, node)
+        return said is not None and said.kernel.partition(".")[0] in made
 
     def _remove_scratch(self) -> None:
         if self.scratch in self._lake.branches:

@@ -1,1 +1,0 @@
-from .network import build as build

@@ -1,0 +1,15 @@
+"""What builds circuits, and parts of them, in a lake: ``neurolake.build.network(lake, "ca1.yaml")``."""
+
+from .building.network import check, network
+from .contacts.touches import touches
+
+
+class Building:
+    """Circuits built in a lake, and what is derived from their cells."""
+
+    network = staticmethod(network)
+    check = staticmethod(check)
+    touches = staticmethod(touches)
+
+
+build = Building()

@@ -1,0 +1,1 @@
+"""Contacts between cells of a circuit that is in the lake."""
