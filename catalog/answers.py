@@ -40,14 +40,27 @@ class Answer(Relation):
         DuckDB's.
     explained
         What to say instead of DuckDB's message.
+    cursor
+        DuckDB's connection that computes it.
     keeps
         What has to live as long as rows may be asked for.
     """
 
-    def __init__(self, relation: duckdb.DuckDBPyRelation, explained: Explained, keeps: Any = None) -> None:
+    def __init__(
+        self,
+        relation: duckdb.DuckDBPyRelation,
+        explained: Explained,
+        cursor: duckdb.DuckDBPyConnection,
+        keeps: Any = None,
+    ) -> None:
         self._relation = relation
         self._explained = explained
+        self._cursor = cursor
         self._keeps = keeps
+
+    def interrupt(self) -> None:
+        """Stop what another thread computes of it; that ends with a `QueryError`."""
+        self._cursor.interrupt()
 
     def __getattr__(self, name: str) -> Any:
         with told(self._explained):
@@ -91,7 +104,7 @@ class Answer(Relation):
 
     def _answered(self, found: Any) -> Any:
         if isinstance(found, duckdb.DuckDBPyRelation):
-            return Answer(found, self._explained, self._keeps)
+            return Answer(found, self._explained, self._cursor, self._keeps)
         if isinstance(found, pa.RecordBatchReader):
             batches = self._batches(found)
             _read.add(batches)

@@ -128,7 +128,7 @@ class Catalog:
         assert relation is not None, "a SELECT has a result"
         # The rows of trace() come from it when they are asked for, and that may be after this catalog went.
         traces = None if self._untraced else self._traces
-        return Answer(relation, partial(_explained, self._tables, sql), (traces, cursor))
+        return Answer(relation, partial(_explained, self._tables, sql), cursor, traces)
 
     def interrupt(self) -> None:
         """Stop the queries that other threads are waiting for; they end with a `QueryError`."""

@@ -58,8 +58,16 @@ def write_relation(
     writers[form](relation, output, screen)
 
 
-def _batches(relation: duckdb.DuckDBPyRelation, *, as_text: bool) -> pa.RecordBatchReader:
-    """The rows under distinct names; *as_text* says whether types that only databases have become text."""
+def rows_of(relation: duckdb.DuckDBPyRelation, *, as_text: bool) -> pa.RecordBatchReader:
+    """Return the rows of a relation under distinct names, a batch at a time.
+
+    Parameters
+    ----------
+    relation
+        The rows.
+    as_text
+        Whether types that only databases have, such as times and UUIDs, become text.
+    """
     casts = ["" if not as_text or kind.id in _KEPT_TYPES else "::varchar" for kind in relation.types]
     names = [name.replace('"', '""') for name in _distinct(relation.columns)]
     columns = [
@@ -79,7 +87,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
-    rows = _batches(relation.limit(SHOWN_ROWS + 1), as_text=True).read_all()
+    rows = rows_of(relation.limit(SHOWN_ROWS + 1), as_text=True).read_all()
     listing = Listing(*rows.column_names)
     for row in rows.slice(0, SHOWN_ROWS).to_pylist():
         listing.add_row(*map(_cell, row.values()))
@@ -99,10 +107,17 @@ def _cell(value: Any) -> str:
 
 
 def _csv(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
-    _put(_csv_texts(_batches(relation, as_text=True)), output, screen)
+    _put(csv_texts(rows_of(relation, as_text=True)), output, screen)
 
 
-def _csv_texts(batches: pa.RecordBatchReader) -> Iterator[str]:
+def csv_texts(batches: pa.RecordBatchReader) -> Iterator[str]:
+    """Return rows as CSV: the names, then a text for each batch; what has parts becomes JSON.
+
+    Parameters
+    ----------
+    batches
+        The rows.
+    """
     yield _csv_text(batches.schema.empty_table(), include_header=True)
     for batch in batches:
         yield _csv_text(pa.Table.from_batches([batch]), include_header=False)
@@ -119,7 +134,7 @@ def _csv_text(table: pa.Table, *, include_header: bool) -> str:
 
 
 def _json(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
-    _put(_json_texts(_batches(relation, as_text=True)), output, screen)
+    _put(_json_texts(rows_of(relation, as_text=True)), output, screen)
 
 
 def _json_texts(batches: pa.RecordBatchReader) -> Iterator[str]:
@@ -156,7 +171,7 @@ def _put(texts: Iterable[str], output: Path | None, screen: Terminal) -> None:
 def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Terminal) -> None:
     if output is None and screen.is_terminal:
         raise InputError("--format parquet is not for the screen: give --output FILE, or pipe it")
-    batches = _batches(relation, as_text=False)
+    batches = rows_of(relation, as_text=False)
     # A name, or what is piped to.
     with pq.ParquetWriter(sys.stdout.buffer if output is None else output, batches.schema) as file:
         for batch in batches:
