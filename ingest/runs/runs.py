@@ -371,7 +371,7 @@ def simulate_jobs(
     draws
         Whether trials draw their input, or play stored input.
     """
-    setting = setting_of(lake, begun(lake, plan), plan, recorded, draws)
+    setting = setting_of(lake, begun(lake, plan, len(jobs)), plan, recorded, draws)
     there = trial_numbers(lake, plan.run)
     wanted = [job for job in jobs if job.number not in there]
     report.unchanged += len(jobs) - len(wanted)
@@ -379,7 +379,7 @@ def simulate_jobs(
     def died(position: int) -> Failure:
         return Failure(wanted[position].number, wanted[position].seed, "its process died")
 
-    landing = _Landing(lake, plan, report, work.batch)
+    landing = _Landing(lake, plan, report, work.batch, len(jobs))
     with contextlib.ExitStack() as stack:
         stack.callback(forget)
         each = stack.enter_context(
@@ -431,8 +431,9 @@ def setting_of(lake: Lake, commit: str, plan: Plan, recorded: Recorded, draws: b
 class _Landing:
     """Holds finished trials until those before them are done, and commits them in their order."""
 
-    def __init__(self, lake: Lake, plan: Plan, report: RunReport, batch: int) -> None:
+    def __init__(self, lake: Lake, plan: Plan, report: RunReport, batch: int, planned: int) -> None:
         self._lake, self._plan, self._report, self._batch = lake, plan, report, batch
+        self._planned = planned
         self._held: dict[int, Finished | Failure] = {}
         self._next = 0
         self._ready: list[Finished] = []
@@ -463,5 +464,10 @@ class _Landing:
         ready, self._ready = self._ready, []
         self._last = time.monotonic()
         if ready:
-            self._report.commit = land(self._lake, self._plan, ready, {"seed": self._report.seed})
+            notes = {
+                "seed": self._report.seed,
+                "planned": self._planned,
+                "failed": len(self._report.failures),
+            }
+            self._report.commit = land(self._lake, self._plan, ready, notes)
             self._report.trials += len(ready)

@@ -95,7 +95,7 @@ _MUST_EQUAL = ("kind", "seed", "t_stop", "neuron_parameters", "network_parameter
 # Commits
 
 
-def begun(lake: Lake, plan: Plan) -> str:
+def begun(lake: Lake, plan: Plan, planned: int) -> str:
     """Commit that a run begins, with its model and geometry; return the commit's id.
 
     Parameters
@@ -104,13 +104,16 @@ def begun(lake: Lake, plan: Plan) -> str:
         The lake to read from and commit to.
     plan
         The run.
+    planned
+        How many trials it is to have.
 
     Raises
     ------
     InputError
         The lake has a run of this name that was something else.
     """
-    return committed(lake, f"Begin run {plan.run}", lambda transaction: _begin(transaction, plan), {})
+    notes = {"run": {"name": plan.run, "planned": planned}}
+    return committed(lake, f"Begin run {plan.run}", lambda transaction: _begin(transaction, plan), notes)
 
 
 def _begin(transaction: Transaction, plan: Plan) -> None:
