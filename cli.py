@@ -88,6 +88,7 @@ def demo_command(
         ingest_commands.export_simrun_command(folder / "results", lake)
     save_overview(open(lake).head, figure, stimulus_time=STIMULUS_MS)
     out.print(f"\nThe figure is {figure}; ask more with: neurolake describe --lake {lake}")
+    out.print(f"Look at it in the browser with: neurolake serve --lake {lake} --open")
 
 
 def _step(command: str) -> None:

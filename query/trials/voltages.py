@@ -58,6 +58,19 @@ def recording(snapshot: Snapshot, site: str) -> Recording:
     return traces.recording(names[0])
 
 
+def sites_of(snapshot: Snapshot) -> list[str]:
+    """Return what `recording` opens: names of sites, and of arrays where a site has several because times differ.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    """
+    traces = Traces(snapshot.store)
+    arrays = {site: traces.arrays_of(site) for site in traces.sites}
+    return [name for site, names in arrays.items() for name in ([site] if len(names) == 1 else names)]
+
+
 def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     """Name the nodes that an analysis of a site reads: its arrays and, where there is a condition on trials, the trials.
 

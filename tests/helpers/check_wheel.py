@@ -11,7 +11,11 @@ from pathlib import Path
 
 ROOMS = ("lake", "kernels", "ingest", "query", "catalog", "mechanisms")
 # These are what an extra is for; everything else must be importable without it.
-OPTIONAL = {"neurolake.lake.storage.s3": "obstore", "neurolake.query.prompt": "prompt_toolkit"}
+OPTIONAL = {
+    "neurolake.lake.storage.s3": {"obstore"},
+    "neurolake.query.prompt": {"prompt_toolkit"},
+    "neurolake.query.serving": {"starlette", "uvicorn"},
+}
 
 
 def main(checkout: Path) -> None:
@@ -23,7 +27,7 @@ def main(checkout: Path) -> None:
     wanted = {
         str(file.relative_to(checkout))
         for room in ROOMS
-        for kind in ("*.py", "*.pyi", "*.mod")
+        for kind in ("*.py", "*.pyi", "*.mod", "pages/**/*.*")
         for file in (checkout / room).rglob(kind)
     }
     missing = sorted(name for name in wanted if not (where / name).is_file())
@@ -35,12 +39,15 @@ def main(checkout: Path) -> None:
         try:
             importlib.import_module(module.name)
         except ModuleNotFoundError as error:
-            assert OPTIONAL.get(module.name) == (error.name or "").split(".")[0], f"{module.name}: {error}"
+            lacking = (error.name or "").split(".")[0]
+            allowed = (packages for name, packages in OPTIONAL.items() if module.name.startswith(name))
+            assert any(lacking in packages for packages in allowed), f"{module.name}: {error}"
     if not Path("lake").exists():
         neurolake.create("lake")
     for arguments, extra in (
         (["run", "--cell", "cell.param", "--trials", "1", "--lake", "lake"], "simulate"),
         (["ls", "--lake", "s3://bucket/lake"], "s3"),
+        (["serve", "--lake", "lake"], "serve"),
     ):
         done = subprocess.run(
             [str(Path(sys.executable).with_name("neurolake")), *arguments],

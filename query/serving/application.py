@@ -1,0 +1,107 @@
+"""What a lake's server answers, by path; see docs/serve.md."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ...lake.errors import NeurolakeError, NotFoundError
+from . import cells, images, lakes, tables, trials
+from .access import Access
+from .asking import Question, Served
+from .bodies import Json
+
+if TYPE_CHECKING:
+    from ..lake import Lake
+
+PAGES = Path(__file__).parent / "pages"
+
+Endpoint = Callable[[Question], Response]
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "lake": lakes.lake,
+    "commits": lakes.commits,
+    "changes": lakes.changes,
+    "nodes": lakes.nodes,
+    "columns": lakes.columns,
+    "health": lakes.health,
+    "runs": lakes.runs,
+    "rows": tables.rows,
+    "sql": tables.sql,
+    "plan": tables.plan,
+    "words": tables.words,
+    "raster": trials.raster,
+    "psth": trials.psth,
+    "mean": trials.mean,
+    "traces": trials.traces,
+    "trace": trials.trace,
+    "trial": trials.trial,
+    "activations": trials.activations,
+    "cells": cells.cells,
+    "cell": cells.cell,
+    "frames": cells.frames,
+    "somata": cells.somata,
+    "partners": cells.partners,
+    "heat": images.heat,
+    "figure": images.figure,
+    "lineage": images.lineage,
+}
+"""What can be asked below ``/api/``, by name."""
+
+
+def application(lake: "Lake", port: int) -> Access:
+    """Return what answers requests to a lake; it changes nothing in it.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    port
+        The port that it will be served at.
+    """
+    served = Served(lake)
+    routes = [
+        *(Route(f"/api/{name}", _answering(endpoint, served)) for name, endpoint in ENDPOINTS.items()),
+        Route("/api/{rest:path}", _unknown),
+        Route("/", _page),
+        Mount("/", StaticFiles(directory=PAGES)),
+    ]
+    return Access(Starlette(routes=routes), port)
+
+
+def _answering(endpoint: Endpoint, served: Served) -> Callable[[Request], Response]:
+    """What calls an endpoint, in a thread of Starlette's, and tells errors in words."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return endpoint(Question(request, served))
+        except NotFoundError as error:
+            return _refused(error, 404)
+        except (NeurolakeError, ValueError) as error:
+            return _refused(error, 400)
+        except Exception as error:
+            logging.getLogger(__name__).exception("no answer to %s", request.url.path)
+            return Json({"error": f"neurolake failed: {type(error).__name__}: {error}", "kind": "fault"}, 500)
+
+    return answer
+
+
+def _refused(error: Exception, status: int) -> Response:
+    return Json({"error": str(error), "kind": type(error).__name__}, status)
+
+
+def _unknown(request: Request) -> Response:
+    name = request.path_params["rest"]
+    return Json(
+        {"error": f"there is no /api/{name}; there are: {', '.join(ENDPOINTS)}", "kind": "NotFoundError"}, 404
+    )
+
+
+def _page(request: Request) -> Response:
+    return FileResponse(PAGES / "index.html")

@@ -1,0 +1,315 @@
+"""Requests as questions to a snapshot: their parameters, and SQL within limits of rows, time and bytes."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from starlette.requests import Request
+
+from ...catalog.answers import Answer
+from ...lake.errors import InputError, QueryError, QueryTimeoutError
+from ...lake.history.log import MAIN
+from ..views.formats import rows_of
+
+if TYPE_CHECKING:
+    from ..lake import Lake, Snapshot
+
+SECONDS = 30.0
+"""After which a query is given up, unless a request says otherwise."""
+MOST_SECONDS = 600.0
+MOST_ROWS = 10_000
+"""In one answer; downloads have no such limit."""
+MOST_BYTES = 32 * 2**20
+"""Of the rows of one answer in memory."""
+LONGEST_TEXT = 2_000
+"""Of a cell; longer text is cut, and says so. Downloads have all of it."""
+_KEPT = 4
+
+
+class Served:
+    """A lake that is served, with the snapshots that pages are looking at.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    """
+
+    def __init__(self, lake: "Lake") -> None:
+        self.lake = lake
+        self._kept: OrderedDict[str, Snapshot] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def snapshot(self, ref: str) -> "Snapshot":
+        """Return a commit, with its views where they were made before.
+
+        Parameters
+        ----------
+        ref
+            Branch, tag, commit or time.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such commit.
+        """
+        with self._lock:
+            found = self.lake.at(ref)
+            found = self._kept.setdefault(found.commit.id, found)
+            self._kept.move_to_end(found.commit.id)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+class Question:
+    """A request to a lake: the commit it is about, and its other parameters, checked as they are read.
+
+    Parameters
+    ----------
+    request
+        The request.
+    served
+        The lake.
+    """
+
+    def __init__(self, request: Request, served: Served) -> None:
+        self._given = request.query_params
+        self._served = served
+        self.lake = served.lake
+
+    @property
+    def snapshot(self) -> "Snapshot":
+        """The commit that ``at`` means, by default the newest one of the main branch."""
+        return self._served.snapshot(self._given.get("at") or MAIN)
+
+    def at(self, name: str) -> "Snapshot":
+        """Return the commit that a parameter means.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        """
+        return self._served.snapshot(self.text(name))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a parameter.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        default
+            Its value where it is missing or empty; without one it is needed.
+
+        Raises
+        ------
+        InputError
+            It is missing.
+        """
+        found = self._given.get(name) or default
+        if found is None:
+            raise InputError(f"say which {name}: the parameter is missing")
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return all values of a parameter.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        """
+        return tuple(value for value in self._given.getlist(name) if value)
+
+    def flag(self, name: str) -> bool:
+        """Return whether a parameter is ``1`` or ``true``.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        """
+        return self._given.get(name) in ("1", "true")
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """Return a parameter as a whole number.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        default
+            Its value where it is missing.
+        least, most
+            What it may be.
+
+        Raises
+        ------
+        InputError
+            It is no such number.
+        """
+        return int(self._number(name, default, least, most, whole=True))
+
+    def real(self, name: str, default: float | None, least: float, most: float) -> float | None:
+        """Return a parameter as a number.
+
+        Parameters
+        ----------
+        name
+            Name of the parameter.
+        default
+            Its value where it is missing.
+        least, most
+            What it may be.
+
+        Raises
+        ------
+        InputError
+            It is no such number.
+        """
+        return (
+            None
+            if default is None and not self._given.get(name)
+            else self._number(name, default, least, most)
+        )
+
+    def span(self, begin: str, end: str) -> tuple[float, float] | None:
+        """Return two numbers, the lower one first; None where both are missing.
+
+        Parameters
+        ----------
+        begin, end
+            Names of the parameters.
+
+        Raises
+        ------
+        InputError
+            One of them is missing or no number, or they are not in order.
+        """
+        low, high = (self.real(name, None, -1e12, 1e12) for name in (begin, end))
+        if low is None and high is None:
+            return None
+        if low is None or high is None or not low < high:
+            raise InputError(
+                f"{begin} and {end} are {low} and {high}; expected two numbers, the lower one first"
+            )
+        return low, high
+
+    def _number(
+        self, name: str, default: float | None, least: float, most: float, whole: bool = False
+    ) -> float:
+        text = self._given.get(name)
+        try:
+            found = float(default if not text and default is not None else text or "")
+        except ValueError:
+            found = float("nan")
+        if not least <= found <= most or (whole and found != int(found)):
+            kind = "a whole number" if whole else "a number"
+            raise InputError(f"{name} is {text!r}; expected {kind} from {least:g} to {most:g}")
+        return found
+
+
+@contextmanager
+def within(answer: Answer, seconds: float) -> Iterator[None]:
+    """Stop a query whose rows the block computes, when it has taken too long.
+
+    Parameters
+    ----------
+    answer
+        The query.
+    seconds
+        How long it may take.
+
+    Raises
+    ------
+    QueryTimeoutError
+        It took longer.
+    """
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        answer.interrupt()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except QueryError as error:
+        if late.is_set():
+            raise QueryTimeoutError(f"no answer within {seconds:g} s; ask for less, or for longer") from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def answer(
+    snapshot: "Snapshot", query: str, *, offset: int = 0, limit: int = MOST_ROWS, seconds: float = SECONDS
+) -> dict[str, Any]:
+    """Return some rows of a query as JSON has them.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to ask.
+    query
+        One SELECT.
+    offset, limit
+        How many rows to leave out, and how many to return at most.
+    seconds
+        How long it may take.
+
+    Returns
+    -------
+    ``columns`` (name and type of each), ``rows``, ``more`` (whether there are rows after these; memory bounds them, too), ``seconds`` and
+    ``commit``.
+
+    Raises
+    ------
+    QueryError
+        It is not a single SELECT, or DuckDB refuses it.
+    QueryTimeoutError
+        It took too long.
+    """
+    began = time.perf_counter()
+    asked = snapshot.sql(query)
+    assert isinstance(asked, Answer), "of a catalog"
+    types = [str(kind) for kind in asked.types]
+    part = asked.limit(limit + 1, offset)
+    with within(asked, seconds):
+        reader = rows_of(part, as_text=True)
+        rows, complete = _bounded(reader)
+    columns = [{"name": name, "type": kind} for name, kind in zip(reader.schema.names, types, strict=True)]
+    return {
+        "columns": columns,
+        "rows": [[_cut(value) for value in row.values()] for row in rows.slice(0, limit).to_pylist()],
+        "more": len(rows) > limit or not complete,
+        "seconds": time.perf_counter() - began,
+        "commit": snapshot.commit.id,
+    }
+
+
+def _bounded(reader: pa.RecordBatchReader) -> tuple[pa.Table, bool]:
+    """Rows up to `MOST_BYTES`, and whether these are all."""
+    kept: list[pa.RecordBatch] = []
+    size = 0
+    for batch in reader:
+        size += batch.nbytes
+        if size > MOST_BYTES and kept:
+            reader.close()
+            return pa.Table.from_batches(kept, reader.schema), False
+        kept.append(batch)
+    return pa.Table.from_batches(kept, reader.schema), True
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"{value[:LONGEST_TEXT]}… ({len(value):,} letters)"
+    return value

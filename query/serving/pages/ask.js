@@ -1,0 +1,56 @@
+// What the server is asked: JSON, or arrays of numbers behind a head of JSON (docs/serve.md).
+
+const KINDS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+};
+
+export function address(name, given) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(given)) {
+    const values = Array.isArray(value) ? value : [value];
+    for (const each of values) if (each !== undefined && each !== null && each !== "") query.append(key, each);
+  }
+  return `api/${name}?${query}`;
+}
+
+async function fetched(name, given, signal) {
+  let response;
+  try {
+    response = await fetch(address(name, given), { signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer: is neurolake serve still running?");
+  }
+  if (response.ok) return response;
+  const text = await response.text();
+  let told = text;
+  try {
+    told = JSON.parse(text).error;
+  } catch {
+    // Not ours; shown as it is.
+  }
+  throw new Error(told);
+}
+
+export async function ask(name, given = {}, signal) {
+  const response = await fetched(name, given, signal);
+  if (response.headers.get("content-type").startsWith("application/json")) return response.json();
+  if (response.headers.get("content-type").startsWith("image/")) return response.text();
+  return framed(await response.arrayBuffer());
+}
+
+function framed(body) {
+  const length = new DataView(body).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(body, 4, length)));
+  const begin = 4 + length;
+  const arrays = {};
+  for (const { name, type, shape, start } of head.arrays) {
+    const count = shape.reduce((product, part) => product * part, 1);
+    arrays[name] = Object.assign(new KINDS[type](body, begin + start, count), { shape });
+  }
+  return { ...head, arrays };
+}

@@ -1,0 +1,79 @@
+// The page: a head that says which lake and commit, and one of the pages below it.
+
+import { render, useEffect, useState } from "./vendor/preact.js";
+import { CellPage } from "./cell.js";
+import { HeatPage } from "./heat.js";
+import { LakePage } from "./lake.js";
+import { LineagePage } from "./lineage.js";
+import { Choice, html, Told, useAnswer, when } from "./parts.js";
+import { go, link, useRoute } from "./route.js";
+import { RunsPage } from "./runs.js";
+import { SqlPage, TablesPage } from "./tables.js";
+import { TrialPage, TrialsPage } from "./trials.js";
+
+const PAGES = {
+  lake: ["Lake", LakePage],
+  tables: ["Tables", TablesPage],
+  sql: ["SQL", SqlPage],
+  trials: ["Trials", TrialsPage],
+  cell: ["Cells", CellPage],
+  heat: ["Arrays", HeatPage],
+  lineage: ["Lineage", LineagePage],
+  runs: ["Runs", RunsPage],
+};
+
+function Theme() {
+  const [theme, tell] = useState(localStorage.getItem("neurolake-theme") ?? "system");
+  useEffect(() => {
+    if (theme === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    localStorage.setItem("neurolake-theme", theme);
+  }, [theme]);
+  return html`<${Choice} label="Theme" value=${theme} values=${["system", "light", "dark"]} onValue=${tell} />`;
+}
+
+function Head({ at, lake, page }) {
+  const names = [...Object.keys(lake.branches), ...Object.keys(lake.tags)];
+  const now = names.find((name) => (lake.branches[name] ?? lake.tags[name]) === lake.commit.id);
+  const values = [...(now ? [] : [[lake.commit.id, `commit ${lake.commit.id.slice(0, 12)}`]]), ...names];
+  return html`<header>
+    <a class="skip" href="#main">To the content</a>
+    <h1><img src="icon.svg" alt="" /> ${lake.name}</h1>
+    <nav aria-label="pages">
+      ${Object.entries(PAGES).map(
+        ([key, [title]]) =>
+          html`<a href=${link({ page: key, at })} aria-current=${page === key || (page === "trial" && key === "trials") ? "page" : undefined}>${title}</a>`,
+      )}
+    </nav>
+    <div class="end">
+      <${Choice} label="At" value=${now ?? lake.commit.id} values=${values} onValue=${(name) => go({ page, at: lake.branches[name] ?? lake.tags[name] ?? name })} />
+      <span class="soft mono" title=${lake.commit.message}>${lake.commit.id.slice(0, 12)} ${when(lake.commit.time)}</span>
+      <${Theme} />
+    </div>
+  </header>`;
+}
+
+function App() {
+  const now = useRoute();
+  const answer = useAnswer("lake", { at: now.at });
+  // An address names its commit, so that it shows the same wherever it is opened.
+  useEffect(() => {
+    if (answer.value && !now.at) go({ ...now, at: answer.value.commit.id }, true);
+  }, [answer.value, now.at]);
+  useEffect(() => {
+    document.title = `${answer.value?.name ?? "neurolake"} · ${PAGES[now.page]?.[0] ?? now.page}`;
+  }, [answer.value, now.page]);
+  const Page = now.page === "trial" ? TrialPage : PAGES[now.page]?.[1];
+  return html`<${Told} answer=${answer}>
+    ${(lake) => html`
+      <${Head} at=${now.at} lake=${lake} page=${now.page} />
+      <main id="main">
+        ${Page
+          ? now.at && html`<${Page} key=${now.page} now=${now} lake=${lake} />`
+          : html`<p class="wrong">There is no page ${now.page}.</p>`}
+      </main>
+    `}
+  <//>`;
+}
+
+render(html`<${App} />`, document.getElementById("page"));

@@ -1,0 +1,133 @@
+// What pages are made of: answers that load, tables, errors in words.
+
+import { h, htm, useEffect, useRef, useState } from "./vendor/preact.js";
+import { ask } from "./ask.js";
+
+export const html = htm.bind(h);
+
+// An answer of the server: {value}, {error}, or neither while it loads; the last value stays until the next one is there.
+export function useAnswer(name, given, wanted = true) {
+  const [state, tell] = useState({});
+  const key = JSON.stringify([name, given, wanted]);
+  useEffect(() => {
+    if (!wanted) {
+      tell({});
+      return undefined;
+    }
+    const stop = new AbortController();
+    tell((old) => ({ value: old.value, loading: true }));
+    ask(name, given, stop.signal).then(
+      (value) => tell({ value }),
+      (error) => {
+        if (error.name !== "AbortError") tell({ error: error.message });
+      },
+    );
+    return () => stop.abort();
+  }, [key]);
+  return state;
+}
+
+export function Told({ answer, children }) {
+  if (answer.error) return html`<p class="wrong" role="alert">${answer.error}</p>`;
+  if (answer.value === undefined) return html`<p class="soft" role="status">Loading …</p>`;
+  return children(answer.value);
+}
+
+export function Panel({ title, children, ...rest }) {
+  return html`<section aria-label=${title} ...${rest}><h2>${title}</h2>${children}</section>`;
+}
+
+const NUMBER = /INT|DOUBLE|FLOAT|DECIMAL/;
+
+export function shown(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(8)));
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+// Rows as a table; `cell` may show a value in another way, `onHead` makes the names of columns buttons.
+export function Rows({ columns, rows, cell, onHead, order, descending, chosen, label }) {
+  const kinds = columns.map(({ type }) => (NUMBER.test(type ?? "") ? "number" : ""));
+  const mark = (name) => (order === name ? (descending ? " ▼" : " ▲") : "");
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`table: ${label}`}>
+    <table>
+      <thead>
+        <tr>
+          ${columns.map(
+            ({ name, title }, at) =>
+              html`<th class=${kinds[at]} scope="col" title=${title}>
+                ${onHead
+                  ? html`<button class="plain" onClick=${() => onHead(name)}>${name}${mark(name)}</button>`
+                  : name}
+              </th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row, number) =>
+            html`<tr class=${chosen?.(row) ? "chosen" : ""}>
+              ${row.map(
+                (value, at) => html`<td class=${kinds[at]}>${cell?.(columns[at].name, value, row) ?? shown(value)}</td>`,
+              )}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+export function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  let value = bytes;
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000;
+    at += 1;
+  }
+  return `${at ? value.toPrecision(3) : value} ${units[at]}`;
+}
+
+export function when(text) {
+  return text.slice(0, 19).replace("T", " ");
+}
+
+// A field that tells its value when it is left or Enter is pressed.
+export function Field({ label, value, onValue, list, size: wide = 24, ...rest }) {
+  const [text, tell] = useState(value ?? "");
+  useEffect(() => tell(value ?? ""), [value]);
+  const given = () => text !== (value ?? "") && onValue(text);
+  return html`<label
+    >${label}<input
+      value=${text}
+      size=${wide}
+      list=${list}
+      onInput=${(event) => tell(event.target.value)}
+      onBlur=${given}
+      onKeyDown=${(event) => event.key === "Enter" && given()}
+      ...${rest}
+  /></label>`;
+}
+
+export function Choice({ label, value, values, onValue }) {
+  return html`<label
+    >${label}<select value=${value} onChange=${(event) => onValue(event.target.value)}>
+      ${values.map((each) => {
+        const [key, text] = Array.isArray(each) ? each : [each, each];
+        return html`<option value=${key} selected=${key === value}>${text}</option>`;
+      })}
+    </select></label
+  >`;
+}
+
+// The width of an element in pixels, as it is now.
+export function useWidth() {
+  const at = useRef(null);
+  const [width, tell] = useState(0);
+  useEffect(() => {
+    const seen = new ResizeObserver(([entry]) => tell(Math.floor(entry.contentRect.width)));
+    seen.observe(at.current);
+    return () => seen.disconnect();
+  }, []);
+  return [at, width];
+}
