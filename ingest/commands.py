@@ -85,7 +85,9 @@ def ingest_command(
     lake: LakePath,
     format: Annotated[
         str | None,
-        typer.Option(help="simrun, sonata, neuroh5, electrodes, field or segments; by default what PATH is."),
+        typer.Option(
+            help="simrun, sonata, neuroh5, ngv, electrodes, field or segments; by default what PATH is."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="What the names of nodes contain; by default as the file or folder is.")
@@ -257,6 +259,48 @@ def ingest_neuroh5_command(
     _tell(report, json)
 
 
+@ingest_app.command("ngv")
+def ingest_ngv_command(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="ngv_config.json, a folder of a build or of inputs, or files; together one circuit."
+        ),
+    ],
+    lake: LakePath,
+    name: Annotated[str | None, typer.Option(help="What to call the circuit; default: the folder.")] = None,
+    neurons: Annotated[
+        str | None, typer.Option(help="Circuit of the lake that has the neurons, whose files are left alone.")
+    ] = None,
+    on_error: OnErrorOption = "stop",
+    branch: Branch = "main",
+    message: Message = None,
+    json: Json = False,
+) -> None:
+    """Ingest a circuit of neurons, glia and vessels, as ArchNGV writes it, in one commit.
+
+    The lake is made if it is not there. Run again, it adds what is new and nothing else.
+
+    Example: neurolake ingest ngv build/ngv_config.json --lake my-lake --name column
+    """
+    from ..lake import Lake
+    from .ngv.ingest import ingest_ngv
+
+    target = Lake.of(lake, create=True)
+    with progress("Ingesting") as advance:
+        report = ingest_ngv(
+            target,
+            paths,
+            name=name,
+            neurons=neurons,
+            on_error=_on_error(on_error),
+            branch=branch,
+            message=message,
+            progress=advance,
+        )
+    _tell(report, json)
+
+
 @build_app.command("example")
 def build_example_command(
     folder: Annotated[
@@ -365,5 +409,39 @@ def export_neuroh5_command(
     with progress("Exporting") as advance:
         files, size = export_neuroh5(
             Lake.open(lake).at(at), folder, name=name, dialect=dialect, progress=advance
+        )
+    out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")
+
+
+@export_app.command("ngv")
+def export_ngv_command(
+    folder: Annotated[Path, typer.Argument(help="Where to write; empty or not there yet.")],
+    lake: LakePath,
+    name: Annotated[
+        str | None, typer.Option(help="The circuit; may be left out if the lake has one.")
+    ] = None,
+    at: Ref = "main",
+    dialect: Annotated[
+        str,
+        typer.Option(help="source: the files that came in; archngv: the tree that ArchNGV writes and reads."),
+    ] = "source",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this part: config, neurons, astrocytes, vasculature, gliovascular, neuroglial, glialglial, domains, "
+            "endfeet, morphologies, atlas, mesh, vessels, touches or files. May be repeated."
+        ),
+    ] = None,
+) -> None:
+    """Write a circuit of neurons, glia and vessels, for ArchNGV, libsonata and bluepysnap.
+
+    Example: neurolake export ngv circuit/ --lake my-lake --name column
+    """
+    from ..lake import Lake
+    from .ngv.export import export_ngv
+
+    with progress("Exporting") as advance:
+        files, size = export_ngv(
+            Lake.open(lake).at(at), folder, name=name, dialect=dialect, only=only, progress=advance
         )
     out.say(f"Wrote {files} files ({size / 1e6:,.1f} MB) to {folder}")

@@ -34,6 +34,7 @@ def ingest(
     report: str | None = None,
     axon: Literal["keep", "stub", "bluerecording"] = "keep",
     segment_length: float = 40.0,
+    neurons: str | None = None,
 ) -> "Ingested":
     """Bring what is at a path into a lake, in one commit; recognise what it is.
 
@@ -46,18 +47,18 @@ def ingest(
         An open lake, or the path or URL of one, which is made if it is missing.
     path
         A folder of simrun results; a SONATA configuration, the folder that holds it, or a SONATA file; a file of NeuroH5, several
-        of one network, or a folder of them; a file of electrodes; a field that Sim4Life exported; a folder of morphologies.
+        of one network, or a folder of them; a circuit of glia, its folder or several of its parts; a file of electrodes; a field that Sim4Life exported; a folder of morphologies.
     format
-        ``"simrun"``, ``"sonata"``, ``"neuroh5"``, ``"electrodes"``, ``"field"`` or ``"segments"``; by default what *path* is.
+        ``"simrun"``, ``"sonata"``, ``"neuroh5"``, ``"ngv"``, ``"electrodes"``, ``"field"`` or ``"segments"``; by default what *path* is.
     name
         What the names of the nodes contain; by default the name of the file or of its folder (not simrun).
     branch, message
         The branch to commit to, and the commit's message.
     on_error
         ``"stop"``: the first bad file ends the ingest and nothing is stored. ``"skip"``: what is bad is left
-        out and listed in the report (simrun, sonata).
+        out and listed in the report (simrun, sonata, ngv).
     progress
-        Called with bytes done and bytes in all (simrun, sonata, neuroh5).
+        Called with bytes done and bytes in all (simrun, sonata, neuroh5, ngv).
     scheduler, processes
         Address of a dask scheduler, or how many processes of this machine to use; by default all cores, and
         one for less than 100 MB (simrun).
@@ -81,6 +82,8 @@ def ingest(
         What becomes of axons, see `neurolake.ingest.lfp.morphologies.cell_segments` (segments).
     segment_length
         Longest segment in µm where no report says it (segments).
+    neurons
+        Circuit of the lake that has the neurons and the synapses between them (ngv).
 
     Returns
     -------
@@ -121,7 +124,8 @@ def export(
     at: str | datetime = "main",
     name: str | None = None,
     runs: Sequence[str] | None = None,
-    dialect: Literal["source", "libsonata", "collapsed"] = "source",
+    dialect: Literal["source", "libsonata", "collapsed", "archngv"] = "source",
+    only: Sequence[str] | None = None,
     electrodes: str | None = None,
     coefficients: str | None = None,
     population: str | None = None,
@@ -140,17 +144,19 @@ def export(
         Where to write: a folder that is empty or missing; for electrodes, a file that is missing.
     format
         ``"simrun"``: the tree of results that was ingested, number for number. ``"sonata"``: circuits, spikes,
-        reports and weights. ``"neuroh5"``: cells and connections, input spikes and results. ``"electrodes"``: contacts
+        reports and weights. ``"neuroh5"``: cells and connections, input spikes and results. ``"ngv"``: circuits of glia. ``"electrodes"``: contacts
         as CSV or JSON of BlueRecording, by the suffix of *path*, or coefficients as an electrodes file of SONATA.
     at
         Branch, commit or time to write; not looked at for a snapshot.
     name
-        Which circuit; may be left out if the lake has one (neuroh5).
+        Which circuit; may be left out if the lake has one (neuroh5, ngv).
     runs
         Which ingests or run directories; all by default (simrun, sonata).
     dialect
         ``"source"``: the files that came in. ``"libsonata"``: what libsonata and bluepysnap read (sonata). ``"collapsed"``:
-        files of Cells and Connections, whatever files came in (neuroh5).
+        files of Cells and Connections, whatever files came in (neuroh5). ``"archngv"``: the tree that ArchNGV writes (ngv).
+    only
+        Parts to write; see `neurolake.ingest.ngv.export_ngv` (ngv).
     electrodes
         Table of the contacts (electrodes).
     coefficients, population
@@ -162,7 +168,7 @@ def export(
     segments
         Table of the segments, from which types of neurites are written beside coefficients (electrodes).
     progress
-        Called with bytes done and bytes in all (simrun, sonata, neuroh5).
+        Called with bytes done and bytes in all (simrun, sonata, neuroh5), or files (ngv).
 
     Returns
     -------

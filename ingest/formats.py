@@ -5,11 +5,12 @@ from pathlib import Path
 from ..lake.errors import InputError
 from .lfp.sources import ELECTRODES, FIELD, SEGMENTS
 from .neuroh5.source import NEUROH5
+from .ngv.source import NGV
 from .simrun.source import SIMRUN
 from .sonata.source import SONATA
 from .source import Source
 
-SOURCES: tuple[Source, ...] = (SIMRUN, SONATA, NEUROH5, ELECTRODES, FIELD, SEGMENTS)
+SOURCES: tuple[Source, ...] = (SIMRUN, SONATA, NEUROH5, NGV, ELECTRODES, FIELD, SEGMENTS)
 
 
 def recognised(path: Path) -> tuple[Source, str]:

@@ -47,7 +47,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("stimuli", "templates"),
     ],
     "catalog": [
-        ("answers", "nearest", "pruning", "vocabulary"),
+        ("answers", "nearest", "vocabulary"),
         ("schema",),
         ("httpfs", "tables", "traces"),
         ("build", "connection", "filesystem", "joins"),
@@ -57,10 +57,10 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     ],
     "ingest": [
         ("outgoing", "source"),
-        ("hdf5", "text", "workers"),
+        ("hdf5", "spatial", "text", "workers"),
         ("circuits", "trials"),
         ("simrun", "sonata"),
-        ("lfp", "neuroh5"),
+        ("lfp", "neuroh5", "ngv"),
         ("building",),
         ("contacts",),
         ("formats", "runs"),

@@ -34,6 +34,10 @@ def _axes(prefix: str, meaning: str, kind: pa.DataType, suffix: str = "") -> Ite
     return (column(f"{prefix}{axis}{suffix}", kind, meaning, "µm") for axis in "xyz")
 
 
+_NODE_NUMBERS = ("node_type_id", "node_group_id", "node_group_index")
+_EDGE_NUMBERS = ("edge_type_id", "edge_group_id", "edge_group_index")
+
+
 # Nodes
 
 ASTROCYTES = TableKind(
@@ -55,16 +59,7 @@ ASTROCYTES = TableKind(
         ]
     ),
     ("node_id",),
-    (
-        "node_type_id",
-        "node_group_id",
-        "node_group_index",
-        "radius",
-        "morphology",
-        "mtype",
-        "model_type",
-        "model_template",
-    ),
+    (*_NODE_NUMBERS, "radius", "morphology", "mtype", "model_type", "model_template"),
     "attributes that the source gives its nodes",
     ("x", "y", "z", "radius"),
 )
@@ -92,7 +87,7 @@ VASCULATURE = TableKind(
         ]
     ),
     ("node_id",),
-    ("node_type_id", "node_group_id", "node_group_index", "model_type"),
+    (*_NODE_NUMBERS, "model_type"),
     "attributes that the source gives its nodes",
 )
 VESSEL_POINTS = TableKind(
@@ -160,13 +155,9 @@ GLIOVASCULAR = TableKind(
     ),
     ("target_node_id",),
     (
-        "edge_type_id",
-        "edge_group_id",
-        "edge_group_index",
+        *_EDGE_NUMBERS,
         "astrocyte_section_id",
-        "endfoot_compartment_length",
-        "endfoot_compartment_diameter",
-        "endfoot_compartment_perimeter",
+        *(f"endfoot_compartment_{name}" for name in ("length", "diameter", "perimeter")),
     ),
     "attributes that the source gives its edges",
 )
@@ -190,9 +181,7 @@ NEUROGLIAL = TableKind(
     ),
     ("target_node_id",),
     (
-        "edge_type_id",
-        "edge_group_id",
-        "edge_group_index",
+        *_EDGE_NUMBERS,
         "astrocyte_section_id",
         "astrocyte_segment_id",
         "astrocyte_segment_offset",
@@ -226,9 +215,7 @@ GLIALGLIAL = TableKind(
     ),
     ("target_node_id",),
     (
-        "edge_type_id",
-        "edge_group_id",
-        "edge_group_index",
+        *_EDGE_NUMBERS,
         *(
             f"{side}_{name}"
             for side, _ in _SIDES
@@ -273,7 +260,25 @@ TOUCHES = TableKind(
             *_axes("post_", "surface of the branch there, on the post side", FLOAT, "_surface"),
         ]
     ),
-    optional=(*(f"pre_{axis}_center" for axis in "xyz"), *(f"post_{axis}_surface" for axis in "xyz")),
+    optional=(
+        *(f"{side}_section_fraction" for side in ("pre", "post")),
+        *(f"{side}_{axis}" for side in ("pre", "post") for axis in "xyz"),
+        "spine_length",
+        "branch_type",
+        *(f"pre_{axis}_center" for axis in "xyz"),
+        *(f"post_{axis}_surface" for axis in "xyz"),
+    ),
+)
+TOUCH_CELLS = TableKind(
+    "touches/{circuit}/{touches}.cells",
+    "one cell of the pre side of touches, in the order of its file",
+    pa.schema(
+        [
+            column("node_id", WHOLE, "the cell"),
+            column("count", WHOLE, "how many touches it has"),
+            column("offset", WHOLE, "where the first of them is in the file", "bytes"),
+        ]
+    ),
 )
 
 
@@ -362,14 +367,15 @@ ENDFEET = TableKind(
             column("endfoot_id", WHOLE, "the endfoot; its elements of the ragged arrays"),
             column("points", WHOLE, "how many points it has"),
             column("triangles", WHOLE, "how many triangles it has"),
-            column("surface_area", FLOAT, "of its triangles; 0 if it did not grow", "µm²"),
-            column("unreduced_surface_area", FLOAT, "before it was reduced to its share", "µm²"),
-            column("surface_thickness", FLOAT, "of the endfoot on the vessel", "µm"),
+            column("surface_area", REAL, "of its triangles; 0 if it did not grow", "µm²"),
+            column("unreduced_surface_area", REAL, "before it was reduced to its share", "µm²"),
+            column("surface_thickness", REAL, "of the endfoot on the vessel", "µm"),
         ]
     ),
     ("endfoot_id",),
     ("surface_area", "unreduced_surface_area", "surface_thickness"),
     "what the source says of endfeet besides",
+    ("surface_area", "unreduced_surface_area", "surface_thickness"),
 )
 MESH_POINTS = ArrayKind(
     "meshes/{circuit}/{mesh}.points",
@@ -454,7 +460,16 @@ PARTS = TableKind(
         ]
     ),
 )
-NGV_FILES = TableKind("ngv/{circuit}.files", FILES.doc, FILES.schema)
+NGV_FILES = TableKind(
+    "ngv/{circuit}.files",
+    FILES.doc,
+    pa.schema(
+        [
+            *FILES.schema,
+            column("layout", TEXT, "`file` of the layout that it has, if not its path: shapes share theirs"),
+        ]
+    ),
+)
 NGV_LAYOUT = TableKind("ngv/{circuit}.layout", LAYOUT.doc, LAYOUT.schema)
 NGV_FILE = FileKind(
     "ngv/{circuit}/{path:path}", "a file of the source that is kept as it was, such as a configuration"
@@ -466,37 +481,12 @@ STAGES = TableKind(
     more="columns of the file",
 )
 
+# fmt: off
 KINDS: tuple[Kind, ...] = (
-    ASTROCYTES,
-    VASCULATURE,
-    VESSEL_POINTS,
-    VESSEL_SECTIONS,
-    VESSEL_LINKS,
-    GLIOVASCULAR,
-    NEUROGLIAL,
-    GLIALGLIAL,
-    TOUCHES,
-    DOMAINS,
-    DOMAIN_FACES,
-    DOMAIN_POINTS,
-    DOMAIN_POINT_OFFSETS,
-    DOMAIN_TRIANGLES,
-    DOMAIN_TRIANGLE_OFFSETS,
-    DOMAIN_NEIGHBOURS,
-    DOMAIN_NEIGHBOUR_OFFSETS,
-    MESHES,
-    ENDFEET,
-    MESH_POINTS,
-    MESH_POINT_OFFSETS,
-    MESH_TRIANGLES,
-    MESH_TRIANGLE_OFFSETS,
-    RETICULUM,
-    VOXELS,
-    VOXEL_VECTORS,
-    REGIONS,
-    PARTS,
-    NGV_FILES,
-    NGV_LAYOUT,
-    NGV_FILE,
-    STAGES,
+    ASTROCYTES, VASCULATURE, VESSEL_POINTS, VESSEL_SECTIONS, VESSEL_LINKS, GLIOVASCULAR, NEUROGLIAL,
+    GLIALGLIAL, TOUCHES, TOUCH_CELLS, DOMAINS, DOMAIN_FACES, DOMAIN_POINTS, DOMAIN_POINT_OFFSETS,
+    DOMAIN_TRIANGLES, DOMAIN_TRIANGLE_OFFSETS, DOMAIN_NEIGHBOURS, DOMAIN_NEIGHBOUR_OFFSETS, MESHES, ENDFEET,
+    MESH_POINTS, MESH_POINT_OFFSETS, MESH_TRIANGLES, MESH_TRIANGLE_OFFSETS, RETICULUM, VOXELS, VOXEL_VECTORS,
+    REGIONS, PARTS, NGV_FILES, NGV_LAYOUT, NGV_FILE, STAGES,
 )
+# fmt: on

@@ -16,6 +16,9 @@ from .layout import Item, described, hdf5
 Ids = NDArray[np.int64]
 
 SUFFIXES = (".h5", ".hdf5")
+SMALL_BYTES = 16 * 2**20
+MOST_COMPRESSED = 2000
+"""Bytes that one stored byte may stand for; deflate makes 1,032 of one at most."""
 _KINDS = {"iu": "whole numbers", "f": "real numbers", "iuf": "numbers"}
 
 
@@ -35,6 +38,8 @@ class IngestContext:
         Number of nodes by population, as far as it is known.
     notices
         Lines for the user.
+    strays
+        Whether edges may be of nodes that their population does not have; they are told.
     """
 
     transaction: Transaction
@@ -42,6 +47,7 @@ class IngestContext:
     advance: Callable[[int], None]
     sizes: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    strays: bool = False
 
 
 class HDF5File:
@@ -132,6 +138,43 @@ class HDF5File:
             raise self.error(where, f"its type is {found.dtype}, expected {_KINDS.get(kinds, kinds)}")
         self.used.add(found.name)
         return found
+
+    def bounded(self, dataset: Any) -> Any:
+        """Return a dataset that is not much larger than what the file holds of it.
+
+        A damaged or malicious file of a few kilobytes may say that a dataset has terabytes.
+
+        Parameters
+        ----------
+        dataset
+            Dataset of the file.
+
+        Raises
+        ------
+        IngestError
+            No filter of HDF5 makes bytes of this size so small; names file and dataset.
+        """
+        self.at = dataset.name
+        if dataset.shape is None or dataset.nbytes <= SMALL_BYTES:
+            return dataset
+        stored = dataset.id.get_storage_size()
+        if dataset.nbytes > MOST_COMPRESSED * stored:
+            raise self.error(
+                dataset, f"it says that it has {dataset.nbytes:,} bytes, but the file holds {stored:,} of it"
+            )
+        return dataset
+
+    def check_sizes(self) -> None:
+        """Check all datasets of the file as `bounded` does.
+
+        Raises
+        ------
+        IngestError
+            One is too large for what the file holds of it.
+        """
+        self.file.visititems(
+            lambda path, item: (hasattr(item, "shape") and self.bounded(item) and None) or None
+        )
 
     def ids(self, dataset: Any, below: int | None = None) -> Ids:
         """Read a dataset of ids.

@@ -83,9 +83,9 @@ def _laid_out(snapshot: Snapshot, run: str) -> Iterator[tuple[str, list[Item]]]:
         ):
             continue
         if room == "nodes" and len(parts) == 2:
-            yield _NODES, _nodes(snapshot.tables[name], parts[1])
+            yield _NODES, node_items(snapshot.tables[name], parts[1])
         elif room == "edges" and len(parts) == 2:
-            yield _EDGES, _edges(snapshot, name, parts[1])
+            yield _EDGES, edge_items(snapshot, name, parts[1])
         elif room == "spikes" and len(parts) == 2:
             yield _SPIKES, _spikes(snapshot.tables[name], parts[1])
         elif room == "inputs":
@@ -104,7 +104,29 @@ def _whole(snapshot: Snapshot) -> set[str]:
 # Items
 
 
-def _item(path: str, kind: Any, shape: tuple[int, ...], node: str, part: str, **attributes: Any) -> Item:
+def laid_item(
+    path: str,
+    kind: Any,
+    shape: tuple[int, ...],
+    node: str,
+    part: str,
+    attributes: Mapping[str, Any] | None = None,
+) -> Item:
+    """Return a dataset whose values are a node's.
+
+    Parameters
+    ----------
+    path
+        Of the dataset.
+    kind
+        Type of its values, as `layout.type_json` has it.
+    shape
+        Its shape.
+    node, part
+        What holds the values.
+    attributes
+        Text or, as a pair of type and number, numbers by name.
+    """
     return Item(
         "",
         path,
@@ -116,8 +138,18 @@ def _item(path: str, kind: Any, shape: tuple[int, ...], node: str, part: str, **
     )
 
 
-def _constant(path: str, values: Any, **attributes: Any) -> Item:
-    """A dataset with these values, numbers or text."""
+def constant_item(path: str, values: Any, attributes: Mapping[str, Any] | None = None) -> Item:
+    """Return a dataset with these values, numbers or text.
+
+    Parameters
+    ----------
+    path
+        Of the dataset.
+    values
+        The values.
+    attributes
+        As of `laid_item`.
+    """
     array = np.asarray(values)
     told = _attributes(attributes)
     if array.dtype.kind == "U":
@@ -128,34 +160,63 @@ def _constant(path: str, values: Any, **attributes: Any) -> Item:
     )
 
 
-def _attributes(values: Mapping[str, Any]) -> str:
+def _attributes(values: Mapping[str, Any] | None) -> str:
     told = {}
-    for name, value in values.items():
+    for name, value in (values or {}).items():
         kind, number = value if isinstance(value, tuple) else (_TEXT, value)
         told[name] = {"type": kind, "shape": [], "value": [number]}
     return json.dumps(told)
 
 
-def _nodes(table: Table, population: str) -> list[Item]:
+def node_items(table: Table, population: str) -> list[Item]:
+    """Return how libsonata has the nodes of a population.
+
+    Parameters
+    ----------
+    table
+        Its table.
+    population
+        Its name.
+
+    Raises
+    ------
+    InputError
+        Its nodes are not numbered 0, 1, 2 …
+    """
     ids = table.to_arrow(["node_id"])["node_id"].to_numpy()
     if not np.array_equal(ids, np.arange(len(ids))):
         raise InputError(f"{table.name}: libsonata numbers nodes 0, 1, 2 …; use the dialect of the source")
     return _population(table, f"/nodes/{population}", "node", [*circuits.NODE_COLUMNS])
 
 
-def _edges(snapshot: Snapshot, name: str, population: str) -> list[Item]:
+def edge_items(
+    snapshot: Snapshot, name: str, population: str, joined_to: Mapping[str, str] | None = None
+) -> list[Item]:
+    """Return how libsonata has the edges of a population, with the indices of both ends.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    name
+        The table of the edges.
+    population
+        What they are called.
+    joined_to
+        ``source_population`` and ``target_population``, where the table does not say them.
+    """
     table, root = snapshot.tables[name], f"/edges/{population}"
-    attributes = snapshot.tree[name].meta["attributes"]
+    attributes = {**(joined_to or {}), **snapshot.tree[name].meta["attributes"]}
     items = _population(table, root, "edge", [*circuits.EDGE_COLUMNS])
     for direction, end in INDICES.items():
         joined = attributes.get(end.replace("node_id", "population"))
         told = {} if joined is None else {"node_population": joined}
-        items.append(_item(f"{root}/{end}", "<u8", (len(table),), table.name, f"@rows.{end}", **told))
+        items.append(laid_item(f"{root}/{end}", "<u8", (len(table),), table.name, f"@rows.{end}", told))
         ends = table.to_arrow(["edge_id", end]).sort_by("edge_id")[end].to_numpy()
         runs = int(np.count_nonzero(np.diff(ends))) + (1 if len(ends) else 0)
         index, nodes = f"{root}/indices/{direction}", int(ends.max(initial=-1)) + 1
-        items.append(_item(f"{index}/{RANGES[0]}", "<u8", (nodes, 2), table.name, f"@{end}.{RANGES[0]}"))
-        items.append(_item(f"{index}/{EDGES}", "<u8", (runs, 2), table.name, f"@{end}.{EDGES}"))
+        items.append(laid_item(f"{index}/{RANGES[0]}", "<u8", (nodes, 2), table.name, f"@{end}.{RANGES[0]}"))
+        items.append(laid_item(f"{index}/{EDGES}", "<u8", (runs, 2), table.name, f"@{end}.{EDGES}"))
     return items
 
 
@@ -164,10 +225,10 @@ def _population(table: Table, root: str, kind: str, own: list[str]) -> list[Item
     shape, types = (len(table),), f"{root}/{kind}_type_id"
     items = [
         Item("", f"{root}/0"),
-        _item(types, "<i8", shape, table.name, f"@rows.{kind}_type_id")
+        laid_item(types, "<i8", shape, table.name, f"@rows.{kind}_type_id")
         if f"{kind}_type_id" in table.columns
         # Circuits of other sources have no types, for which SONATA says -1.
-        else _constant(types, np.full(shape, -1, "<i8")),
+        else constant_item(types, np.full(shape, -1, "<i8")),
     ]
     for field in table.schema():
         codes_of = field.name.removesuffix(CODE)
@@ -177,7 +238,7 @@ def _population(table: Table, root: str, kind: str, own: list[str]) -> list[Item
         # bmtk's types name a file so; to libsonata it is a group.
         name = f"{DYNAMICS}_file" if name == DYNAMICS else name
         told = _TEXT if pa.types.is_string(field.type) else np.dtype(field.type.to_pandas_dtype()).str
-        items.append(_item(f"{root}/0/{name}", told, shape, table.name, f"@rows.{field.name}"))
+        items.append(laid_item(f"{root}/0/{name}", told, shape, table.name, f"@rows.{field.name}"))
     return items
 
 
@@ -190,8 +251,8 @@ def _spikes(table: Table, population: str) -> list[Item]:
             root,
             attributes=_attributes({"sorting": ({"enum": _SORTINGS, "base": "|u1"}, _SORTINGS[order])}),
         ),
-        _item(f"{root}/node_ids", "<u8", shape, table.name, "node_id"),
-        _item(f"{root}/timestamps", "<f8", shape, table.name, "time", units="ms"),
+        laid_item(f"{root}/node_ids", "<u8", shape, table.name, "node_id"),
+        laid_item(f"{root}/timestamps", "<f8", shape, table.name, "time", {"units": "ms"}),
     ]
 
 
@@ -204,21 +265,21 @@ def _report(snapshot: Snapshot, name: str, population: str) -> list[Item]:
     )
     positions = elements.to_arrow(["element_pos"])["element_pos"]
     items = [
-        _item(
+        laid_item(
             f"{root}/data",
             "<f4",
             (array.shape[0] - first, *size),
             name,
             f"{FROM}{first}" if first else "",
-            units=array.attrs["units"] or "mV",
+            {"units": array.attrs["units"] or "mV"},
         ),
-        _constant(f"{root}/mapping/time", [start, stop, step], units="ms"),
-        _item(f"{root}/mapping/element_ids", "<u4", size, elements.name, "element_id"),
-        _item(f"{root}/mapping/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
-        _item(f"{root}/mapping/index_pointers", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
+        constant_item(f"{root}/mapping/time", [start, stop, step], {"units": "ms"}),
+        laid_item(f"{root}/mapping/element_ids", "<u4", size, elements.name, "element_id"),
+        laid_item(f"{root}/mapping/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
+        laid_item(f"{root}/mapping/index_pointers", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
     ]
     if positions.null_count < len(positions):
-        items.append(_item(f"{root}/mapping/element_pos", "<f8", size, elements.name, "element_pos"))
+        items.append(laid_item(f"{root}/mapping/element_pos", "<f8", size, elements.name, "element_pos"))
     return items
 
 
@@ -240,14 +301,14 @@ def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
         )
     nodes = snapshot.tables[report_kinds.RANGES.beside(name)]
     items = [
-        _item(f"/electrodes/{population}/scaling_factors", "<f8", array.shape, name, ""),
-        _item(f"/{population}/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
-        _item(f"/{population}/offsets", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
+        laid_item(f"/electrodes/{population}/scaling_factors", "<f8", array.shape, name, ""),
+        laid_item(f"/{population}/node_ids", "<u8", (len(nodes),), nodes.name, "node_id"),
+        laid_item(f"/{population}/offsets", "<u8", (len(nodes) + 1,), nodes.name, "@pointers"),
     ]
     compartments = report_kinds.COMPARTMENTS.beside(name)
     if compartments in snapshot.tables:
         items.append(
-            _item(f"/{population}/neurite_types", "<i4", array.shape[:1], compartments, "neurite_type")
+            laid_item(f"/{population}/neurite_types", "<i4", array.shape[:1], compartments, "neurite_type")
         )
     rows = snapshot.tables[report_kinds.ELECTRODES.beside(name)].to_arrow().to_pylist()
     for row in rows:
@@ -256,10 +317,10 @@ def _weights(snapshot: Snapshot, name: str, population: str) -> list[Item]:
         if row["name"] == population:
             raise InputError(f"{name}: electrode {population!r} is called like the population")
         root = f"/electrodes/{as_part(row['name'], 'electrode')}"
-        items.append(_constant(f"{root}/{population}", np.uint64(row["column"])))
-        items.append(_constant(f"{root}/position", np.array([row[axis] for axis in "xyz"], "<f4")))
+        items.append(constant_item(f"{root}/{population}", np.uint64(row["column"])))
+        items.append(constant_item(f"{root}/position", np.array([row[axis] for axis in "xyz"], "<f4")))
         items += [
-            _constant(f"{root}/{key}", row[key])
+            constant_item(f"{root}/{key}", row[key])
             for key in ("type", "layer", "region")
             if row[key] is not None
         ]

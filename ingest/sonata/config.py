@@ -244,6 +244,31 @@ def kind_of(content: Mapping[str, Any]) -> str | None:
     return "simulation" if "run" in content or "simulation" in content else "circuit"
 
 
+def has_glia(content: Mapping[str, Any]) -> bool:
+    """Return whether a configuration is of a circuit of neurons, glia and vessels, which `ingest.ngv` reads.
+
+    Parameters
+    ----------
+    content
+        The JSON object.
+    """
+    networks = content.get("networks")
+    entries = networks.get("nodes") if isinstance(networks, dict) else None
+    told = (
+        [entry.get("populations") for entry in entries or [] if isinstance(entry, dict)]
+        if isinstance(entries, list)
+        else []
+    )
+    kinds = [
+        each.get("type")
+        for some in told
+        if isinstance(some, dict)
+        for each in some.values()
+        if isinstance(each, dict)
+    ]
+    return any(kind in ("vasculature", "astrocyte", "protoplasmic_astrocytes") for kind in kinds)
+
+
 def configuration_in(folder: Path) -> Path | None:
     """Return the configuration in a folder, that of the simulation before that of the circuit; None if there is none.
 

@@ -127,7 +127,7 @@ def _write(snapshot: Snapshot, path: Path, content: Content, advance: Advance) -
     """Write one file; gives its size."""
     if isinstance(content, list):
         with hdf5().File(path, "w") as file:
-            _fill(snapshot, file, content, advance)
+            fill_file(snapshot, file, content, advance)
     else:
         data = snapshot.files[content] if isinstance(content, str) else content
         path.write_bytes(data)
@@ -135,7 +135,28 @@ def _write(snapshot: Snapshot, path: Path, content: Content, advance: Advance) -
     return path.stat().st_size
 
 
-def _fill(snapshot: Snapshot, file: Any, items: Sequence[Item], advance: Advance) -> None:
+def fill_file(
+    snapshot: Snapshot,
+    file: Any,
+    items: Sequence[Item],
+    advance: Advance,
+    own: Callable[[Item], NDArray[Any] | None] = lambda item: None,
+) -> None:
+    """Write groups and datasets into an HDF5 file, with the values that a lake holds of them.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    file
+        Open file of h5py.
+    items
+        What is in the file, groups before what is in them.
+    advance
+        Called with the number of bytes written.
+    own
+        Values of a dataset whose part is of a format of its own; None for all others.
+    """
     for item in items:
         if item.type is None:
             write_attributes(file.require_group(item.path), item.attributes)
@@ -143,33 +164,35 @@ def _fill(snapshot: Snapshot, file: Any, items: Sequence[Item], advance: Advance
         dataset = make_dataset(file, item)
         if item.node is None:
             continue
-        node = snapshot[item.node]
+        values = own(item)
+        node = None if values is not None else snapshot[item.node]
         if isinstance(node, Array):
             first = (item.part or "").removeprefix(FROM)
             _copy(node, dataset, advance, int(first or 0))
         else:
-            dataset[...] = _values(node, item, np.dtype(dataset.dtype))
+            dataset[...] = _values(node, item, np.dtype(dataset.dtype)) if values is None else values
             advance(_dataset_size(item))
 
 
 def _copy(array: Array, dataset: Any, advance: Advance, first: int) -> None:
-    """Copy an array of two axes from a row on, whole chunks at a time."""
-    rows, columns = array.shape
-    high, wide = array.chunks
+    """Copy an array from a row on, whole chunks at a time."""
+    rows, columns = array.shape[0], array.shape[1] if array.ndim > 1 else 1
+    high, wide = array.chunks[0], array.chunks[1] if array.ndim > 1 else 1
     step = wide * max(1, BLOCK_VALUES // (high * wide))
     for top in range(first // high * high, rows, high):
         above = max(top, first)
         for left in range(0, columns, step):
-            low, across = min(top + high, rows), slice(left, min(left + step, columns))
-            values = array[above:low, across]
-            dataset[above - first : low - first, across] = values.astype(dataset.dtype, copy=False)
+            low = min(top + high, rows)
+            across = (slice(left, min(left + step, columns)),) if array.ndim > 1 else ()
+            values = array[(slice(above, low), *across)]
+            dataset[(slice(above - first, low - first), *across)] = values.astype(dataset.dtype, copy=False)
             advance(values.size * dataset.dtype.itemsize)
 
 
 # Parts of tables
 
 
-def _values(table: Table, item: Item, kind: np.dtype[Any]) -> NDArray[Any]:
+def _values(table: Any, item: Item, kind: np.dtype[Any]) -> NDArray[Any]:
     """The values of a dataset whose place is in a table, as the dataset's type."""
     part = item.part or ""
     if part == "@pointers":
@@ -189,7 +212,8 @@ def _index(table: Table, part: str, shape: tuple[int, ...]) -> NDArray[Any]:
     ends = _ordered(table, [name])[name].to_numpy()
     # How many nodes the source's index had; the population may have more.
     nodes = shape[0] if which == RANGES[0] else int(ends.max(initial=-1)) + 1
-    return made_index(ends, nodes)[0 if which == RANGES[0] else 1]
+    # An index that had fewer nodes had fewer runs, too; those of higher nodes come last.
+    return made_index(ends, nodes)[0 if which == RANGES[0] else 1][: shape[0]]
 
 
 def _column(table: Table, name: str, path: str) -> pa.ChunkedArray:

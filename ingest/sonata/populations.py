@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary.kinds import TableKind, column
+from ...catalog.vocabulary.known import kinds_of
 from ...lake import Transaction
 from ...lake.errors import IngestError
 from ..hdf5.layout import hdf5, type_json
@@ -143,7 +145,7 @@ def ingest_edges(
         return
     size = len(source.dataset(group, "target_node_id"))
     ends, joined = _ends(source, group, node, size, context)
-    _check_indices(source, group, node, ends)
+    _check_indices(source, group, node, ends, context)
     targets = ends["target_node_id"]
     order = None if bool(np.all(np.diff(targets) >= 0)) else np.argsort(targets, kind="stable")
     numbered = {"edge_id": np.arange(size, dtype=np.int64), **ends}
@@ -166,7 +168,13 @@ def _ends(
     for name in INDICES.values():
         dataset = source.dataset(group, name, length=size)
         population = _text(dataset.attrs.get("node_population"))
-        ends[name] = source.ids(dataset, context.sizes.get(population or ""))
+        below = context.sizes.get(population or "")
+        ends[name] = source.ids(dataset, None if context.strays else below)
+        strays = 0 if below is None else int(np.count_nonzero(ends[name] >= below))
+        if strays:
+            context.notices.append(
+                f"{source.path}: {dataset.name}: {strays:,} edges are of nodes that {population!r}, of {below}, does not have"
+            )
         source.claim(dataset, node, name)
         if population is not None:
             joined[name.replace("node_id", "population")] = population
@@ -184,7 +192,9 @@ def _write_by_source(transaction: Transaction, node: str, numbered: Mapping[str,
     )
 
 
-def _check_indices(source: HDF5File, group: Any, node: str, ends: Mapping[str, Ids]) -> None:
+def _check_indices(
+    source: HDF5File, group: Any, node: str, ends: Mapping[str, Ids], context: IngestContext
+) -> None:
     for name, end in INDICES.items():
         index = group.get(f"indices/{name}")
         if index is None:
@@ -193,14 +203,21 @@ def _check_indices(source: HDF5File, group: Any, node: str, ends: Mapping[str, I
         ranges = source.dataset(index, first, shape=(None, 2))
         edges = source.dataset(index, EDGES, shape=(None, 2))
         told = index_owners(ranges[...], edges[...], len(ends[end]))
-        if told is None or not np.array_equal(told, ends[end]):
+        # Writers that were told too few nodes leave out the edges of the others.
+        beyond = ends[end] >= len(ranges)
+        if told is None or not np.array_equal(told, np.where(beyond, -1, ends[end])):
             raise source.error(index, f"this index does not say what {end} says")
+        if beyond.any():
+            context.notices.append(
+                f"{source.path}: {index.name}: it is of nodes 0 to {len(ranges) - 1} and says nothing of "
+                f"{int(beyond.sum()):,} edges whose {end} is higher"
+            )
         source.claim(ranges, node, f"@{end}.{RANGES[0]}")
         source.claim(edges, node, f"@{end}.{EDGES}")
 
 
 def index_owners(ranges: NDArray[Any], edges: NDArray[Any], size: int) -> Ids | None:
-    """Return the node of every edge by an index; None where it is not one.
+    """Return the node of every edge by an index, -1 for edges that it does not have; None where it is not one.
 
     Parameters
     ----------
@@ -215,7 +232,7 @@ def index_owners(ranges: NDArray[Any], edges: NDArray[Any], size: int) -> Ids | 
     if rows is None:
         return None
     at = _expanded(edges.astype(np.int64)[rows[1]], size)
-    if at is None or len(at[1]) != size:
+    if at is None or len(np.unique(at[1])) < len(at[1]):
         return None
     owners = np.full(size, -1, np.int64)
     owners[at[1]] = rows[0][at[0]]
@@ -333,12 +350,21 @@ def _attributes(
             parts.setdefault(stored, []).append((one, dataset))
             if library is not None:
                 parts.setdefault(name, []).append((one, _Decoded(source, dataset, library, context)))
-    columns = {name: _joined(source, name, found, size) for name, found in parts.items()}
+    known = [told for told in kinds_of(node, "table") if isinstance(told, TableKind)]
+    columns = {name: _joined(source, name, found, size, known) for name, found in parts.items()}
     if types is not None:
         type_ids: Ids = source.dataset(group, f"{kind}_type_id", length=size)[...].astype(np.int64)
         for name in types.columns:
             columns[name] = _typed(types, name, type_ids, columns.get(name))
     return list(columns.values())
+
+
+def _described(known: Sequence[TableKind], name: str, kind: pa.DataType, source: str) -> pa.Field:
+    """The column of an attribute, as the population's own kind of table describes it or else SONATA does."""
+    for told in known:
+        if name in told.schema.names:
+            return column(name, kind, told.meanings[name], told.units[name], source)
+    return circuits.attribute(name, kind, source)
 
 
 def _datasets(source: HDF5File, group: Group, context: IngestContext) -> Iterator[tuple[str, Any]]:
@@ -400,7 +426,13 @@ def _read(dataset: Any, rows: Rows) -> pa.Array:
     return pa.array(values.tolist(), pa.string()) if values.dtype.kind == "O" else pa.array(values)
 
 
-def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], size: int) -> AttributeColumn:
+def _joined(
+    source: HDF5File,
+    name: str,
+    parts: Sequence[tuple[Group, Any]],
+    size: int,
+    known: Sequence[TableKind],
+) -> AttributeColumn:
     """An attribute of one group or several as one column."""
     kinds = [_read(dataset, slice(0, 0)).type for _, dataset in parts]
     kind = kinds[0]
@@ -411,11 +443,10 @@ def _joined(source: HDF5File, name: str, parts: Sequence[tuple[Group, Any]], siz
             kind = pa.from_numpy_dtype(np.promote_types(kind.to_pandas_dtype(), other.to_pandas_dtype()))
     places = ", ".join(dataset.name for _, dataset in parts)
     group, dataset = parts[0]
+    field = _described(known, name, kind, places)
     if len(parts) == 1 and group.rows is None:
-        return AttributeColumn(circuits.attribute(name, kind, places), lambda rows: _read(dataset, rows))
-    return AttributeColumn(
-        circuits.attribute(name, kind, places), lambda rows: _scattered(parts, kind, size, rows)
-    )
+        return AttributeColumn(field, lambda rows: _read(dataset, rows))
+    return AttributeColumn(field, lambda rows: _scattered(parts, kind, size, rows))
 
 
 def _scattered(parts: Sequence[tuple[Group, Any]], kind: pa.DataType, size: int, rows: Rows) -> pa.Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from neuroh5_files import write_types
+from ngv_files import write_circuit
 from simrun_trees import Run, digests, read_lake, read_tree, write_run
 
 import neurolake as nl
@@ -56,6 +57,7 @@ def sources(tmp_path: Path) -> dict[str, Path]:
     with h5py.File(folder / "net.h5", "w") as file:
         write_types(file)
         file.create_group("Projections")
+    glia = write_circuit(folder / "glia")
     return {
         "a folder of simrun results of the In Silico Framework": folder / "tree",
         "a SONATA simulation configuration": circuit / "simulation_config.json",
@@ -69,6 +71,9 @@ def sources(tmp_path: Path) -> dict[str, Path]:
         "electrodes in probeinterface's JSON": folder / "probe.json",
         "a field that Sim4Life exported": folder / "field.h5",
         "a folder of 1 morphologies": shapes,
+        "a configuration of a circuit of neurons, glia and vessels": glia,
+        "a folder with ngv_config.json, a circuit of neurons, glia and vessels": glia.parent,
+        "domains of astrocytes": glia.parent / "microdomains.h5",
     }
 
 

@@ -1,0 +1,1 @@
+"""Files of meshes and of volumes, whatever they are of."""
