@@ -10,7 +10,17 @@ import duckdb
 from ..lake import Snapshot, Table
 from ..lake.errors import InputError, StorageError
 from .build import SCHEMA, fill
-from .schema import DESCRIPTIONS, LOG, comments, description_texts, literal, runs_of, view_names
+from .joins import JOINS, glia_circuits, joins
+from .schema import (
+    DESCRIPTIONS,
+    LOG,
+    comments,
+    description_texts,
+    identifier,
+    literal,
+    runs_of,
+    view_names,
+)
 from .tables import commits, refs
 from .views import view, view_comments
 from .vocabulary.trials import TRIALS
@@ -71,6 +81,7 @@ def _write(snapshot: Snapshot, path: Path) -> None:
         connection.execute(f"use {SCHEMA}; drop table pieces")
         _add_log(connection, snapshot)
         said = _add_views(connection, dict(snapshot.tables))
+        said += _add_joins(connection, snapshot)
         connection.execute(";\n".join(said))
         connection.execute("use memory")
         connection.execute(f"checkpoint {SCHEMA}")
@@ -83,6 +94,18 @@ def _add_log(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         connection.register("logged", rows)
         connection.execute(f"insert into {name} by name from logged")
         connection.unregister("logged")
+
+
+def _add_joins(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> list[str]:
+    """Make views that join tables of circuits of glia; what to say of them."""
+    taken, said = {name.lower() for name in snapshot.tables}, []
+    for circuit in glia_circuits(snapshot.tables):
+        docs = {join.of(circuit): join.doc for join in JOINS}
+        for name, query, _ in joins(snapshot, circuit):
+            if name.lower() not in taken:
+                connection.execute(f"create view {identifier(name)} as {query}")
+                said += comments("view", identifier(name), docs[name], [])
+    return said
 
 
 def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> list[str]:

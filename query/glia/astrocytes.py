@@ -94,7 +94,7 @@ class Astrocytes:
         ----------
         volume
             Volume of the atlas, such as ``brain_regions``, whose voxels that are not 0 are the window; by default the window is the
-            box of the domains as they were before they were enlarged or, without domains, of the somata.
+            box of the domains, which end at the walls of the region, or, without domains, of the somata.
 
         Raises
         ------
@@ -112,11 +112,7 @@ class Astrocytes:
         low, high = points.min(axis=0, initial=np.inf), points.max(axis=0, initial=-np.inf)
         if self.tables.has("domains"):
             sizes = self.domains.sizes()
-            scale = sizes["scale"].to_numpy(float)[:, None]
-            scale = np.where(scale > 0, scale, 1.0)
-            middle = sizes[[f"centroid_{axis}" for axis in "xyz"]].to_numpy(float)
             corners = [sizes[[f"{end}_{axis}" for axis in "xyz"]].to_numpy(float) for end in ("min", "max")]
-            corners = [middle + (corner - middle) / scale for corner in corners]
             low, high = np.minimum(low, corners[0].min(axis=0)), np.maximum(high, corners[1].max(axis=0))
         try:
             return box_window(low, high)

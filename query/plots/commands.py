@@ -19,7 +19,8 @@ def plot_command(
         str,
         typer.Argument(
             help="raster, psth, traces, mean, density, activations, bars, kernels; of circuits: cells, distances, "
-            "degrees, matrix, tree, population-raster, rates, spectrogram.",
+            "degrees, matrix, tree, population-raster, rates, spectrogram; of glia: domains, vessels, astrocyte, "
+            "glia-distributions, places.",
             show_default=False,
         ),
     ],
@@ -44,8 +45,12 @@ def plot_command(
     circuit: Annotated[str | None, typer.Option(help="Which circuit, where there are several.")] = None,
     population: Annotated[str | None, typer.Option(help="Only this population of a circuit.")] = None,
     projection: Annotated[str | None, typer.Option(help="Only these edges, such as STIM__PYR.")] = None,
-    node: Annotated[int | None, typer.Option(min=0, help="Number of the cell; in tree.")] = None,
+    node: Annotated[int | None, typer.Option(min=0, help="Number of the cell; in tree, astrocyte.")] = None,
     report: Annotated[str | None, typer.Option(help="Which report; in spectrogram.")] = None,
+    axis: Annotated[
+        str | None, typer.Option(help="x, y or z, across which the plane cuts; in domains.")
+    ] = None,
+    level: Annotated[float | None, typer.Option(help="Where the plane cuts, µm; in domains.")] = None,
     title: Annotated[str | None, typer.Option(help="Text above the figure.")] = None,
     width: Annotated[float, typer.Option(help="In inches.")] = 7.2,
     height: Annotated[float | None, typer.Option(help="In inches; by default as the kind wants.")] = None,
@@ -83,6 +88,8 @@ def plot_command(
             projection=projection,
             node=node,
             report=report,
+            axis=axis,
+            level=level,
             title=title,
             width=width,
             height=height,

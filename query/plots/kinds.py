@@ -16,9 +16,9 @@ from ..trials.spatial import spatiotemporal_activations
 from ..trials.trains import Trains, trains
 from ..trials.voltages import recording, rows_of
 from . import data as plot_data
+from . import glia, networks
 from . import groups as figures_groups
 from . import images as figures_images
-from . import networks
 from . import rasters as figures
 from .data import Curves, Limits
 from .style import COLOURS, INK, NORMAL, SMALL, colours, tidy
@@ -268,5 +268,10 @@ KINDS: dict[str, FigureKind] = {
     ),
     "rates": FigureKind(networks.rates, frozenset({"circuit", "population", "window"})),
     "spectrogram": FigureKind(networks.spectrogram, frozenset({"report"})),
+    "domains": FigureKind(glia.domains, frozenset({"circuit", "axis", "level"})),
+    "vessels": FigureKind(glia.vessels, frozenset({"circuit"})),
+    "astrocyte": FigureKind(glia.astrocyte, frozenset({"circuit", "node"})),
+    "glia-distributions": FigureKind(glia.glia_distributions, frozenset({"circuit"})),
+    "places": FigureKind(glia.places, frozenset({"circuit", "bin"})),
 }
 """What can be drawn."""

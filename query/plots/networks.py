@@ -30,7 +30,21 @@ _PIXELS = 400
 _UM = ("x (µm)", "y (µm)", "z (µm)")
 
 
-def _circuit(snapshot: Snapshot, view: View) -> Circuit:
+def circuit_of(snapshot: Snapshot, view: View) -> Circuit:
+    """Return the circuit that is drawn.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    view
+        What the figure shows; see `View`.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such circuit, or several and none is named.
+    """
     names = circuit_names(snapshot)
     if view.circuit is None and len(names) != 1:
         raise NotFoundError(f"say which circuit to draw; there are: {', '.join(names) or 'none'}")
@@ -61,7 +75,7 @@ def cells(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or no cells have places.
     """
-    found = _circuit(snapshot, view)
+    found = circuit_of(snapshot, view)
     places: dict[str, NDArray[np.float64]] = {}
     for name, table in found.nodes.items():
         if {"x", "y", "z"} <= set(table.columns) and view.population in (None, name):
@@ -103,7 +117,7 @@ def distances(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or no edges have a distance.
     """
-    found = _circuit(snapshot, view)
+    found = circuit_of(snapshot, view)
     wanted = [one for one in _projections(found, view) if "distance" in one.table.columns]
     if not wanted:
         raise NotFoundError(f"no edges of {found.name} have a distance")
@@ -192,7 +206,7 @@ def degrees(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no edges.
     """
-    found = _circuit(snapshot, view)
+    found = circuit_of(snapshot, view)
     counted = {
         one.name: tuple(one.degrees(side)["edges"].to_numpy() for side in ("target", "source"))
         for one in _projections(found, view)
@@ -233,7 +247,7 @@ def matrix(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no edges.
     """
-    found = _circuit(snapshot, view)
+    found = circuit_of(snapshot, view)
     chemical = [one for one in _projections(found, view) if one.chemical]
     names = [name for name in found.nodes if any(name in (one.source, one.target) for one in chemical)]
     sizes = np.array([found.nodes[name].rows for name in names])
@@ -293,7 +307,7 @@ def tree(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit or the cell's tree does not exist.
     """
-    found = _circuit(snapshot, view)
+    found = circuit_of(snapshot, view)
     populations = list(found.synapses) or list(found.nodes)
     population = view.population or populations[0]
     node = 0 if view.node is None else view.node
@@ -388,7 +402,7 @@ def population_raster(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no spikes.
     """
-    trains, window = _spikes(_circuit(snapshot, view), view)
+    trains, window = _spikes(circuit_of(snapshot, view), view)
 
     def draw(figure: "Figure") -> None:
         ax, first = figure.subplots(), 0
@@ -428,7 +442,7 @@ def rates(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no spikes.
     """
-    trains, window = _spikes(_circuit(snapshot, view), view)
+    trains, window = _spikes(circuit_of(snapshot, view), view)
     at = np.linspace(*window, 400)
     found = {
         name: bayesian_rates(node, time, at, n_units=size).mean(axis=0)

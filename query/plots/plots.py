@@ -45,6 +45,8 @@ def plot(
     projection: str | None = None,
     node: int | None = None,
     report: str | None = None,
+    axis: str | None = None,
+    level: float | None = None,
     title: str | None = None,
     width: float = WIDTH_INCH,
     height: float | None = None,
@@ -61,7 +63,9 @@ def plot(
         distance from the soma), ``bars`` (mean ± standard error over trials), ``kernels`` (of a reduced model). Of circuits:
         ``cells`` (where somata are), ``distances`` (of edges, beside those of all pairs), ``degrees``, ``matrix`` (edges by
         source and target), ``tree`` (of a cell, with its synapses by source), ``population-raster``, ``rates`` (by BAKS), and
-        ``spectrogram`` (of a report).
+        ``spectrogram`` (of a report). Of circuits of glia: ``domains`` (cut by a plane), ``vessels`` (and somata of astrocytes),
+        ``astrocyte`` (with its domain, endfeet and synapses), ``glia-distributions`` (beside the configured ones), and
+        ``places`` (of astrocytes, beside random ones: g and L).
     output
         A file; its ending determines the format (png, svg, pdf). Its metadata name the commit, too.
     at
@@ -77,7 +81,7 @@ def plot(
         Begin and end in ms; the whole trial by default.
     bin
         Width of time bins in ms; 1 by default, and 5 in a ``psth`` of spikes (``psth`` and ``activations``). Of distances: in
-        µm, 50 by default.
+        µm, 50 by default; of places: in µm, a 250th of the window by default.
     site
         Recording site; the soma by default (``traces``, ``mean`` and ``density``).
     voltage
@@ -91,9 +95,11 @@ def plot(
     projection
         Only this population of edges (``distances``, ``degrees``, ``matrix``).
     node
-        Number of the cell, 0 by default (``tree``).
+        Number of the cell, 0 by default (``tree``, ``astrocyte``).
     report
         Name of a report; may be omitted where there is one (``spectrogram``).
+    axis, level
+        The plane that cuts: ``x``, ``y`` or ``z`` (the default), and where in µm; by default in the middle (``domains``).
     title
         Text above the figure; by default the number of trials, and the condition that they meet.
     width, height
@@ -129,6 +135,8 @@ def plot(
         "projection": projection,
         "node": node,
         "report": report,
+        "axis": axis,
+        "level": level,
     }
     view = _view(kind, {name: value for name, value in options.items() if value is not None})
     if not (width > 0 and (height is None or height > 0)):
@@ -168,6 +176,8 @@ def _view(kind: str, options: dict[str, Any]) -> View:
             options[name] = _limits(name, options[name])
     if "by" in options:
         options["by"] = (options["by"],) if isinstance(options["by"], str) else tuple(options["by"])
+    if options.get("axis", "z") not in ("x", "y", "z"):
+        raise InputError(f"axis is {options['axis']!r}; expected x, y or z")
     if options.get("of", "spikes") not in ("spikes", "activations"):
         raise InputError(f"of is {options['of']!r}; expected spikes or activations")
     return View(**options)

@@ -26,6 +26,11 @@ KindName = Literal[
     "population-raster",
     "rates",
     "spectrogram",
+    "domains",
+    "vessels",
+    "astrocyte",
+    "glia-distributions",
+    "places",
 ]
 Of = Literal["spikes", "activations"]
 
@@ -47,6 +52,8 @@ class View:
     projection: str | None = None
     node: int | None = None
     report: str | None = None
+    axis: str | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 from small_glia import SmallGlia, write_small_glia
 
 import neurolake as nl
+from neurolake.catalog.attaching import attach
 from neurolake.catalog.joins import JOINS
 
 
@@ -78,6 +80,18 @@ def test_neurons_may_be_of_another_circuit(tmp_path: Path) -> None:
     assert lake.sql('select pre_id, post_id from "glia/g.tripartite"').fetchall() == [(8, 2)]
     with pytest.raises(nl.QueryError, match=r"glia/g\.endfeet"):
         lake.sql('select * from "glia/g.endfeet"')
+
+
+def test_a_file_for_other_clients_has_them(written: tuple[Any, SmallGlia], tmp_path: Path) -> None:
+    attach(written[0].head, tmp_path / "lake.duckdb")
+    with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as connection:
+        for join in JOINS:
+            theirs = connection.execute(f'select count(*) from "{join.of("g")}"').fetchall()
+            assert theirs == written[0].sql(f'select count(*) from "{join.of("g")}"').fetchall() != [(0,)]
+        (said,) = connection.execute(
+            "select comment from duckdb_views() where view_name = 'glia/g.vessels'"
+        ).fetchall()
+    assert said[0].startswith("one segment of a vessel")
 
 
 def test_views_are_listed_and_give_way_to_tables(written: tuple[Any, SmallGlia], tmp_path: Path) -> None:
