@@ -78,12 +78,13 @@ def _nodes(circuit: "Circuit") -> Iterator[Check]:
             "where node_id <> place",
         )
         if "morphology" in table.columns and circuit.has_trees:
-            sections = circuits.SECTIONS.of(circuit=circuit.name)
+            trees = f"(select morphology from {quoted(circuits.SECTIONS.of(circuit=circuit.name))})"
+            # A population none of whose trees is there came without them.
             yield _failing(
                 circuit.snapshot,
                 f"trees of {population} are there",
-                f"select node_id, morphology from {quoted(table.name)} where morphology is not null and morphology not in "
-                f"(select morphology from {quoted(sections)})",
+                f"select node_id, morphology from {quoted(table.name)} where morphology is not null and morphology not in {trees} "
+                f"and exists (select 1 from {quoted(table.name)} where morphology in {trees})",
             )
 
 
