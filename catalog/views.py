@@ -4,7 +4,7 @@ import contextlib
 import re
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import duckdb
 
 from ..lake import Snapshot, Table
 from ..lake.errors import QueryError
+from ..lake.nodes.entry import Entry
 from ..lake.objects.store import ObjectStore
 from .answers import Answer, told
 from .build import SCHEMA, fill
@@ -19,6 +20,7 @@ from .cache import CatalogCache
 from .connection import locked_connection
 from .joins import FOLDER, glia_circuits, joins
 from .nearest import with_nearest
+from .pruning import MANY, pruned_files
 from .schema import (
     CONTENT,
     DESCRIPTIONS,
@@ -154,7 +156,15 @@ class Catalog:
         self._cursors.add(cursor)
         with told(partial(_explained, self._tables, sql)):
             self._require_select(cursor, sql)
-            self._prepare(sql)
+            few = self._few_files(cursor, sql, parameters)
+            self._prepare(sql, few)
+            for name, files in few.items():
+                # A view of this cursor's own, which the query finds before that of the whole table.
+                table = self._tables[name]
+                try:
+                    cursor.execute(f"create temp {view(name, table, table.paths(files))}").fetchall()
+                except duckdb.Error as error:
+                    raise table.unreadable(error, files) from error
             if _TRACE.search(sql.lower()):
                 self._check_traces(cursor, sql, parameters)
             yield cursor
@@ -177,8 +187,24 @@ class Catalog:
         if (mistake := self._traces.mistake()) is not None:
             raise QueryError(f"{mistake}\n  in: {sql.strip()}") from mistake
 
-    def _prepare(self, sql: str) -> None:
-        """Make what a query is the first to name, and verify the files that it may read."""
+    def _few_files(
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None
+    ) -> dict[str, tuple[Entry, ...]]:
+        """By view, the files that a query may need, of tables of which it needs a part."""
+        text = sql.lower()
+        if self._files is not None or "where" not in text or "query" in text or FOLDER in text:
+            return {}
+        tables = {
+            name: table
+            for name, table in self._tables.items()
+            if len(table.files) >= MANY and name.lower() in text
+            # Runs are a view of trials.
+            if name != TRIALS.name or "runs" not in text
+        }
+        return pruned_files(cursor, sql, parameters, tables) if tables else {}
+
+    def _prepare(self, sql: str, ready: Container[str] = ()) -> None:
+        """Make what a query is the first to name, and verify the files that it may read; *ready* are tables that need nothing."""
         # What does not occur in the text cannot be read by it; but query() and query_table() put names together.
         text = sql.lower()
         listing = any(word in text for word in _LISTINGS)
@@ -195,7 +221,8 @@ class Catalog:
                     self._verify(table)
                 self._connection.execute(f"create view {identifier(name)} as {query}")
             for name in self._tables:
-                if name in self._unverified and (named(name.lower()) or (name == "trials" and named("runs"))):
+                asked = named(name.lower()) or (name == "trials" and named("runs"))
+                if name in self._unverified and name not in ready and asked:
                     self._verify(name)
             for name in self._unmade & self._tables.keys() if listing else ():
                 # A file may be elsewhere still, or damaged. The other tables can be listed.

@@ -47,7 +47,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("stimuli", "templates"),
     ],
     "catalog": [
-        ("answers", "nearest", "vocabulary"),
+        ("answers", "nearest", "pruning", "vocabulary"),
         ("schema",),
         ("httpfs", "tables", "traces"),
         ("build", "connection", "filesystem", "joins"),
