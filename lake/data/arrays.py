@@ -198,17 +198,17 @@ class Array(Shown, zarr.Array[Any]):
         if codec is None:
             values[...] = super().__getitem__(tuple(slice(*part) for part in ranges))
             return values
-        entries, objects = self._node.entries, self._store.objects
+        entries, objects, fill_value = self._node.entries, self._store.objects, self.fill_value
 
         def read(run: Sequence[tuple[int, ...]]) -> None:
-            found = [entries.get(grid.number(at)) for at in run]
-            stored = iter(objects.read_run([(e.digest, e.size, e.place) for e in found if e is not None]))
-            for at, entry in zip(run, found, strict=True):
-                data = None if entry is None else next(stored)
+            found = [entries.stored(grid.number(at)) for at in run]
+            stored = iter(objects.read_run([each for each in found if each is not None]))
+            for at, each in zip(run, found, strict=True):
+                data = None if each is None else next(stored)
                 try:
-                    _place(data, codec, values, ranges, at, grid, self.fill_value)
+                    _place(data, codec, values, ranges, at, grid.chunks, fill_value)
                 except MalformedError as error:
-                    raise self._malformed(at, entry, error) from error
+                    raise self._malformed(at, entries.get(grid.number(at)), error) from error
 
         touched = self._touched(ranges, values)
         # Never 0: a type may have no bytes.
@@ -533,30 +533,28 @@ def _place(
     out: npt.NDArray[Any],
     box: Box,
     at: tuple[int, ...],
-    grid: Grid,
+    chunks: tuple[int, ...],
     fill_value: Any,
 ) -> None:
     """Decode the part of chunk *at* within *box* into its position in *out*."""
-    low = [index * chunk for index, chunk in zip(at, grid.chunks, strict=True)]
-    spans = [
-        (max(start, first), min(stop, first + chunk))
-        for (start, stop), first, chunk in zip(box, low, grid.chunks, strict=True)
-    ]
-    within = (slice(a - start, b - start) for (a, b), (start, _) in zip(spans, box, strict=True))
-    target = _view(out, within)
-    size = math.prod(grid.chunks) * out.dtype.itemsize
-    if data is not None:
-        codec.check_size(data, size)
+    whole, into, parts = True, [], []
+    for index, length, (start, stop) in zip(at, chunks, box, strict=True):
+        first = index * length
+        low, high = max(start, first), min(stop, first + length)
+        whole = whole and high - low == length
+        into.append(slice(low - start, high - start))
+        parts.append(slice(low - first, high - first))
+    target = _view(out, into)
     if data is None:
         target[...] = fill_value
-    elif target.shape == grid.chunks and target.flags.c_contiguous:
+        return
+    codec.check_size(data, math.prod(chunks) * out.dtype.itemsize)
+    if whole and target.flags.c_contiguous:
         codec.decode_into(data, target)
     else:
-        chunk = room(grid.chunks, out.dtype, f"a chunk of shape {grid.chunks}")
+        chunk = room(chunks, out.dtype, f"a chunk of shape {chunks}")
         codec.decode_into(data, chunk)
-        target[...] = chunk[
-            tuple(slice(a - first, b - first) for (a, b), first in zip(spans, low, strict=True))
-        ]
+        target[...] = chunk[tuple(parts)]
 
 
 def _commit(store: ZarrStore) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..digest import Digest
-from ..objects.store import ObjectWriter
+from ..objects.store import ObjectWriter, Place
 from .entry import SHARD_SIZE, Entry, ShardRef
 from .shards import Shard, shard_digest
 
@@ -48,6 +48,20 @@ class Entries:
             return self.overlay[position]
         ref = self.shards.get(position // SHARD_SIZE)
         return None if ref is None else self.read_shard(ref).get(position)
+
+    def stored(self, position: int) -> tuple[Digest, int, Place] | None:
+        """Return digest, size and location of the entry at *position*: all that a read needs, and quickly told; None if there is none.
+
+        Parameters
+        ----------
+        position
+            Position in the manifest: the number of the chunk or file.
+        """
+        if position in self.overlay:
+            entry = self.overlay[position]
+            return None if entry is None else (entry.digest, entry.size, entry.place)
+        ref = self.shards.get(position // SHARD_SIZE)
+        return None if ref is None else self.read_shard(ref).stored(position)
 
     def items(self) -> Iterator[tuple[int, Entry]]:
         """Positions and entries in order of position."""

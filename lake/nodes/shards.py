@@ -90,6 +90,24 @@ class Shard(Mapping[int, Entry]):
         # A cell of a column costs more than one of a list, and a list of all cells more than a few of these.
         return _entry(*(self._table[name][row].as_py() for name in _SCHEMA.names))
 
+    def stored(self, position: int) -> tuple[Digest, int, Place] | None:
+        """Return digest, size and location of an entry, without its statistics; None if there is none.
+
+        Parameters
+        ----------
+        position
+            Position in the manifest.
+        """
+        row = int(np.searchsorted(self._at, np.uint64(position)))
+        if row == len(self._at) or self._at[row] != position:
+            return None
+        if self._asked < _FEW:
+            entry = self[position]
+            return entry.digest, entry.size, entry.place
+        _, digest, size, pack, offset, inline, suffix, *_ = self._rows[row]
+        checked_length(size | offset)
+        return Digest(digest.hex()), size, Place(pack, offset, inline, suffix or "")
+
     def items(self) -> ItemsView[int, Entry]:
         """Positions and entries; all rows are read at once."""
         self._asked = max(self._asked, _FEW)
