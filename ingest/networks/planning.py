@@ -45,6 +45,8 @@ class NetworkOptions:
     inputs_from: str | None
     cells: Chosen | None
     records: Sequence[RecordRequest]
+    probes: Mapping[str, str] = field(default_factory=dict)
+    probe_dt: float | None = None
 
     @property
     def timing(self) -> Timing:

@@ -3,17 +3,23 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...catalog.vocabulary import reports as report_kinds
+from ...lake import Transaction
 from ...lake.errors import InputError
-from ...mechanisms.network.attached import FrameColumns
+from ...mechanisms.network.attached import FrameColumns, Observer
 from ...mechanisms.network.cells import NetworkCell
 from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.trial.recording import SegmentFrames
+from ..sonata.reports import ordinals
 
 PLACES = ("soma", "all")
+_CHUNK_VALUES, _CHUNK_ELEMENTS = 2**18, 1024
 UNITS = {"v": "mV", "i_membrane": "nA", "ina": "mA/cm2", "ik": "mA/cm2", "ica": "mA/cm2", "cai": "mM"}
 
 
@@ -82,6 +88,34 @@ class RecordRequest:
         if interval is not None and not interval > 0:
             raise InputError(f"--record {text}: an interval is above 0 ms")
         return cls(parts[1] if len(parts) == 2 else "v", parts[0], population, None, interval)
+
+
+class NetworkRecord(Observer, Protocol):
+    """An observer whose frames are stored with the run.
+
+    Attributes
+    ----------
+    waiting
+        Bytes of the frames that wait to be stored, the same on all ranks.
+    """
+
+    waiting: int
+
+    def taken(self) -> Any:
+        """Return what waits on rank 0, and wait no longer with it; None if that is nothing."""
+
+    def store(self, transaction: Transaction, run: str, part: Any) -> None:
+        """Write what waited into the lake.
+
+        Parameters
+        ----------
+        transaction
+            Writes the nodes.
+        run
+            Name of the run.
+        part
+            What `taken` has returned.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +224,58 @@ class TraceRecord:
 
     def finish(self) -> None:
         """Do nothing: what waits is stored with the last commit."""
+
+    def store(self, transaction: Transaction, run: str, part: ReportPart) -> None:
+        """Append what waited to the report, which is made with its elements if it is missing.
+
+        Parameters
+        ----------
+        transaction
+            Writes the nodes.
+        run
+            Name of the run.
+        part
+            What `taken` has returned.
+        """
+        kind, axis = report_kinds.REPORT, report_kinds.REPORT_TIME
+        node = kind.of(circuit=run, report=self.request.name, population=self.population)
+        if node in transaction.drafts:
+            transaction.append_array(node, part.values)
+            transaction.append_array(axis.beside(node), part.time)
+            return
+        wide = max(1, min(part.values.shape[1], _CHUNK_ELEMENTS))
+        attributes = {
+            "population": self.population,
+            "units": UNITS.get(self.request.variable),
+            "t_start": float(part.time[0]),
+            "dt": self.dt,
+            "report": {
+                "type": "compartment",
+                "variable_name": self.request.variable,
+                "sections": self.request.place,
+            },
+        }
+        transaction.write_array(
+            node,
+            part.values,
+            chunks=(max(1, _CHUNK_VALUES // wide), wide),
+            dimension_names=kind.axes,
+            attributes=attributes,
+        )
+        transaction.write_array(
+            axis.beside(node),
+            part.time,
+            chunks=(_CHUNK_VALUES,),
+            dimension_names=axis.axes,
+            attributes={"units": axis.unit},
+        )
+        nodes, section = self.node_ids, self.columns.section.astype(np.int64)
+        elements, ranges = report_kinds.ELEMENTS, report_kinds.RANGES
+        columns = [nodes, section, ordinals(nodes, section), self.columns.x]
+        transaction.write_table(elements.beside(node), pa.table(columns, elements.schema), doc=elements.doc)
+        found, start, count = np.unique(nodes, return_index=True, return_counts=True)
+        columns = [found, start, start + count]
+        transaction.write_table(ranges.beside(node), pa.table(columns, ranges.schema), doc=ranges.doc)
 
     def taken(self) -> ReportPart | None:
         """Return what waits, and wait no longer with it; None if that is nothing."""

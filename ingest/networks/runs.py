@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ...lake import Lake
 from ...lake.digest import digest_of
 from ...lake.errors import InputError, NeurolakeError, NotFoundError
+from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import Library, load, read_sources
 from ...mechanisms.network.attached import Clamp, Observer
@@ -18,12 +19,14 @@ from ...mechanisms.network.cells import NetworkCell, NetworkNode
 from ...mechanisms.network.ranks import Ranks, abort
 from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
 from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
+from ..lfp.observed import ContactRecord
+from ..lfp.online import Probes, check_probes, named_probes
 from ..runs.model import require_neuron
 from ..trials.names import checked_run
 from .circuit import NetworkSource
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
-from .records import RecordRequest, TraceRecord
+from .records import NetworkRecord, RecordRequest, TraceRecord
 from .selection import Chosen
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
@@ -110,6 +113,7 @@ def run_network(
     cells: Chosen | None = None,
     record: Sequence[str | RecordRequest] = (),
     dt_record: float | None = None,
+    lfp: Probes | None = None,
     clamps: Sequence[Clamp] = (),
     observers: Sequence[Observer] = (),
     seed: int = 0,
@@ -163,7 +167,11 @@ def run_network(
     record
         What to record: texts as of `RecordRequest.parse`, or requests.
     dt_record
-        Interval of records that do not say theirs, in ms; every time step by default.
+        Interval of potentials, and of records that do not say theirs, in ms; every time step by default.
+    lfp
+        What records extracellular potentials of all cells while the network runs, without currents being kept: tables of
+        electrodes of the lake, by the last parts of their names or by names of yours. The signal is ``lfp/<run>/<name>``
+        [time, group, electrode], a group for each population, and ``segments/<run>/<population>`` says where segments are.
     clamps, observers
         What acts on cells from outside, and what else takes frames while the network runs (`mechanisms.network.attached`).
     seed
@@ -219,7 +227,10 @@ def run_network(
                 each if isinstance(each, RecordRequest) else RecordRequest.parse(each, dt_record)
                 for each in record
             ],
+            probes=named_probes(lfp),
+            probe_dt=dt_record,
         )
+        check_probes(snapshot, options.probes)
         search = _search(source, templates, reproduce)
         library, folders = _mechanisms(ranks, mechanisms)
         plan = NetworkPlan(
@@ -231,7 +242,7 @@ def run_network(
             t_stop=t_stop,
             dt=dt,
             mechanisms=library.digest,
-            settings=_settings(options, search, content_of(source)),
+            settings=_settings(options, search, source),
             files=_files(search, folders),
             ranks=ranks.size,
             threads=threads,
@@ -328,7 +339,9 @@ def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
     }
 
 
-def _settings(options: NetworkOptions, search: Search, content: str) -> dict[str, Any]:
+def _settings(options: NetworkOptions, search: Search, source: NetworkSource) -> dict[str, Any]:
+    tree = source.snapshot.tree
+    probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
     templates = {
         file.name: digest_of(file.read_bytes())
         for folder in search.folders
@@ -343,7 +356,7 @@ def _settings(options: NetworkOptions, search: Search, content: str) -> dict[str
         }
     )
     return {
-        "circuit": content,
+        "circuit": content_of(source),
         "dt": options.dt,
         "v_init": options.v_init,
         "celsius": options.celsius,
@@ -359,6 +372,7 @@ def _settings(options: NetworkOptions, search: Search, content: str) -> dict[str
             for each in options.records
         ],
         "templates": {**templates, **dict.fromkeys(search.given, "given")},
+        **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
     }
 
 
@@ -438,8 +452,8 @@ class _Job:
             if writer is not None:
                 self.report.spikes, self.report.commit = writer.spikes, writer.commit
 
-    def _records(self, network: PlannedNetwork) -> list[TraceRecord]:
-        found = []
+    def _records(self, network: PlannedNetwork) -> list[NetworkRecord]:
+        found: list[NetworkRecord] = []
         for request in self.options.records:
             for name, numbers in network.chosen.items():
                 if request.population not in (None, name):
@@ -461,12 +475,17 @@ class _Job:
                             request, name, cells, self.ranks, self.plan.dt, self.options.equilibration
                         )
                     )
+        nodes = {node.gid: node for node in network.nodes}
+        for name, node in self.options.probes.items():
+            dt = self.plan.dt if self.options.probe_dt is None else self.options.probe_dt
+            shift = self.options.equilibration
+            found.append(ContactRecord(name, node, self.source.snapshot, nodes, self.ranks, dt, shift))
         return found
 
     def _advance(
         self,
         live: LiveNetwork,
-        records: Sequence[TraceRecord],
+        records: Sequence[NetworkRecord],
         writer: RunWriter | None,
         every: float,
         save: bool,

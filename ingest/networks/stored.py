@@ -18,14 +18,12 @@ from ...lake.digest import digest_of
 from ...lake.errors import ConflictError, InputError
 from ...lake.provenance import code_version
 from ...mechanisms.network.simulator import NetworkSpikes
-from ..sonata.reports import ordinals
 from ..trials.names import file_node
 from ..trials.stage import append_rows
 from .circuit import NetworkPopulation
-from .records import UNITS, TraceRecord
+from .records import NetworkRecord
 
 _ATTEMPTS = 20
-_CHUNK_VALUES, _CHUNK_ELEMENTS = 2**18, 1024
 _SAME = ("kind", "seed", "t_stop", "mechanisms", "settings")
 
 
@@ -191,7 +189,7 @@ class RunWriter:
         lake: Lake,
         plan: NetworkPlan,
         populations: Sequence[NetworkPopulation],
-        records: Sequence[TraceRecord],
+        records: Sequence[NetworkRecord],
     ) -> None:
         self._lake, self._plan = lake, plan
         self._populations, self._records = list(populations), list(records)
@@ -255,7 +253,7 @@ class RunWriter:
                 transaction.append_table(node, table)
             for record, part in parts:
                 if part is not None:
-                    self._append(transaction, record, part.time, part.values)
+                    record.store(transaction, self._plan.run, part)
             condition = pds.field("run") == self._plan.run
             row = pa.Table.from_pylist([self._plan.progress(done, seconds)], runs.NETWORK_RUNS.schema)
             transaction.replace_rows(runs.NETWORK_RUNS.name, row, condition)
@@ -285,50 +283,6 @@ class RunWriter:
                 node = kind.of(circuit=self._plan.run, population=each.name)
                 found[node] = pa.table(columns, kind.schema_of(("node_id", "time")))
         return found
-
-    def _append(self, transaction: Transaction, record: TraceRecord, time: Any, values: Any) -> None:
-        request, kind = record.request, report_kinds.REPORT
-        node = kind.of(circuit=self._plan.run, report=request.name, population=record.population)
-        axis = report_kinds.REPORT_TIME
-        if node in transaction.drafts:
-            transaction.append_array(node, values)
-            transaction.append_array(axis.beside(node), time)
-            return
-        wide = max(1, min(values.shape[1], _CHUNK_ELEMENTS))
-        attributes = {
-            "population": record.population,
-            "units": UNITS.get(request.variable),
-            "t_start": float(time[0]),
-            "dt": record.dt,
-            "report": {
-                "type": "compartment",
-                "variable_name": request.variable,
-                "sections": request.place,
-            },
-        }
-        transaction.write_array(
-            node,
-            values,
-            chunks=(max(1, _CHUNK_VALUES // wide), wide),
-            dimension_names=kind.axes,
-            attributes=attributes,
-        )
-        transaction.write_array(
-            axis.beside(node),
-            time,
-            chunks=(_CHUNK_VALUES,),
-            dimension_names=axis.axes,
-            attributes={"units": axis.unit},
-        )
-        nodes, columns = record.node_ids, record.columns
-        elements = report_kinds.ELEMENTS
-        section = columns.section.astype(np.int64)
-        table = [nodes, section, ordinals(nodes, section), columns.x]
-        transaction.write_table(elements.beside(node), pa.table(table, elements.schema), doc=elements.doc)
-        found, start, count = np.unique(nodes, return_index=True, return_counts=True)
-        ranges = report_kinds.RANGES
-        table = [found, start, start + count]
-        transaction.write_table(ranges.beside(node), pa.table(table, ranges.schema), doc=ranges.doc)
 
     def _committed(self, message: str, stage: Callable[[Transaction], None]) -> None:
         """Commit, again from what is there now where another writer was first."""

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_circuit as small
 from lake_vocabulary import strangers
+from nerves import delete_all_sections
 from under_mpi import run_python
 
 import neurolake
+from neurolake import InputError
 from neurolake.ingest.lfp.electrodes import store_electrodes
 from neurolake.query import lfp
 
@@ -117,3 +120,45 @@ def test_ranks_and_threads_give_the_same(
     for population in ("ball", "rod"):
         for key, values in segments_of(found, population).items():
             assert np.array_equal(values, other[f"{population}.{key}"]), key
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Any:
+    """A lake with a circuit, and electrodes; NEURON has no sections before and after."""
+    delete_all_sections()
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    small.write_circuit(lake)
+    store_electrodes(lake, "probe", lfp.laminar_probe(3, 60.0, first=(20.0, 30.0, 80.0)))
+    yield lake
+    delete_all_sections()
+
+
+def test_a_run_of_a_circuit_records_potentials(network: Any) -> None:
+    lake = network
+    options: dict[str, Any] = {
+        "t_stop": 30.0,
+        "equilibration": 5.0,
+        "dt_record": 0.25,
+        "lfp": "electrodes/probe",
+    }
+    small.run(lake, "both", record=["all:i_membrane"], commit_every=12.0, **options)
+    online = lake["lfp/both/probe"].xarray()
+    assert online["group"].values.tolist() == ["E", "I"] and float(online["time"][0]) == -5.0
+    for population in ("E", "I"):
+        factors = lake.derive(
+            lfp.coefficients, segments=f"segments/both/{population}", electrodes="electrodes/probe"
+        )
+        node = f"reports/both/all i_membrane/{population}"
+        offline = lake.derive(lfp.signal, report=node, coefficients=factors.path).xarray()
+        own = online.sel(group=population).transpose("electrode", "time")
+        assert np.array_equal(offline["time"], own["time"])
+        scale = float(np.abs(offline).max())
+        np.testing.assert_allclose(own, offline, rtol=0, atol=2e-6 * scale)
+    small.run(lake, "alone", **options)
+    assert np.array_equal(lake["lfp/alone/probe"][...], online.values)
+    assert not [name for name in lake.head.arrays if name.startswith("reports/alone")]
+    assert list(strangers(lake, "derived/", "nodes/", "edges/", "synapses/", "inputs/")) == []
+    with pytest.raises(InputError, match="did you mean 'electrodes/probe'"):
+        small.run(lake, "wrong", lfp="electrodes/probes")
+    with pytest.raises(InputError, match="differs"):
+        small.run(lake, "alone", **{**options, "dt_record": 0.5})
