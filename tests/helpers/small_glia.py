@@ -183,7 +183,7 @@ def _write_edges(tx: Any, name: str, made: SmallGlia) -> None:
         )
 
     edges(
-        "All__All",
+        "All",
         "All",
         "All",
         np.stack([made.pre, made.post], axis=1),

@@ -384,5 +384,5 @@ def test_a_circuit_says_what_it_lacks(tmp_path: Path) -> None:
 def test_a_spike_does_not_run_through_glia(written: tuple[Any, SmallGlia]) -> None:
     """Endfeet and synapses in domains are edges, and no synapses between neurons."""
     circuit, _ = written
-    assert {one.name for one in circuit.projections.values() if one.chemical} == {"All__All"}
+    assert {one.name for one in circuit.projections.values() if one.chemical} == {"All"}
     assert set(circuit.reached("All", 0, 3)["population"]) == {"All"}
