@@ -28,6 +28,7 @@ from .runs.commands import run_command
 from .runs.parameter_commands import app as parameters_app
 from .simrun.map_command import app as map_app
 from .sweeps.commands import app as sweeps_app
+from .synthesis.commands import app as synthesis_app
 
 if TYPE_CHECKING:
     from .source import Ingested, OnError
@@ -75,6 +76,7 @@ app.add_typer(runs_app)
 app.add_typer(sweeps_app)
 build_app.command("touches")(touches_command)
 app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
+app.add_typer(synthesis_app, name="synthesis", rich_help_panel=CIRCUITS)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 app.add_typer(map_app)
 

@@ -58,7 +58,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     "ingest": [
         ("outgoing", "source"),
         ("hdf5", "spatial", "text", "workers"),
-        ("circuits", "trials"),
+        ("circuits", "synthesis", "trials"),
         ("simrun", "sonata"),
         ("lfp", "neuroh5", "ngv"),
         ("building",),
