@@ -2,6 +2,7 @@ from .ingest.builds import build as build
 from .ingest.door import export as export
 from .ingest.door import ingest as ingest
 from .ingest.lfp.comparing import compare_weights as compare_weights
+from .ingest.networks.runs import run_network as run_network
 from .ingest.runs.cell import cell as cell
 from .ingest.runs.evoked import evoked_parameters as evoked_parameters
 from .ingest.runs.recordings import record as record

@@ -23,6 +23,7 @@ from ..lake.errors import INCOMPLETE, InputError
 from .building.commands import app as build_app
 from .contacts.commands import touches_command
 from .lfp import commands as lfp_commands
+from .networks.commands import app as networks_app
 from .runs.commands import app as runs_app
 from .runs.commands import run_command
 from .runs.parameter_commands import app as parameters_app
@@ -75,6 +76,7 @@ export_app.add_typer(lfp_commands.export_app)
 app.add_typer(runs_app)
 app.add_typer(sweeps_app)
 build_app.command("touches")(touches_command)
+app.add_typer(networks_app)
 app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
 app.add_typer(synthesis_app, name="synthesis", rich_help_panel=CIRCUITS)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)

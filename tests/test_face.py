@@ -22,6 +22,7 @@ CALLS = (
     "ingest",
     "export",
     "run",
+    "run_network",
     "rerun",
     "sweep",
     "record",

@@ -3,14 +3,15 @@
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ...lake import Lake
 from ...lake.digest import digest_of
-from ...lake.errors import InputError, NeurolakeError, NotFoundError
+from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import Library, load, read_sources
@@ -204,7 +205,7 @@ def run_network(
     require_neuron()
     if reproduce not in (None, "miv"):
         raise InputError(f"there is nothing to reproduce that is called {reproduce!r}; there is miv")
-    ranks = _ranks()
+    ranks = process_ranks()
     try:
         target = Lake.of(lake)
         # All ranks read the same commit, whatever is committed meanwhile.
@@ -265,17 +266,34 @@ def run_network(
         return report
     except ModelError as error:
         raise InputError(str(error)) from error
-    except NeurolakeError:
-        raise
-    except Exception:
+
+
+@contextmanager
+def together(ranks: Ranks) -> Iterator[None]:
+    """End all ranks if this one fails in the block: they would wait for it for ever.
+
+    Parameters
+    ----------
+    ranks
+        This process among others.
+    """
+    try:
+        yield
+    except BaseException:
         if ranks.size > 1:
-            # The others wait for this rank, and would do so for ever.
             traceback.print_exc()
             abort(1)
         raise
 
 
-def _ranks() -> Ranks:
+def process_ranks() -> Ranks:
+    """Return this process among those that ``mpiexec`` has started, or alone.
+
+    Raises
+    ------
+    InputError
+        NEURON finds no MPI.
+    """
     try:
         return Ranks()
     except ModelError as error:
@@ -321,11 +339,16 @@ def _mechanisms(ranks: Ranks, given: Sequence[str | Path]) -> tuple[Library, lis
         if not found:
             raise InputError(f"{folder}: there are no .mod files in this folder of mechanisms")
         folders += found
-    library = None
+    library, reason = None, None
     if ranks.first:
-        library = load(*folders)
-    ranks.share(None)
-    return library or load(*folders), folders
+        try:
+            library = load(*folders)
+        except ModelError as error:
+            reason = str(error)
+    reason = ranks.share(reason)
+    if reason is not None:
+        raise InputError(reason)
+    return library or load(*folders, tell=lambda line: None), folders
 
 
 def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
@@ -430,7 +453,7 @@ class _Job:
         self.report.cells, self.report.edges = len(network.nodes), network.edges
         self.plan = replace(self.plan, cells=len(network.nodes), edges=network.edges)
         records = self._records(network)
-        with LiveNetwork(self.options.timing, self.ranks, self.plan.threads) as live:
+        with together(self.ranks), LiveNetwork(self.options.timing, self.ranks, self.plan.threads) as live:
             live.make(network.nodes, lambda node: network.templates[node.gid], network.costs)
             live.connect(network.connections)
             live.join(network.junctions)

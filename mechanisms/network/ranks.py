@@ -4,6 +4,8 @@ Under ``mpiexec`` each process is a rank. NEURON's wheel has no MPI of its own, 
 loader finds is named to it, unless ``MPI_LIB_NRN_PATH`` names another.
 """
 
+import atexit
+import ctypes
 import ctypes.util
 import os
 import sys
@@ -62,6 +64,8 @@ class Ranks:
         h.load_file("stdrun.hoc")
         if wanted > 1:
             h.nrnmpi_init()
+            atexit.unregister(_finalise)
+            atexit.register(_finalise)
         self.context = h.ParallelContext()
         self.rank, self.size = int(self.context.id()), int(self.context.nhost())
         if self.size != wanted:
@@ -118,12 +122,16 @@ class Ranks:
         parts = self.gather(values)
         return values if len(parts) < 2 else np.sum(np.stack(parts), axis=0, dtype=values.dtype)
 
-    def end(self) -> None:
-        """Let all ranks end together; without MPI this does nothing."""
-        if self.size > 1:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            self.context.barrier()
+
+def _finalise() -> None:
+    """Tell MPI that this rank has ended, which it asks of all; NEURON does so only if it ends the process itself."""
+    if getattr(sys, "last_value", None) is not None:
+        # Something went wrong here, and other ranks may not come to this point.
+        return
+    library = ctypes.CDLL(os.environ.get(_LIBRARY), mode=ctypes.RTLD_GLOBAL)
+    finalise = getattr(library, "MPI_Finalize", None)
+    if finalise is not None:
+        finalise()
 
 
 def abort(code: int) -> None:

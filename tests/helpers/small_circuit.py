@@ -244,10 +244,6 @@ def main() -> None:
     """Run as the command line asks."""
     report = run(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3] if len(sys.argv) > 3 else "{}"))
     print(report.run, sum(report.spikes.values()))
-    sys.stdout.flush()
-    from neuron import h
-
-    h.quit()
 
 
 if __name__ == "__main__":

@@ -301,3 +301,23 @@ def test_gap_junctions_of_a_circuit_couple_its_cells(folder: Path, tmp_path: Pat
     before = neurolake.open(folder)
     assert not np.array_equal(report(lake, "coupled")[:, 1], report(before, "whole")[:, 1])
     assert np.array_equal(report(lake, "coupled")[:, 3][:200], report(before, "whole")[:, 3][:200])
+
+
+def test_the_command_runs_a_circuit_on_ranks(folder: Path, tmp_path: Path) -> None:
+    """With templates of ours, which the command finds by their names."""
+    configuration = json.loads(json.dumps(small.CONFIGURATION))
+    for population in ("E", "I"):
+        configuration["Cell Types"][population]["template"] = "BasketCell"
+    path = tmp_path / "network.yaml"
+    path.write_text(json.dumps(configuration))
+    asked = ["-m", "neurolake", "run-network", "small", "--lake", folder, "--tstop", "40", "--config", path]
+    told = run_python([*asked, "--name", "one", "--record", "soma@0.1"])
+    assert told[0].startswith("Simulated small (13 cells, 42 edges) from 0 to 40 ms as one")
+    twice = run_python([*asked, "--name", "two", "--threads", "2", "--record", "soma@0.1"], ranks=2)
+    assert [line for line in twice if line.startswith("Spikes")] == [
+        line for line in told if line.startswith("Spikes")
+    ]
+    lake = neurolake.open(folder)
+    assert spikes(lake, "one") == spikes(lake, "two")
+    assert np.array_equal(report(lake, "one"), report(lake, "two"))
+    assert sum(map(len, spikes(lake, "one").values())) > 20
