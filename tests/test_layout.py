@@ -48,7 +48,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
     ],
     "catalog": [
         ("answers", "nearest", "pruning", "vocabulary"),
-        ("schema",),
+        ("node_sets", "schema"),
         ("httpfs", "tables", "traces"),
         ("build", "connection", "filesystem", "joins"),
         ("cache",),

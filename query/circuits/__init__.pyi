@@ -1,6 +1,5 @@
 from .contents import Circuit as Circuit
 from .contents import circuit as circuit
-from .node_sets import node_set as node_set
 from .reports import ElectrodeWeights as ElectrodeWeights
 from .reports import Report as Report
 from .reports import report as report

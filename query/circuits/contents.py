@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 import pyarrow.dataset as pds
 
+from ...catalog.node_sets import Ids, node_set, node_sets
 from ...catalog.vocabulary import circuits, reports
 from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
@@ -21,7 +22,6 @@ from ..glia.endfeet import AstrocyteEndfeet
 from ..glia.neurons import CoveredNeurons
 from ..glia.vessels import Vasculature
 from .checks import Check, checks
-from .node_sets import Ids, node_set, node_sets
 from .projections import CircuitProjection, reached
 from .reports import ElectrodeWeights, Report
 

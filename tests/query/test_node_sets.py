@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sonata_files import write_nodes
 
 import neurolake
+from neurolake.catalog import node_sets as module
+from neurolake.catalog.node_sets import node_set
 from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.lake.errors import InputError, NotFoundError
-from neurolake.query.circuits import node_sets as module
-from neurolake.query.circuits.node_sets import node_set
 
 WORDS = ("aa", "ab", "ba", "c")
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pds
 
-from ...catalog.vocabulary.circuits import FILES, NODES
-from ...lake import Snapshot, Table
-from ...lake.errors import InputError, NotFoundError
+from ..lake import Snapshot, Table
+from ..lake.errors import InputError, NotFoundError
+from .vocabulary.circuits import FILES, NODES
 
 Ids = npt.NDArray[np.int64]
 
