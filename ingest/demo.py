@@ -174,15 +174,31 @@ Connection Generator:
     PYR: {default: {width: [800, 800], offset: [0, 0]}}
     PVBC: {default: {width: [600, 600], offset: [0, 0]}}
   Connection Velocity: {STIM: 250, PYR: 250, PVBC: 250}  # µm/ms
-  Synapses:
+  Synapse Mechanisms: {AMPA: LinExp2Syn, NMDA: LinExp2SynNMDA, GABA_A: LinExp2Syn}
+  Synapse Parameter Rules:  # which numbers are of the mechanism, and which are weights of the connection
+    LinExp2Syn: {mech_params: [tau_rise, tau_decay, e], netcon_params: {weight: 0, g_unit: 1}}
+    LinExp2SynNMDA: {mech_params: [tau_rise, tau_decay, e, mg], netcon_params: {weight: 0, g_unit: 1}}
+  Synapses:  # tau in ms, e in mV, g_unit in µS
     PYR:
-      STIM: {type: excitatory, sections: [apical, apical, basal], layers: [SR, SLM, SO], proportions: [0.6, 1, 0.4]}
-      PYR: {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.4, 0.6]}
-      PVBC: {type: inhibitory, sections: [apical, basal, soma], layers: [SR, default, default], proportions: [1, 1, 1]}
+      STIM:
+        {type: excitatory, sections: [apical, apical, basal], layers: [SR, SLM, SO], proportions: [0.6, 1, 0.4],
+         mechanisms: {AMPA: {tau_rise: 0.5, tau_decay: 3, e: 0, g_unit: 3.0e-5, weight: 1}, NMDA: {g_unit: 1.5e-5, weight: 1}}}
+      PYR:
+        {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.4, 0.6],
+         mechanisms: {AMPA: {tau_rise: 0.5, tau_decay: 3, e: 0, g_unit: 1.0e-5, weight: 1}, NMDA: {g_unit: 5.0e-6, weight: 1}}}
+      PVBC:
+        {type: inhibitory, sections: [apical, basal, soma], layers: [SR, default, default], proportions: [1, 1, 1],
+         mechanisms: {GABA_A: {tau_rise: 0.3, tau_decay: 6, e: -70, g_unit: 1.0e-4, weight: 1}}}
     PVBC:
-      STIM: {type: excitatory, sections: [apical], layers: [SR], proportions: [0.5]}
-      PYR: {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.5, 1]}
-      PVBC: {type: inhibitory, sections: [soma], layers: [default], proportions: [1]}
+      STIM:
+        {type: excitatory, sections: [apical], layers: [SR], proportions: [0.5],
+         mechanisms: {AMPA: {tau_rise: 0.5, tau_decay: 3, e: 0, g_unit: 3.0e-5, weight: 1}}}
+      PYR:
+        {type: excitatory, sections: [apical, basal], layers: [SR, SO], proportions: [0.5, 1],
+         mechanisms: {AMPA: {tau_rise: 0.5, tau_decay: 3, e: 0, g_unit: 8.0e-5, weight: 1}}}
+      PVBC:
+        {type: inhibitory, sections: [soma], layers: [default], proportions: [1],
+         mechanisms: {GABA_A: {tau_rise: 0.1, tau_decay: 5, e: -70, g_unit: 5.0e-4, weight: 1}}}
 Stimulus:
   Temporal Resolution: 1  # ms
   Equilibration Duration: 100  # ms

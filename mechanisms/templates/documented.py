@@ -32,7 +32,7 @@ def _model(
 ) -> dict[str, Any]:
     return {
         "neuron": {
-            "discretization": {"f": 100.0, "max_seg_length": 50.0},
+            "discretization": {"f": 20.0},
             **{
                 label: {
                     "properties": {**properties, "ions": dict(ions)},
