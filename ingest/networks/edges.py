@@ -1,22 +1,46 @@
 """Edges of a circuit as connections: which reader understands a table of edges, and what all of them are given."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow.dataset as pds
 from numpy.typing import NDArray
 
-from ...mechanisms.network.cells import Ids, TreeShape
+from ...mechanisms.errors import ModelError
+from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
+from ...mechanisms.network.templates import CellTemplate, Search
 from ...mechanisms.network.wiring import Connections, GapJunctions
+from ...mechanisms.templates.reach import shapes_of
 from .circuit import NetworkProjection, NetworkSource
 from .faults import Faults
 
 Columns = Mapping[str, NDArray[Any]]
 
+_MANY = 2**31
 _MICRO = 1e-3
 """Of nS, as MiV-Simulator has couplings, in µS, as NEURON has conductances."""
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeTargets:
+    """What edges end at, and what else decides where.
+
+    Attributes
+    ----------
+    nodes, templates
+        Cells that are to be made, and what makes them, by gid.
+    search
+        Where files are that edges name.
+    seed
+        Of what is random in the run.
+    """
+
+    nodes: Mapping[int, NetworkNode] = field(default_factory=dict)
+    templates: Mapping[int, CellTemplate] = field(default_factory=dict)
+    search: Search = field(default_factory=Search)
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +63,8 @@ class EdgeRows:
         Time step in ms: the shortest delay that there may be.
     faults
         What is wrong is added to it.
+    targets
+        What they end at.
     """
 
     source: NetworkSource
@@ -49,6 +75,7 @@ class EdgeRows:
     shapes: Mapping[int, TreeShape | None]
     dt: float
     faults: Faults
+    targets: EdgeTargets = field(default_factory=EdgeTargets)
 
     def __len__(self) -> int:
         return len(self.source_gid)
@@ -84,10 +111,8 @@ class EdgeRows:
             Of each edge.
         """
         target = self.columns["target_node_id"]
-        counts = {
-            node: len(shape.sections) if shape is not None else 2**31 for node, shape in self.shapes.items()
-        }
-        most = np.array([counts.get(node, 2**31) for node in np.unique(target).tolist()], np.int64)
+        counts = {node: self._sections_of(node, shape) for node, shape in self.shapes.items()}
+        most = np.array([counts.get(node, _MANY) for node in np.unique(target).tolist()], np.int64)
         limit = most[np.searchsorted(np.unique(target), target)] if len(target) else most
         for bad, told in (
             ((section < 0) | (section >= limit), "a section that its cell does not have"),
@@ -100,13 +125,30 @@ class EdgeRows:
                     f"{int(section[at])}, position {float(position[at]):g} (so do {int(bad.sum())} of {len(self)})"
                 )
 
+    def _sections_of(self, node: int, shape: TreeShape | None) -> int:
+        """How many sections a target has; more than any has where that is not known before it is made."""
+        if shape is not None:
+            return len(shape.sections)
+        gid = int(self.source.populations[self.projection.target].gid[node])
+        cell = self.targets.nodes.get(gid)
+        try:
+            known = None if cell is None else shapes_of(self.targets.templates.get(gid), cell)
+        except ModelError:  # told where templates are checked
+            known = None
+        return _MANY if known is None else len(known)
+
 
 EdgeReader = Callable[[EdgeRows], Sequence[Connections]]
 """Makes connections of edges; what is wrong with them goes to `EdgeRows.faults`, and bad edges are left out."""
 
 
 def edge_rows(
-    source: NetworkSource, projection: NetworkProjection, chosen: Ids | None, dt: float, faults: Faults
+    source: NetworkSource,
+    projection: NetworkProjection,
+    chosen: Ids | None,
+    dt: float,
+    faults: Faults,
+    targets: EdgeTargets | None = None,
 ) -> EdgeRows | None:
     """Return the edges of a projection that end at some cells; None if a population is not there.
 
@@ -122,6 +164,8 @@ def edge_rows(
         Time step in ms.
     faults
         What is wrong is added to it.
+    targets
+        What they end at, for those who want to know.
     """
     for end in (projection.source, projection.target):
         if end not in source.populations:
@@ -146,7 +190,8 @@ def edge_rows(
     names = target.columns.get("morphology")
     nodes = np.unique(columns["target_node_id"]).tolist()
     shapes = {node: None if names is None else source.shapes.get(names[node]) for node in nodes}
-    return EdgeRows(source, projection, columns, gids[0], gids[1], shapes, dt, faults)
+    where_to = EdgeTargets() if targets is None else targets
+    return EdgeRows(source, projection, columns, gids[0], gids[1], shapes, dt, faults, where_to)
 
 
 def gap_junctions(rows: EdgeRows) -> GapJunctions:

@@ -17,7 +17,7 @@ from ...mechanisms.network.templates import CellTemplate, Search, complexity
 from ...mechanisms.network.wiring import Connections, GapJunctions
 from ...mechanisms.templates.finders import find_template
 from .circuit import NetworkSource
-from .edges import edge_rows, gap_junctions
+from .edges import EdgeTargets, edge_rows, gap_junctions
 from .faults import Faults
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
@@ -47,6 +47,7 @@ class NetworkOptions:
     records: Sequence[RecordRequest]
     probes: Mapping[str, str] = field(default_factory=dict)
     probe_dt: float | None = None
+    seed: int = 0
 
     @property
     def timing(self) -> Timing:
@@ -103,6 +104,7 @@ def planned_network(
     ranks: Ranks,
     known: KnownMechanisms,
     clamps: Sequence[Clamp] = (),
+    faults: Faults | None = None,
 ) -> PlannedNetwork:
     """Read all of a network that this rank simulates, and check it.
 
@@ -120,13 +122,15 @@ def planned_network(
         Mechanisms that NEURON has.
     clamps
         What acts on cells from outside.
+    faults
+        What is known to be wrong already.
 
     Raises
     ------
     InputError
         The network cannot be run; tells everything that is wrong, on all ranks.
     """
-    faults, notices = Faults(), list[str]()
+    faults, notices = faults or Faults(), list[str]()
     chosen = chosen_cells(source, options.cells)
     nodes = [
         node
@@ -152,14 +156,14 @@ def planned_network(
     costs = _costs(source, nodes, templates, chosen)
     where = spread(costs, ranks.size)
     own = {node.gid for node, rank in zip(nodes, where.tolist(), strict=True) if rank == ranks.rank}
-    connections, edges = _connections(source, chosen, own, options.dt, faults)
+    targets = EdgeTargets({node.gid: node for node in nodes}, templates, search, options.seed)
+    connections, edges = _connections(source, chosen, own, options.dt, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
     junctions = _junctions(source, chosen, present, options.dt, faults, notices)
     known.check(templates.values(), connections, junctions, clamps, options.records, faults)
-    by_gid = {node.gid: node for node in nodes}
     for clamp in clamps:
-        faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(by_gid, options.timing)))
+        faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(targets.nodes, options.timing)))
     _check_records(source, options.records, faults)
     faults.check(source.circuit, ranks.all(list(faults)))
     return PlannedNetwork(
@@ -299,7 +303,12 @@ def _costs(
 
 
 def _connections(
-    source: NetworkSource, chosen: Mapping[str, Ids], own: set[int], dt: float, faults: Faults
+    source: NetworkSource,
+    chosen: Mapping[str, Ids],
+    own: set[int],
+    dt: float,
+    faults: Faults,
+    targets: EdgeTargets,
 ) -> tuple[list[Connections], int]:
     made: list[Connections] = []
     edges = 0
@@ -310,7 +319,7 @@ def _connections(
         numbers = chosen[projection.target]
         here = numbers[np.isin(population.gid[numbers], list(own))]
         everything = None if len(here) == len(population) else here
-        rows = edge_rows(source, projection, everything, dt, faults)
+        rows = edge_rows(source, projection, everything, dt, faults, targets)
         if rows is not None and len(rows):
             edges += len(rows)
             made += connections_of(rows)

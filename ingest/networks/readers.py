@@ -4,9 +4,13 @@ from collections.abc import Callable, Sequence
 
 from ...mechanisms.network.wiring import Connections
 from .edges import EdgeReader, EdgeRows
+from .sonata_edges import is_sonata, sonata_connections
 from .synapses import has_synapses, synapse_connections
 
-READERS: Sequence[tuple[Callable[[EdgeRows], bool], EdgeReader]] = ((has_synapses, synapse_connections),)
+READERS: Sequence[tuple[Callable[[EdgeRows], bool], EdgeReader]] = (
+    (has_synapses, synapse_connections),
+    (is_sonata, sonata_connections),
+)
 """Whether a reader understands edges, and the reader."""
 
 

@@ -25,10 +25,12 @@ from ..lfp.online import Probes, check_probes, named_probes
 from ..runs.model import require_neuron
 from ..trials.names import checked_run
 from .circuit import NetworkSource
+from .faults import Faults
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
 from .records import NetworkRecord, RecordRequest, TraceRecord
 from .selection import Chosen
+from .sonata import SonataSimulation, sonata_clamps
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
 Given = CellTemplate | Callable[[NetworkNode], NetworkCell]
@@ -97,10 +99,10 @@ def run_network(
     lake: Lake | str | Path,
     circuit: str,
     *,
-    t_stop: float,
+    t_stop: float | None = None,
     name: str | None = None,
-    dt: float = 0.025,
-    v_init: float = -65.0,
+    dt: float | None = None,
+    v_init: float | None = None,
     celsius: float | None = None,
     second_order: int | None = None,
     reproduce: Literal["miv"] | None = None,
@@ -137,11 +139,12 @@ def run_network(
     circuit
         Name of the circuit, whatever it came from.
     t_stop
-        End in ms.
+        End in ms; by default that of the simulation configuration that a SONATA circuit was ingested with.
     name
         What to call the run; ``<circuit>-run`` by default.
     dt, v_init, celsius
-        Time step in ms, potential at the start in mV, temperature (by default that of the configuration, or else 35).
+        Time step in ms, potential at the start in mV, temperature; by default those of the configuration, or else 0.025, -65 and
+        35.
     second_order
         NEURON's ``secondorder``: 0 for implicit Euler, the default, or 2 for Crank-Nicolson.
     reproduce
@@ -159,7 +162,8 @@ def run_network(
     mechanisms
         Folders of .mod files besides our own; folders in them are looked through as well.
     inputs, trial
-        Names of the inputs that cells replay, by default the only one of each population; and which of their trials.
+        Names of the inputs that cells replay, by default the only one of each population; and which of their trials. Of a SONATA
+        simulation also those that act on cells, such as current clamps: all of them by default.
     inputs_from
         Name of a run of this circuit whose spikes are replayed instead.
     cells
@@ -211,16 +215,21 @@ def run_network(
         # All ranks read the same commit, whatever is committed meanwhile.
         snapshot = target.at(ranks.share(target.head.commit.id if ranks.first else None))
         source = NetworkSource.read(snapshot, circuit, configuration)
+        simulation = SonataSimulation.of(snapshot, circuit) or SonataSimulation({})
+        t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
+        dt = _said(dt, simulation.number("run", "dt"), 0.025, "dt")
+        if celsius is None:
+            celsius = simulation.number("conditions", "celsius")
         options = NetworkOptions(
             t_stop=_positive(t_stop, "t_stop"),
             dt=_positive(dt, "dt"),
-            v_init=v_init,
+            v_init=_said(v_init, simulation.number("conditions", "v_init"), -65.0, "v_init"),
             celsius=_temperature(source, celsius),
             own_celsius=reproduce == "miv" and celsius is None,
             second_order=second_order if second_order is not None else 2 if reproduce == "miv" else 0,
             adjust_events=reproduce == "miv",
             equilibration=source.equilibration if equilibration is None else equilibration,
-            inputs=inputs,
+            inputs=simulation.spike_inputs(inputs),
             trial=trial,
             inputs_from=inputs_from,
             cells=cells,
@@ -230,9 +239,12 @@ def run_network(
             ],
             probes=named_probes(lfp),
             probe_dt=dt_record,
+            seed=seed,
         )
         check_probes(snapshot, options.probes)
-        search = _search(source, templates, reproduce)
+        faults = Faults()
+        clamps = [*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)]
+        search = replace(_search(source, templates, reproduce), settings=simulation.content)
         library, folders = _mechanisms(ranks, mechanisms)
         plan = NetworkPlan(
             run=checked_run(name or f"{circuit}-run"),
@@ -243,7 +255,7 @@ def run_network(
             t_stop=t_stop,
             dt=dt,
             mechanisms=library.digest,
-            settings=_settings(options, search, source),
+            settings=_settings(options, search, source, inputs),
             files=_files(search, folders),
             ranks=ranks.size,
             threads=threads,
@@ -255,7 +267,7 @@ def run_network(
         if before is not None and before["t_done"] >= t_stop - dt / 2:
             return report
         states = _states(source, plan, before, resume)
-        job = _Job(target, ranks, source, options, plan, report, search, clamps, observers, progress)
+        job = _Job(target, ranks, source, options, plan, report, search, clamps, observers, progress, faults)
         job.run(
             KnownMechanisms(folders),
             before,
@@ -303,6 +315,16 @@ def process_ranks() -> Ranks:
 def _temperature(source: NetworkSource, given: float | None) -> float:
     said = source.celsius if given is None else given
     return 35.0 if said is None else said
+
+
+def _said(given: float | None, said: float | None, default: float | None, name: str) -> float:
+    """What the caller gives, or else what the configuration says, or else a default."""
+    found = next((each for each in (given, said, default) if each is not None), None)
+    if found is None:
+        raise InputError(
+            f"{name}: nothing says it, neither the call nor a simulation configuration of the circuit"
+        )
+    return found
 
 
 def _positive(value: float, name: str) -> float:
@@ -362,7 +384,9 @@ def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
     }
 
 
-def _settings(options: NetworkOptions, search: Search, source: NetworkSource) -> dict[str, Any]:
+def _settings(
+    options: NetworkOptions, search: Search, source: NetworkSource, inputs: Sequence[str] | None
+) -> dict[str, Any]:
     tree = source.snapshot.tree
     probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
     templates = {
@@ -386,7 +410,7 @@ def _settings(options: NetworkOptions, search: Search, source: NetworkSource) ->
         "second_order": options.second_order,
         "reproduce": search.reproduce,
         "equilibration": options.equilibration,
-        "inputs": None if options.inputs is None else list(options.inputs),
+        "inputs": None if inputs is None else list(inputs),
         "trial": options.trial,
         "inputs_from": options.inputs_from,
         "cells": cells,
@@ -437,6 +461,7 @@ class _Job:
     clamps: Sequence[Clamp]
     observers: Sequence[Observer]
     progress: Callable[[float, float], None] | None
+    faults: Faults
 
     def run(
         self,
@@ -448,10 +473,15 @@ class _Job:
     ) -> None:
         """Make the network and simulate it."""
         began = time.perf_counter()
-        network = planned_network(self.source, self.options, self.search, self.ranks, known, self.clamps)
+        network = planned_network(
+            self.source, self.options, self.search, self.ranks, known, self.clamps, self.faults
+        )
         self.report.notices += list(network.notices)
         self.report.cells, self.report.edges = len(network.nodes), network.edges
-        self.plan = replace(self.plan, cells=len(network.nodes), edges=network.edges)
+        used = {f"templates/{name}": path.read_bytes() for name, path in self.search.used.items()}
+        self.plan = replace(
+            self.plan, cells=len(network.nodes), edges=network.edges, files={**self.plan.files, **used}
+        )
         records = self._records(network)
         with together(self.ranks), LiveNetwork(self.options.timing, self.ranks, self.plan.threads) as live:
             live.make(network.nodes, lambda node: network.templates[node.gid], network.costs)

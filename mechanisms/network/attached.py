@@ -44,8 +44,13 @@ class Timing:
 class Clamp(Protocol):
     """Something that acts on cells from outside: current and voltage clamps, extracellular fields."""
 
-    name: str
-    mechanisms: Sequence[str]
+    @property
+    def name(self) -> str:
+        """Of the input."""
+
+    @property
+    def mechanisms(self) -> Sequence[str]:
+        """Point processes and mechanisms that it needs, without those of NEURON itself."""
 
     def check(self, nodes: Mapping[int, NetworkNode], timing: Timing) -> Sequence[str]:
         """Return what hinders it, each in a sentence.

@@ -74,6 +74,8 @@ class Search:
         Templates that the caller has made, by name.
     reproduce
         ``miv``: cells are to be those of MiV-Simulator, also where that is odd.
+    used
+        Files of the folders that were found by their names, which are provenance of the run.
     """
 
     folders: Sequence[Path] = ()
@@ -82,6 +84,7 @@ class Search:
     settings: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, CellTemplate] = field(default_factory=dict)
     reproduce: str | None = None
+    used: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
 
 
 Finder = Callable[[str, Search], CellTemplate | None]

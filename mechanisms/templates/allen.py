@@ -8,8 +8,9 @@ bit by bit only then.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class AllenTemplate:
     name: str
     search: Search
     artificial: bool = False
+    _cut: dict[Any, Sequence[Shape]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def mechanisms(self) -> Sequence[str]:
@@ -72,7 +74,7 @@ class AllenTemplate:
             The cell.
         """
         told = []
-        for ask in (self._genome, self._shapes):
+        for ask in (self._genome, self.shapes):
             try:
                 ask(node)
             except ModelError as error:
@@ -94,7 +96,7 @@ class AllenTemplate:
         """
         from neuron import h
 
-        genome, shapes = self._genome(node), self._shapes(node)
+        genome, shapes = self._genome(node), self.shapes(node)
         sections = [h.Section(name=shape.name) for shape in shapes]
         for section, shape in zip(sections, shapes, strict=True):
             h.pt3dadd(*(h.Vector(column) for column in shape.points.T), sec=section)
@@ -126,6 +128,24 @@ class AllenTemplate:
                 f"{what}: model_processing is {directive!r}, expected {PERISOMATIC} or {ALL_ACTIVE}"
             )
         return read_genome(node_dynamics(node, self.search), what, everywhere=directive == PERISOMATIC)
+
+    def shapes(self, node: NetworkNode) -> Sequence[Shape]:
+        """Return the sections of a cell.
+
+        Parameters
+        ----------
+        node
+            The cell.
+
+        Raises
+        ------
+        ModelError
+            Its morphology is not there, or cannot be read.
+        """
+        key = (node.attributes.get("morphology"), node.attributes.get("model_processing"))
+        if key not in self._cut:
+            self._cut[key] = self._shapes(node)
+        return self._cut[key]
 
     def _shapes(self, node: NetworkNode) -> list[Shape]:
         return cut(node_morphology(node, self.search), node.attributes.get("model_processing") == ALL_ACTIVE)

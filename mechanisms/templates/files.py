@@ -11,9 +11,11 @@ from ..network.cells import NetworkNode, TreeShape
 from ..network.templates import Search
 from .dynamics import KEY, dynamics_of
 
+_DEEPEST = 3
+
 
 def file_named(name: str, search: Search, suffixes: Sequence[str] = ("",)) -> Path | None:
-    """Return the file of a name in one of the folders, or directly below one; None if there is none.
+    """Return the file of a name in one of the folders, or somewhere below one; None if there is none.
 
     Parameters
     ----------
@@ -31,13 +33,19 @@ def file_named(name: str, search: Search, suffixes: Sequence[str] = ("",)) -> Pa
             for suffix in suffixes:
                 path = place / f"{name}{suffix}"
                 if path.is_file():
+                    search.used[path.name] = path
                     return path
     return None
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(each for each in folder.iterdir() if each.is_dir())
+    """Folders below one, those nearer to it first, a few levels deep."""
+    level = [folder]
+    for _ in range(_DEEPEST):
+        level = [
+            each for parent in level if parent.is_dir() for each in sorted(parent.iterdir()) if each.is_dir()
+        ]
+        yield from level
 
 
 def content_named(name: str, search: Search) -> bytes | None:

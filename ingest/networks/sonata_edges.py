@@ -1,0 +1,334 @@
+"""Synapses of SONATA edges, of both dialects: those of the Allen Institute's bmtk, and those of the Blue Brain Project.
+
+An edge of bmtk's names the point process in ``model_template`` and its parameters in ``dynamics_params``; it ends at
+``afferent_section_id`` and ``afferent_section_pos``, or has ``nsyns`` synapses anywhere on ``target_sections`` within
+``distance_range`` (µm from the soma's middle along the tree). An edge of the Blue Brain Project's says the numbers of its synapse
+itself, and ``syn_type_id`` whether that is excitatory (from 100 on) or inhibitory.
+
+Semantics: AllenInstitute/sonata (developer guide, "edges"), bmtk 1.1 (bionet), BlueBrain/sonata-extension ("edges") and neurodamus.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.draws import key_word, stream, uniforms
+from ...mechanisms.errors import ModelError
+from ...mechanisms.network.wiring import Connections, SynapseKind
+from ...mechanisms.templates.dynamics import dynamics_of, numbers_of
+from ...mechanisms.templates.files import content_named
+from ...mechanisms.templates.reach import Reach, reach, shapes_of
+from .edges import EdgeRows, distinct
+
+EXCITATORY, INHIBITORY = "ProbAMPANMDA_EMS", "ProbGABAAB_EMS"
+"""Point processes of the Blue Brain Project, which users bring along."""
+SECTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("soma", "somatic"), "soma"),
+    **dict.fromkeys(("axon", "axonal"), "axon"),
+    **dict.fromkeys(("dend", "basal"), "dend"),
+    **dict.fromkeys(("apic", "apical"), "apic"),
+}
+"""Parts of a cell by the names that ``target_sections`` has for them."""
+
+_PROCESSES = {"exp2syn": "Exp2Syn", "expsyn": "ExpSyn"}
+# What bmtk's files call variables of point processes.
+_VARIABLES = {
+    "ExpSyn": {"tau1": "tau"},
+    "exp1syn": {"tau_1": "tau"},
+    "exp1isyn": {"tau_1": "tau"},
+}
+_REVERSAL = {"erev": "e"}
+_FIRST_EXCITATORY = 100
+_TIMES = {"Use": "u_syn", "Dep": "depression_time", "Fac": "facilitation_time"}
+_DECAY = {EXCITATORY: "tau_d_AMPA", INHIBITORY: "tau_d_GABAA"}
+_NO = (None, "", "NULL")
+
+
+def sonata_connections(rows: EdgeRows) -> list[Connections]:
+    """Return the connections of SONATA edges, by what stands at their synapses.
+
+    Parameters
+    ----------
+    rows
+        The edges.
+    """
+    columns = rows.columns
+    delay = columns["delay"].astype(np.float64) if "delay" in columns else None
+    if delay is None or not np.isfinite(delay).all():
+        rows.faults.add(f"{rows.projection.node}: not all of its edges have a delay")
+        return []
+    rows.check_delays(delay)
+    made: list[Connections] = []
+    templates = rows.targets.templates
+    points = [
+        gid for gid in np.unique(rows.target_gid).tolist() if gid in templates and templates[gid].artificial
+    ]
+    for artificial, chosen in distinct(np.isin(rows.target_gid, points)):
+        if artificial:
+            made.append(_to_points(rows, chosen, delay))
+        elif "model_template" in columns:
+            made += _to_named(rows, chosen, delay)
+        elif "conductance" in columns and "syn_type_id" in columns:
+            made += _to_typed(rows, chosen, delay)
+        else:
+            rows.faults.add(
+                f"{rows.projection.node}: nothing says what its synapses are: expected model_template (as bmtk has it), or "
+                "conductance and syn_type_id (as the Blue Brain Project has them)"
+            )
+            break
+    return made
+
+
+def _to_points(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float64]) -> Connections:
+    """Edges that end at point processes, with a weight each: that of all their synapses, with the ``sign`` of their parameters."""
+    weights = _weights(rows, chosen)
+    if "afferent_section_id" not in rows.columns:
+        weights = weights * _counts(rows, chosen)
+        files = _texts(rows, "dynamics_params", len(rows))[chosen]
+        for file, own in distinct(files.astype(str)):
+            numbers = _numbers(rows, file, f"{rows.projection.node}, to point processes")
+            weights[own] *= (numbers or {}).get("sign", 1.0)
+    return Connections(
+        rows.projection.name,
+        None,
+        rows.source_gid[chosen],
+        rows.target_gid[chosen],
+        np.zeros(len(chosen), np.int32),
+        np.zeros(len(chosen)),
+        delay[chosen],
+        weights[:, None],
+        rows.numbers[chosen],
+    )
+
+
+def _to_named(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float64]) -> Iterator[Connections]:
+    """Edges that name their point process and the file of its parameters."""
+    names = rows.columns["model_template"][chosen].astype(str)
+    files = _texts(rows, "dynamics_params", len(rows))[chosen]
+    for (name, file), own in _pairs(names, files):
+        of = chosen[own]
+        if name in ("None", "", "NULL"):
+            rows.faults.add(
+                f"{rows.projection.node}: edge {int(rows.numbers[of[0]])} names no model_template"
+            )
+            continue
+        kind = _kind(rows, name, file)
+        if kind is not None:
+            yield _placed(rows, of, kind, delay, _weights(rows, of))
+
+
+def _kind(rows: EdgeRows, name: str, file: str) -> SynapseKind | None:
+    process = _PROCESSES.get(name, name)
+    numbers = _numbers(rows, file, f"{rows.projection.node}, model_template {name}")
+    if numbers is None:
+        return None
+    called = _REVERSAL | _VARIABLES.get(process, {})
+    return SynapseKind(process, name, {called.get(key, key): value for key, value in numbers.items()})
+
+
+def _numbers(rows: EdgeRows, file: str, what: str) -> dict[str, float] | None:
+    """Numbers in a file of parameters; None where it cannot be read, which is told."""
+    content = content_named(file, rows.targets.search) if file else None
+    try:
+        told = dynamics_of({"dynamics_params": file}, {} if content is None else {file: content}, what)
+        return numbers_of(told, what)
+    except ModelError as error:
+        rows.faults.add(str(error))
+        return None
+
+
+def _to_typed(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float64]) -> Iterator[Connections]:
+    """Edges of the Blue Brain Project's: conductance in nS, utilisation and its time constants of their own."""
+    excitatory = rows.columns["syn_type_id"][chosen] >= _FIRST_EXCITATORY
+    for is_excitatory, own in distinct(excitatory):
+        of, process = chosen[own], EXCITATORY if is_excitatory else INHIBITORY
+        parameters = {
+            name: np.abs(rows.columns[column][of].astype(np.float64))
+            for name, column in {**_TIMES, _DECAY[process]: "decay_time"}.items()
+            if column in rows.columns
+        }
+        if "n_rrp_vesicles" in rows.columns:
+            parameters["Nrrp"] = np.maximum(rows.columns["n_rrp_vesicles"][of].astype(np.float64), 1.0)
+        weights = rows.columns["conductance"][of].astype(np.float64)
+        yield _placed(rows, of, SynapseKind(process, process), delay, weights, parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Synapses: the edge of each, by its place among those that are asked for, and where it is."""
+
+    edge: NDArray[np.int64]
+    section: NDArray[np.int32]
+    position: NDArray[np.float64]
+
+
+def _placed(
+    rows: EdgeRows,
+    chosen: NDArray[np.int64],
+    kind: SynapseKind,
+    delay: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    parameters: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Connections:
+    places = _given(rows, chosen) if "afferent_section_id" in rows.columns else _drawn(rows, chosen)
+    edge = places.edge
+    return Connections(
+        rows.projection.name,
+        kind,
+        rows.source_gid[chosen][edge],
+        rows.target_gid[chosen][edge],
+        places.section,
+        places.position,
+        delay[chosen][edge],
+        weights[edge][:, None],
+        rows.numbers[chosen][edge],
+        {name: values[edge] for name, values in (parameters or {}).items()},
+    )
+
+
+def _given(rows: EdgeRows, chosen: NDArray[np.int64]) -> _Places:
+    section = rows.columns["afferent_section_id"].astype(np.int64)
+    if "afferent_section_pos" not in rows.columns:
+        rows.faults.add(f"{rows.projection.node}: it has afferent_section_id, but no afferent_section_pos")
+        return _Places(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))
+    position = rows.columns["afferent_section_pos"].astype(np.float64)
+    rows.check_sections(section, position)
+    return _Places(np.arange(len(chosen)), section[chosen].astype(np.int32), position[chosen])
+
+
+def _drawn(rows: EdgeRows, chosen: NDArray[np.int64]) -> _Places:
+    """Places on the sections that the edge asks for: a function of the seed, the edge, and the synapse's number."""
+    counts = _counts(rows, chosen).astype(np.int64)
+    wanted = _texts(rows, "target_sections", len(rows))[chosen]
+    ranges = _texts(rows, "distance_range", len(rows))[chosen]
+    edge = np.repeat(np.arange(len(chosen)), counts)
+    section, position = np.zeros(len(edge), np.int32), np.full(len(edge), 0.5)
+    which = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    draws = _draws(rows, np.repeat(rows.numbers[chosen], counts), which)
+    keys = [
+        f"{target}|{text}|{span}"
+        for target, text, span in zip(
+            rows.columns["target_node_id"][chosen].tolist(), wanted, ranges, strict=True
+        )
+    ]
+    for _, own in distinct(np.array(keys)):
+        first = int(chosen[own[0]])
+        stretches = _stretches(rows, first, wanted[own[0]], ranges[own[0]])
+        here = np.isin(edge, own)
+        if stretches is not None:
+            section[here], position[here] = stretches.place(draws[here])
+    return _Places(edge, section, position)
+
+
+def _draws(rows: EdgeRows, edge: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A uniform number for each synapse, whatever is drawn besides."""
+    seed, zero = key_word(rows.targets.seed, "seed"), np.uint64(0)
+    purpose = stream("synapse places", rows.projection.name)
+    found = [
+        uniforms(seed, zero, purpose, *pair)[0] for pair in zip(edge.tolist(), which.tolist(), strict=True)
+    ]
+    return np.array(found, np.float64)
+
+
+def _stretches(rows: EdgeRows, row: int, text: str, span: str) -> Reach | None:
+    node, gid = rows.projection.node, int(rows.target_gid[row])
+    parts = _literal(text) if text else ["soma", "axon", "dend", "apic"]
+    low, high = _literal(span) if span else (0.0, np.inf)
+    unknown = [part for part in parts if part not in SECTIONS]
+    if unknown:
+        rows.faults.add(f"{node}: target_sections {text}: no part of a cell is called {unknown[0]!r}")
+        return None
+    try:
+        shapes = shapes_of(rows.targets.templates.get(gid), rows.targets.nodes[gid])
+    except ModelError as error:
+        rows.faults.add(f"{node}: {error}")
+        return None
+    if shapes is None:
+        rows.faults.add(
+            f"{node}: it has target_sections and no afferent_section_id, and of cell {int(rows.columns['target_node_id'][row])} the "
+            "sections are not known before it is made: give its edges a section, or its circuit trees"
+        )
+        return None
+    found = reach(shapes, {SECTIONS[part] for part in parts}, float(low), float(high))
+    if not len(found.section):
+        rows.faults.add(
+            f"{node}: cell {int(rows.columns['target_node_id'][row])} has no {', '.join(parts)} at {low:g} to {high:g} µm from its soma"
+        )
+        return None
+    return found
+
+
+def _literal(text: str) -> Any:
+    """A list that a CSV file has as text, such as ``"['basal', 'apical']"``; nothing else is read."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return [text]
+
+
+def _texts(rows: EdgeRows, name: str, count: int) -> NDArray[Any]:
+    """A column of text, empty where there is none."""
+    if name not in rows.columns:
+        return np.full(count, "", object)
+    return np.array(["" if value in _NO else str(value) for value in rows.columns[name].tolist()], object)
+
+
+def _counts(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    found = rows.columns.get("nsyns")
+    return np.ones(len(chosen)) if found is None else found[chosen].astype(np.float64)
+
+
+def _weights(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights, by the function that the edge names: bmtk's ``wmax``, or ``gaussianLL`` of the difference of two tuning angles."""
+    if "syn_weight" not in rows.columns:
+        rows.faults.add(f"{rows.projection.node}: its edges have no syn_weight")
+        return np.zeros(len(chosen))
+    weights = rows.columns["syn_weight"][chosen].astype(np.float64)
+    names = _texts(rows, "weight_function", len(rows))[chosen]
+    for name, own in distinct(names.astype(str)):
+        if name == "gaussianLL":
+            weights[own] *= _by_tuning(rows, chosen[own])
+        elif name not in ("", "wmax", "set_syn_weight", "default_weight_fnc"):
+            rows.faults.add(
+                f"{rows.projection.node}: weight_function {name!r} is not known; there are wmax and gaussianLL"
+            )
+    return weights
+
+
+def _by_tuning(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    angles = []
+    for end in ("source", "target"):
+        column = rows.source.populations[getattr(rows.projection, end)].columns.get("tuning_angle")
+        if column is None or "weight_sigma" not in rows.columns:
+            rows.faults.add(
+                f"{rows.projection.node}: gaussianLL needs weight_sigma, and tuning_angle of {getattr(rows.projection, end)}"
+            )
+            return np.ones(len(chosen))
+        angles.append(column[rows.columns[f"{end}_node_id"][chosen]].astype(np.float64))
+    # The difference of two orientations, 0 to 90 degrees.
+    apart = np.abs(np.abs(np.abs(180.0 - np.abs(angles[1] - angles[0]) % 360.0) - 90.0) - 90.0)
+    sigma = rows.columns["weight_sigma"][chosen].astype(np.float64)
+    found: NDArray[np.float64] = np.exp(-((apart / sigma) ** 2))
+    return found
+
+
+def _pairs(first: NDArray[Any], second: NDArray[Any]) -> Iterator[tuple[tuple[str, str], NDArray[np.int64]]]:
+    joined = np.array([f"{a}\x00{b}" for a, b in zip(first, second, strict=True)])
+    for key, own in distinct(joined):
+        a, _, b = str(key).partition("\x00")
+        yield (a, b), own
+
+
+def is_sonata(rows: EdgeRows) -> bool:
+    """Return whether edges are those of a SONATA circuit.
+
+    Parameters
+    ----------
+    rows
+        The edges.
+    """
+    return "synapse_id" not in rows.columns and rows.source.format == "sonata"
