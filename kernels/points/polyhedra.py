@@ -330,54 +330,59 @@ def _face_area(planes: Reals, count: int, face: int, size: float, room: Reals, s
     if abs(offset) > size:
         return 0.0
     # A square on the plane, around the foot of the origin.
-    u = np.array((0.0, z, -y)) if abs(x) < 0.6 else np.array((-z, 0.0, x))
-    u /= np.sqrt((u * u).sum())
-    v = np.array((y * u[2] - z * u[1], z * u[0] - x * u[2], x * u[1] - y * u[0]))
+    if abs(x) < 0.6:
+        ux, uy, uz = 0.0, z, -y
+    else:
+        ux, uy, uz = -z, 0.0, x
+    length = np.sqrt(ux * ux + uy * uy + uz * uz)
+    ux, uy, uz = ux / length, uy / length, uz / length
+    vx, vy, vz = y * uz - z * uy, z * ux - x * uz, x * uy - y * ux
     for c in range(4):
         s, t = (-size if c in (0, 3) else size), (-size if c < 2 else size)
-        for axis in range(3):
-            room[c, axis] = planes[face, axis] * offset + s * u[axis] + t * v[axis]
+        room[c, 0] = x * offset + s * ux + t * vx
+        room[c, 1] = y * offset + s * uy + t * vy
+        room[c, 2] = z * offset + s * uz + t * vz
     n = 4
     for k in range(count):
         if k == face:
             continue
-        same = x * planes[k, 0] + y * planes[k, 1] + z * planes[k, 2]
-        if same > 1.0 - 1e-12 and abs(offset - planes[k, 3]) < 1e-12 * size:
+        a, b, c, d = planes[k]
+        if x * a + y * b + z * c > 1.0 - 1e-12 and abs(offset - d) < 1e-12 * size:
             # Of two planes in one place, the first has the face.
             if k < face:
                 return 0.0
             continue
-        n = _cut_polygon(room, n, planes[k], spare)
-        if n < 3:
+        beyond = 0
+        for m in range(n):
+            beyond += int(a * room[m, 0] + b * room[m, 1] + c * room[m, 2] > d)
+        if beyond == n:
             return 0.0
-        room, spare = spare, room
-    area = 0.0
-    for c in range(1, n - 1):
-        a, b = room[c] - room[0], room[c + 1] - room[0]
-        area += (
-            x * (a[1] * b[2] - a[2] * b[1])
-            + y * (a[2] * b[0] - a[0] * b[2])
-            + z * (a[0] * b[1] - a[1] * b[0])
-        )
-    return abs(area) / 2.0
+        if beyond:
+            n = _cut_polygon(room, n, a, b, c, d, spare)
+            room, spare = spare, room
+    twice = 0.0
+    for m in range(1, n - 1):
+        ax, ay, az = room[m, 0] - room[0, 0], room[m, 1] - room[0, 1], room[m, 2] - room[0, 2]
+        bx, by, bz = room[m + 1, 0] - room[0, 0], room[m + 1, 1] - room[0, 1], room[m + 1, 2] - room[0, 2]
+        twice += x * (ay * bz - az * by) + y * (az * bx - ax * bz) + z * (ax * by - ay * bx)
+    return abs(twice) / 2.0
 
 
 @jit
-def _cut_polygon(corners: Reals, n: int, plane: Reals, out: Reals) -> int:
+def _cut_polygon(corners: Reals, n: int, a: float, b: float, c: float, d: float, out: Reals) -> int:
     """Write the part of a polygon within a half-space (Sutherland & Hodgman 1974), and return its number of corners."""
-    m = 0
-    for c in range(n):
-        a, b = corners[c], corners[(c + 1) % n]
-        above = plane[0] * a[0] + plane[1] * a[1] + plane[2] * a[2] - plane[3]
-        after = plane[0] * b[0] + plane[1] * b[1] + plane[2] * b[2] - plane[3]
-        if above <= 0.0:
-            out[m] = a
-            m += 1
-        if (above < 0.0 < after or after < 0.0 < above) and m < len(out):
-            part = above / (above - after)
+    m, last = 0, n - 1
+    before = a * corners[last, 0] + b * corners[last, 1] + c * corners[last, 2] - d
+    for k in range(n):
+        height = a * corners[k, 0] + b * corners[k, 1] + c * corners[k, 2] - d
+        if (before < 0.0 < height or height < 0.0 < before) and m < len(out):
+            part = before / (before - height)
             for axis in range(3):
-                out[m, axis] = a[axis] + part * (b[axis] - a[axis])
+                out[m, axis] = corners[last, axis] + part * (corners[k, axis] - corners[last, axis])
             m += 1
-        if m >= len(out) - 1:
-            return m
+        if height <= 0.0 and m < len(out):
+            for axis in range(3):
+                out[m, axis] = corners[k, axis]
+            m += 1
+        before, last = height, k
     return m
