@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from ...catalog.joins import parts_of
 from ...catalog.vocabulary import circuits, glia
-from ...lake.errors import InputError, NotFoundError
+from ...lake.errors import InputError
 from ...lake.nodes.content import attributes
 from ..base import Snapshot, Table
 
@@ -80,12 +81,18 @@ class CircuitProjection:
             raise InputError(f"{self.node!r} does not tell the population of its {side} nodes")
         return parts[at]
 
-    def _count(self, population: str) -> int:
-        """How many cells a population has: rows of its nodes or, without these, one more than the greatest id."""
-        node = circuits.NODES.of(circuit=self.circuit, population=population)
-        if node not in self.snapshot.tables:
-            raise NotFoundError(f"there is no table {node!r}, which tells how many cells {population} has")
-        return self.snapshot.tables[node].rows
+    def _count(self, side: Side) -> int:
+        """How many cells a side has: rows of its nodes or, where the lake has none, one more than the greatest id."""
+        node = circuits.NODES.of(
+            circuit=self.circuit, population=self.target if side == "target" else self.source
+        )
+        if node not in self.snapshot.tables and side == "target" and glia.NEUROGLIAL.parts(self.node):
+            # Neurons may be those of another circuit.
+            node = parts_of(self.snapshot, self.circuit).get("neurons", node)
+        if node in self.snapshot.tables:
+            return self.snapshot.tables[node].rows
+        found = self.snapshot.sql(f"select coalesce(max({side}_node_id) + 1, 0) from {quoted(self.node)}")
+        return int(found.fetchall()[0][0])
 
     def degrees(self, side: Side = "target") -> pd.DataFrame:
         """Count the edges of each cell, those without any too.
@@ -100,17 +107,16 @@ class CircuitProjection:
         -------
         One cell a row: ``node_id``, ``edges`` and ``partners``, the distinct cells at the other end.
 
+        Without nodes of the population, cells after the last one that has an edge are not known, and missing.
+
         Raises
         ------
-        NotFoundError
-            There are no nodes of the population.
         InputError
             *side* is neither of these.
         """
         if side not in ("target", "source"):
             raise InputError(f"side is 'target' or 'source', not {side!r}")
         other = "source" if side == "target" else "target"
-        population = self.target if side == "target" else self.source
         found: pd.DataFrame = self.snapshot.sql(
             f"""
             with found as (
@@ -118,7 +124,7 @@ class CircuitProjection:
                 from {quoted(self.node)} group by 1
             )
             select cells.node_id, coalesce(edges, 0) as edges, coalesce(partners, 0) as partners
-            from range({self._count(population)}) as cells(node_id) left join found using (node_id)
+            from range({self._count(side)}) as cells(node_id) left join found using (node_id)
             order by 1
             """
         ).df()
@@ -134,7 +140,7 @@ class CircuitProjection:
             cell; ``convergence``, mean sources of a target; ``divergence``, mean targets of a source; ``contacts``, mean
             edges of a connected pair; ``distance``, mean in µm, where edges have it.
         """
-        sources, targets = self._count(self.source), self._count(self.target)
+        sources, targets = self._count("source"), self._count("target")
         distance_of = "distance" if "distance" in self.table.columns else "null::double"
         edges, pairs, distance = self.snapshot.sql(
             f"""
@@ -236,7 +242,7 @@ class CircuitProjection:
                 count(*) filter (ways = 1), count(*) filter (ways = 2) from joined
             """
         ).fetchall()[0]
-        cells = self._count(self.source)
+        cells = self._count("source")
         return {"none": cells * (cells - 1) // 2 - one - both, "one": one, "both": both, "self": own}
 
 

@@ -12,7 +12,7 @@ import pyarrow.dataset as pds
 from ...catalog.schema import identifier
 from ...catalog.vocabulary import glia
 from ...kernels.points.polyhedra import Polytopes, polytopes, segments_inside, shared_volumes
-from ...lake.errors import MalformedError, NotFoundError
+from ...lake.errors import InputError, MalformedError, NotFoundError
 from .asking import GliaTables, Ids, among, whole
 from .meshes import SurfaceMesh
 
@@ -257,6 +257,42 @@ class AstrocyteDomains:
         found["share"] = found["volume"] / volumes[both].mean(axis=1)
         return found
 
+    def segments(self, starts: npt.ArrayLike, ends: npt.ArrayLike) -> pd.DataFrame:
+        """Find the parts of any segments, such as those of neurites, that are within domains.
+
+        Parameters
+        ----------
+        starts, ends
+            Ends of the segments in µm, shape (n, 3).
+
+        Returns
+        -------
+        One part of a segment a row: ``node_id`` (the astrocyte), ``segment`` (row of the segment), ``begin`` and ``end`` (along it, 0 to
+        1), and ``length`` in µm within the domain.
+
+        Raises
+        ------
+        InputError
+            There are not as many starts as ends, or places have another shape.
+        MalformedError
+            Triangles name points that a domain does not have.
+        """
+        shapes = self.polytopes
+        try:
+            found = segments_inside(shapes, starts, ends)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        whole_one = np.linalg.norm(np.asarray(ends, float) - np.asarray(starts, float), axis=1)
+        return pd.DataFrame(
+            {
+                "node_id": found.polytope,
+                "segment": found.segment,
+                "begin": found.begin,
+                "end": found.end,
+                "length": whole_one[found.segment] * (found.end - found.begin),
+            }
+        )
+
     def vessels(self, ids: npt.ArrayLike | None = None) -> pd.DataFrame:
         """Find the parts of vessels that run through domains.
 
@@ -281,23 +317,20 @@ class AstrocyteDomains:
         """
         rows = self.tables.frame(f"select * from {self.tables.sql_name('view:vessels')} order by node_id")
         starts, ends = (rows[[f"{end}_{axis}" for axis in "xyz"]].to_numpy(float) for end in ("start", "end"))
-        found = segments_inside(self.polytopes, starts, ends)
-        part = found.end - found.begin
-        segment = found.segment
+        found = self.segments(starts, ends)
+        segment = found["segment"].to_numpy()
+        part = (found["end"] - found["begin"]).to_numpy()
         # Along a truncated cone the mantle grows with the diameter in the middle of the part.
         wide = rows[["start_diameter", "end_diameter"]].to_numpy(float)[segment]
-        middle = wide[:, 0] + (wide[:, 1] - wide[:, 0]) * (found.begin + found.end) / 2
-        whole_one = wide.mean(axis=1)
+        middle = wide[:, 0] + (wide[:, 1] - wide[:, 0]) * (found["begin"] + found["end"]).to_numpy() / 2
+        mean = wide.mean(axis=1)
         made = pd.DataFrame(
             {
-                "node_id": found.polytope,
+                "node_id": found["node_id"],
                 "vessel_id": rows["node_id"].to_numpy()[segment],
                 "type": rows["type"].to_numpy()[segment],
                 "length": rows["length"].to_numpy(float)[segment] * part,
-                "area": rows["area"].to_numpy(float)[segment]
-                * part
-                * middle
-                / np.where(whole_one > 0, whole_one, 1),
+                "area": rows["area"].to_numpy(float)[segment] * part * middle / np.where(mean > 0, mean, 1),
             }
         )
         return made if ids is None else made[made["node_id"].isin(whole(ids))].reset_index(drop=True)

@@ -28,7 +28,8 @@ class CoveredNeurons:
     tables: GliaTables
 
     def __repr__(self) -> str:
-        return f"<CoveredNeurons of {self.tables.circuit!r}: {len(self):,}>"
+        count = f"{len(self):,}" if self.tables.has("neurons") else "not in the lake"
+        return f"<CoveredNeurons of {self.tables.circuit!r}: {count}>"
 
     def __len__(self) -> int:
         return self.table.rows

@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from small_glia import CELLS, SCALE, SIDE, SmallGlia, centres, write_small_glia
+from typer.testing import CliRunner
 
 import neurolake as nl
+from neurolake.cli import app
 
 WIDE, THIN = SIDE * SCALE, SIDE * (SCALE - 1)
 
@@ -70,6 +72,15 @@ class TestDomains:
         first = found[(found["node_id"] == 0) & (found["vessel_id"] == 0)]
         assert first["area"].tolist() == pytest.approx([whole.loc[0, "area"]])
         assert set(circuit.astrocytes.domains.vessels([13])["node_id"]) == {13}
+
+    def test_any_segments_are_cut(self, written: tuple[Any, SmallGlia]) -> None:
+        found = written[0].astrocytes.domains.segments(
+            [[-20, 10, 10], [100, 0, 0]], [[20, 10, 10], [101, 0, 0]]
+        )
+        mine = {(int(row.node_id), int(row.segment)): row.length for row in found.itertuples()}
+        assert mine == {(0, 0): pytest.approx(21), (9, 0): pytest.approx(1)}
+        with pytest.raises(nl.InputError, match="1 starts and 2 ends"):
+            written[0].astrocytes.domains.segments([[0, 0, 0]], [[0, 0, 0], [1, 1, 1]])
 
     def test_meshes_are_written_as_stl(self, written: tuple[Any, SmallGlia], tmp_path: Path) -> None:
         mesh = written[0].astrocytes.domains.mesh([3, 1])
@@ -379,6 +390,26 @@ def test_a_circuit_says_what_it_lacks(tmp_path: Path) -> None:
         circuit.astrocytes.syncytium.hops(0)
     with pytest.raises(nl.InputError, match="has no volume"):
         circuit.astrocytes.pattern()
+
+
+def test_neurons_of_another_circuit_are_counted(tmp_path: Path) -> None:
+    lake = nl.create(tmp_path / "lake", durable=False)
+    ends = {"edge_id": [0, 1], "source_node_id": [0, 1], "target_node_id": [4, 4], "synapse_id": [7, 8]}
+    told = {"source_population": "astrocytes", "target_population": "cells"}
+    with lake.transaction("Write") as tx:
+        tx.write_table("nodes/g/astrocytes", pa.table({"node_id": [0, 1]}))
+        tx.write_table("edges/g/neuroglial", pa.table(ends), attributes=told)
+    circuit = nl.circuit(lake, "g")
+    assert circuit.projections["neuroglial"].degrees()["edges"].tolist() == [0, 0, 0, 0, 2]
+    assert repr(circuit.neurons) == "<CoveredNeurons of 'g': not in the lake>"
+    with lake.transaction("Write") as tx:
+        tx.write_table("nodes/n/cells", pa.table({"node_id": range(10)}))
+        tx.write_table("ngv/g.parts", pa.table({"part": ["neurons"], "node": ["nodes/n/cells"]}))
+    circuit = nl.circuit(lake, "g")
+    assert len(circuit.projections["neuroglial"].degrees()) == len(circuit.neurons) == 10
+    assert circuit.connectivity()["in_degree"].tolist() == [0.2]
+    assert CliRunner().invoke(app, ["circuit", "show", "g", "--lake", str(tmp_path / "lake")]).exit_code == 0
+    assert [str(check) for check in circuit.check() if not check.passed] == []
 
 
 def test_a_spike_does_not_run_through_glia(written: tuple[Any, SmallGlia]) -> None:
