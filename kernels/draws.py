@@ -10,6 +10,7 @@ import math
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .jit import jit
 
@@ -239,6 +240,54 @@ def truncated_normal(uniform: float, mean: float, deviation: float, low: float, 
     below, above = 0.5 * math.erfc(-one / math.sqrt(2.0)), 0.5 * math.erfc(-other / math.sqrt(2.0))
     found = normal_quantile(below + (1.0 - uniform if turned else uniform) * (above - below))
     return min(max(mean + deviation * (-found if turned else found), low), high)
+
+
+def truncated_normals(
+    n: int,
+    mean: float,
+    deviation: float,
+    low: float,
+    high: float,
+    *,
+    seed: int,
+    purpose: str,
+    population: str,
+) -> NDArray[np.float64]:
+    """Return a number of a truncated normal distribution for each cell of a population, float64[n].
+
+    Parameters
+    ----------
+    n
+        Number of cells.
+    mean, deviation, low, high
+        The distribution, as of `truncated_normal`; *low* and *high* may be infinite.
+    seed
+        Seed of the run.
+    purpose, population
+        What the numbers are for, as of `stream`.
+
+    Raises
+    ------
+    ValueError
+        The distribution is none.
+    """
+    if not (np.isfinite([mean, deviation]).all() and deviation >= 0.0 and low <= high):
+        raise ValueError(
+            f"mean {mean}, standard deviation {deviation}, from {low} to {high}; expected finite numbers that rise"
+        )
+    key = np.array([key_word(seed, "seed"), stream(purpose, population)], np.uint64)
+    return _truncated_normals(key, n, float(mean), float(deviation), float(low), float(high))
+
+
+@jit
+def _truncated_normals(
+    key: NDArray[np.uint64], n: int, mean: float, deviation: float, low: float, high: float
+) -> NDArray[np.float64]:
+    found = np.empty(n)
+    for cell in range(n):
+        one, _spare = uniforms(key[0], np.uint64(0), key[1], cell, 0)
+        found[cell] = truncated_normal(one, mean, deviation, low, high)
+    return found
 
 
 @jit

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
-from ...catalog.vocabulary.kinds import TableKind
+from ...catalog.vocabulary.kinds import ArrayKind, TableKind
 from ...lake import Lake, Transaction
 from ...lake.data.tables import Table
 from ...lake.digest import digest_of, plain_json
@@ -31,7 +32,7 @@ from ...lake.storage.base import Storage
 class Output(NamedTuple):
     """A node that a step makes: what it is, and its name."""
 
-    kind: TableKind
+    kind: TableKind | ArrayKind
     node: str
 
 
@@ -162,10 +163,36 @@ class Parts:
         attributes
             More attributes of the table.
         """
-        kind, node = self._outputs[part]
+        kind, node = self._table_output(part)
         self._transaction.write_table(
             node, table, doc=kind.doc, sorted_by=kind.sorted_by, attributes=self._attributes(part, attributes)
         )
+
+    def write_array(
+        self, part: str, values: NDArray[Any], attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write a part's array.
+
+        Parameters
+        ----------
+        part
+            Name of the part.
+        values
+            The array.
+        attributes
+            More attributes of the array.
+        """
+        kind, node = self._outputs[part]
+        assert isinstance(kind, ArrayKind), "a step says what its parts are"
+        told = {"long_name": kind.doc, **({"units": kind.unit} if kind.unit else {}), **(attributes or {})}
+        self._transaction.write_array(
+            node, values, dimension_names=kind.axes, attributes=self._attributes(part, told)
+        )
+
+    def _table_output(self, part: str) -> tuple[TableKind, str]:
+        kind, node = self._outputs[part]
+        assert isinstance(kind, TableKind), "a step says what its parts are"
+        return kind, node
 
     def write_files(
         self,
@@ -187,7 +214,7 @@ class Parts:
         attributes
             More attributes of the table.
         """
-        kind, node = self._outputs[part]
+        kind, node = self._table_output(part)
         if not files:
             self.write(part, schema.empty_table(), attributes)
             return
@@ -257,10 +284,50 @@ class Build:
         NotFoundError
             There is none of that name.
         """
+        return Table(node, self._required(node, "table"), self._objects)
+
+    def array(self, node: str) -> NDArray[Any]:
+        """Return the values of an array as the steps so far have left it.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name.
+        """
+        from ...lake.data.arrays import Array
+        from ...lake.data.zarrstore import ZarrStore
+
+        self._required(node, "array")
+        values: NDArray[Any] = Array.of(ZarrStore(self._objects, self.tree), node)[...]
+        return values
+
+    def attributes(self, node: str) -> dict[str, Any]:
+        """Return the attributes of a node as the steps so far have left it.
+
+        Parameters
+        ----------
+        node
+            Name of the node.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name.
+        """
+        if node not in self.tree:
+            raise NotFoundError(f"there is no {node!r}: the step that makes it has not been built")
+        return dict(self.tree[node].meta.get("attributes") or {})
+
+    def _required(self, node: str, kind: str) -> Node:
         found = self.tree.get(node)
-        if found is None or found.kind != "table":
-            raise NotFoundError(f"there is no table {node!r}: the step that makes it has not been built")
-        return Table(node, found, self._objects)
+        if found is None or found.kind != kind:
+            raise NotFoundError(f"there is no {kind} {node!r}: the step that makes it has not been built")
+        return found
 
     def shared(self, node: str) -> Table:
         """Return a table for other processes: it knows its files without the tree.
@@ -314,7 +381,7 @@ class Build:
             Another process builds the same circuit.
         """
         for node in inputs.values():
-            self.table(node)
+            self.attributes(node)
         origins = self._origins(step, outputs, inputs, params)
         state, nodes = "unchanged", self._standing(self.tree, outputs, origins)
         if nodes is None:
@@ -324,7 +391,11 @@ class Build:
         self.made.update(nodes)
         self.tree.update(nodes)
         # An index has the rows of what it leads to.
-        counted = [output.node for output in outputs.values() if output.kind is not circuits.BY_SOURCE]
+        counted = [
+            node
+            for kind, node in outputs.values()
+            if isinstance(kind, TableKind) and kind is not circuits.BY_SOURCE
+        ]
         return Outcome(state, sum(self.table(node).rows for node in counted))
 
     def finish(

@@ -61,6 +61,30 @@ def volume_of(array: Array) -> VoxelVolume:
     return VoxelVolume(array[...], (x, y, z), (low[0], low[1], low[2]), told.get("header", {}))
 
 
+def region_table(path: Path) -> pa.Table:
+    """Read the tree of regions as rows of `REGIONS`, parents first.
+
+    Parameters
+    ----------
+    path
+        A ``hierarchy.json`` of regions, each with its children.
+
+    Raises
+    ------
+    IngestError
+        A region is none, or is there twice.
+    """
+    content = any_json(path)
+    root = content["msg"][0] if "msg" in content else content
+    rows = list(_regions(root, None, 0, path))
+    seen = set[int]()
+    for row in rows:
+        if row["region_id"] in seen:
+            raise IngestError(f"region {row['region_id']} is there twice", path)
+        seen.add(row["region_id"])
+    return pa.Table.from_pylist(rows, REGIONS.schema)
+
+
 def ingest_regions(path: Path, circuit: str, transaction: Transaction) -> str:
     """Write the tree of regions as a table; returns the name of its node.
 
@@ -78,18 +102,11 @@ def ingest_regions(path: Path, circuit: str, transaction: Transaction) -> str:
     IngestError
         A region is none, or is there twice; or the circuit has regions already.
     """
-    content = any_json(path)
-    root = content["msg"][0] if "msg" in content else content
-    rows = list(_regions(root, None, 0, path))
-    seen = set[int]()
-    for row in rows:
-        if row["region_id"] in seen:
-            raise IngestError(f"region {row['region_id']} is there twice", path)
-        seen.add(row["region_id"])
+    rows = region_table(path)
     node = REGIONS.of(circuit=circuit)
     if node in transaction.drafts:
         raise IngestError(f"the lake has {node!r} already, of another file; choose another --name", path)
-    transaction.write_table(node, pa.Table.from_pylist(rows, REGIONS.schema), doc=REGIONS.doc)
+    transaction.write_table(node, rows, doc=REGIONS.doc)
     return node
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..draws import key_word, stream, truncated_normal, uniforms
+from ..draws import truncated_normal, truncated_normals
 from ..jit import jit
 from .fronts import TriangleMesh, Waves, triangle_areas
 
@@ -104,8 +104,8 @@ def endfeet_of(
     point_offsets = np.searchsorted(keys, np.arange(n + 1) * width).astype(np.int64)
     local = inverse.reshape(-1, 3) - point_offsets[owner][:, None] if len(order) else corners
     final: Reals = np.bincount(owner, area[order], minlength=n)[:n].astype(np.float64)
-    key = np.array([key_word(seed, "seed"), stream("thickness", population)], np.uint64)
-    thick = np.where(final > 0.0, _thicknesses(key, n, *(float(number) for number in thickness)), 0.0)
+    drawn = truncated_normals(n, *thickness, seed=seed, purpose="thickness", population=population)
+    thick = np.where(final > 0.0, drawn, 0.0)
     return EndfootMeshes(
         mesh.points[keys % width], local, point_offsets, triangle_offsets, final, grown, thick
     )
@@ -132,17 +132,6 @@ def _quantiles(share: Reals, mean: float, deviation: float, low: float, high: fl
     found = np.empty(len(share))
     for n in range(len(share)):
         found[n] = truncated_normal(share[n], mean, deviation, low, high)
-    return found
-
-
-@jit
-def _thicknesses(
-    key: NDArray[np.uint64], n: int, mean: float, deviation: float, low: float, high: float
-) -> Reals:
-    found = np.empty(n)
-    for endfoot in range(n):
-        one, _spare = uniforms(key[0], np.uint64(0), key[1], endfoot, 0)
-        found[endfoot] = truncated_normal(one, mean, deviation, low, high)
     return found
 
 

@@ -13,6 +13,7 @@ from neurolake.kernels.draws import (
     stream,
     threefry,
     truncated_normal,
+    truncated_normals,
     uniforms,
 )
 
@@ -116,3 +117,14 @@ def test_a_truncated_normal_is_scipys_also_far_out(mean, deviation, low, high):
     expected = stats.truncnorm.ppf(given, *bounds, mean, deviation)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
     assert truncated_normal(0.3, 4.0, 0.0, 5.0, 6.0) == 5.0
+
+
+def test_truncated_normals_are_of_their_distribution_and_each_cells_own():
+    found = truncated_normals(20_000, 2.0, 2.0, 0.0, 15.0, seed=1, purpose="endfeet", population="glia")
+    assert stats.kstest(found, stats.truncnorm(-1.0, 6.5, 2.0, 2.0).cdf).pvalue > 1e-3
+    fewer = truncated_normals(10, 2.0, 2.0, 0.0, 15.0, seed=1, purpose="endfeet", population="glia")
+    np.testing.assert_array_equal(fewer, found[:10])
+    free = truncated_normals(20_000, 1.0, 2.0, -np.inf, np.inf, seed=1, purpose="other", population="glia")
+    assert stats.kstest(free, stats.norm(1.0, 2.0).cdf).pvalue > 1e-3
+    with pytest.raises(ValueError, match="expected finite numbers that rise"):
+        truncated_normals(1, 0.0, 1.0, 2.0, 1.0, seed=1, purpose="other", population="glia")
