@@ -2,6 +2,7 @@
 
 from .building.network import check, network
 from .contacts.touches import touches
+from .glia.stages import check_ngv, ngv
 
 
 class Building:
@@ -9,6 +10,8 @@ class Building:
 
     network = staticmethod(network)
     check = staticmethod(check)
+    ngv = staticmethod(ngv)
+    check_ngv = staticmethod(check_ngv)
     touches = staticmethod(touches)
 
 

@@ -22,6 +22,7 @@ from ..lake.console import (
 from ..lake.errors import INCOMPLETE, InputError
 from .building.commands import app as build_app
 from .contacts.commands import touches_command
+from .glia.commands import ngv_command, ngv_example_command
 from .lfp import commands as lfp_commands
 from .networks.commands import app as networks_app
 from .runs.commands import app as runs_app
@@ -79,6 +80,8 @@ build_app.command("touches")(touches_command)
 app.add_typer(networks_app)
 app.add_typer(build_app, name="build", rich_help_panel=CIRCUITS)
 app.add_typer(synthesis_app, name="synthesis", rich_help_panel=CIRCUITS)
+build_app.command("ngv")(ngv_command)
+build_app.command("ngv-example")(ngv_example_command)
 app.add_typer(parameters_app, name="parameters", rich_help_panel=SIMULATE)
 app.add_typer(map_app)
 

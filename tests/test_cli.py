@@ -604,6 +604,7 @@ def test_every_command_has_the_shared_options(run: Command) -> None:
         without = command[0] in ("create", "demo", "map", "parameters", "synthesis") or [*command] in (
             ["lfp", "compare"],
             ["build", "example"],
+            ["build", "ngv-example"],
         )
         assert without or "--lake" in ended.out, command
 

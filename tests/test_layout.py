@@ -62,7 +62,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("simrun", "sonata"),
         ("lfp", "neuroh5", "ngv"),
         ("building",),
-        ("contacts",),
+        ("contacts", "glia"),
         ("formats", "runs"),
         ("networks",),
         ("sweeps",),

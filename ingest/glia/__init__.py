@@ -1,0 +1,1 @@
+"""Circuits of neurons, glia and vessels built from ArchNGV's MANIFEST, stage by stage."""
