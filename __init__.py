@@ -1,7 +1,7 @@
 """neurolake: a versioned, content-addressed data lake for neural simulation.
 
 ``create`` and ``open`` give a `Lake`; ``ingest``, ``run``, ``rerun`` and ``record`` bring data in, ``export`` writes them out.
-What a lake holds is read through its snapshots and changed through its transactions; ``circuit``, ``plot`` and ``lfp`` ask more.
+What a lake holds is read through its snapshots and changed through its transactions; ``circuit``, ``plot``, ``animate`` and ``lfp`` ask more.
 """
 
 import lazy_loader

@@ -23,6 +23,7 @@ from .lake.errors import QueryError as QueryError
 from .lake.errors import ReadOnlyError as ReadOnlyError
 from .lake.errors import StorageError as StorageError
 from .query import lfp as lfp
+from .query.animations.films import animate as animate
 from .query.circuits.contents import circuit as circuit
 from .query.derive.kernels import kernel as kernel
 from .query.lake import Lake as Lake

@@ -23,6 +23,7 @@ from ..lake.console import (
     taken_lake,
 )
 from ..lake.extras import needed
+from .animations.commands import app as animations_app
 from .circuits.commands import app as circuit_app
 from .lfp import commands as lfp_commands
 from .plots import commands as plot_commands
@@ -39,6 +40,7 @@ app = typer.Typer()
 params_app = typer.Typer(help="Look at parameters of trials.", no_args_is_help=True)
 app.add_typer(params_app, name="params", rich_help_panel=ASK)
 app.add_typer(plot_commands.app)
+app.add_typer(animations_app)
 app.add_typer(serving_app)
 app.add_typer(circuit_app, name="circuit", rich_help_panel=CIRCUITS)
 app.add_typer(lfp_commands.app, name="lfp", rich_help_panel=CIRCUITS)

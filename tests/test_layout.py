@@ -82,6 +82,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("isf", "plots"),
         ("lfp",),
         ("lake",),
+        ("animations",),
         ("serving",),
         ("opening", "prompt"),
         ("commands",),

@@ -26,7 +26,8 @@ def plot_command(
     ],
     lake: LakePath,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf.", show_default=False)
+        Path,
+        typer.Option("--output", "-o", help="File to write: .png, .svg, .pdf or .html.", show_default=False),
     ],
     at: Ref = "main",
     trials: Annotated[str | None, typer.Option(help="Condition in SQL, such as \"stimulus = 'C2'\".")] = None,

@@ -3,6 +3,8 @@
 Needs the extra ``neurolake[plot]`` (matplotlib).
 """
 
+import html
+import io
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +25,17 @@ from .view import KindName, Of, View
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg", ".pdf")
+SUFFIXES = (".png", ".svg", ".pdf", ".html")
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="{footer}">
+<title>{title}</title>
+<style>body {{ margin: 0; background: white; }} svg {{ display: block; width: 100%; height: 100vh; }}</style>
+{svg}
+</html>
+"""
 
 
 def plot(
@@ -67,7 +79,7 @@ def plot(
         ``astrocyte`` (with its domain, endfeet and synapses), ``glia-distributions`` (beside the configured ones), and
         ``places`` (of astrocytes, beside random ones: g and L).
     output
-        A file; its ending determines the format (png, svg, pdf). Its metadata name the commit, too.
+        A file; its ending determines the format (png, svg, pdf, or html: a page of its own). Its metadata name the commit, too.
     at
         Branch, commit or time to draw; not used for a snapshot.
     trials
@@ -147,10 +159,20 @@ def plot(
     heading = _heading(snapshot, kind, view) if title is None else title
     figure = page(width, height or sketch.height, title=heading, footer=footer)
     sketch.draw(figure)
-    if output is not None:
+    if output is not None and Path(output).suffix.lower() == ".html":
+        Path(output).write_text(_page(figure, heading, footer), encoding="utf-8")
+    elif output is not None:
         key = {".pdf": "Subject"}.get(Path(output).suffix.lower(), "Description")
         figure.savefig(output, metadata={"Title": heading, key: footer})
     return figure
+
+
+def _page(figure: "Figure", heading: str, footer: str) -> str:
+    """A page that needs nothing else."""
+    body = io.StringIO()
+    figure.savefig(body, format="svg", metadata={"Date": None})
+    svg = body.getvalue()
+    return _PAGE.format(title=html.escape(heading), footer=html.escape(footer), svg=svg[svg.index("<svg") :])
 
 
 def origin(snapshot: Snapshot) -> str:

@@ -20,7 +20,7 @@ from .bodies import Json
 if TYPE_CHECKING:
     from ..lake import Lake
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parents[1] / "pages"
 
 Endpoint = Callable[[Question], Response]
 
@@ -45,7 +45,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "activations": trials.activations,
     "cells": cells.cells,
     "cell": cells.cell,
-    "frames": cells.frames,
+    "frames": cells.values,
     "somata": cells.somata,
     "partners": cells.partners,
     "heat": images.heat,

@@ -1,7 +1,5 @@
 """Cells in space: their segments, what was recorded of all of them over time, and the cells of circuits."""
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +8,10 @@ import pyarrow.dataset as pds
 from starlette.responses import Response
 
 from ...catalog.schema import identifier
-from ...catalog.vocabulary.runs import REPORT, SEGMENTS
 from ...catalog.vocabulary.trials import TRIALS
-from ...lake.errors import InputError, NotFoundError
+from ...lake.errors import InputError
+from ..animations.shapes import capsules, frames, recorded, runs_with_segments
 from ..circuits.contents import Circuit, circuit, circuit_names
-from ..circuits.reports import Report, report
 from ..lake import Snapshot
 from .asking import Question
 from .bodies import Framed, Json
@@ -34,9 +31,6 @@ def cells(question: Question) -> Response:
         ``at``.
     """
     snapshot = question.snapshot
-    runs = [
-        name.removeprefix(SEGMENTS.folder) for name in snapshot.tables if name.startswith(SEGMENTS.folder)
-    ]
     found = []
     for name in circuit_names(snapshot):
         one = circuit(snapshot, name)
@@ -50,7 +44,7 @@ def cells(question: Question) -> Response:
             for population, table in one.nodes.items()
         ]
         found.append({"circuit": name, "populations": populations})
-    return Json({"runs": runs, "circuits": found})
+    return Json({"runs": runs_with_segments(snapshot), "circuits": found})
 
 
 def cell(question: Question) -> Response:
@@ -74,35 +68,14 @@ def cell(question: Question) -> Response:
     if not run:
         one = circuit(snapshot, question.text("circuit"))
         return _tree(one, question.text("population"), question.whole("node", 0, 0, 2**53))
-    name = SEGMENTS.of(run=run)
-    if name not in snapshot.tables:
-        raise NotFoundError(f"run {run!r} has no segments in commit {snapshot.commit.id[:12]}")
-    rows = snapshot.tables[name].to_arrow()
-    head = {"run": run, "reports": _reports(snapshot, run), "trials": _trials(snapshot, run)}
-    ends = {
-        end: np.stack([np.asarray(rows[f"{end}_{axis}"], np.float32) for axis in "xyz"], axis=1)
-        for end in ("start", "end")
+    found = capsules(snapshot, run)
+    head = {
+        "run": run,
+        "reports": [vars(one) for one in recorded(snapshot, run)],
+        "trials": _trials(snapshot, run),
+        "labels": found.labels,
     }
-    labels = rows["label"].fill_null("unknown").combine_chunks().dictionary_encode()
-    return Framed(
-        {**head, "labels": labels.dictionary.to_pylist()},
-        {
-            **ends,
-            "diameter": np.asarray(rows["diameter"], np.float32),
-            "soma_distance": np.asarray(rows["soma_distance"], np.float32),
-            "node_id": np.asarray(rows["node_id"], np.int32),
-            "section_id": np.asarray(rows["section_id"], np.int32),
-            "label": np.asarray(labels.indices, np.int32),
-        },
-    )
-
-
-def _reports(snapshot: Snapshot, run: str) -> list[dict[str, str]]:
-    """What was recorded of all segments in trials of a run."""
-    begin = f"{REPORT.folder}{run}/"
-    pattern = re.compile(re.escape(begin) + r"(?P<trial>[^/]+)/(?P<variable>[^/.]+(?:\[\d+\])?)")
-    found = ((name, pattern.fullmatch(name)) for name, node in snapshot.tree.items() if node.kind == "array")
-    return [{"node": name, **match.groupdict()} for name, match in found if match]
+    return Framed(head, found.arrays)
 
 
 def _trials(snapshot: Snapshot, run: str) -> list[int]:
@@ -170,7 +143,7 @@ def _pairs(
     return np.concatenate([inside, more[:, 0]]), np.concatenate([inside + 1, more[:, 1]])
 
 
-def frames(question: Question) -> Response:
+def values(question: Question) -> Response:
     """Return a report as frames of bytes, uint8[frame, element]: 0 is ``low``, 254 is ``high``, 255 is NaN.
 
     Parameters
@@ -183,31 +156,17 @@ def frames(question: Question) -> Response:
     InputError
         No value of it is finite.
     """
-    found = report(question.snapshot, question.text("report"))
-    window = question.span("begin", "end") or (None, None)
-    most = question.whole("frames", 1000, 1, MOST_FRAMES)
-    data, times = _thinned(found, window, most)
+    node, most = question.text("report"), question.whole("frames", 1000, 1, MOST_FRAMES)
+    data, times, unit = frames(question.snapshot, node, question.span("begin", "end"), most)
     finite = np.isfinite(data)
     if not finite.any():
-        raise InputError(f"{found.name} has no finite value from {times[0]:g} to {times[-1]:g} ms")
+        raise InputError(f"{node} has no finite value from {times[0]:g} to {times[-1]:g} ms")
     low, high = question.span("low", "high") or (float(data[finite].min()), float(data[finite].max()))
     scale = 254 / (high - low) if high > low else 0.0
     with np.errstate(invalid="ignore"):
         bytes_ = np.where(finite, np.clip(np.rint((data - low) * scale), 0, 254), 255).astype(np.uint8)
-    head = {"low": low, "high": high, "unit": found.array.attrs.get("units", "")}
+    head = {"low": low, "high": high, "unit": unit}
     return Framed(head, {"time": times.astype(np.float32), "frames": bytes_})
-
-
-def _thinned(
-    found: Report, window: Sequence[float | None], most: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Every how-manieth frame, so that there are at most as many as asked for."""
-    frames = found.array.shape[0]
-    span = (found.t_start, found.t_start + (frames - 1) * found.dt)
-    begin, end = (own if own is not None else limit for own, limit in zip(window, span, strict=True))
-    count = max(1, int((min(end, span[1]) - max(begin, span[0])) / found.dt) + 1)
-    part = found.get(None, begin, end, max(1, -(-count // most)))
-    return np.asarray(part.data, np.float32), part.times
 
 
 def somata(question: Question) -> Response:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from starlette.responses import Response
 
-from ...catalog.schema import literal
 from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, SPIKE_TIMES, SYNAPSE_ACTIVATION, TRIALS
+from ..animations import shapes
 from ..lake import Snapshot
 from ..plots import data
 from ..trials.parameters import of_trial, trial_id
@@ -226,20 +226,13 @@ def activations(question: Question) -> Response:
     """
     snapshot = question.snapshot
     number = trial_id(snapshot, question.text("trial"))
-    chosen = question.texts("types")
-    where = f" and cell_type in ({', '.join(map(literal, chosen))})" if chosen else ""
-    query = (
-        f'select cell_type, "time", section_id, soma_distance from {SYNAPSE_ACTIVATION.name} '  # noqa: S608
-        f'where trial_id = {number}{where} order by "time" limit {MOST_SPIKES}'
-    )
-    found = snapshot.sql(query).to_arrow_table()
-    kinds = found["cell_type"].combine_chunks().dictionary_encode()
+    found = shapes.activations(snapshot, number, question.texts("types"))
     return Framed(
-        {"trial": number, "types": kinds.dictionary.to_pylist()},
+        {"trial": number, "types": found.kinds},
         {
-            "type": np.asarray(kinds.indices, np.int32),
-            "time": np.asarray(found["time"], np.float32),
-            "section_id": np.asarray(found["section_id"], np.int32),
-            "soma_distance": np.asarray(found["soma_distance"], np.float32),
+            "type": found.kind,
+            "time": found.time,
+            "section_id": found.section_id,
+            "soma_distance": found.soma_distance,
         },
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 import numpy as np
+import pyarrow as pa
 
 from neurolake.query.lake import Lake
 
@@ -38,6 +39,32 @@ def add_recorded_cell(lake: Lake, run: str = "cell") -> None:
         h.finitialize(-65.0)
         h.continuerun(12.0)
     del clamp, soma, dendrite
+
+
+def add_activations(lake: Lake, trial: int) -> None:
+    """Add activated synapses on that cell's dendrite: two of a type A at 1 and 9 ms, one of a type B at 5 ms."""
+    from neurolake.catalog.vocabulary.trials import SYNAPSE_ACTIVATION
+
+    kinds, distances, times = ["A", "A", "B"], [30.0, 250.0, 140.0], [1.0, 9.0, 5.0]
+    rows = {
+        "trial_id": [trial] * 3,
+        "synapse_type": kinds,
+        "cell_type": kinds,
+        "column": [None] * 3,
+        "synapse_id": [0, 1, 2],
+        "soma_distance": distances,
+        "section_id": [1] * 3,
+        "section_pt_id": [0] * 3,
+        "dendrite_label": ["Dendrite"] * 3,
+        "activation": [0] * 3,
+        "time": times,
+    }
+    table = pa.table(rows, SYNAPSE_ACTIVATION.schema)
+    with lake.transaction("Activate synapses") as tx:
+        if SYNAPSE_ACTIVATION.name in lake.head.tables:
+            tx.append_table(SYNAPSE_ACTIVATION.name, table)
+        else:
+            tx.write_table(SYNAPSE_ACTIVATION.name, table)
 
 
 class Asker:

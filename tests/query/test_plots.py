@@ -403,3 +403,11 @@ def test_real_trials(isf_data: Path, tmp_path: Path) -> None:
     heat = image_of(plot(snapshot, "activations", bin=1)).get_array()
     rows = snapshot.tables["synapse_activation"].rows
     assert 0.99 * rows < heat.sum() * len(voltage) <= rows + 1e-6
+
+
+def test_a_figure_is_a_page_of_its_own(simrun_lake: Any, tmp_path: Path) -> None:
+    nl.plot(simrun_lake, "raster", tmp_path / "raster.html", title="<b>A & B")
+    text = (tmp_path / "raster.html").read_text()
+    assert "<title>&lt;b&gt;A &amp; B</title>" in text
+    assert text.count("<svg") == 1 and "<script" not in text
+    assert f"commit {simrun_lake.head.commit.id[:12]}" in text

@@ -1,0 +1,218 @@
+"""Films of cells: what ``neurolake animate`` and ``neurolake.animate`` make."""
+
+import shlex
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from ...lake.core import Lake
+from ...lake.errors import InputError, NotFoundError
+from ..base import Snapshot, snapshot_of
+from . import movies, shapes
+from .film import Against, Film, Look
+from .page import write_page
+
+SUFFIXES = (".mp4", ".gif", ".html")
+MOST_FRAMES = 5_000
+
+Progress = Callable[[int, int], None]
+
+
+def animate(
+    lake: Lake | Snapshot | str | Path,
+    trial: int | str,
+    output: str | Path,
+    *,
+    at: str | datetime = "main",
+    variable: str = "v",
+    against: Against = "space",
+    window: tuple[float, float] | None = None,
+    frames: int = 200,
+    fps: float = 25.0,
+    limits: tuple[float, float] | None = None,
+    synapses: bool | Sequence[str] = False,
+    azimuth: float = 0.0,
+    elevation: float = 0.0,
+    turn: float = 0.0,
+    width: int = 800,
+    height: int = 800,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make a film of a trial: a variable of all segments over time, in space or against the distance from the soma.
+
+    In place of ISF's ``cell_to_animation`` and the animations of its ``CellMorphologyVisualizer``. A script that has
+    films drawn by several processes calls this below ``if __name__ == "__main__":``, because the processes import the script.
+
+    Parameters
+    ----------
+    lake
+        An open lake, the path or URL of one, or a snapshot.
+    trial
+        trial_id or sim_trial_index.
+    output
+        A file; its ending says what it is: ``mp4``, ``gif``, or ``html``, a page of its own in which the cell can be turned.
+    at
+        Branch, commit or time; not used for a snapshot.
+    variable
+        Which variable; it must have been recorded of all segments.
+    against
+        ``space`` or ``distance``; pages show space.
+    window
+        Begin and end in ms; the whole trial by default.
+    frames
+        How many pictures at most, 5,000 at most.
+    fps
+        Pictures in a second.
+    limits
+        Values at both ends of the colours, or of the axis; by default the least and the greatest.
+    synapses
+        Whether synapses are seen for 3 ms after each activation, or those of which presynaptic cell types; in space.
+    azimuth, elevation
+        From where the cell is seen, in degrees.
+    turn
+        How far the cell turns during the film, in degrees.
+    width, height
+        In pixels; odd numbers become even.
+    processes
+        Processes that draw; one for each core by default.
+    progress
+        Is told how many pictures of how many are done.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such trial, or the variable was not recorded of all segments; the message says how to simulate it again.
+    InputError
+        An argument makes no sense, or the window holds no frame.
+    MissingPackageError
+        Matplotlib or imageio-ffmpeg is not installed; they come with ``neurolake[animate]``.
+    """
+    path = Path(output)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{output}: a film is written as {', '.join(SUFFIXES)}; end the name so")
+    if against not in ("space", "distance"):
+        raise InputError(f"against is {against!r}; expected space or distance")
+    if not (1 <= frames <= MOST_FRAMES and 0 < fps <= 100 and 64 <= width <= 8192 and 64 <= height <= 8192):
+        raise InputError(
+            f"{frames} frames, {fps:g} a second, {width} x {height} pixels: expected 1 to {MOST_FRAMES:,} frames, "
+            "up to 100 a second, and 64 to 8,192 pixels"
+        )
+    if suffix == ".html" and against != "space":
+        raise InputError(
+            f"{output}: a page shows the cell in space; write an mp4 or gif against the distance"
+        )
+    snapshot = snapshot_of(lake, at)
+    size = (width + width % 2, height + height % 2)
+    film = read_film(
+        snapshot,
+        trial,
+        variable=variable,
+        window=window,
+        frames=frames,
+        limits=limits,
+        synapses=synapses if against == "space" else False,
+        look=Look(against, (0.0, 1.0), azimuth, elevation, turn, *size),
+    )
+    # A file that is there appears whole.
+    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{suffix}")
+    try:
+        if suffix == ".html":
+            write_page(film, part)
+        else:
+            write = movies.write_mp4 if suffix == ".mp4" else movies.write_gif
+            write(film, part, fps, _told(movies.pictures(film, processes), len(film.times), progress))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _told(
+    pictures: Iterator[movies.Picture], count: int, progress: Progress | None
+) -> Iterator[movies.Picture]:
+    for done, picture in enumerate(pictures, 1):
+        yield picture
+        if progress is not None:
+            progress(done, count)
+
+
+def read_film(
+    snapshot: Snapshot,
+    trial: int | str,
+    *,
+    variable: str,
+    window: tuple[float, float] | None,
+    frames: int,
+    limits: tuple[float, float] | None,
+    synapses: bool | Sequence[str],
+    look: Look,
+) -> Film:
+    """Read what a film shows.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    trial, variable, window, frames, limits, synapses
+        As of `animate`.
+    look
+        How it is shown; limits come from the values where there are none.
+
+    Raises
+    ------
+    NotFoundError, InputError
+        As `animate`.
+    """
+    number, run, inside = shapes.run_of(snapshot, trial)
+    cell = shapes.capsules(snapshot, run)
+    known = [one for one in shapes.recorded(snapshot, run) if one.trial == f"{inside:06d}"]
+    found = next((one for one in known if one.variable == variable), None)
+    if found is None:
+        others = f"; there are: {', '.join(one.variable for one in known)}" if known else ""
+        raise NotFoundError(
+            f"{variable} was not recorded of all segments in trial {trial}{others}. Simulate it again with it: "
+            f"{_again(snapshot, number, variable)}"
+        )
+    values, times, unit = shapes.frames(snapshot, found.node, window, frames)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise InputError(f"{found.node} has no finite value from {times[0]:g} to {times[-1]:g} ms")
+    low, high = limits or (float(finite.min()), float(finite.max()))
+    if not low <= high:
+        raise InputError(f"limits are {low:g} and {high:g}; expected the lower one first")
+    shown = None
+    if synapses is not False:
+        shown = shapes.activations(snapshot, number, () if synapses is True else tuple(synapses))
+    quantity = {"v": "Voltage"}.get(variable, variable) + (f" ({unit})" if unit else "")
+    return Film(
+        cell,
+        values,
+        times,
+        quantity,
+        shown,
+        None if shown is None else shapes.places(cell, shown),
+        replace(look, limits=(low, high if high > low else low + 1.0)),
+        f"Trial {number} of run {run}",
+        f"neurolake · commit {snapshot.commit.id[:12]}",
+    )
+
+
+def _again(snapshot: Snapshot, number: int, variable: str) -> str:
+    query = "select sim_trial_index from trials where trial_id = $number"
+    ((index,),) = snapshot.sql(query, number=number).fetchall()
+    record = f"soma,site,all-segments:{variable}"
+    place = snapshot.objects.storage.url.removeprefix("file://")
+    return shlex.join(
+        ["neurolake", "rerun", "--lake", place, "--name", "again", "--trial", str(index), "--record", record]
+    )

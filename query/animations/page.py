@@ -1,0 +1,108 @@
+"""A film as one page that needs nothing else: the segments, their values, and what plays them."""
+
+import base64
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .film import LASTING, Film
+
+PAGES = Path(__file__).parents[1] / "pages"
+_PARTS = ("vendor/three.js", "colours.js", "capsules.js", "player.js")
+_IMPORT = re.compile(r'from"?\s*"\./([\w./]+)"')
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="{footer}">
+<title>{title}</title>
+<style>
+body {{ margin: 0; background: #10151a; color: #e8ebee; font: 15px/1.5 system-ui, sans-serif; }}
+main {{ display: grid; grid-template-rows: auto minmax(0, 1fr) auto; height: 100vh; }}
+h1 {{ font-size: 1rem; margin: 0; padding: 0.6rem 1rem; }}
+footer {{ padding: 0.3rem 1rem; color: #a3adb7; font-size: 12px; }}
+{style}
+</style>
+<script type="importmap">{imports}</script>
+<main><h1>{title}</h1><div id="player"></div><footer>{footer}</footer></main>
+<script type="application/json" id="film">{film}</script>
+<script type="module">
+import {{ player }} from "neurolake/player.js";
+player(document.getElementById("player"), JSON.parse(document.getElementById("film").textContent));
+</script>
+</html>
+"""
+
+
+def film_data(film: Film) -> dict[str, Any]:
+    """Return a film as JSON, arrays in base64, for ``player.js``.
+
+    Parameters
+    ----------
+    film
+        The film.
+    """
+    low, high = film.look.limits
+    scale = 254 / (high - low) if high > low else 0.0
+    with np.errstate(invalid="ignore"):
+        shades = np.clip(np.rint((film.values - low) * scale), 0, 254)
+    shades[~np.isfinite(film.values)] = 255
+    cell = film.cell
+    arrays = {
+        "start": cell.start,
+        "end": cell.end,
+        "diameter": cell.diameter,
+        "time": film.times.astype(np.float32),
+        "frames": shades.astype(np.uint8),
+    }
+    told: dict[str, Any] = {
+        "low": low,
+        "high": high,
+        "quantity": film.quantity,
+        "lasting": LASTING,
+        "types": [],
+    }
+    if film.synapses is not None and film.places is not None:
+        arrays |= {"place": film.places, "at": film.synapses.time, "type": film.synapses.kind}
+        told["types"] = film.synapses.kinds
+    kept = {
+        name: {
+            "type": value.dtype.name,
+            "shape": value.shape,
+            "data": base64.b64encode(value.tobytes()).decode(),
+        }
+        for name, value in arrays.items()
+    }
+    return {**told, "arrays": kept}
+
+
+def write_page(film: Film, path: Path) -> None:
+    """Write a film as a page that plays it in space; it works without a network.
+
+    Parameters
+    ----------
+    film
+        The film.
+    path
+        The file.
+    """
+    imports = {f"neurolake/{part}": f"data:text/javascript;base64,{_embedded(part)}" for part in _PARTS}
+    text = _PAGE.format(
+        title=html.escape(film.title),
+        footer=html.escape(film.footer),
+        style=(PAGES / "player.css").read_text(),
+        imports=json.dumps({"imports": imports}),
+        # "</script" in a name of the lake must not end the element.
+        film=json.dumps(film_data(film)).replace("<", "\\u003c"),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _embedded(part: str) -> str:
+    """A module whose imports go by names, because the text of an address has no neighbours."""
+    text = _IMPORT.sub(r'from "neurolake/\1"', (PAGES / part).read_text())
+    return base64.b64encode(text.encode()).decode()
