@@ -236,6 +236,14 @@ function Somata({ now }) {
     const all = [];
     answer.value.populations.forEach(({ population, step }, number) => {
       const place = answer.value.arrays[population];
+      if (!place) {
+        const [start, end, diameter] = ["start", "end", "diameter"].map((part) => answer.value.arrays[`${population}.${part}`]);
+        all.push(start, end);
+        const tint = new Float32Array(start.length);
+        for (let k = 0; k < start.length; k += 3) tint.set(hex(group(number)), k);
+        shown.capsules({ start, end, diameter, tint, fine: diameter.length < 30000 });
+        return;
+      }
       all.push(place);
       const chosen = new Set(partners.value?.partners.filter((one) => one.population === population).map((one) => Math.floor(one.node_id / step)) ?? []);
       const tint = new Float32Array(place.length);

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ...catalog.schema import identifier
 from ...catalog.vocabulary.trials import TRIALS
+from ...lake.data.tables import Table
 from ...lake.errors import InputError
 from ..animations.shapes import capsules, frames, recorded, runs_with_segments
 from ..circuits.contents import Circuit, circuit, circuit_names
@@ -170,7 +171,10 @@ def values(question: Question) -> Response:
 
 
 def somata(question: Question) -> Response:
-    """Return where the cells of a circuit are, by population: arrays [cell, 3] in µm, and every how-manieth cell they tell of.
+    """Return where a circuit's nodes are, by population: cells as points [cell, 3], segments of vessels as capsules, in µm.
+
+    A population ``P`` of cells is the array ``P``; one of vessels the arrays ``P.start``, ``P.end`` and ``P.diameter``. ``step`` tells every
+    how-manieth node is in them.
 
     Parameters
     ----------
@@ -181,11 +185,26 @@ def somata(question: Question) -> Response:
     arrays: dict[str, npt.NDArray[Any]] = {}
     told = []
     for population, table in one.nodes.items():
-        if not {"x", "y", "z"} <= set(table.columns):
+        known = set(table.columns)
+        step = max(1, -(-table.rows // MOST_SOMATA))
+
+        def places(table: Table = table, step: int = step, prefix: str = "") -> npt.NDArray[np.float32]:
+            names = [f"{prefix}{axis}" for axis in "xyz"]
+            rows = table.to_arrow(names)
+            return np.stack([np.asarray(rows[name], np.float32)[::step] for name in names], axis=1)
+
+        if {"start_x", "end_x", "start_diameter"} <= known:
+            arrays[f"{population}.start"], arrays[f"{population}.end"] = (
+                places(prefix="start_"),
+                places(prefix="end_"),
+            )
+            arrays[f"{population}.diameter"] = np.asarray(
+                table.to_arrow(["start_diameter"])["start_diameter"], np.float32
+            )[::step]
+        elif {"x", "y", "z"} <= known:
+            arrays[population] = places()
+        else:
             continue
-        rows = table.to_arrow(["x", "y", "z"])
-        step = max(1, -(-len(rows) // MOST_SOMATA))
-        arrays[population] = np.stack([np.asarray(rows[axis], np.float32)[::step] for axis in "xyz"], axis=1)
         told.append({"population": population, "cells": table.rows, "step": step})
     return Framed({"circuit": one.name, "populations": told}, arrays)
 

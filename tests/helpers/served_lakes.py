@@ -67,6 +67,20 @@ def add_activations(lake: Lake, trial: int) -> None:
             tx.write_table(SYNAPSE_ACTIVATION.name, table)
 
 
+def add_circuit(lake: Lake) -> None:
+    """Add a circuit ``c``: three cells, of which 0 and 1 have edges to 2, and two segments of vessels."""
+    cells = {"node_id": [0, 1, 2], "x": [0.0, 10.0, 20.0], "y": [0.0, 5.0, 0.0], "z": [1.0, 2.0, 3.0]}
+    vessels: dict[str, Any] = {"node_id": [0, 1]}
+    for at, end in enumerate(("start", "end")):
+        vessels |= {f"{end}_{axis}": [float(at), float(at + 1)] for axis in "xyz"}
+        vessels[f"{end}_diameter"] = [4.0, 5.0]
+    edges = {"edge_id": [0, 1, 2], "source_node_id": [0, 0, 1], "target_node_id": [2, 2, 2]}
+    with lake.transaction("Add a circuit") as tx:
+        tx.write_table("nodes/c/cells", pa.table(cells))
+        tx.write_table("nodes/c/vessels", pa.table(vessels))
+        tx.write_table("edges/c/cells__cells", pa.table(edges))
+
+
 class Asker:
     """Asks a server as a program of a user would."""
 

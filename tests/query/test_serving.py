@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from served_lakes import HOSTILE, Asker, add_recorded_cell, serving
+from served_lakes import HOSTILE, Asker, add_circuit, add_recorded_cell, serving
 
 from neurolake.query.lake import Lake
 from neurolake.query.serving.application import ENDPOINTS
@@ -249,6 +249,27 @@ def test_a_cell_and_its_potential_over_time(asker: Asker, lake: Lake) -> None:
     few = asker.framed("frames", report=report["node"], frames=50)[1]["frames"]
     assert 25 <= len(few) <= 50
     assert asker.refused("cell", run="nobody")[0] == 404
+
+
+def test_circuits_in_space_and_whom_a_cell_is_connected_with(tmp_path: Path) -> None:
+    add_circuit(Lake.create(tmp_path / "lake"))
+    with serving(tmp_path / "lake") as link:
+        asker = Asker(link)
+        (known,) = asker.json("cells")["circuits"]
+        assert [(one["population"], one["positions"]) for one in known["populations"]] == [
+            ("cells", True),
+            ("vessels", False),
+        ]
+        head, arrays = asker.framed("somata", circuit="c")
+        assert [(one["cells"], one["step"]) for one in head["populations"]] == [(3, 1), (2, 1)]
+        np.testing.assert_array_equal(arrays["cells"], [[0, 0, 1], [10, 5, 2], [20, 0, 3]])
+        np.testing.assert_array_equal(arrays["vessels.end"], [[1, 1, 1], [2, 2, 2]])
+        np.testing.assert_array_equal(arrays["vessels.diameter"], [4, 5])
+        found = asker.json("partners", circuit="c", population="cells", node=2)["partners"]
+        assert [(one["side"], one["node_id"], one["edges"]) for one in found] == [
+            ("source", 0, 2),
+            ("source", 1, 1),
+        ]
 
 
 def test_heat_maps_figures_and_lineage(asker: Asker, lake: Lake) -> None:
