@@ -16,10 +16,17 @@ app = typer.Typer()
 def run_network_command(
     circuit: Annotated[str, typer.Argument(help="The circuit.", show_default=False)],
     lake: LakePath,
-    tstop: Annotated[float, typer.Option(help="End in ms.", show_default=False)],
+    tstop: Annotated[
+        float | None, typer.Option(help="End in ms; default: that of a SONATA simulation configuration.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run; default: CIRCUIT-run.")] = None,
-    dt: Annotated[float, typer.Option(help="Time step in ms.")] = 0.025,
-    v_init: Annotated[float, typer.Option(help="Membrane potential at the start in mV.")] = -65.0,
+    dt: Annotated[
+        float | None, typer.Option(help="Time step in ms; default: the configuration's, or else 0.025.")
+    ] = None,
+    v_init: Annotated[
+        float | None,
+        typer.Option(help="Potential at the start in mV; default: the configuration's, or else -65."),
+    ] = None,
     celsius: Annotated[
         float | None, typer.Option(help="Temperature; default: the configuration's, or else 35.")
     ] = None,
@@ -47,7 +54,7 @@ def run_network_command(
     inputs: Annotated[
         list[str] | None,
         typer.Option(
-            help="Input that cells replay; default: the only one of each population. May be repeated."
+            help="Input that cells replay, or that acts on them; default: all, one of each population. May be repeated."
         ),
     ] = None,
     trial: Annotated[int, typer.Option(help="Which trial of the inputs.")] = 0,
