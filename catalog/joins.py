@@ -291,6 +291,7 @@ def parts_of(snapshot: Snapshot, circuit: str) -> dict[str, str]:
     tables = snapshot.tables
     usual = {part: kind.of(circuit=circuit) for part, kind in _PARTS.items()}
     usual["domains"] = glia.DOMAINS.of(circuit=circuit, population="astrocytes")
+    usual["vessel_mesh"] = glia.MESHES.of(circuit=circuit, mesh="vessels")
     usual["trees"] = circuits.SECTIONS.of(circuit=circuit)
     usual["tree_points"] = circuits.POINTS.of(circuit=circuit)
     found = {part: name for part, name in usual.items() if name in tables}

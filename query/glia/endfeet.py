@@ -110,7 +110,9 @@ class AstrocyteEndfeet:
         return self.tables.rows("view:endfeet", "endfoot_id", ids, ("endfoot_id", "x", "y", "z"))
 
     def path_lengths(self, ids: npt.ArrayLike | None = None) -> pd.DataFrame:
-        """Compute the length of the perivascular process of endfeet: along the tree, from the soma to the end of its section.
+        """Compute the length of the perivascular process of endfeet: along the tree, from its first point to the end of its section.
+
+        Trees begin at the surface of the soma, so a straight process is shorter than the distance by the soma's radius.
 
         Parameters
         ----------
@@ -119,7 +121,7 @@ class AstrocyteEndfeet:
 
         Returns
         -------
-        One endfoot a row: ``endfoot_id``, ``astrocyte_id``, ``path_length`` and ``distance`` (from the soma as the crow
+        One endfoot a row: ``endfoot_id``, ``astrocyte_id``, ``path_length`` and ``distance`` (from the centre of the soma as the crow
         flies), in µm. Endfeet of astrocytes without a tree have no row.
 
         Raises

@@ -64,7 +64,7 @@ def section_sizes(tables: GliaTables, morphologies: Sequence[str] | None = None)
     Returns
     -------
     One section a row: ``morphology``, ``section_id``, ``parent_id`` (-1 at the root), ``type``, ``length`` (µm), ``area`` (µm²), ``volume``
-    (µm³), and ``path_begin`` and ``path_end``, the way along the tree from the soma (µm). A soma has no length.
+    (µm³), and ``path_begin`` and ``path_end``, the way along the tree from its first point (µm). A soma has no length.
 
     Raises
     ------

@@ -84,7 +84,7 @@ def domains(snapshot: Snapshot, view: View) -> Sketch:
             )
         ax.autoscale_view()
         ax.set_aspect("equal")
-        what = f"{'xyz'[axis]} = {level:g} µm: domains, somata (black), vessels (rings)"
+        what = f"{'xyz'[axis]} = {level:.4g} µm: domains, somata (black), vessels (rings)"
         ax.set_title(what, loc="left", fontsize=NORMAL, color=INK)
         tidy(ax, _UM[across[1]], _UM[across[0]])
 
@@ -205,10 +205,15 @@ def _draw_vessels(ax: Any, rows: pd.DataFrame, shade: str | None = None) -> tupl
 
 def _space(ax: Any, low: Reals, high: Reals) -> None:
     """Set limits of one scale, and label the axes."""
+    from matplotlib.ticker import MaxNLocator
+
+    longest = max(float((high - low).max()), 1.0)
     for name, label, bottom, top in zip("xyz", _UM, low, high, strict=True):
         getattr(ax, f"set_{name}lim")(bottom, max(top, bottom + 1.0))
         getattr(ax, f"set_{name}label")(label, fontsize=NORMAL, color=INK)
         pane = getattr(ax, f"{name}axis")
+        # As many ticks as there is room for along this axis.
+        pane.set_major_locator(MaxNLocator(max(2, round(6.0 * (top - bottom) / longest))))
         pane.set_pane_color((1.0, 1.0, 1.0, 0.0))
         pane._axinfo["grid"].update(color="#e4e4e4", linewidth=0.5)
     ax.set_box_aspect(np.maximum(high - low, 1.0))
@@ -275,12 +280,12 @@ def astrocyte(snapshot: Snapshot, view: View) -> Sketch:
                     Line3DCollection(np.stack(ends, axis=1), colors=shade, linewidths=1.0, zorder=3)
                 )
                 ax.plot([], [], [], color=shade, lw=1.5, label=label)
-        around = read.vessels[
+        near = read.vessels[
             ((read.vessels[["x", "y", "z"]] > low - 8) & (read.vessels[["x", "y", "z"]] < high + 8)).all(
                 axis=1
             )
         ]
-        _draw_vessels(ax, around, "#C00000")
+        _draw_vessels(ax, near, "#C00000")
         for mesh in feet:
             ax.add_collection3d(
                 Poly3DCollection(
@@ -296,7 +301,13 @@ def astrocyte(snapshot: Snapshot, view: View) -> Sketch:
                 depthshade=False,
                 label=f"endfeet ({len(read.targets)})",
             )
-        ax.scatter(*place, s=90.0, color=INK, linewidths=0, depthshade=False, label="soma", zorder=4)
+        radius = float(soma["radius"].to_numpy()[0]) if "radius" in soma else 5.0
+        around, along = np.meshgrid(np.linspace(0, 2 * np.pi, 17), np.linspace(0, np.pi, 9))
+        ball = (np.cos(around) * np.sin(along), np.sin(around) * np.sin(along), np.cos(along))
+        ax.plot_surface(
+            *(at + radius * one for at, one in zip(place, ball, strict=True)), color=INK, zorder=4
+        )
+        ax.plot([], [], [], "o", color=INK, label="soma")
         _space(ax, low, high)
         ax.legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(-0.12, 1.0))
         ax.set_title(f"Astrocyte {node}", loc="left", fontsize=NORMAL, color=INK)

@@ -74,6 +74,7 @@ def write_small_glia(lake: Any, name: str = "glia", seed: int = 0) -> SmallGlia:
         _write_edges(tx, name, made)
         _write_domains(tx, name)
         _write_meshes(tx, name, made)
+        _write_surface(tx, name)
         _write_trees(tx, name, made)
         layers = np.repeat(np.arange(1, 4), 2)[None, :, None] * np.ones((6, 1, 6), int)
         tx.write_array(
@@ -312,6 +313,17 @@ def _write_meshes(tx: Any, name: str, made: SmallGlia) -> None:
         node = kind.of(circuit=name, mesh="endfeet")
         tx.write_array(node, values)
         tx.write_array(node + glia.OFFSETS, np.concatenate([[0], np.cumsum(size)]))
+
+
+def _write_surface(tx: Any, name: str) -> None:
+    """A cube of edge 2 as the surface of the vessels."""
+    corners, triangles = cube()
+    sizes = {"mesh_id": [0], "points": [8], "triangles": [12], "area": [24.0]}
+    tx.write_table(glia.MESHES.of(circuit=name, mesh="vessels"), pa.table(sizes))
+    for kind, values in ((glia.MESH_POINTS, corners.astype("f4")), (glia.MESH_TRIANGLES, triangles[:, 1:])):
+        node = kind.of(circuit=name, mesh="vessels")
+        tx.write_array(node, values)
+        tx.write_array(node + glia.OFFSETS, np.array([0, len(values)]))
 
 
 def _write_trees(tx: Any, name: str, made: SmallGlia) -> None:

@@ -227,6 +227,11 @@ class TestVessels:
         near = vessels.near([[11, 11, 4], [51, 52, 56]])
         assert near["vessel_id"].tolist() == [0, 15] and near["distance"][0] == pytest.approx(1)
 
+    def test_the_surface_is_a_mesh(self, written: tuple[Any, SmallGlia]) -> None:
+        surface = written[0].vasculature.surface()
+        assert surface.area == pytest.approx(24) and surface.volume == pytest.approx(8)
+        np.testing.assert_array_equal(surface.bounding_box, [[-1] * 3, [1] * 3])
+
     def test_coverage_divides_areas(self, written: tuple[Any, SmallGlia]) -> None:
         circuit, made = written
         everything = circuit.vasculature.coverage(None).iloc[0]
