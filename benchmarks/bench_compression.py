@@ -24,7 +24,7 @@ MB = 1e6
 CODECS: Mapping[str, Mapping[str, Any]] = {
     "before: Blosc LZ4-5": BLOSC_LZ4,
     "differences, LZ4-9 (auto)": configuration(1),
-    "differences, zstd-3 (small)": configuration(1, "zstd", 3),
+    "differences, zstd-1 (small)": configuration(1, "zstd", 1),
 }
 
 

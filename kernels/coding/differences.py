@@ -18,6 +18,8 @@ HIGHEST_ORDER = 15
 
 TRIED_ORDER = 10
 
+_SIGNED = {np.dtype(f"u{size}"): np.dtype(f"i{size}") for size in (1, 2, 4, 8)}
+
 # Values worked on while they are in the first cache, and windows of a series that are looked at to choose the order.
 _BLOCK = 1024
 _WINDOWS = 8
@@ -90,10 +92,11 @@ def summed(words: NDArray[Any], order: int, *, reals: bool) -> None:
     ValueError
         *words* are of another type or shape, or there is no such order.
     """
-    if words.dtype.kind != "u":
-        raise ValueError(f"words are of {words.dtype}; expected unsigned integers")
-    bits, _ = _ordered_bits(words)
-    _sums(words, _checked_order(order), _magnitude(bits) if reals else 0, bits)
+    signed = _SIGNED.get(words.dtype)
+    if signed is None or words.ndim != 1 or not words.flags.c_contiguous:
+        raise ValueError(f"words are of {words.dtype}; expected a contiguous series of unsigned integers")
+    bits = words.view(signed)
+    _sums(bits, _checked_order(order), _magnitude(bits), reals)
 
 
 def _checked_order(order: int) -> int:
@@ -113,7 +116,7 @@ def _ordered_bits(values: NDArray[Any]) -> tuple[NDArray[Any], int]:
 
 
 def _magnitude(bits: NDArray[Any]) -> int:
-    return int(np.iinfo(bits.dtype).max)
+    return (1 << (8 * bits.itemsize - 1)) - 1
 
 
 # Loops run over slices, whose indices need no check: only then do they vectorise.
@@ -156,13 +159,16 @@ def _zigzag(values: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 @jit
-def _sums(words: NDArray[Any], order: int, mask: int, bits: NDArray[Any]) -> None:
+def _sums(bits: NDArray[Any], order: int, magnitude: int, reals: bool) -> None:
     last = np.zeros(HIGHEST_ORDER, bits.dtype)
     for begin in range(0, len(bits), _BLOCK):
         values = bits[begin : begin + _BLOCK]
-        _from_zigzag(words[begin : begin + _BLOCK], values)
+        _from_zigzag(values, magnitude)
         left = order
-        while left >= 4:
+        while left >= 8:
+            _sum_eight(values, last[left - 8 : left])
+            left -= 8
+        if left >= 4:
             _sum_four(values, last[left - 4 : left])
             left -= 4
         if left >= 2:
@@ -170,19 +176,44 @@ def _sums(words: NDArray[Any], order: int, mask: int, bits: NDArray[Any]) -> Non
             left -= 2
         if left:
             _sum_one(values, last)
-        if mask:
-            _turned(values, mask, values)
+        if reals:
+            _turn(values, magnitude)
+
+
+# In place: of two arrays that are one memory, a loop does not vectorise.
 
 
 @jit
-def _from_zigzag(words: NDArray[Any], out: NDArray[Any]) -> None:
-    one = np.uint64(1)
-    for i in range(len(words)):
-        word = np.uint64(words[i])
-        out[i] = np.int64(word >> one) ^ -np.int64(word & one)
+def _from_zigzag(values: NDArray[Any], magnitude: int) -> None:
+    for i in range(len(values)):
+        values[i] = ((values[i] >> 1) & magnitude) ^ -(values[i] & 1)
+
+
+@jit
+def _turn(values: NDArray[Any], magnitude: int) -> None:
+    for i in range(len(values)):
+        values[i] ^= (values[i] >> 63) & magnitude
 
 
 # Several sums run in registers; each waits for its own last value only. Narrow values wrap when they are stored.
+
+
+@jit
+def _sum_eight(values: NDArray[Any], last: NDArray[Any]) -> None:
+    a, b, c, d = np.int64(last[7]), np.int64(last[6]), np.int64(last[5]), np.int64(last[4])
+    e, f, g, h = np.int64(last[3]), np.int64(last[2]), np.int64(last[1]), np.int64(last[0])
+    for i in range(len(values)):
+        a += values[i]
+        b += a
+        c += b
+        d += c
+        e += d
+        f += e
+        g += f
+        h += g
+        values[i] = h
+    last[7], last[6], last[5], last[4] = a, b, c, d
+    last[3], last[2], last[1], last[0] = e, f, g, h
 
 
 @jit

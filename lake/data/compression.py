@@ -93,7 +93,7 @@ def _candidates(
     if compression in ("auto", "small") and values.ndim and differences.takes(values.dtype):
         axes = [at for at, name in enumerate(names or ()) if name == "time"]
         for axis in axes[:1] or sorted({0, values.ndim - 1}, reverse=True):
-            yield differences.configuration(axis, *(("zstd", 3) if compression == "small" else ()))
+            yield differences.configuration(axis, *(("zstd", 1) if compression == "small" else ()))
 
 
 def _size(codec: Mapping[str, Any], parts: Sequence[npt.NDArray[Any]]) -> int:

@@ -3,9 +3,10 @@
 from . import plugins  # noqa: F401  # before numcodecs
 
 # isort: split
+import functools
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -172,7 +173,13 @@ def declared_size(data: bytes | memoryview) -> int:
     ValueError
         They are no chunk, or were cut.
     """
-    return int.from_bytes(_taken_apart(data).frame[4:8], "little")
+    if len(data) < _HEAD.size:
+        raise ValueError(f"{len(data)} bytes are no chunk")
+    frame = _HEAD.size + 12 * int.from_bytes(data[4:_CHECKED], "little")
+    # The frame's header has its own length last.
+    if len(data) < frame + 16 or int.from_bytes(data[frame + 12 : frame + 16], "little") != len(data) - frame:
+        raise ValueError("its frame was cut")
+    return int.from_bytes(data[frame + 4 : frame + 8], "little")
 
 
 def decode_into(data: bytes | memoryview, chunk: npt.NDArray[Any], axis: int) -> None:
@@ -203,7 +210,8 @@ def decode_into(data: bytes | memoryview, chunk: npt.NDArray[Any], axis: int) ->
         raise ValueError(f"decimals are no {chunk.dtype}")
     if len(parts.positions) and int(parts.positions.max()) >= len(words):
         raise ValueError("an exception lies outside of the chunk")
-    numcodecs.blosc.decompress(parts.frame, words)
+    # numcodecs looks at an array faster than at bytes.
+    numcodecs.blosc.decompress(np.frombuffer(parts.frame, np.uint8), words)
     _undo(words, parts, reals=chunk.dtype.kind == "f")
     if len(parts.positions):
         words[parts.positions] = parts.exceptions
@@ -220,9 +228,8 @@ def _taken_apart(data: bytes | memoryview) -> _Parts:
     if count and not places:
         raise ValueError("it has exceptions of no decimals")
     first = _HEAD.size + 4 * count
+    declared_size(data)
     frame = memoryview(data)[first + 8 * count :]
-    if len(frame) < 16 or int.from_bytes(frame[12:16], "little") != len(frame):
-        raise ValueError("its frame was cut")
     positions, exceptions = _NO_POSITIONS, _NO_EXCEPTIONS
     if count:
         positions = np.frombuffer(data, "<u4", count, _HEAD.size)
@@ -235,16 +242,19 @@ def _undo(words: npt.NDArray[Any], parts: _Parts, *, reals: bool) -> None:
     global _decoded
     if not parts.order:
         return
-    mapped = reals and parts.places is None
     _decoded += len(words)
-    if _decoded < _FEW_VALUES and "neurolake.kernels.jit" not in sys.modules:
-        _sum_plainly(words, parts.order, reals=mapped)
-    else:
-        from ...kernels.coding import summed
-
-        summed(words, parts.order, reals=mapped)
+    plain = _decoded < _FEW_VALUES and "neurolake.kernels.jit" not in sys.modules
+    undo = _sum_plainly if plain else _kernel()
+    undo(words, parts.order, reals=reals and parts.places is None)
     if parts.places is not None:
         np.divide(words.view(np.int64), float(f"1e{parts.places}"), out=words.view(np.float64))
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from ...kernels.coding.differences import summed
+
+    return summed
 
 
 def _sum_plainly(words: npt.NDArray[Any], order: int, *, reals: bool) -> None:

@@ -1,6 +1,7 @@
 """The codec of differences: all bits come back, whoever reads; damage is an error, and never takes memory."""
 
 import itertools
+import pickle
 import re
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import numcodecs.blosc
 import numpy as np
 import numpy.typing as npt
 import pytest
+import xarray as xr
 import zarr
 from docs_decoder import decoder_of_the_docs
 from hypothesis import HealthCheck, given, settings
@@ -180,6 +182,31 @@ class TestReaders:
             f"print(zarr.open_array(r'{target}', mode='r')[...].sum())"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert float(done.stdout) == self.VALUES.sum()
+
+    def test_xarray_and_another_process(self, tmp_path: Path) -> None:
+        """As docs/zarr.md says; a snapshot's store is sent to the process as dask sends it to workers."""
+        lake, axis = Lake.create(tmp_path / "lake"), np.arange(500) * 0.025
+        runs = xr.Dataset({"v": (("trial", "time"), self.VALUES)}, coords={"time": axis})
+        with lake.transaction("by xarray") as tx:
+            coding = {"v": {"serializer": Differences(axis=1), "compressors": None, "chunks": (2, 500)}}
+            runs.to_zarr(tx.store, group="runs", consolidated=False, encoding=coding)
+        with lake.transaction("append") as tx:
+            runs.isel(trial=slice(2)).to_zarr(tx.store, group="runs", append_dim="trial", consolidated=False)
+        assert np.array_equal(lake["runs/v"][6:], self.VALUES[:2]) and _names(lake["runs/v"]) == {
+            differences.NAME
+        }
+        again = xr.open_zarr(lake.head.store, group="runs", consolidated=False)
+        assert np.array_equal(again["v"][:6], self.VALUES)
+        sent = tmp_path / "store.pickle"
+        sent.write_bytes(pickle.dumps(lake.head.store))
+        code = (
+            "import pickle, sys, zarr\nstore = pickle.load(open(sys.argv[1], 'rb'))\n"
+            "print(zarr.open_array(store, path='runs/v', mode='r')[:6].sum())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(sent)], capture_output=True, text=True, check=True
+        )
         assert float(done.stdout) == self.VALUES.sum()
 
     def test_what_it_does_not_take(self, lake: Lake) -> None:
