@@ -19,6 +19,7 @@ from ..building.configuration import NetworkConfiguration
 from ..building.reading import network_configuration
 from ..circuits.trees import Forest
 from ..text.included import Configuration
+from ..text.weights import with_network_values
 
 _KNOWN = ("node_id", "gid", "x", "y", "z", "morphology")
 ELECTRICAL = "electrical"
@@ -98,7 +99,11 @@ class NetworkSource:
 
     @classmethod
     def read(
-        cls, snapshot: Snapshot, circuit: str, configuration: str | Path | Mapping[str, Any] | None = None
+        cls,
+        snapshot: Snapshot,
+        circuit: str,
+        configuration: str | Path | Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> "NetworkSource":
         """Read what a lake says of a circuit.
 
@@ -110,6 +115,8 @@ class NetworkSource:
             Name of the circuit.
         configuration
             A configuration to use instead of that which is kept with the circuit: a YAML file or a mapping.
+        values
+            New values of its parameters by path; see `with_network_values`.
 
         Raises
         ------
@@ -117,6 +124,8 @@ class NetworkSource:
             There is no such circuit.
         IngestError
             The configuration cannot be read.
+        InputError
+            There is no parameter of a path.
         """
         table = snapshot.tables.get(circuits.CIRCUITS.name)
         rows = [] if table is None else table.to_arrow(where=pds.field("name") == circuit).to_pylist()
@@ -134,6 +143,7 @@ class NetworkSource:
             read = Configuration.of(configuration)
         elif rows and rows[0]["configuration"] is not None:
             read = Configuration.of(json.loads(snapshot.files[rows[0]["configuration"]]))
+        read = with_network_values(read, values or {})
         found = None
         if read is not None and (form != "sonata" or "Connection Generator" in read.tree):
             found = network_configuration(read)

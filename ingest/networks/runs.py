@@ -108,6 +108,7 @@ def run_network(
     reproduce: Literal["miv"] | None = None,
     equilibration: float | None = None,
     configuration: str | Path | Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
     templates: Sequence[str | Path] | Mapping[str, Given] = (),
     mechanisms: Sequence[str | Path] = (),
     inputs: Sequence[str] | None = None,
@@ -156,6 +157,10 @@ def run_network(
     configuration
         A configuration with MiV-Simulator's keys instead of that which the lake keeps of the circuit, for one that was
         ingested from files without: a YAML file or a mapping.
+    values
+        Parameters that are to be others than in the configuration, by path: ``weights.PYR.AMPA`` is the weight of a mechanism at
+        all synapses of a population, ``weights.PYR.STIM.AMPA`` at those of one source, and anything else a name in the
+        configuration, such as ``Connection Generator.Connection Velocity.PYR``.
     templates
         Folders of templates in hoc, which NEURON runs as code; or templates by name: functions of a node that return a cell
         (`mechanisms.network.cells`), or objects that make cells (`mechanisms.network.templates`).
@@ -214,7 +219,7 @@ def run_network(
         target = Lake.of(lake)
         # All ranks read the same commit, whatever is committed meanwhile.
         snapshot = target.at(ranks.share(target.head.commit.id if ranks.first else None))
-        source = NetworkSource.read(snapshot, circuit, configuration)
+        source = NetworkSource.read(snapshot, circuit, configuration, values)
         simulation = SonataSimulation.of(snapshot, circuit) or SonataSimulation({})
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
         dt = _said(dt, simulation.number("run", "dt"), 0.025, "dt")

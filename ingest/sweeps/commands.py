@@ -19,7 +19,7 @@ _RANGE = re.compile(r"(-?\d+):(-?\d+)")
 
 @app.command("sweep", rich_help_panel=SIMULATE)
 def sweep_command(
-    function: Annotated[str, typer.Argument(help="What simulates: run.")],
+    function: Annotated[str, typer.Argument(help="What simulates: run or run-network.")],
     lake: LakePath,
     given: Annotated[
         list[str] | None,
@@ -43,7 +43,9 @@ def sweep_command(
     ] = None,
     result: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=SQL: a scalar of each run, whose name is $run. May be repeated."),
+        typer.Option(
+            help="NAME=SQL: a scalar of each run, whose name is $run, or {run} within names of tables. May be repeated."
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="Of the sweep, and of its runs.")] = "sweep",
     scheduler: Annotated[

@@ -5,13 +5,19 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from ...catalog.vocabulary.runs import SIMULATIONS
 from ...lake import Lake
 from ...lake.digest import canonical_json, digest_of, plain_json
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import content
 from ..lfp.online import check_probes, named_probes
+from ..networks.circuit import NetworkSource
+from ..networks.planning import content_of
+from ..networks.runs import run_network
+from ..networks.stored import row_of
 from ..runs.model import read_model
 from ..runs.runs import RunReport, read_recorded, run
 from ..text.paths import has, told_unknown, with_values
@@ -38,11 +44,17 @@ class Sweepable:
         It is given the lake, if that is there.
     extent
         Arguments that say how much of a run there is to be: the same run goes on where they are larger.
+    joint
+        What stands between the sweep and the key in a run's name.
+    again
+        Arguments that a run of a name is given besides, because it was begun before.
     """
 
     function: Callable[..., Any]
     content: Callable[[Arguments, Lake | None], Any]
     extent: tuple[str, ...] = ()
+    joint: str = "/"
+    again: Callable[[Lake, str], Arguments] = lambda lake, name: {}
 
     @property
     def signature(self) -> inspect.Signature:
@@ -101,7 +113,41 @@ def _any_content(function: Callable[..., Any]) -> Callable[[Arguments, Lake | No
     return decides
 
 
-OURS: Mapping[Callable[..., Any], Sweepable] = {run: Sweepable(run, _run_content, ("trials",))}
+def _network_content(arguments: Arguments, lake: Lake | None) -> Any:
+    """What decides a run of a circuit: its tables, its configuration with new values, files, and the other arguments."""
+    if lake is None:
+        raise InputError("the lake is not there yet, nor is its circuit")
+    source = NetworkSource.read(
+        lake.head, arguments["circuit"], arguments.get("configuration"), arguments.get(VALUES)
+    )
+    read = ("circuit", "configuration", VALUES, *_FOLDERS, "lfp", *_NETWORK_WORK)
+    given = {name: plain_json(value, name) for name, value in arguments.items() if name not in read}
+    folders = {name: _files_of(name, arguments.get(name, ())) for name in _FOLDERS}
+    return [content_of(source), folders, _contents(lake, named_probes(arguments.get("lfp"))), given]
+
+
+def _files_of(name: str, folders: Any) -> list[str]:
+    """Digests of the files of folders that a user has named."""
+    if isinstance(folders, Mapping):
+        raise InputError(
+            f"{name}: what is swept names folders, for functions have no content that a key could have"
+        )
+    listed = [folders] if isinstance(folders, str | Path) else list(folders)
+    files = [path for each in listed for path in sorted(Path(each).expanduser().rglob("*")) if path.is_file()]
+    return [f"{path.name}:{digest_of(path.read_bytes())}" for path in files]
+
+
+def _resumed(lake: Lake, name: str) -> Arguments:
+    """What a run of a circuit goes on with that was interrupted."""
+    return {"resume": row_of(lake.head.tables.get(SIMULATIONS.name), name) is not None}
+
+
+_FOLDERS = ("templates", "mechanisms")
+_NETWORK_WORK = ("threads", "commit_every", "save_state", "resume")
+OURS: Mapping[Callable[..., Any], Sweepable] = {
+    run: Sweepable(run, _run_content, ("trials",)),
+    run_network: Sweepable(run_network, _network_content, joint="-", again=_resumed),
+}
 """Functions of ours that can be swept."""
 
 
@@ -209,7 +255,7 @@ class Swept:
         decisive = {name: value for name, value in arguments.items() if name not in own.extent}
         found = own.content(decisive, self._there())
         key = str(digest_of(canonical_json(plain_json([own.name, found], "what decides a run"))))
-        arguments["name"] = f"{self.given.get('name') or sweep}/{key[:_DIGITS]}"
+        arguments["name"] = f"{self.given.get('name') or sweep}{own.joint}{key[:_DIGITS]}"
         return Combination(values, arguments, key, canonical_json(plain_json(extent, "extent")).decode())
 
     def _arguments(self, values: Mapping[str, Any]) -> Arguments:

@@ -9,9 +9,10 @@ from ...lake.digest import plain_json
 from ...lake.errors import InputError, NeurolakeError, QueryError
 
 Result = str | Callable[[Any, str], Any]
-"""SQL with ``$run``, or a function of a snapshot and the run's name."""
+"""SQL with ``$run`` or ``{run}``, or a function of a snapshot and the run's name."""
 
-_RUN = "run"
+_RUN, _IN_NAMES = "run", "{run}"
+"""The run's name as a value, and within names of tables: ``"spikes/{run}/PYR"``."""
 
 
 def checked_results(results: Mapping[str, Result] | None) -> dict[str, Result]:
@@ -25,7 +26,7 @@ def checked_results(results: Mapping[str, Result] | None) -> dict[str, Result]:
     Raises
     ------
     InputError
-        A query is not one SELECT, or does not say ``$run``, or something is neither SQL nor a function; all are named.
+        A query is not one SELECT, or does not say which run, or something is neither SQL nor a function; all are named.
     """
     wrong = []
     for name, result in (results or {}).items():
@@ -45,13 +46,14 @@ def _wrong(result: Any) -> str | None:
     if not isinstance(result, str):
         return f"expected SQL or a function, not {type(result).__name__}"
     try:
-        statements = duckdb.extract_statements(result)
+        statements = duckdb.extract_statements(result.replace(_IN_NAMES, _RUN))
     except duckdb.Error as error:
         return str(error).splitlines()[0]
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return "expected one SELECT"
-    if {name.lower() for name in statements[0].named_parameters} != {_RUN}:
-        return "say which run: where run = $run"
+    asked = {name.lower() for name in statements[0].named_parameters}
+    if asked - {_RUN} or not (asked or _IN_NAMES in result):
+        return 'say which run: where run = $run, or from "spikes/{run}/PYR"'
     return None
 
 
@@ -88,7 +90,8 @@ def asked(lake: Lake, run: str, results: Mapping[str, Result]) -> tuple[dict[str
 
 
 def _of_sql(catalog: Catalog, sql: str, run: str) -> Any:
-    relation = catalog.query(sql, {_RUN: run})
+    text = sql.replace(_IN_NAMES, run)
+    relation = catalog.query(text, {_RUN: run} if f"${_RUN}" in text.lower() else {})
     columns, rows = relation.columns, relation.limit(2).fetchall()
     if len(rows) != 1:
         raise QueryError(f"expected one row, found {'several' if rows else 'none'}")

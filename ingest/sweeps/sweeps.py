@@ -14,7 +14,7 @@ from ...lake.errors import InputError, NeurolakeError
 from ..trials.names import checked_run
 from ..workers import workers
 from .combinations import Over, combinations
-from .prepared import Arguments, Combination, Swept, failures_of, run_of, scalars_of
+from .prepared import OURS, Arguments, Combination, Swept, failures_of, run_of, scalars_of
 from .results import Result, asked, checked_results
 from .rows import DONE, FAILED, Row, as_text, put_rows, stored_rows
 
@@ -123,7 +123,8 @@ def sweep(
     ----------
     run
         What simulates, with the arguments that all combinations share:
-        ``functools.partial(nl.run, lake, "cell.param", trials=10, t_stop=300)``. A function of yours takes ``lake``
+        ``functools.partial(nl.run, lake, "cell.param", trials=10, t_stop=300)``, or ``run_network`` with a circuit
+        (``weights.PYR.AMPA`` and other paths are those of its ``values``). A function of yours takes ``lake``
         and ``name``, which its run is to have, and what is swept; numbers that it returns are results.
     over
         A grid of all combinations, ``{"neuron.Soma.properties.Ra": [100, 150], "seed": range(5)}``; or a table, whose
@@ -133,8 +134,8 @@ def sweep(
     name
         Of the sweep. Runs are called ``<name>/<key>``, or after the name that *run* was given.
     results
-        Scalars of each run by name: a query in which ``$run`` is the run's name, or a function of a snapshot and that
-        name. Several columns, or a mapping, are ``name.part``. They are asked of all combinations each time.
+        Scalars of each run by name: a query in which ``$run`` is the run's name, and ``{run}`` the same within names of
+        tables, such as ``"spikes/{run}/PYR"``; or a function of a snapshot and that name. Several columns, or a mapping, are ``name.part``. They are asked of all combinations each time.
     scheduler, processes
         Address of a dask scheduler, whose workers see the same files, or how many processes of this machine to use (by
         default all cores). Each simulates whole combinations.
@@ -243,7 +244,8 @@ def simulate_combination(function: Callable[..., Any], where: Any, arguments: Ar
     # One process for each combination: they are shared, not what is within them.
     alone = {"processes": 1} if "processes" in inspect.signature(function).parameters else {}
     try:
-        report = function(lake=lake, **arguments, **alone)
+        more = OURS[function].again(Lake.of(lake), arguments["name"]) if function in OURS else {}
+        report = function(lake=lake, **arguments, **alone, **more)
         failures = [str(failure) for failure in failures_of(report)]
         results, notices = scalars_of(report), [str(notice) for notice in getattr(report, "notices", ())]
         name = run_of(report, arguments["name"])
