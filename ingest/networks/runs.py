@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ...lake import Lake
 from ...lake.digest import digest_of
-from ...lake.errors import InputError, NotFoundError
+from ...lake.errors import INTERRUPTED, InputError, NotFoundError
 from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import Library, load, read_sources
@@ -296,10 +296,12 @@ def together(ranks: Ranks) -> Iterator[None]:
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if ranks.size > 1:
             traceback.print_exc()
-            abort(1)
+            abort(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note("interrupted: what was committed is kept; the same again with --resume goes on with the rest")
         raise
 
 

@@ -16,6 +16,7 @@ from under_mpi import run_python
 
 import neurolake
 from neurolake.catalog.vocabulary import circuits, runs
+from neurolake.catalog.vocabulary.reports import REPORT
 from neurolake.lake.errors import InputError, NotFoundError
 
 SCRIPT = Path(small.__file__)
@@ -157,7 +158,14 @@ def test_ranks_and_threads_change_nothing(folder: Path, threads: int, ranks: int
     lake = neurolake.open(folder)
     assert spikes(lake, name) == spikes(lake, "whole")
     assert np.array_equal(report(lake, name), report(lake, "whole"))
-    assert report(lake, name, "I", "all i_membrane").shape == (241, 18)
+    currents = report(lake, name, "I", "all i_membrane")
+    assert currents.shape == (241, 18)
+    # Nothing is injected, and what flows out of a cell flows into it elsewhere.
+    assert np.abs(currents.reshape(241, 3, 6).sum(axis=2)).max() < 1e-6 * np.abs(currents).max()
+    for other in lake.head.arrays:
+        parts = REPORT.parts(other)
+        if parts is not None and (parts["report"], parts["population"]) == ("all i_membrane", "I"):
+            assert np.array_equal(lake.head.arrays[other][...], currents), other
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_end(folder: Path) -> None:
