@@ -123,7 +123,7 @@ class HDF5File:
         IngestError
             It is not there, or has another type or shape; names file and dataset.
         """
-        where = f"{group.name}/{name}"
+        where = f"{group.name.rstrip('/')}/{name}"
         found = group.get(name)
         self.at = where
         # Neither a group nor a named type has values.
@@ -164,17 +164,39 @@ class HDF5File:
             )
         return dataset
 
-    def check_sizes(self) -> None:
-        """Check all datasets of the file as `bounded` does.
+    def check_contents(self) -> None:
+        """Check all datasets of the file as `bounded` does, and that nothing leads out of it.
 
         Raises
         ------
         IngestError
-            One is too large for what the file holds of it.
+            A dataset is too large for what the file holds of it; or there is a soft link, which an export would not write,
+            or a link to another file, which is not what was asked for.
         """
-        self.file.visititems(
-            lambda path, item: (hasattr(item, "shape") and self.bounded(item) and None) or None
-        )
+        h5py = hdf5()
+        waiting = ["/"]
+        # Hard links may lead in a circle.
+        seen = {h5py.h5o.get_info(self.file.id).addr}
+        while waiting:
+            group = self.file[waiting.pop()]
+            self.at = group.name
+            for name in group:
+                where = f"{group.name.rstrip('/')}/{name}"
+                link = group.get(name, getlink=True)
+                if isinstance(link, h5py.ExternalLink):
+                    raise self.error(where, f"it leads to another file, {link.filename}")
+                if isinstance(link, h5py.SoftLink):
+                    raise self.error(
+                        where, f"it is a link to {link.path}; h5repack makes a file without links"
+                    )
+                self.at = where
+                found = group[name]
+                address = h5py.h5o.get_info(found.id).addr
+                if hasattr(found, "shape"):
+                    self.bounded(found)
+                elif isinstance(found, h5py.Group) and address not in seen:
+                    seen.add(address)
+                    waiting.append(where)
 
     def ids(self, dataset: Any, below: int | None = None) -> Ids:
         """Read a dataset of ids.

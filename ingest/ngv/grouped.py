@@ -1,6 +1,7 @@
 """ArchNGV's grouped properties: domains and meshes of endfeet, in the layouts of versions 1 and 2."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ _AREAS = ("surface_area", "unreduced_surface_area", "surface_thickness")
 
 Read = Callable[[int, int], Ragged]
 """Reads the elements of a half-open range of things."""
+Where = Callable[[int], Any]
+"""Says where in a file the elements of a thing are, for messages."""
 
 
 def ragged_nodes(kinds: tuple[ArrayKind, ArrayKind], parts: Mapping[str, str]) -> tuple[str, str]:
@@ -113,9 +116,11 @@ def ingest_domains(
         for low, high in spans:
             piece = reads[name](low, high)
             if name == "points":
-                _check_finite(source, values[name], piece)
+                _check_finite(source, partial(_dataset, name), piece)
             elif name == "triangle_data":
-                _check_corners(source, values[name], piece, np.diff(offsets["points"][low : high + 1]), 1)
+                _check_corners(
+                    source, partial(_dataset, name), piece, np.diff(offsets["points"][low : high + 1]), 1
+                )
             yield piece
 
     for name in ("points", "triangle_data", "neighbors"):
@@ -278,10 +283,11 @@ def ingest_endfeet(source: HDF5File, circuit: str, transaction: Transaction, siz
     def pieces(name: str) -> Iterator[Ragged]:
         for low, high in spans:
             piece = reads[name](low, high)
+            where = partial(_object, name, low) if first else partial(_dataset, name)
             if name == "triangles":
-                _check_corners(source, group, piece, np.diff(sizes["points"][low : high + 1]), 0)
+                _check_corners(source, where, piece, np.diff(sizes["points"][low : high + 1]), 0)
             else:
-                _check_finite(source, group, piece)
+                _check_finite(source, where, piece)
             yield piece
 
     for name, kinds in _ENDFEET.items():
@@ -299,6 +305,14 @@ def ingest_endfeet(source: HDF5File, circuit: str, transaction: Transaction, siz
     write_blocks(transaction, node, kind, kind.schema_of(["endfoot_id", "points", "triangles"]), blocks)
     for name, dataset in attributes.items():
         source.claim(dataset, node, name)
+
+
+def _object(name: str, first: int, thing: int) -> str:
+    return f"/objects/endfoot_{first + thing}/{name}"
+
+
+def _dataset(name: str, thing: int) -> str:
+    return f"/data/{name}"
 
 
 def _together(
@@ -388,7 +402,7 @@ def _spans(offsets: list[Ids]) -> Iterator[tuple[int, int]]:
         low = high
 
 
-def _check_corners(source: HDF5File, where: Any, piece: Ragged, sizes: Ids, skipped: int) -> None:
+def _check_corners(source: HDF5File, where: Where, piece: Ragged, sizes: Ids, skipped: int) -> None:
     """Raise `IngestError` unless corners are points of their thing."""
     corners = piece.values
     limits = sizes[piece.owners][:, None]
@@ -397,11 +411,13 @@ def _check_corners(source: HDF5File, where: Any, piece: Ragged, sizes: Ids, skip
         at = int(np.argmax(wrong))
         thing = int(piece.owners[at])
         raise source.error(
-            where, f"triangle {corners[at].tolist()} of one that has points 0 to {int(sizes[thing]) - 1}"
+            where(thing),
+            f"triangle {corners[at].tolist()} of one that has points 0 to {int(sizes[thing]) - 1}",
         )
 
 
-def _check_finite(source: HDF5File, where: Any, piece: Ragged) -> None:
+def _check_finite(source: HDF5File, where: Where, piece: Ragged) -> None:
     wrong = ~np.isfinite(piece.values).all(axis=1)
     if wrong.any():
-        raise source.error(where, f"a point at {piece.values[int(np.argmax(wrong))].tolist()}")
+        at = int(np.argmax(wrong))
+        raise source.error(where(int(piece.owners[at])), f"a point at {piece.values[at].tolist()}")

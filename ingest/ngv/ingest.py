@@ -257,7 +257,7 @@ class _Run:
 
     def _hdf5(self, one: Found, name: str) -> None:
         with opened(one.path) as source:
-            source.check_sizes()
+            source.check_contents()
             if one.kind in ("nodes", "edges", "neurons"):
                 self.populations.take(source, one)
             elif one.kind == "domains":

@@ -76,12 +76,13 @@ def read_shape(path: Path, circuit: str) -> CellShape:
     """
     with opened(path) as source:
         file, nodes = source.file, (POINTS.of(circuit=circuit), RETICULUM.of(circuit=circuit))
-        points = source.bounded(source.dataset(file, "points", "f", shape=(None, 4)))
-        structure = source.bounded(source.dataset(file, "structure", shape=(None, 3)))
+        source.check_contents()
+        points = source.dataset(file, "points", "f", shape=(None, 4))
+        structure = source.dataset(file, "structure", shape=(None, 3))
         used = [points, structure]
         perimeters = None
         if "perimeters" in file:
-            perimeters = source.bounded(source.dataset(file, "perimeters", "f"))
+            perimeters = source.dataset(file, "perimeters", "f")
             used.append(perimeters)
         for dataset in used:
             source.claim(dataset, nodes[0], SHAPE + dataset.name[1:])
@@ -89,7 +90,7 @@ def read_shape(path: Path, circuit: str) -> CellShape:
         if _RETICULUM in file:
             group, length = file[_RETICULUM], None
             for name, kinds in _ORGANELLE.items():
-                dataset = source.bounded(source.dataset(group, name, kinds, length=length))
+                dataset = source.dataset(group, name, kinds, length=length)
                 source.claim(dataset, nodes[1], SHAPE + name)
                 reticulum[name] = dataset[...]
                 length = len(dataset)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...catalog.vocabulary import circuits, glia
+from ...catalog.vocabulary.kinds import TableKind
 from ...lake import Transaction
 from ...lake.errors import NotFoundError
 from ..hdf5.reading import HDF5File, IngestContext
@@ -15,6 +16,38 @@ from .vessels import put_graph
 
 PLACES = "@xyz"
 """Part of a table: x, y and z beside each other."""
+
+
+_OF_GLIA = {
+    "/" + kind.name.replace("{circuit}/", ""): kind
+    for kind in (glia.ASTROCYTES, glia.VASCULATURE, glia.GLIOVASCULAR, glia.NEUROGLIAL, glia.GLIALGLIAL)
+}
+"""What populations are, by their groups in a file."""
+_PLACES = ("x", "y", "z", "diameter", "radius")
+
+
+def _check_columns(source: HDF5File, part: Any, kind: TableKind, table: pa.Table) -> None:
+    """Raise `IngestError` unless a population of glia has the attributes that it must, of their types, and places are places."""
+    for field in kind.schema:
+        where = f"{part.name}/0/{field.name}"
+        if field.name not in table.column_names:
+            if field.name not in kind.optional:
+                raise source.error(where, "there is no such dataset")
+            continue
+        column = table[field.name]
+        if _family(column.type) != _family(field.type):
+            raise source.error(where, f"its type is {column.type}, expected {_family(field.type)}")
+        if pa.types.is_floating(column.type) and field.name.endswith(_PLACES):
+            finite = np.isfinite(column.to_numpy())
+            if not finite.all():
+                at = int(np.argmin(finite))
+                raise source.error(where, f"{column[at].as_py()} at position {at} is no place")
+
+
+def _family(kind: pa.DataType) -> str:
+    if pa.types.is_floating(kind):
+        return "real numbers"
+    return "whole numbers" if pa.types.is_integer(kind) else "text"
 
 
 class Populations:
@@ -87,6 +120,10 @@ class Populations:
 
     def _write(self, source: HDF5File, part: Any, node: str, group: str) -> None:
         (ingest_nodes if group == "nodes" else ingest_edges)(source, part, node, self.context, None)
+        kind = _OF_GLIA.get(part.name)
+        table = self.transaction.table(node)
+        if kind is not None and table is not None:
+            _check_columns(source, part, kind, table.to_arrow())
 
     def _again(self, source: HDF5File, part: Any, node: str, group: str, one: Found) -> None:
         """Take a population that the circuit has: columns that are equal stay where they are, and new ones are added."""

@@ -287,10 +287,15 @@ def _segments(
             or ((values < np.iinfo(kind).min) | (values > np.iinfo(kind).max)).any()
         ):
             raise IngestError(f"{name}: its values are no {np.dtype(kind)}", path)
+    seen = np.zeros(len(points), bool)
     with _told(path):
         segments = point_segments(
             points, edges, *(columns[name].astype(kind) for name, kind in _EDGE.items())
         )
+        seen[edges] = True
+        if not seen.all():
+            # Segments would not say where it is.
+            raise IngestError(f"edges: no edge has point {int(np.argmin(seen))} of {len(points)}", path)
         if context.transaction.table(glia.VASCULATURE.of(circuit=circuit)) is None:
             write_segments(context.transaction, circuit, segments)
             context.sizes["vasculature"] = count
