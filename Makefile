@@ -83,6 +83,7 @@ bench-network-lake: $(VENV)/.bench ## networks built, read, written and asked in
 
 bench-ngv: $(VENV)/.bench ## circuits of glia: somata, domains, surfaces and endfeet, beside voro++ and ArchNGV's recorded seconds
 	$(BIN)/python benchmarks/bench_ngv.py $(NGV_BENCH)
+	$(BIN)/python benchmarks/bench_contacts.py $(CONTACTS_BENCH)
 
 bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
 	$(BIN)/python benchmarks/bench_runs.py

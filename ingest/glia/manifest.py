@@ -13,6 +13,8 @@ from ..text.included import Configuration, Keys
 SECTION = "ngv"
 """Key that the rest of the manifest may stand below."""
 
+GROWERS = ("space_colonization", "neurots")
+PARAMETERS = "tns_parameters.json"
 STRATEGIES = ("maximum_reachout", "random_selection")
 
 _COMMON = (
@@ -119,6 +121,29 @@ class FootRules:
 
 
 @dataclass(frozen=True)
+class ShapeRules:
+    """How astrocytes get their shapes.
+
+    Parameters
+    ----------
+    grower
+        ``space_colonization``, or ``neurots``.
+    parameters
+        Folder with NeuroTS' parameters, where it grows the cells.
+    density
+        Points per µm of sections that are resampled; None to leave them as they grew.
+    perimeters
+        Slope, intercept and standard deviation in µm of perimeters over diameters, and weights of neighbouring points; None
+        without perimeters.
+    """
+
+    grower: str
+    parameters: Path | None
+    density: float | None
+    perimeters: tuple[float, float, float, tuple[float, ...]] | None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a circuit of glia is built from.
 
@@ -148,9 +173,8 @@ class Manifest:
         Mean and standard deviation of the part of a domain that it shares with others.
     template
         Template of the cells' model.
-    perimeters
-        Slope, intercept and standard deviation in µm of perimeters over diameters, and weights of neighbouring points; None
-        without perimeters.
+    shapes
+        How astrocytes get their shapes.
     reach
         Distance of surfaces in µm up to which astrocytes have gap junctions.
     problems
@@ -173,7 +197,7 @@ class Manifest:
     feet: FootRules
     overlap: tuple[float, float]
     template: str
-    perimeters: tuple[float, float, float, tuple[float, ...]] | None
+    shapes: ShapeRules
     reach: float
     problems: Sequence[Problem] = field(default=(), compare=False)
 
@@ -238,7 +262,7 @@ class _Reading:
             self._feet(),
             self._overlap(),
             self._template(),
-            self._perimeters(),
+            self._shapes(),
             self._or(0.0, lambda: asked.number((*self.top, "gap_junctions", "reach"), 0.0, least=0.0)),
             asked.problems,
         )
@@ -327,9 +351,24 @@ class _Reading:
             )
         return found[0], found[1]
 
+    def _shapes(self) -> ShapeRules:
+        asked, keys = self.asked, (*self.top, "synthesis")
+        asked.known(keys, ("grower", "parameters", "perimeter_distribution", "resampling"))
+        asked.known((*keys, "resampling"), ("enabled", "linear-density"))
+        grower = asked.choice((*keys, "grower"), GROWERS)
+        folder: Path | None = None
+        if grower == "neurots":
+            place: Keys = (*keys, "parameters")
+            name = self._or(".", lambda: asked.text(place, "."))
+            file = self._or(None, lambda: asked.file(place, f"{name}/{PARAMETERS}", self.maps))
+            folder = None if file is None else file.parent
+        again: Keys = (*keys, "resampling", "linear-density")
+        wanted = asked.configuration.get((*keys, "resampling", "enabled"), False) is True
+        density = self._or(None, lambda: asked.number(again, 2.0, above=0.0)) if wanted else None
+        return ShapeRules(grower, folder, density, self._perimeters())
+
     def _perimeters(self) -> tuple[float, float, float, tuple[float, ...]] | None:
         asked = self.asked
-        asked.known((*self.top, "synthesis"), ("perimeter_distribution", "resampling"))
         keys: Keys = (*self.top, "synthesis", "perimeter_distribution")
         asked.known(keys, ("enabled", "statistical_model", "smoothing"))
         if (

@@ -1,4 +1,4 @@
-"""Shapes of astrocytes: grown to their endfeet and synapses, and where they are in the circuit."""
+"""Shapes of astrocytes: grown to their endfeet and synapses, by space colonisation or by NeuroTS."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,11 +8,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
-from ...kernels.glia.growth import grown_cells
+from ...kernels.glia.growth import GrownCells, grown_cells
 from ...kernels.glia.planes import DomainPlanes
 from ...kernels.shapes.perimeters import PerimeterRule, perimeters
+from ...kernels.shapes.resampling import resampled
+from ...lake.digest import digest_of
 from ..building.steps import Outcome, Output, Parts, Step
 from ..ngv.morphologies import CellShape, shape_tables
+from ..synthesis.cells import Grounds, neurots_cells, parameter_texts
+from ..synthesis.environment import versions
 from .cells import SOMATA
 from .construction import AXES, GliaConstruction, domain_inputs, planes_of, soma_names
 from .contacts import SURFACE_PLACE
@@ -20,46 +24,54 @@ from .contacts import SURFACE_PLACE
 SHAPES = Step("ngv.shapes", "1")
 
 _BLOCK = 64  # cells that a worker grows at a time
+_NEUROTS_BLOCK = 8
 
 Whole = NDArray[np.int64]
 
 
 class _Cells(NamedTuple):
-    """What some cells grow from."""
+    """What some cells grow from, and by."""
 
-    planes: DomainPlanes
-    somata: NDArray[np.float64]
-    radii: NDArray[np.float64]
-    feet: tuple[NDArray[Any], Whole]
-    synapses: tuple[NDArray[Any], Whole]
+    grounds: Grounds
+    texts: dict[str, str] | None
+    density: float | None
     perimeter: PerimeterRule | None
     seed: int
-    first: int
 
 
 def build_shapes(of: GliaConstruction) -> Outcome:
-    """Grow the shapes of astrocytes by space colonisation.
+    """Grow the shapes of astrocytes.
 
     Parameters
     ----------
     of
         The circuit under construction.
+
+    Raises
+    ------
+    InputError
+        NeuroTS is wanted, and is not installed or cannot grow a cell.
     """
     kinds = {"points": circuits.POINTS, "sections": circuits.SECTIONS}
     outputs = {part: Output(kind, of.table(kind)) for part, kind in kinds.items()}
     inputs = {SOMATA: of.stage(SOMATA), "gliovascular": of.stage("gliovascular"), **domain_inputs(of)}
     if of.neurons is not None:
         inputs |= {"neuroglial": of.stage("neuroglial"), "synapses": of.neurons.edges}
-    rule = _perimeter_rule(of)
+    rules = of.manifest.shapes
+    texts = None if rules.parameters is None else parameter_texts(rules.parameters)
     params = {
-        "perimeter": None if rule is None else [*rule[:3], list(rule.window)],
+        "grower": rules.grower,
+        "parameters": texts and {name: digest_of(text.encode()) for name, text in texts.items()},
+        "versions": None if texts is None else versions(),
+        "density": rules.density,
+        "perimeter": rules.perimeters and [*rules.perimeters[:3], list(rules.perimeters[3])],
         "places": None if of.neurons is None else list(of.neurons.places),
         "seed": of.seed,
     }
 
     def make(parts: Parts) -> None:
         files: dict[str, list[Any]] = {part: [] for part in kinds}
-        for made in of.workers.blocks(_grown, [(block,) for block in _blocks(of, rule)], parts.storage):
+        for made in of.workers.blocks(_grown, [(block,) for block in _blocks(of, texts)], parts.storage):
             for part in kinds:
                 files[part] += made[part]
         # Files have the columns of any shape's tables.
@@ -70,13 +82,7 @@ def build_shapes(of: GliaConstruction) -> Outcome:
     return of.build.run(SHAPES, outputs, make, inputs=inputs, params=params)
 
 
-def _perimeter_rule(of: GliaConstruction) -> PerimeterRule | None:
-    """The rule of perimeters that the manifest has; None where they are not wanted."""
-    told = of.manifest.perimeters
-    return None if told is None else PerimeterRule(*told)
-
-
-def _blocks(of: GliaConstruction, rule: PerimeterRule | None) -> Iterator[_Cells]:
+def _blocks(of: GliaConstruction, texts: dict[str, str] | None) -> Iterator[_Cells]:
     """What each block of cells grows from."""
     planes, somata = planes_of(of), of.stage(SOMATA)
     centres, (radii,) = of.places(somata, AXES), of.columns(somata, ["radius"])
@@ -89,9 +95,12 @@ def _blocks(of: GliaConstruction, rule: PerimeterRule | None) -> Iterator[_Cells
         places, offsets = _by_cell(
             cell, of.places(of.neurons.edges, of.neurons.places)[synapse.astype(np.int64)], n
         )
-    for first in range(0, n, _BLOCK):
-        last = min(first + _BLOCK, n)
-        yield _Cells(
+    rules = of.manifest.shapes
+    rule = None if rules.perimeters is None else PerimeterRule(*rules.perimeters)
+    size = _BLOCK if texts is None else _NEUROTS_BLOCK
+    for first in range(0, n, size):
+        last = min(first + size, n)
+        grounds = Grounds(
             _some_planes(planes, first, last),
             centres[first:last],
             radii[first:last],
@@ -100,10 +109,9 @@ def _blocks(of: GliaConstruction, rule: PerimeterRule | None) -> Iterator[_Cells
                 foot_offsets[first : last + 1] - foot_offsets[first],
             ),
             (places[offsets[first] : offsets[last]], offsets[first : last + 1] - offsets[first]),
-            rule,
-            of.seed,
-            first,
+            np.arange(first, last),
         )
+        yield _Cells(grounds, texts, rules.density, rule, of.seed)
 
 
 def _by_cell(owner: NDArray[Any], places: NDArray[Any], n: int) -> tuple[NDArray[Any], Whole]:
@@ -126,15 +134,14 @@ def _some_planes(planes: DomainPlanes, first: int, last: int) -> DomainPlanes:
 
 def _grown(cells: _Cells) -> dict[str, pa.Table]:
     """Tables of the shapes of some cells."""
-    found = grown_cells(
-        cells.planes,
-        cells.somata,
-        cells.radii,
-        cells.feet,
-        cells.synapses,
-        seed=cells.seed,
-        first=cells.first,
-    )
+    grounds, first = cells.grounds, int(cells.grounds.numbers[0])
+    if cells.texts is None:
+        found = grown_cells(*grounds[:5], seed=cells.seed, first=first)
+    else:
+        # Blocks are grown at once already.
+        found = neurots_cells(grounds, cells.texts, seed=cells.seed, processes=1)
+    if cells.density is not None:
+        found = _resampled(found, cells.density)
     around = None
     if cells.perimeter is not None:
         around = perimeters(
@@ -144,10 +151,10 @@ def _grown(cells: _Cells) -> dict[str, pa.Table]:
             found.cells,
             cells.perimeter,
             seed=cells.seed,
-            first=cells.first,
+            first=first,
         ).astype(np.float32)
     shapes = []
-    names = soma_names(cells.first + len(cells.radii))[cells.first :]
+    names = soma_names(first + len(grounds.radii))[first:]
     points = np.column_stack([found.points, found.diameter]).astype(np.float32)
     for at, name in enumerate(names):
         rows = slice(found.cells[at], found.cells[at + 1])
@@ -158,3 +165,9 @@ def _grown(cells: _Cells) -> dict[str, pa.Table]:
         perimeter = None if around is None else around[begin:end]
         shapes.append(CellShape(name, points[begin:end], structure, perimeter, {}, ()))
     return dict(zip(("points", "sections"), shape_tables(shapes), strict=False))
+
+
+def _resampled(cells: GrownCells, density: float) -> GrownCells:
+    """Cells with so many points per µm on their sections."""
+    points, diameter, offsets = resampled(cells.points, cells.diameter, cells.offsets, density)
+    return cells._replace(points=points, diameter=diameter, offsets=offsets)

@@ -21,6 +21,8 @@ from ..building.steps import Build, Outcome, StepReport
 from ..circuits.registry import put_circuit
 from ..ngv.registry import put_parts
 from ..source import Ingested
+from ..synthesis.cells import parameter_texts
+from ..synthesis.environment import versions
 from ..text.asked import Asked, Problem
 from .cells import build_astrocytes, build_domains, build_somata
 from .construction import GliaConstruction, Neurons
@@ -167,6 +169,10 @@ def ngv(
     chosen = found.seed if seed is None else seed
     if not 0 <= chosen < 2**31:
         raise InputError(f"a seed is from 0 to 2**31 - 1, not {chosen}")
+    if found.shapes.parameters is not None and (only is None or "shapes" in only):
+        # What is missing is told before hours of work.
+        parameter_texts(found.shapes.parameters)
+        versions()
     target = Lake.of(lake, create=True)
     report = Built(target.url, name, problems=[each for each in found.problems if each.level == "notice"])
     _check_trees(target.at(branch).tree, name)

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -15,8 +16,24 @@ from neurolake.cli import app
 from neurolake.ingest.glia.example import write_example_ngv
 from neurolake.ingest.glia.space import read_vessels
 from neurolake.ingest.glia.stages import STAGES, check_ngv
+from neurolake.ingest.synthesis.cells import FILES
+from neurolake.ingest.synthesis.environment import PLACE
 from neurolake.lake.errors import IngestError, InputError, NotFoundError
 
+STUB = """#!{python}
+import sys
+import numpy as np
+
+paths = sys.argv[2:]
+for job, result in zip(paths[::2], paths[1::2]):
+    cell = np.load(job)
+    feet = cell["feet"] - cell["soma"]
+    points = [np.zeros((1, 3))] + [np.stack([foot / 2, foot]) for foot in feet]
+    sizes = [1] + [2] * len(feet)
+    with open(result, "wb") as file:
+        np.savez(file, points=np.concatenate(points), diameter=np.ones(sum(sizes)), sizes=np.array(sizes),
+                 parent=np.array([-1] + [0] * len(feet)), type=np.array([1] + [2] * len(feet), np.uint8))
+"""
 FOOT_AREA = [60.0, 30.0, 0.0, 300.0]
 
 
@@ -114,6 +131,42 @@ def test_a_change_makes_anew_what_follows_from_it(example, tmp_path, change, com
     report = nl.build.ngv(tmp_path / "lake", changed(manifest, **change), "small")
     found = {what for what, state in states(report).items() if state == "computed"}
     assert found >= computed and not found & {"somata", "domains", "shapes", "synapses in domains"}
+
+
+def test_sections_are_resampled(example, tmp_path):
+    folder, manifest, _ = example
+    shutil.copytree(folder / "lake", tmp_path / "lake")
+    dense = {"synthesis__resampling": {"enabled": True, "linear-density": 2.0}}
+    report = nl.build.ngv(tmp_path / "lake", changed(manifest, **dense), "small")
+    assert states(report)["shapes"] == "computed"
+    before, after = (len(rows(lake / "lake", "morphologies/small.points")) for lake in (folder, tmp_path))
+    assert after > 1.5 * before
+
+
+def test_neurots_grows_cells_if_it_is_there(example, tmp_path, monkeypatch):
+    """A Python that makes of each cell its soma and a line to each endfoot stands for that of NeuroTS."""
+    folder, manifest, _ = example
+    monkeypatch.setenv(PLACE, str(tmp_path / "environment"))
+    other = changed(manifest, synthesis__grower="neurots", synthesis__parameters=str(tmp_path / "tns"))
+    with pytest.raises(InputError, match="there is no file"):
+        nl.build.ngv(tmp_path / "lake", other, "small")
+    (tmp_path / "tns").mkdir()
+    for name in FILES:
+        (tmp_path / "tns" / name).write_text("{}")
+    with pytest.raises(InputError, match="neurolake synthesis install"):
+        nl.build.ngv(tmp_path / "lake", other, "small")
+    assert not (tmp_path / "lake").exists()
+    python = tmp_path / "environment/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STUB.format(python=sys.executable))
+    python.chmod(0o755)
+    (tmp_path / "environment/installed").write_text("NeuroTS 3.7.0")
+    shutil.copytree(folder / "lake", tmp_path / "lake")
+    report = nl.build.ngv(tmp_path / "lake", other, "small")
+    assert states(report)["domains"] == "unchanged" and states(report)["shapes"] == "computed"
+    sections = rows(tmp_path / "lake", "morphologies/small.sections")
+    feet = rows(tmp_path / "lake", "edges/small/gliovascular")
+    assert (sections.type == 2).sum() == len(feet) and feet.astrocyte_section_id.notna().all()
 
 
 def test_bits_do_not_depend_on_workers(example, tmp_path):
