@@ -301,7 +301,9 @@ def together(ranks: Ranks) -> Iterator[None]:
             traceback.print_exc()
             abort(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
         if isinstance(error, KeyboardInterrupt):
-            error.add_note("interrupted: what was committed is kept; the same again with --resume goes on with the rest")
+            error.add_note(
+                "interrupted: what was committed is kept; the same again with --resume goes on with the rest"
+            )
         raise
 
 

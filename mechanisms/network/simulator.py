@@ -127,6 +127,11 @@ class LiveNetwork:
         return self._cells
 
     @property
+    def placed(self) -> Mapping[int, int]:
+        """How many point processes each cell of this rank has, by gid."""
+        return self._wiring.placed
+
+    @property
     def time(self) -> float:
         """Present time in ms."""
         return float(self._h.t)
@@ -278,6 +283,13 @@ class LiveNetwork:
         else:
             self._observe()
 
+    def rewind(self) -> None:
+        """Go back to before `start`, so that the same network is simulated again, with other observers."""
+        self._step = 0
+        self._frames.clear()
+        self._ids.resize(0)
+        self._times.resize(0)
+
     def _thread(self) -> None:
         self._context.nthread(self.threads)
         if self.threads == 1:
@@ -311,21 +323,23 @@ class LiveNetwork:
         stop
             Asked after each frame on every rank; must answer the same on all of them.
         """
-        until = min(round(time / self.timing.dt), self.end)
+        until, dt = min(round(time / self.timing.dt), self.end), self.timing.dt
+        due = {each: each.next(self._step + 1) for each in self._frames}
         while self._step < until:
-            due = [step for each in self._frames if (step := each.next(self._step + 1)) is not None]
-            target = min([until, *due])
-            self._context.psolve(target * self.timing.dt)
+            target = min([until, *(step for step in due.values() if step is not None)])
+            self._context.psolve(target * dt)
             self._step = target
-            self._observe()
+            for each, step in due.items():
+                if step == target:
+                    each.take(target * dt)
+                    due[each] = each.next(target + 1)
             if stop():
                 break
 
     def _observe(self) -> None:
-        time = self._step * self.timing.dt
         for each in self._frames:
             if each.next(self._step) == self._step:
-                each.take(time)
+                each.take(self._step * self.timing.dt)
 
     def flush(self) -> None:
         """Hand all frames that were taken to their observers."""
