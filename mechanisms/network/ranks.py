@@ -129,9 +129,11 @@ def _finalise() -> None:
         # Something went wrong here, and other ranks may not come to this point.
         return
     library = ctypes.CDLL(os.environ.get(_LIBRARY), mode=ctypes.RTLD_GLOBAL)
-    finalise = getattr(library, "MPI_Finalize", None)
-    if finalise is not None:
-        finalise()
+    if hasattr(library, "MPI_Finalized"):
+        ended = ctypes.c_int()
+        library.MPI_Finalized(ctypes.byref(ended))
+        if not ended.value:
+            library.MPI_Finalize()
 
 
 def abort(code: int) -> None:
