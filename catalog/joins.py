@@ -151,6 +151,19 @@ def _tripartite(edges: Columns, synapses: Columns | None = None) -> str:
     return f"select {', '.join(columns)} from {joined}"
 
 
+def _synapses(synapses: Columns, edges: Columns) -> str:
+    sides = [side for side in ("efferent", "afferent") if f"{side}_center_x" in synapses.names]
+    columns = [
+        "s.edge_id as synapse_id",
+        "s.source_node_id as pre_id",
+        "s.target_node_id as post_id",
+        *(synapses(f"{sides[0]}_center_{axis}", called=axis) for axis in "xyz" if sides),
+        "coalesce(c.domains, 0) as domains",
+    ]
+    counted = f"(select synapse_id, count(*) as domains from {edges.named} group by 1)"
+    return f"select {', '.join(columns)} from {synapses.named} left join {counted} as c on c.synapse_id = s.edge_id"
+
+
 def _gap_junctions(edges: Columns) -> str:
     both = (("source", "target", "efferent", "afferent"), ("target", "source", "afferent", "efferent"))
     said = [
@@ -230,6 +243,12 @@ JOINS: tuple[Join, ...] = (
         ("neuroglial",),
         _tripartite,
         ("synapses",),
+    ),
+    Join(
+        "synapses",
+        "one synapse between neurons, with its place, and in how many domains it is",
+        ("synapses", "neuroglial"),
+        _synapses,
     ),
     Join(
         "gap_junctions",

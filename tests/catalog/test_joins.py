@@ -53,6 +53,14 @@ def test_synapses_have_both_neurons_and_the_astrocyte(written: tuple[Any, SmallG
     np.testing.assert_array_equal(rows[["x", "y", "z"]], made.synapses[synapse])
 
 
+def test_synapses_know_in_how_many_domains_they_are(written: tuple[Any, SmallGlia]) -> None:
+    lake, made = written
+    rows = lake.sql('select * from "glia/g.synapses" order by synapse_id').df()
+    assert rows["domains"].tolist() == np.bincount(made.neuroglial[:, 2], minlength=300).tolist()
+    assert rows["pre_id"].tolist() == made.pre.tolist() and rows["post_id"].tolist() == made.post.tolist()
+    np.testing.assert_array_equal(rows[["x", "y", "z"]], made.synapses)
+
+
 def test_junctions_have_two_sides(written: tuple[Any, SmallGlia]) -> None:
     lake, made = written
     rows = lake.sql(

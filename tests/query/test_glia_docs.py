@@ -38,11 +38,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(folder: Path) -> tuple[Any, SmallGlia]:
     lake = nl.create(folder / "my-lake", durable=False)
     write_small_glia(lake, "other", seed=4)
-    made = write_small_glia(lake, "column")
+    made = write_small_glia(lake, "example")
     with lake.transaction("Write spikes") as tx:
         chance = np.random.default_rng(0)
         columns = {"node_id": chance.integers(0, 5, 200), "time": chance.uniform(0, 200, 200)}
-        tx.write_table("spikes/column/All", pa.table(columns))
+        tx.write_table("spikes/example/neurons", pa.table(columns))
     return lake, made
 
 
@@ -66,16 +66,18 @@ def test_answers_are_those_of_what_was_written(written: tuple[Any, SmallGlia]) -
         k: n for k, n in enumerate(feet) if n
     }
     times = np.bincount(np.bincount(made.neuroglial[:, 2], minlength=300))
-    assert answer(lake, "select coalesce(domains")["synapses"].tolist() == times[times > 0].tolist()
+    assert (
+        answer(lake, "select domains, count(*) as synapses")["synapses"].tolist() == times[times > 0].tolist()
+    )
     coverage = answer(lake, "with feet")
-    by_method = nl.circuit(lake, "column").vasculature.coverage()
+    by_method = nl.circuit(lake, "example").vasculature.coverage()
     np.testing.assert_allclose(coverage["coverage"], by_method["coverage"])
     hops = answer(lake, "with recursive")
-    by_method = nl.circuit(lake, "column").astrocytes.syncytium.hops(4, most=2)
+    by_method = nl.circuit(lake, "example").astrocytes.syncytium.hops(4, most=2)
     assert hops["node_id"].tolist() == by_method["node_id"].tolist()
     assert hops["hops"].tolist() == by_method["hops"].tolist()
     box = answer(lake, "select 'vessels'").set_index("what")
-    inside = nl.circuit(lake, "column").atlas.within([0, 0, 0], [30, 30, 30]).set_index("entity")
+    inside = nl.circuit(lake, "example").atlas.within([0, 0, 0], [50, 50, 50]).set_index("entity")
     assert box.loc["vessels", "length"] == pytest.approx(inside.loc["vasculature", "length"])
     assert box.loc["astrocytes", "n"] == inside.loc["astrocytes", "count"]
     assert answer(lake, "select count(*) as twice")["twice"].tolist() == [0]
@@ -104,10 +106,10 @@ def test_the_figures_are_drawn(
 
 def test_what_stands_beside_archngv_is_there(written: tuple[Any, SmallGlia]) -> None:
     """Names in the table of classes are names of ours."""
-    column = nl.circuit(written[0], "column")
-    named = set(re.findall(r"`column((?:\.\w+)+)", chapter("ArchNGV's classes, beside this")))
+    circuit = nl.circuit(written[0], "example")
+    named = set(re.findall(r"`circuit((?:\.\w+)+)", chapter("ArchNGV's classes, beside this")))
     assert len(named) > 12
     for path in named:
-        at: Any = column
+        at: Any = circuit
         for name in path[1:].split("."):
             at = getattr(at, name)
