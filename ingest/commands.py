@@ -436,7 +436,8 @@ def export_ngv_command(
         list[str] | None,
         typer.Option(
             help="Only this part: config, neurons, astrocytes, vasculature, gliovascular, neuroglial, glialglial, domains, "
-            "endfeet, morphologies, atlas, mesh, vessels, touches or files. May be repeated."
+            "endfeet, morphologies, atlas, mesh, vessels, touches or files; with archngv also graph and vtk, "
+            "which are vessels in other formats. May be repeated."
         ),
     ] = None,
 ) -> None:

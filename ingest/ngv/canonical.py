@@ -13,7 +13,7 @@ from ..hdf5.layout import Item
 from ..sonata.canonical import edge_items, laid_item, node_items
 from .grouped import ENDFEET_MESH, ragged_nodes
 from .parts import VESSEL_MESH
-from .vessels import SECTIONS
+from .vessels import GRAPH, SECTIONS
 
 JOINED = {
     "gliovascular": ("vasculature", "astrocytes"),
@@ -30,6 +30,10 @@ _TYPES = {
 }
 _NETWORKS = "sonata/networks"
 _CONFIG, _DOMAINS, _ENDFEET = "ngv_config.json", "microdomains.h5", "endfeet_meshes.h5"
+CONVERSIONS = ("graph", "vtk")
+"""Parts that say what others say, in other formats."""
+EDGE_PROPERTIES = ("type", "section_id", "segment_id")
+_GRAPH, _VTK = "vasculature.graph.h5", "vasculature.vtk"
 _VESSELS, _MESH, _NEURONS, _ATLAS = "vasculature.h5", "vasculature.obj", "circuit", "atlas"
 
 Content = bytes | str | list[Item]
@@ -175,6 +179,9 @@ def _space(snapshot: Snapshot, circuit: str) -> Iterator[tuple[str, str, Content
     node = glia.VASCULATURE.of(circuit=circuit)
     if node in snapshot.tables:
         yield "vessels", _VESSELS, _section_items(snapshot, circuit, node)
+        if glia.VESSEL_POINTS.of(circuit=circuit) in snapshot.tables:
+            yield "graph", _GRAPH, _graph_items(snapshot, circuit, node)
+            yield "vtk", _VTK, []
     mesh = glia.MESHES.of(circuit=circuit, mesh=VESSEL_MESH)
     if mesh in snapshot.tables:
         yield "mesh", _MESH, mesh
@@ -203,6 +210,20 @@ def _section_items(snapshot: Snapshot, circuit: str, node: str) -> list[Item]:
     return [
         Item("", "/"),
         *(laid_item(f"/{name}", kind, shape, node, SECTIONS + name) for name, kind, shape in told),
+    ]
+
+
+def _graph_items(snapshot: Snapshot, circuit: str, node: str) -> list[Item]:
+    points = glia.VESSEL_POINTS.of(circuit=circuit)
+    count, segments = len(snapshot.tables[points]), len(snapshot.tables[node])
+    return [
+        Item("", "/"),
+        laid_item("/points", "<f4", (count, 3), points, f"{GRAPH}points"),
+        laid_item("/edges", "<i8", (segments, 2), node, f"{GRAPH}edges"),
+        Item("", "/point_properties"),
+        laid_item("/point_properties/diameter", "<f4", (count,), points, "diameter"),
+        Item("", "/edge_properties"),
+        *(laid_item(f"/edge_properties/{name}", "<i4", (segments,), node, name) for name in EDGE_PROPERTIES),
     ]
 
 

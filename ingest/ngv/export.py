@@ -18,8 +18,9 @@ from ..sonata.export import fill_file
 from ..source import Exported, Progress
 from ..spatial.nrrd import nrrd_bytes
 from ..spatial.obj import obj_text
+from ..spatial.vtk import vtk_text
 from .atlas import volume_of
-from .canonical import standard_files
+from .canonical import CONVERSIONS, EDGE_PROPERTIES, standard_files
 from .config import GLIA
 from .found import MORPHOLOGIES
 from .grouped import FLAT, PIECE, ragged_nodes
@@ -41,7 +42,9 @@ PARTS = (
     "vessels",
     "touches",
     "files",
+    *CONVERSIONS,
 )
+PARTS_BY_DEFAULT = tuple(part for part in PARTS if part not in CONVERSIONS)
 _OF_KIND = {
     "morphology": "morphologies",
     "hierarchy": "atlas",
@@ -81,7 +84,8 @@ def export_ngv(
         writes, whatever the circuit came from, with its configuration; also what a circuit becomes that did not come from files.
     only
         Parts to write: config, neurons, astrocytes, vasculature, gliovascular, neuroglial, glialglial, domains, endfeet, morphologies,
-        atlas, mesh, vessels (sections of vessels), touches, files (other files); all by default.
+        atlas, mesh, vessels (sections of vessels), touches, files (other files); all by default. With ``"archngv"`` and if it is
+        asked for, graph: vessels as a graph of points in HDF5; vtk: the same as polydata.
     progress
         Called with files done and files in all.
 
@@ -299,10 +303,12 @@ def _sections(snapshot: Snapshot, node: str) -> SectionMorphology:
 
 def _standard(snapshot: Snapshot, circuit: str, only: Sequence[str] | None) -> Iterator[tuple[str, Write]]:
     for part, path, content in standard_files(snapshot, circuit):
-        if only is not None and part not in only:
+        if part not in (PARTS_BY_DEFAULT if only is None else only):
             continue
         if isinstance(content, bytes):
             yield path, _bytes_write(content)
+        elif part == "vtk":
+            yield path, _vtk_write(snapshot, circuit)
         elif isinstance(content, str):
             yield path, _node_write(snapshot, circuit, content)
         else:
@@ -315,6 +321,22 @@ def _standard(snapshot: Snapshot, circuit: str, only: Sequence[str] | None) -> I
         shapes, items = StoredShapes(snapshot, circuit, names), standard_items()
         for name in names:
             yield f"{MORPHOLOGIES}/{name}.h5", _shape_write(shapes, items, name)
+
+
+def _vtk_write(snapshot: Snapshot, circuit: str) -> Write:
+    def write(file: Path) -> None:
+        points = snapshot.tables[glia.VESSEL_POINTS.of(circuit=circuit)].to_arrow()
+        segments = snapshot.tables[glia.VASCULATURE.of(circuit=circuit)].to_arrow()
+        places, ends = (
+            np.stack([table[name].to_numpy() for name in names], axis=1)
+            for table, names in ((points, (*"xyz",)), (segments, ("start_node", "end_node")))
+        )
+        # Legacy VTK files have no unsigned numbers that vascpy would read as ids.
+        of_lines = {name: segments[name].to_numpy().astype(np.int32) for name in EDGE_PROPERTIES}
+        text = vtk_text(places, ends, {"diameter": points["diameter"].to_numpy()}, of_lines)
+        _put(file, (block.encode() for block in text))
+
+    return write
 
 
 def _bytes_write(content: bytes) -> Write:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -449,6 +451,34 @@ def test_vessels_as_polydata(tmp_path: Path, binary: bool) -> None:
     equal_files(tmp_path / "source", tmp_path / "out")
 
 
+def test_vessels_are_converted(lake: Any, tmp_path: Path) -> None:
+    """Each format that is written of the same vessels is read as them again."""
+    parts = ["vessels", "graph", "vtk"]
+    export_ngv(lake.head, tmp_path / "out", name="c", dialect="archngv", only=parts)
+    files = {"vasculature.h5", "vasculature.graph.h5", "vasculature.vtk"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    for name in files:
+        again = nl.create(tmp_path / f"lake of {name}", durable=False)
+        ingest_ngv(again, tmp_path / "out" / name, name="c")
+        same_segments(again)
+    assert contents(tmp_path / "out/vasculature.h5") == contents(write_vessels(tmp_path / "wanted.h5"))
+
+
+def test_the_files_that_came_in_open_in_others(config: Path, lake: Any, tmp_path: Path) -> None:
+    libsonata, snap = pytest.importorskip("libsonata"), pytest.importorskip("bluepysnap")
+    export_ngv(lake.head, tmp_path / "out", name="c")
+    path = tmp_path / "out" / config.relative_to(config.parents[1])
+    circuit = snap.Circuit(str(path))
+    assert len(circuit.nodes["astrocytes"].get()) == 3 and circuit.edges["neuroglial"].size == 4
+    opened = libsonata.CircuitConfig.from_file(path)
+    edges = opened.edge_population("gliovascular")
+    everything = edges.select_all()
+    assert edges.source_nodes(everything).tolist() == [1, 3] and edges.afferent_edges(
+        2
+    ).flatten().tolist() == [1]
+    assert edges.get_attribute("endfoot_id", everything).tolist() == [0, 1]
+
+
 def test_polydata_are_written(tmp_path: Path) -> None:
     places, thick, ends = graph_of_points()
     kinds = {name: segments()[name].astype("i4") for name in ("type", "section_id")}
@@ -539,3 +569,28 @@ def test_shapes_of_later_ingests_go_between(tmp_path: Path) -> None:
     for cell in range(3):
         found = tmp_path / f"out/morphologies/GLIA_{cell}.h5"
         assert contents(found) == contents(source / f"{cell}/morphologies/GLIA_{cell}.h5")
+
+
+def test_the_guide(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and code of the chapters on what goes in and out."""
+    page = (Path(__file__).parents[2] / "docs/ngv.md").read_text(encoding="utf-8")
+    chapter = page.split("\n## In and out\n")[1].split("\n## Questions in SQL\n")[0]
+    for folder in ("build", "atlas", "circuit"):
+        shutil.copytree(config.parents[1] / folder, tmp_path / folder)
+    (tmp_path / "bioname").mkdir()
+    (tmp_path / "bioname/MANIFEST.yaml").write_text("ngv:\n  common:\n    seed: 0\n")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for code in re.findall(r"^```python\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL):
+        exec(compile(code, "docs/ngv.md", "exec"), names)
+    assert names["report"].complete and np.array_equal(names["points"][1], CORNERS + 12)
+    for folder in ("my-lake", "copy", "standard"):
+        shutil.rmtree(tmp_path / folder)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)
+    runner = CliRunner()
+    for line in commands.splitlines():
+        told = runner.invoke(app, shlex.split(line)[1:])
+        assert told.exit_code == 0, (line, told.output, told.exception)
+    assert (tmp_path / "standard/ngv_config.json").is_file() and (
+        tmp_path / "domains/build/microdomains.h5"
+    ).is_file()
