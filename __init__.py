@@ -14,3 +14,16 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 _install()
+
+
+def load_ipython_extension(ipython: object) -> None:
+    """Offer the cell magic ``%%neurolake`` after ``%load_ext neurolake``.
+
+    Parameters
+    ----------
+    ipython
+        The notebook's shell, which calls this.
+    """
+    from .query.notebooks.magic import load
+
+    load(ipython)

@@ -5,6 +5,7 @@ import contextlib
 import re
 import weakref
 from collections.abc import Callable, Generator, Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,6 +20,10 @@ _OURS = re.compile(
 )
 
 Explained = Callable[[str], str]
+
+MOST_ROWS = 20
+"""Rows that a notebook shows."""
+_LONGEST = 200
 
 _read: weakref.WeakSet[Generator[pa.RecordBatch, None, None]] = weakref.WeakSet()
 
@@ -76,6 +81,18 @@ class Answer(Relation):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        """The first rows as a table, with the types of the columns."""
+        with told(self._explained):
+            rows = self._relation.limit(MOST_ROWS + 1).fetchall()
+            columns = [*zip(self._relation.columns, map(str, self._relation.types), strict=True)]
+        head = "".join(f"<th>{escape(name)}<br><small>{escape(kind)}</small></th>" for name, kind in columns)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows[:MOST_ROWS]
+        )
+        more = f"<p>the first {MOST_ROWS} rows</p>" if len(rows) > MOST_ROWS else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
     def __len__(self) -> int:
         with told(self._explained):
             return len(self._relation)
@@ -120,6 +137,12 @@ class Answer(Relation):
                 except StopIteration:
                     return
             yield batch
+
+
+def _cell(value: Any) -> str:
+    """A value as HTML; long text is cut."""
+    text = "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
+    return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 @contextlib.contextmanager

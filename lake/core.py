@@ -28,6 +28,7 @@ from .storage.locations import new_storage_at, storage_at
 # Most of those who open a lake read it: what writes and looks after it is imported when it is asked for.
 if TYPE_CHECKING:
     from .data.compression import Compression
+    from .history.graph import CommitGraph
     from .transaction import Transaction
     from .upkeep.compaction import Compaction
     from .upkeep.expiry import Expiry
@@ -231,6 +232,26 @@ class Lake(Shown, Mapping[str, Any]):
             There is no such commit.
         """
         return Commits(ancestors(self._history.log, self._history.resolve(ref)))
+
+    def graph(self, limit: int = 100) -> "CommitGraph":
+        """Return the newest commits of all branches and tags as a graph, which a notebook shows as a picture.
+
+        Parameters
+        ----------
+        limit
+            How many commits at most.
+        """
+        from .history.graph import CommitGraph
+
+        tips = [*self.branches.items(), *self.tags.items()]
+        names: dict[str, list[str]] = {}
+        found: dict[str, Commit] = {}
+        for name, tip in tips:
+            names.setdefault(tip.id, []).append(name)
+            if tip.id not in found:
+                found |= {record.id: record for record in self.log(tip.id)}
+        ordered = sorted(found.values(), key=lambda record: (record.time, record.number), reverse=True)
+        return CommitGraph(ordered[:limit], names)
 
     @property
     def branches(self) -> Refs:

@@ -83,7 +83,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("lfp",),
         ("lake",),
         ("animations",),
-        ("serving",),
+        ("notebooks", "serving"),
         ("opening", "prompt"),
         ("commands",),
     ],

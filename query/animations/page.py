@@ -1,19 +1,14 @@
 """A film as one page that needs nothing else: the segments, their values, and what plays them."""
 
-import base64
 import html
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .embedding import PAGES, loader, packed, script_json
 from .film import LASTING, Film
 
-PAGES = Path(__file__).parents[1] / "pages"
-_PARTS = ("vendor/three.js", "colours.js", "capsules.js", "player.js")
-_IMPORT = re.compile(r'from"?\s*"\./([\w./]+)"')
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -27,11 +22,11 @@ h1 {{ font-size: 1rem; margin: 0; padding: 0.6rem 1rem; }}
 footer {{ padding: 0.3rem 1rem; color: #a3adb7; font-size: 12px; }}
 {style}
 </style>
-<script type="importmap">{imports}</script>
 <main><h1>{title}</h1><div id="player"></div><footer>{footer}</footer></main>
 <script type="application/json" id="film">{film}</script>
 <script type="module">
-import {{ player }} from "neurolake/player.js";
+{loader}
+const {{ player }} = await loaded("player.js");
 player(document.getElementById("player"), JSON.parse(document.getElementById("film").textContent));
 </script>
 </html>
@@ -69,15 +64,7 @@ def film_data(film: Film) -> dict[str, Any]:
     if film.synapses is not None and film.places is not None:
         arrays |= {"place": film.places, "at": film.synapses.time, "type": film.synapses.kind}
         told["types"] = film.synapses.kinds
-    kept = {
-        name: {
-            "type": value.dtype.name,
-            "shape": value.shape,
-            "data": base64.b64encode(value.tobytes()).decode(),
-        }
-        for name, value in arrays.items()
-    }
-    return {**told, "arrays": kept}
+    return {**told, "arrays": packed(arrays)}
 
 
 def write_page(film: Film, path: Path) -> None:
@@ -90,19 +77,11 @@ def write_page(film: Film, path: Path) -> None:
     path
         The file.
     """
-    imports = {f"neurolake/{part}": f"data:text/javascript;base64,{_embedded(part)}" for part in _PARTS}
     text = _PAGE.format(
         title=html.escape(film.title),
         footer=html.escape(film.footer),
         style=(PAGES / "player.css").read_text(),
-        imports=json.dumps({"imports": imports}),
-        # "</script" in a name of the lake must not end the element.
-        film=json.dumps(film_data(film)).replace("<", "\\u003c"),
+        loader=loader("player.js"),
+        film=script_json(film_data(film)),
     )
     path.write_text(text, encoding="utf-8")
-
-
-def _embedded(part: str) -> str:
-    """A module whose imports go by names, because the text of an address has no neighbours."""
-    text = _IMPORT.sub(r'from "neurolake/\1"', (PAGES / part).read_text())
-    return base64.b64encode(text.encode()).decode()

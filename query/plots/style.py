@@ -4,6 +4,8 @@ matplotlib comes with the extra ``neurolake[plot]``. pyplot and its global state
 made in any thread and without a screen.
 """
 
+import functools
+import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,14 +47,27 @@ def page(width: float, height: float, *, title: str = "", footer: str = "", gap:
         matplotlib is not installed.
     """
     with needed("figures", "plot"):
-        from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     foot = _FOOTER_INCH / height
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot), hspace=gap, wspace=gap)
-    figure = Figure((width, height), dpi=DPI, layout=layout, facecolor="white")
+    figure = _shown_figure()((width, height), dpi=DPI, layout=layout, facecolor="white")
     figure.suptitle(title, fontsize=LARGE, color=INK)
     figure.text(0.995, 0.03 / height, footer, ha="right", fontsize=6.5, color=GREY)
     return figure
+
+
+@functools.cache
+def _shown_figure() -> "type[Figure]":
+    """Figures that a notebook shows: those that pyplot does not know are text there."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            body = io.BytesIO()
+            self.savefig(body, format="png", dpi=110)
+            return body.getvalue()
+
+    return ShownFigure
 
 
 def colours(n: int) -> list[str]:

@@ -81,15 +81,12 @@ def commits(question: Question) -> Response:
     limit = question.whole("limit", 200, 1, MOST_COMMITS)
     opened = question.lake
     names: dict[str, list[dict[str, str]]] = {}
-    found: dict[str, Commit] = {}
     for kind, refs in (("branch", opened.branches), ("tag", opened.tags)):
         for name, tip in refs.items():
             names.setdefault(tip.id, []).append({"kind": kind, "name": name})
-            if tip.id not in found:
-                found |= {record.id: record for record in opened.log(tip.id)}
-    ordered = sorted(found.values(), key=lambda record: (record.time, record.number), reverse=True)
-    rows = [{**_commit(record), "refs": names.get(record.id, [])} for record in ordered[:limit]]
-    return Json({"commits": rows, "more": len(ordered) > limit})
+    found = opened.graph(limit + 1).commits
+    rows = [{**_commit(record), "refs": names.get(record.id, [])} for record in found[:limit]]
+    return Json({"commits": rows, "more": len(found) > limit})
 
 
 def changes(question: Question) -> Response:
