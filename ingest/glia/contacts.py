@@ -50,6 +50,7 @@ def build_gliovascular(of: GliaConstruction) -> Outcome:
     params = {
         "density": rules.density,
         "strategy": rules.strategy,
+        "reproduce": rules.reproduce,
         "count": list(rules.count.numbers),
         "seed": of.seed,
     }
@@ -71,7 +72,7 @@ def build_gliovascular(of: GliaConstruction) -> Outcome:
             rules.strategy,  # type: ignore[arg-type]
             seed=of.seed,
         )
-        found = endfeet(centres, targets, reached, vessels)
+        found = endfeet(centres, targets, reached, vessels, reproduce=rules.reproduce)
         sections, segments = of.columns(of.table(glia.VASCULATURE), ["section_id", "segment_id"])
         columns: dict[str, Any] = {
             "edge_id": np.arange(len(found.astrocyte)),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...kernels.glia.placement import POTENTIALS, Walk
 from ..text.asked import Asked, Problem
@@ -104,6 +104,8 @@ class FootRules:
         Places per µm of a vessel.
     strategy
         How an astrocyte chooses among them.
+    reproduce
+        ``archngv`` for its arithmetic on the way to the vessel's surface; None for ours.
     count
         Endfeet of an astrocyte.
     cutoff
@@ -114,6 +116,7 @@ class FootRules:
 
     density: float
     strategy: str
+    reproduce: Literal["archngv"] | None
     count: Truncated
     cutoff: float
     area: Truncated
@@ -326,12 +329,15 @@ class _Reading:
         asked.known(keys, ("graph_targeting", "connection", "surface_targeting"))
         asked.known((*keys, "graph_targeting"), ("linear_density",))
         asked.known((*keys, "connection"), ("reachout_strategy", "endfeet_distribution"))
+        asked.known((*keys, "surface_targeting"), ("reproduce",))
+        exact: Keys = (*keys, "surface_targeting", "reproduce")
         place: Keys = (*keys, "graph_targeting", "linear_density")
         meshes: Keys = (*self.top, "endfeet_surface_meshes")
         asked.known(meshes, ("fmm_cutoff_radius", "area_distribution", "thickness_distribution"))
         return FootRules(
             self._or(0.17, lambda: asked.number(place, 0.17, above=0.0)),
             asked.choice((*keys, "connection", "reachout_strategy"), STRATEGIES),
+            None if asked.configuration.get(exact) is None else asked.choice(exact, ("archngv",)),
             self._truncated((*keys, "connection", "endfeet_distribution"), (2.0, 2.0, 0.0, 15.0)),
             self._or(1000.0, lambda: asked.number((*meshes, "fmm_cutoff_radius"), 1000.0, above=0.0)),
             self._truncated((*meshes, "area_distribution"), (192.0, 160.0, 0.0, 1000.0)),

@@ -26,6 +26,9 @@ SHAPES = Step("ngv.shapes", "1")
 _BLOCK = 64  # cells that a worker grows at a time
 _NEUROTS_BLOCK = 8
 
+COLONISED = "space colonisation by neurolake, not fitted to data"
+"""The attribute ``grower`` of the tables of shapes that NeuroTS has not grown."""
+
 Whole = NDArray[np.int64]
 
 
@@ -69,6 +72,8 @@ def build_shapes(of: GliaConstruction) -> Outcome:
         "seed": of.seed,
     }
 
+    grower = {"grower": COLONISED if texts is None else versions()}
+
     def make(parts: Parts) -> None:
         files: dict[str, list[Any]] = {part: [] for part in kinds}
         for made in of.workers.blocks(_grown, [(block,) for block in _blocks(of, texts)], parts.storage):
@@ -77,7 +82,7 @@ def build_shapes(of: GliaConstruction) -> Outcome:
         # Files have the columns of any shape's tables.
         sphere = CellShape("", np.zeros((1, 4), np.float32), np.array([[0, 1, -1]]), None, {}, ())
         for part, table in zip(kinds, shape_tables([sphere]), strict=False):
-            parts.write_files(part, table.schema, files[part])
+            parts.write_files(part, table.schema, files[part], grower)
 
     return of.build.run(SHAPES, outputs, make, inputs=inputs, params=params)
 

@@ -2,38 +2,25 @@
 
 import gzip
 import shutil
-import sys
 
 import h5py
 import numpy as np
 import pytest
 import yaml
+from neurots_stub import stub_environment
 from typer.testing import CliRunner
 
 import neurolake as nl
-from neurolake.catalog.vocabulary.circuits import POINTS
+from neurolake.catalog.vocabulary.circuits import POINTS, SECTIONS
 from neurolake.cli import app
 from neurolake.ingest.glia.example import write_example_ngv
+from neurolake.ingest.glia.shapes import COLONISED
 from neurolake.ingest.glia.space import read_vessels
 from neurolake.ingest.glia.stages import STAGES, check_ngv
 from neurolake.ingest.synthesis.cells import FILES
 from neurolake.ingest.synthesis.environment import PLACE
 from neurolake.lake.errors import IngestError, InputError, NotFoundError
 
-STUB = """#!{python}
-import sys
-import numpy as np
-
-paths = sys.argv[2:]
-for job, result in zip(paths[::2], paths[1::2]):
-    cell = np.load(job)
-    feet = cell["feet"] - cell["soma"]
-    points = [np.zeros((1, 3))] + [np.stack([foot / 2, foot]) for foot in feet]
-    sizes = [1] + [2] * len(feet)
-    with open(result, "wb") as file:
-        np.savez(file, points=np.concatenate(points), diameter=np.ones(sum(sizes)), sizes=np.array(sizes),
-                 parent=np.array([-1] + [0] * len(feet)), type=np.array([1] + [2] * len(feet), np.uint8))
-"""
 FOOT_AREA = [60.0, 30.0, 0.0, 300.0]
 
 
@@ -156,17 +143,14 @@ def test_neurots_grows_cells_if_it_is_there(example, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="neurolake synthesis install"):
         nl.build.ngv(tmp_path / "lake", other, "small")
     assert not (tmp_path / "lake").exists()
-    python = tmp_path / "environment/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(STUB.format(python=sys.executable))
-    python.chmod(0o755)
-    (tmp_path / "environment/installed").write_text("NeuroTS 3.7.0")
+    stub_environment(tmp_path / "environment")
     shutil.copytree(folder / "lake", tmp_path / "lake")
     report = nl.build.ngv(tmp_path / "lake", other, "small")
     assert states(report)["domains"] == "unchanged" and states(report)["shapes"] == "computed"
     sections = rows(tmp_path / "lake", "morphologies/small.sections")
     feet = rows(tmp_path / "lake", "edges/small/gliovascular")
     assert (sections.type == 2).sum() == len(feet) and feet.astrocyte_section_id.notna().all()
+    assert nl.open(tmp_path / "lake")[POINTS.of(circuit="small")].attributes["grower"] == "NeuroTS 3.7.0"
 
 
 def test_bits_do_not_depend_on_workers(example, tmp_path):
@@ -333,3 +317,19 @@ def test_archngvs_functional_inputs_build_to_the_end(shared_data, tmp_path):
     assert 150 < np.median(areas) < 250
     domains = lake["domains/functional/astrocytes"].to_pandas()
     assert 70**3 < domains.volume.sum() < 70**3 * 1.01756**3
+
+
+def test_shapes_say_what_they_were_made_by(example):
+    folder, _, _ = example
+    for kind in (POINTS, SECTIONS):
+        assert nl.open(folder / "lake")[kind.of(circuit="small")].attributes["grower"] == COLONISED
+
+
+def test_endfeet_can_be_placed_with_archngvs_rounding(example, tmp_path):
+    folder, manifest, _ = example
+    shutil.copytree(folder / "lake", tmp_path / "lake")
+    change = changed(manifest, gliovascular_connectivity__surface_targeting={"reproduce": "archngv"})
+    before = rows(tmp_path / "lake", "stages/small/gliovascular")
+    nl.build.ngv(tmp_path / "lake", change, "small", only=["gliovascular"])
+    after = rows(tmp_path / "lake", "stages/small/gliovascular")
+    assert 0 < len(after) <= len(before) and not before.equals(after)

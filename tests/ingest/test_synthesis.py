@@ -1,12 +1,12 @@
 """NeuroTS in an environment of its own: what it is given, what of it is kept, and what is told where it fails."""
 
 import gzip
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from neurots_stub import stub_environment
 from scipy.spatial import ConvexHull
 from typer.testing import CliRunner
 
@@ -18,38 +18,12 @@ from neurolake.kernels.glia.growth import GrownCells
 from neurolake.kernels.glia.planes import domain_planes
 from neurolake.lake.errors import InputError
 
-STUB = '''#!{python}
-"""Stands for the Python of NeuroTS' environment: a cell is its soma, and a line to each endfoot."""
-import sys
-import numpy as np
-
-paths = sys.argv[2:]
-for job, result in zip(paths[::2], paths[1::2]):
-    cell = np.load(job)
-    with open({log!r}, "a") as log:
-        log.write(f"{{cell['soma'][0]}}\\n")
-    if cell["radius"] > 50:
-        sys.exit("it is too large")
-    feet = cell["feet"] - cell["soma"]
-    points = [np.zeros((1, 3))] + [np.stack([foot / 2, foot]) for foot in feet]
-    sizes = [1] + [2] * len(feet)
-    with open(result, "wb") as file:
-        np.savez(file, points=np.concatenate(points), diameter=np.ones(sum(sizes)), sizes=np.array(sizes),
-                 parent=np.array([-1] + [0] * len(feet)), type=np.array([1] + [2] * len(feet), np.uint8))
-'''
-
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment whose Python is that stub; the file that it logs to."""
-    folder, log = tmp_path / "environment", tmp_path / "log"
-    (folder / "bin").mkdir(parents=True)
-    python = folder / "bin" / "python"
-    python.write_text(STUB.format(python=sys.executable, log=str(log)), encoding="utf-8")
-    python.chmod(0o755)
-    (folder / "installed").write_text("NeuroTS 3.7.0\n", encoding="utf-8")
-    monkeypatch.setenv(places.PLACE, str(folder))
-    return log
+    """An environment whose Python is a stub; the file that it logs to."""
+    monkeypatch.setenv(places.PLACE, str(tmp_path / "environment"))
+    return stub_environment(tmp_path / "environment")
 
 
 def grounds(n: int, radius: float = 5.0) -> Grounds:
