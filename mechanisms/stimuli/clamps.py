@@ -86,7 +86,7 @@ class CurrentClamp:
                 clamp.dur, clamp.amp = _FOREVER, 0.0
                 # A last point for ever after: beyond its vectors, NEURON goes on with their last line.
                 value, time = h.Vector([*current.value, 0.0]), h.Vector([*current.time, _FOREVER])
-                value.play(clamp._ref_amp, time, 1)
+                value.play(clamp, clamp._ref_amp, time, 1)
                 held += [value, time]
             else:
                 delay, clamp.dur, clamp.amp = current
@@ -181,7 +181,7 @@ class VoltageClamp:
                 if self.delay == 0:
                     played.remove(0)
                     time.remove(0)
-                played.play(variable, time)
+                played.play(clamp, variable, time)
                 held += [played, time]
         return held
 

@@ -9,6 +9,7 @@ from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.cells import Detector, NetworkCell, NetworkNode
 from neurolake.mechanisms.stimuli.clamps import CurrentClamp, VoltageClamp
+from neurolake.mechanisms.stimuli.fields import FieldClamp, FieldSource
 from neurolake.mechanisms.stimuli.places import ClampPlace
 from neurolake.mechanisms.stimuli.signals import (
     Waveform,
@@ -185,3 +186,80 @@ def test_noise_has_its_mean_and_variance_and_an_ou_process_its_correlation():
     coloured = ornstein_uhlenbeck(draws, 1.0, 0.3, 5.0, 0.0, 100_000.0).value[1000:-2] - 1.0
     assert coloured.std() == pytest.approx(0.3, rel=0.03)
     assert np.mean(coloured[:-20] * coloured[20:]) == pytest.approx(0.09 * np.exp(-1), rel=0.1)
+
+
+# Fields
+
+
+def middles(cells):
+    """x of the middle of each segment of a straight cable along x, in um."""
+    return np.array(
+        [section.L * segment.x for cell in cells for section in cell.sections for segment in section]
+    )
+
+
+@pytest.fixture
+def cable(library):
+    """A passive cable of 1 mm along x, which is 4.1 length constants."""
+    from neuron import h
+
+    section = h.Section(name="dend_0")
+    section.L, section.diam, section.nseg, section.Ra, section.cm = 1000, 1, 101, 150, 1
+    section.insert("pas")
+    section.g_pas, section.e_pas = 1 / 3500, REST
+    return NetworkCell(0, [section], Detector())
+
+
+def test_a_uniform_field_polarises_a_cable_as_its_closed_form_says(cable):
+    """Tranchina & Nicholson (1986): V = -E lambda sinh(X) / cosh(L / 2 lambda), from the middle of the cable."""
+    from neuron import h
+
+    section, strength = cable.sections[0], 2e-3  # mV/um
+    source = FieldSource(lambda own: strength * middles(own), ramp(1, 1, 5, 100))
+    clamp = FieldClamp("field", [source])
+    assert clamp.check(NODES, TIMING) == [] and clamp.mechanisms == ("FieldPotential",)
+    held = clamp.attach({0: cable}, TIMING)
+    h.load_file("stdrun.hoc")
+    h.CVode().active(False)
+    h.dt, h.steps_per_ms, h.secondorder = 0.025, 40, 0
+    h.finitialize(REST)
+    h.continuerun(4.9)
+    assert [segment.v for segment in section] == pytest.approx([REST] * 101, abs=1e-6)
+    h.continuerun(60)
+    length = 1e4 * np.sqrt(1e-4 / 4 * 3500 / 150)
+    away = middles([cable]) - 500
+    expected = -strength * length * np.sinh(away / length) / np.cosh(500 / length)
+    assert np.array([segment.v for segment in section]) - REST == pytest.approx(expected, abs=2e-3)
+    h.continuerun(140)
+    assert [segment.v for segment in section] == pytest.approx([REST] * 101, abs=1e-3), "it ends"
+    assert held == ()
+
+
+def test_sources_of_a_field_add_up_and_follow_their_waveforms(cable):
+    from neuron import h
+
+    section = cable.sections[0]
+    line, wave = ramp(0.0, 2.0, 1, 10), sinusoid(0.5, 100, 0, 20)
+    one, two = (
+        FieldSource(lambda own: 0.01 * middles(own), line),
+        FieldSource(lambda own: np.full(101, -1.0), wave),
+    )
+    FieldClamp("both", [one, two]).attach({0: cable}, TIMING)
+    time, outside = h.Vector().record(h._ref_t), h.Vector().record(section(0.5)._ref_e_extracellular)
+    h.CVode().active(False)
+    h.dt, h.steps_per_ms = 0.025, 40
+    h.finitialize(REST)
+    h.continuerun(15)
+    middle = np.array(time) + 0.0125
+    expected = 5.0 * line.at(middle) - wave.at(middle)
+    away = np.min(np.abs(middle[:, None] - np.array([1.0, 11.0])[None]), axis=1) > 1e-6
+    assert np.array(outside)[away] == pytest.approx(expected[away], abs=1e-9)
+
+
+def test_faults_of_fields_are_told(cable):
+    source = FieldSource(lambda own: np.zeros(3), ramp(1, 1, 0, 1))
+    assert "5 sources" in FieldClamp("many", [source] * 5).check(NODES, TIMING)[0]
+    endless = FieldSource(lambda own: np.zeros(101), ramp(np.inf, 1, 0, 1))
+    assert "not finite" in FieldClamp("endless", [endless]).check(NODES, TIMING)[0]
+    with pytest.raises(ModelError, match="101 segments"):
+        FieldClamp("few", [source]).attach({0: cable}, TIMING)
