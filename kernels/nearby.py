@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .checks import in_space
-from .grid import cube_grid
+from .grid import cell_along, cube_grid
 from .jit import jit, over_rows
 
 Integers = NDArray[np.int64]
@@ -23,6 +23,8 @@ class NearbyPoints(NamedTuple):
         Corner of the grid in µm, float64[3].
     side
         Edge of a cell in µm.
+    scale
+        Cells per µm, by which points were sorted.
     shape
         Numbers of cells along the axes, int64[3].
     offsets
@@ -35,13 +37,14 @@ class NearbyPoints(NamedTuple):
 
     low: Reals
     side: float
+    scale: float
     shape: Integers
     offsets: Integers
     members: Integers
     places: Reals
 
 
-def point_grid(points: ArrayLike, usual: float = 2.0) -> NearbyPoints:
+def point_grid(points: ArrayLike, usual: float = 2.0, least: float = 0.0) -> NearbyPoints:
     """Sort points into cells.
 
     Parameters
@@ -50,6 +53,8 @@ def point_grid(points: ArrayLike, usual: float = 2.0) -> NearbyPoints:
         Places in µm, shape (n, 3).
     usual
         Points of a cell, if they fill their box.
+    least
+        Least edge of a cell in µm.
 
     Raises
     ------
@@ -62,10 +67,26 @@ def point_grid(points: ArrayLike, usual: float = 2.0) -> NearbyPoints:
     extent = np.ptp(found, axis=0)
     # Where points lie in a plane, no cells without end.
     wide = np.maximum(extent, extent.max() / 100 + 1e-9)
-    cubes = cube_grid(found, float(np.cbrt(usual * np.prod(wide) / len(found))))
+    cubes = cube_grid(found, max(least, float(np.cbrt(usual * np.prod(wide) / len(found)))))
     return NearbyPoints(
-        cubes.low, 1.0 / cubes.scale, cubes.shape, cubes.starts, cubes.order, found[cubes.order]
+        cubes.low, 1.0 / cubes.scale, cubes.scale, cubes.shape, cubes.starts, cubes.order, found[cubes.order]
     )
+
+
+@jit
+def cell_of(grid: NearbyPoints, axis: int, x: float) -> int:
+    """Return the cell along an axis that a place belongs to; beyond the grid, the nearest one.
+
+    Parameters
+    ----------
+    grid
+        The points.
+    axis
+        0, 1 or 2 for x, y or z.
+    x
+        Coordinate along that axis in µm.
+    """
+    return cell_along(grid.low[axis], grid.scale, grid.shape[axis], x)
 
 
 def nearest_points(grid: NearbyPoints, queries: ArrayLike) -> tuple[Integers, Reals]:

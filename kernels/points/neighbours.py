@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks import in_space
 from ..jit import jit, over_rows
-from .grid import PointGrid, grid_cell, point_grid
+from ..nearby import NearbyPoints, cell_of, point_grid
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -84,11 +84,11 @@ def poisson_nearest(density: float) -> tuple[float, float]:
 
 @jit
 def _nearest(
-    grid: PointGrid, points: Reals, own: bool, distance: Reals, row: Integers, begin: int, end: int
+    grid: NearbyPoints, points: Reals, own: bool, distance: Reals, row: Integers, begin: int, end: int
 ) -> None:
     for n in range(begin, end):
         x, y, z = points[n]
-        i0, j0, k0 = grid_cell(grid, 0, x), grid_cell(grid, 1, y), grid_cell(grid, 2, z)
+        i0, j0, k0 = cell_of(grid, 0, x), cell_of(grid, 1, y), cell_of(grid, 2, z)
         best, names = distance[n], row[n]  # squared until all are found
         last = max(
             max(i0, grid.shape[0] - 1 - i0),
@@ -119,7 +119,7 @@ def _nearest(
 
 
 @jit
-def _to_side(grid: PointGrid, x: float, y: float, z: float, i: int, j: int, k: int) -> float:
+def _to_side(grid: NearbyPoints, x: float, y: float, z: float, i: int, j: int, k: int) -> float:
     """Distance of a point to the nearest side of its cell; 0 for one beyond the grid."""
     least = grid.side
     for axis, at, cell in ((0, x, i), (1, y, j), (2, z, k)):
@@ -130,14 +130,14 @@ def _to_side(grid: PointGrid, x: float, y: float, z: float, i: int, j: int, k: i
 
 @jit
 def _look(
-    grid: PointGrid, cell: int, x: float, y: float, z: float, own: int, best: Reals, names: Integers
+    grid: NearbyPoints, cell: int, x: float, y: float, z: float, own: int, best: Reals, names: Integers
 ) -> None:
     """Put the points of a cell among the nearest ones, if they are."""
     for m in range(grid.offsets[cell], grid.offsets[cell + 1]):
-        name = grid.rows[m]
+        name = grid.members[m]
         if name == own:
             continue
-        dx, dy, dz = grid.points[m, 0] - x, grid.points[m, 1] - y, grid.points[m, 2] - z
+        dx, dy, dz = grid.places[m, 0] - x, grid.places[m, 1] - y, grid.places[m, 2] - z
         far = dx * dx + dy * dy + dz * dz
         at = len(best)
         while at > 0 and (far < best[at - 1] or (far == best[at - 1] and name < names[at - 1])):

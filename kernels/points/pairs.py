@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..bins import checked_edges
 from ..checks import distances
 from ..jit import jit, over_rows
-from .grid import PointGrid, grid_cell, point_grid
+from ..nearby import NearbyPoints, cell_of, point_grid
 from .windows import Window, border_distances, observed, set_covariance, shared_volume
 
 Reals = NDArray[np.float64]
@@ -136,13 +136,15 @@ def _sums(
     rows = observed(window, points)
     among = rows if others is None else observed(window, others, "others")
     furthest = float(reach[-1]) if len(reach) else 0.0
-    grid = point_grid(among, furthest / 3.0)
+    if not len(rows) or not len(among):
+        return np.zeros(len(reach)), None
+    grid = point_grid(among, least=furthest / 3.0)
     starts = point_grid(rows) if others is not None else grid
     covariance, near = np.ones((1, 1, 1)), np.empty(0)
     if correction == "translation":
         covariance = set_covariance(window, furthest)
     elif correction == "border":
-        near = border_distances(window, starts.points, furthest)
+        near = border_distances(window, starts.places, furthest)
     blocks = -(-len(rows) // _BLOCK)
     sums = np.zeros((blocks, len(reach)))
     kernel = partial(
@@ -188,8 +190,8 @@ def _per_density(
 
 @jit
 def _count(
-    grid: PointGrid,
-    starts: PointGrid,
+    grid: NearbyPoints,
+    starts: NearbyPoints,
     own: bool,
     reach: Reals,
     correction: int,
@@ -204,17 +206,17 @@ def _count(
     furthest = reach[-1] if len(reach) else -1.0
     for block in range(begin, end):
         total = sums[block]
-        for n in range(block * _BLOCK, min((block + 1) * _BLOCK, len(starts.points))):
-            x, y, z = starts.points[n]
+        for n in range(block * _BLOCK, min((block + 1) * _BLOCK, len(starts.places))):
+            x, y, z = starts.places[n]
             # The last radius that this point is asked for.
             last = np.searchsorted(reach, near[n], side="right") - 1 if correction == 2 else len(reach) - 1
-            for i in range(grid_cell(grid, 0, x - furthest), grid_cell(grid, 0, x + furthest) + 1):
-                for j in range(grid_cell(grid, 1, y - furthest), grid_cell(grid, 1, y + furthest) + 1):
+            for i in range(cell_of(grid, 0, x - furthest), cell_of(grid, 0, x + furthest) + 1):
+                for j in range(cell_of(grid, 1, y - furthest), cell_of(grid, 1, y + furthest) + 1):
                     row = (i * grid.shape[1] + j) * grid.shape[2]
-                    first = grid.offsets[row + grid_cell(grid, 2, z - furthest)]
-                    stop = grid.offsets[row + grid_cell(grid, 2, z + furthest) + 1]
+                    first = grid.offsets[row + cell_of(grid, 2, z - furthest)]
+                    stop = grid.offsets[row + cell_of(grid, 2, z + furthest) + 1]
                     for m in range(first, stop):
-                        dx, dy, dz = grid.points[m, 0] - x, grid.points[m, 1] - y, grid.points[m, 2] - z
+                        dx, dy, dz = grid.places[m, 0] - x, grid.places[m, 1] - y, grid.places[m, 2] - z
                         far = np.sqrt(dx * dx + dy * dy + dz * dz)
                         if far > furthest or (own and m == n):
                             continue

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks import codes, in_space
 from ..jit import jit, over_rows
-from .grid import PointGrid, grid_cell, point_grid
+from ..nearby import NearbyPoints, cell_of, point_grid
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -153,6 +153,8 @@ def segments_inside(shapes: Polytopes, starts: ArrayLike, ends: ArrayLike) -> Pi
     first, last = in_space("starts", starts), in_space("ends", ends)
     if len(first) != len(last):
         raise ValueError(f"there are {len(first)} starts and {len(last)} ends; expected as many")
+    if not len(first):
+        return Pieces(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
     half = np.linalg.norm(last - first, axis=1) / 2
     grid = point_grid((first + last) / 2)
     reach = float(half.max(initial=0.0))
@@ -170,7 +172,7 @@ def segments_inside(shapes: Polytopes, starts: ArrayLike, ends: ArrayLike) -> Pi
 
 
 def _pieces(
-    shapes: Polytopes, grid: PointGrid, first: Reals, last: Reals, reach: float, block: int
+    shapes: Polytopes, grid: NearbyPoints, first: Reals, last: Reals, reach: float, block: int
 ) -> Pieces:
     begin, end = block * _BLOCK, min((block + 1) * _BLOCK, shapes.size)
     room = 1024
@@ -201,7 +203,7 @@ def _inside(
     offsets: Integers,
     low: Reals,
     high: Reals,
-    grid: PointGrid,
+    grid: NearbyPoints,
     first: Reals,
     last: Reals,
     reach: float,
@@ -213,13 +215,13 @@ def _inside(
     n = 0
     for p in range(begin, end):
         a, b = low[p] - reach, high[p] + reach
-        for i in range(grid_cell(grid, 0, a[0]), grid_cell(grid, 0, b[0]) + 1):
-            for j in range(grid_cell(grid, 1, a[1]), grid_cell(grid, 1, b[1]) + 1):
+        for i in range(cell_of(grid, 0, a[0]), cell_of(grid, 0, b[0]) + 1):
+            for j in range(cell_of(grid, 1, a[1]), cell_of(grid, 1, b[1]) + 1):
                 row = (i * grid.shape[1] + j) * grid.shape[2]
-                start = grid.offsets[row + grid_cell(grid, 2, a[2])]
-                stop = grid.offsets[row + grid_cell(grid, 2, b[2]) + 1]
+                start = grid.offsets[row + cell_of(grid, 2, a[2])]
+                stop = grid.offsets[row + cell_of(grid, 2, b[2]) + 1]
                 for m in range(start, stop):
-                    s = grid.rows[m]
+                    s = grid.members[m]
                     t0, t1 = _clipped(planes, offsets[p], offsets[p + 1], first[s], last[s])
                     if t0 < t1:
                         if n < len(names):
