@@ -200,7 +200,7 @@ def _graph(source: HDF5File) -> pa.Table:
 def _nodes(source: HDF5File) -> pa.Table:
     """Segments of a file of SONATA nodes with one population."""
     populations = list(source.groups("nodes"))
-    group = f"nodes/{populations[0]}/0" if populations else "nodes"
+    group = "/".join(["nodes", *populations[:1], *(["0"] if populations else [])])
     schema = glia.VASCULATURE.schema
     optional = set(glia.VASCULATURE.optional)
     names = [name for name in schema.names if name not in optional and name != "node_id"]

@@ -10,6 +10,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary.glia import NGV_FILE
 from ..base import Snapshot
 
 Reals = NDArray[np.float64]
@@ -80,7 +81,11 @@ def configured(snapshot: Snapshot, circuit: str) -> dict[str, Configured]:
     """
     own = circuits.CONFIGURATION.of(circuit=circuit)
     files = [own] if own in snapshot.files else []
-    files += [name for name in snapshot.files if name.startswith(f"ngv/{circuit}/") and _is_manifest(name)]
+    files += [
+        name
+        for name in snapshot.files
+        if (parts := NGV_FILE.parts(name)) is not None and parts["circuit"] == circuit and _is_manifest(name)
+    ]
     found: dict[str, Configured] = {}
     for name in files:
         try:
