@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install docs demo test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
-	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-ngv bench-runs bench-start test-s3 clean
+	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-start test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -84,6 +84,9 @@ bench-network-lake: $(VENV)/.bench ## networks built, read, written and asked in
 bench-ngv: $(VENV)/.bench ## circuits of glia: somata, domains, surfaces and endfeet, beside voro++ and ArchNGV's recorded seconds
 	$(BIN)/python benchmarks/bench_ngv.py $(NGV_BENCH)
 	$(BIN)/python benchmarks/bench_contacts.py $(CONTACTS_BENCH)
+
+bench-glia-questions: $(VENV)/.bench ## circuits of glia asked: the questions of docs/ngv.md and what circuits answer
+	$(BIN)/python benchmarks/bench_glia_questions.py $(GLIA_QUESTIONS_BENCH)
 
 bench-network-run: $(VENV)/.bench ## networks simulated, beside NEURON alone: loop, records, contacts, memory, load
 	$(BIN)/python benchmarks/bench_network_run.py $(NETWORK_RUN_BENCH)
