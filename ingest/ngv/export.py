@@ -11,6 +11,7 @@ from ...catalog.vocabulary import circuits, glia
 from ...lake import Snapshot
 from ...lake.data.ragged import read_ragged
 from ...lake.errors import InputError, NotFoundError
+from ...lake.nodes.derived import is_part
 from ..circuits.vessels import SectionMorphology, VesselError, sections_of
 from ..hdf5.layout import Item, hdf5, layout_items, make_dataset, write_attributes
 from ..outgoing import Outgoing, new_folder
@@ -24,7 +25,7 @@ from .canonical import CONVERSIONS, EDGE_PROPERTIES, standard_files
 from .config import GLIA
 from .found import MORPHOLOGIES
 from .grouped import FLAT, PIECE, ragged_nodes
-from .morphologies import StoredShapes, filled, standard_items
+from .morphologies import StoredShapes, filled, standard_items, with_contour
 from .parts import MESH_KINDS, touch_head, touch_records
 from .populations import PLACES
 from .vessels import GRAPH, SECTIONS
@@ -319,8 +320,10 @@ def _standard(snapshot: Snapshot, circuit: str, only: Sequence[str] | None) -> I
     if table in snapshot.tables:
         names = snapshot.tables[table].to_arrow(["morphology"])["morphology"].unique().to_pylist()
         shapes, items = StoredShapes(snapshot, circuit, names), standard_items()
+        # What construction has made has spheres for somata; what came from files has what MorphIO wrote.
+        spheres = is_part(snapshot.tree[table])
         for name in names:
-            yield f"{MORPHOLOGIES}/{name}.h5", _shape_write(shapes, items, name)
+            yield f"{MORPHOLOGIES}/{name}.h5", _shape_write(shapes, items, name, spheres)
 
 
 def _vtk_write(snapshot: Snapshot, circuit: str) -> Write:
@@ -347,8 +350,12 @@ def _items_write(snapshot: Snapshot, items: Sequence[Item]) -> Write:
     return lambda file: write_hdf5(snapshot, file, items)
 
 
-def _shape_write(shapes: StoredShapes, items: Sequence[Item], name: str) -> Write:
-    return lambda file: write_shape(file, filled(items, shapes[name], lenient=True))
+def _shape_write(shapes: StoredShapes, items: Sequence[Item], name: str, spheres: bool) -> Write:
+    def write(file: Path) -> None:
+        shape = with_contour(shapes[name]) if spheres else shapes[name]
+        write_shape(file, filled(items, shape, lenient=True))
+
+    return write
 
 
 def _node_write(snapshot: Snapshot, circuit: str, node: str) -> Write:

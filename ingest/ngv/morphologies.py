@@ -25,6 +25,7 @@ BLOCK_POINTS = 2**20
 HELD_SHAPES = 1000
 SHAPE = "@shape."
 """Part of the tables of trees that a dataset of a shape's file is."""
+_CONTOUR = 8  # points of the circle that stands for a soma of one point
 
 _RETICULUM = "organelles/endoplasmic_reticulum"
 _ORGANELLE = {"section_index": "iu", "volume": "f", "surface_area": "f", "filament_count": "iu"}
@@ -426,6 +427,32 @@ def standard_items(version: tuple[int, int] = (1, 3)) -> list[Item]:
         dataset(f"/{_RETICULUM}/surface_area", "<f4", "surface_area"),
         dataset(f"/{_RETICULUM}/filament_count", "<u4", "filament_count"),
     ]
+
+
+def with_contour(shape: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Return a shape whose soma is a contour, as MorphIO wants it in HDF5: one that is a sphere gets a circle around it.
+
+    Parameters
+    ----------
+    shape
+        Datasets of the shape.
+    """
+    structure = shape["structure"]
+    if not len(structure) or structure[0, 1] != 1 or (structure[1:2, 0] != 1).any():
+        return shape
+    *centre, diameter = shape["points"][0]
+    angle = 2.0 * np.pi * np.arange(_CONTOUR) / _CONTOUR
+    circle = np.zeros((_CONTOUR, 4), shape["points"].dtype)
+    circle[:, :3] = centre
+    circle[:, 0] += diameter / 2.0 * np.cos(angle)
+    circle[:, 1] += diameter / 2.0 * np.sin(angle)
+    later = structure.copy()
+    later[1:, 0] += _CONTOUR - 1
+    found = {**shape, "points": np.concatenate([circle, shape["points"][1:]]), "structure": later}
+    if "perimeters" in shape:
+        around = np.zeros(_CONTOUR, shape["perimeters"].dtype)
+        found["perimeters"] = np.concatenate([around, shape["perimeters"][1:]])
+    return found
 
 
 def filled(

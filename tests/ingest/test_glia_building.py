@@ -83,6 +83,24 @@ def test_one_command_builds_from_the_atlas_to_gap_junctions(example):
     assert next(record.message for record in lake.at("main").history()) == "Build circuit small of glia"
 
 
+def test_it_goes_out_as_archngvs_tree_that_others_open(example, tmp_path):
+    bluepysnap = pytest.importorskip("bluepysnap")
+    morphio = pytest.importorskip("morphio")
+    folder, _, report = example
+    nl.export(folder / "lake", tmp_path / "out", format="ngv", name="small", dialect="archngv")
+    circuit = bluepysnap.Circuit(str(tmp_path / "out/ngv_config.json"))
+    assert {"astrocytes", "vasculature"} <= set(circuit.nodes)
+    feet = circuit.edges["gliovascular"]
+    assert feet.size == report.edges["gliovascular"] and "endfoot_compartment_length" in feet.property_names
+    cell = morphio.Morphology(tmp_path / "out/morphologies/GLIA_0000000000003.h5")
+    sections = rows(folder / "lake", "morphologies/small.sections")
+    assert len(cell.sections) == (sections.morphology == "GLIA_0000000000003").sum() - 1
+    radius = rows(folder / "lake", "nodes/small/astrocytes").radius[3]
+    assert np.linalg.norm(cell.soma.points, axis=1) == pytest.approx(radius, rel=1e-5)
+    with h5py.File(tmp_path / "out/microdomains.h5") as file:
+        assert len(file["offsets/points"]) == 41
+
+
 def test_building_again_computes_nothing(example):
     folder, manifest, _ = example
     report = nl.build.ngv(folder / "lake", manifest, "small")
