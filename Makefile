@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs demo test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
+.PHONY: help install docs demo demo-network test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
 	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-start test-s3 clean
 
 help: ## this list
@@ -25,6 +25,15 @@ $(VENV)/.bench: $(VENV)/.installed
 
 demo: install ## simulate into a lake, ask and plot: see demo/
 	$(BIN)/neurolake demo demo
+
+demo-network: install ## build a network, run it, and draw its spikes, rates and potentials: see demo-network/
+	$(BIN)/neurolake build example demo-network
+	$(BIN)/neurolake build network demo-network/network.yaml --name example --lake demo-network/lake
+	$(BIN)/neurolake ingest electrodes --probe laminar --contacts 16 --spacing 25 --place 250 250 440 --name probe --lake demo-network/lake
+	$(BIN)/neurolake run-network example --tstop 200 --name run --record soma --dt-record 0.5 --lfp electrodes/probe --lake demo-network/lake
+	$(BIN)/neurolake plot population-raster --circuit run -o demo-network/raster.png --lake demo-network/lake
+	$(BIN)/neurolake plot rates --circuit run -o demo-network/rates.png --lake demo-network/lake
+	$(BIN)/neurolake lfp plot lfp/run/probe --group PYR --segments segments/run/PYR -o demo-network/lfp.png --lake demo-network/lake
 
 test: install ## all tests
 	$(BIN)/pytest -n auto --dist loadscope

@@ -157,7 +157,7 @@ NETWORK_LFP = ArrayKind(
     "what contacts recorded of all cells of each population of a network, summed up while it was simulated",
     ("time", "group", "electrode"),
     "float32",
-    attributes=LFP.attributes,
+    attributes={**LFP.attributes, "by": "what groups the cells: population"},
 )
 NETWORK_LFP_GROUPS = ArrayKind(f"{NETWORK_LFP.name}.group", "names of the populations", ("group",))
 NETWORK_LFP_LABELS = ArrayKind(f"{NETWORK_LFP.name}.{{label}}", LFP_LABELS.doc, ("electrode",))

@@ -325,7 +325,7 @@ def append_potentials(
         values,
         chunks=(max(1, _CHUNK_VALUES // max(1, values[0].size)), *values.shape[1:]),
         dimension_names=("time", "group", "electrode"),
-        attributes={**_attributes(contacts), "t_start": float(time[0]), "dt": dt},
+        attributes={**_attributes(contacts), "by": "population", "t_start": float(time[0]), "dt": dt},
     )
     transaction.write_array(
         times, time, chunks=(_CHUNK_VALUES,), dimension_names=("time",), attributes={"units": "ms"}

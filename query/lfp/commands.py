@@ -187,7 +187,7 @@ def plot_command(
     from .figures import signal_page
 
     snapshot = _open(lake).at(at)
-    values = _group(snapshot.xarray(signal), group)
+    values = _by_electrode(_group(snapshot.xarray(signal), group))
     if window is not None:
         values = values.sel(time=slice(*window))
     cells = None if segments is None else snapshot.tables[segments]
@@ -205,6 +205,11 @@ def _group(values: Any, group: str | None) -> Any:
     if group not in labels:
         raise InputError(f"the signal has groups: --group is one of {', '.join(labels)}")
     return values.isel(group=labels.index(group))
+
+
+def _by_electrode(values: Any) -> Any:
+    """A signal [electrode, time]: what was recorded during a simulation has time first."""
+    return values.transpose("electrode", "time") if set(values.dims) == {"electrode", "time"} else values
 
 
 def _report(made: Any) -> None:

@@ -43,7 +43,9 @@ def plot_command(
         tuple[float, float] | None, typer.Option(help="Lowest and highest voltage to draw, mV.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Reduced model whose kernels to draw.")] = None,
-    circuit: Annotated[str | None, typer.Option(help="Which circuit, where there are several.")] = None,
+    circuit: Annotated[
+        str | None, typer.Option(help="Which circuit, where there are several; of spikes also a run of one.")
+    ] = None,
     population: Annotated[str | None, typer.Option(help="Only this population of a circuit.")] = None,
     projection: Annotated[str | None, typer.Option(help="Only these edges, such as STIM__PYR.")] = None,
     node: Annotated[int | None, typer.Option(min=0, help="Number of the cell; in tree, astrocyte.")] = None,

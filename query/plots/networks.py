@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...catalog.vocabulary import circuits, reports
+from ...catalog.vocabulary import circuits, reports, runs
 from ...kernels.trains import bayesian_rates
 from ...lake.errors import InputError, NotFoundError
 from ...lake.extras import needed
@@ -402,7 +402,7 @@ def population_raster(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no spikes.
     """
-    trains, window = _spikes(circuit_of(snapshot, view), view)
+    trains, window = _spikes(snapshot, view)
 
     def draw(figure: "Figure") -> None:
         ax, first = figure.subplots(), 0
@@ -442,7 +442,7 @@ def rates(snapshot: Snapshot, view: View) -> Sketch:
     NotFoundError
         The circuit does not exist, or has no spikes.
     """
-    trains, window = _spikes(circuit_of(snapshot, view), view)
+    trains, window = _spikes(snapshot, view)
     at = np.linspace(*window, 400)
     found = {
         name: bayesian_rates(node, time, at, n_units=size).mean(axis=0)
@@ -462,34 +462,55 @@ def rates(snapshot: Snapshot, view: View) -> Sketch:
 
 
 def _spikes(
-    found: Circuit, view: View
+    snapshot: Snapshot, view: View
 ) -> tuple[dict[str, tuple[NDArray[np.int64], NDArray[np.float64], int]], tuple[float, float]]:
     """Cell and time of each spike of the first trial, and number of cells, by population; and the window."""
-    tables = {name: found.spikes[name] for name in found.spikes} or {
-        name: found.inputs[name] for name in found.inputs
-    }
+    name, found = _run_of(snapshot, view)
+    spikes: Any = found.spikes if name == found.name else _spikes_of_run(snapshot, name)
+    tables = {key: spikes[key] for key in spikes} or {key: found.inputs[key] for key in found.inputs}
     trains = {}
-    for name, table in tables.items():
-        population = name.rpartition("/")[2]
+    for label, table in tables.items():
+        population = label.rpartition("/")[2]
         if view.population not in (None, population):
             continue
         trial = " where trial = 0" if "trial" in table.columns else ""
-        rows = found.snapshot.sql(f"select node_id, time from {quoted(table.name)}{trial}").fetchnumpy()
+        rows = snapshot.sql(f"select node_id, time from {quoted(table.name)}{trial}").fetchnumpy()
         size = (
             found.nodes[population].rows
             if population in found.nodes
             else int(rows["node_id"].max(initial=-1)) + 1
         )
-        trains[name] = (rows["node_id"].astype(np.int64), rows["time"].astype(float), size)
+        trains[label] = (rows["node_id"].astype(np.int64), rows["time"].astype(float), size)
     every = [time for _, time, _ in trains.values() if len(time)]
     if not every:
-        raise NotFoundError(f"the circuit {found.name} has no spikes")
+        raise NotFoundError(f"the circuit {name} has no spikes")
     window = view.window or (min(time.min() for time in every), max(time.max() for time in every))
     inside = {}
     for name, (node, time, size) in trains.items():
         chosen = (time >= window[0]) & (time <= window[1])
         inside[name] = (node[chosen], time[chosen], size)
     return inside, (float(window[0]), float(window[1]))
+
+
+def _run_of(snapshot: Snapshot, view: View) -> tuple[str, Circuit]:
+    """The circuit that is named, or a run of one and its circuit."""
+    table = snapshot.tables.get(runs.NETWORK_RUNS.name)
+    rows = [] if table is None else table.to_arrow(["run", "circuit"]).to_pylist()
+    for row in rows:
+        if row["run"] == view.circuit:
+            return row["run"], circuit(snapshot, row["circuit"])
+    found = circuit_of(snapshot, view)
+    return found.name, found
+
+
+def _spikes_of_run(snapshot: Snapshot, run: str) -> dict[str, Any]:
+    """Tables of a run's spikes by population."""
+    parts = {node: circuits.SPIKES.parts(node) for node in snapshot.tables}
+    return {
+        found["population"]: snapshot.tables[node]
+        for node, found in parts.items()
+        if found is not None and found["circuit"] == run
+    }
 
 
 def spectrogram(snapshot: Snapshot, view: View) -> Sketch:

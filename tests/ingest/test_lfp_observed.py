@@ -8,10 +8,12 @@ import pytest
 import small_circuit as small
 from lake_vocabulary import strangers
 from nerves import delete_all_sections
+from typer.testing import CliRunner
 from under_mpi import run_python
 
 import neurolake
 from neurolake import InputError
+from neurolake.cli import app
 from neurolake.ingest.lfp.electrodes import store_electrodes
 from neurolake.query import lfp
 
@@ -133,7 +135,7 @@ def network(tmp_path: Path) -> Any:
     delete_all_sections()
 
 
-def test_a_run_of_a_circuit_records_potentials(network: Any) -> None:
+def test_a_run_of_a_circuit_records_potentials(network: Any, tmp_path: Path) -> None:
     lake = network
     options: dict[str, Any] = {
         "t_stop": 30.0,
@@ -154,6 +156,11 @@ def test_a_run_of_a_circuit_records_potentials(network: Any) -> None:
         assert np.array_equal(offline["time"], own["time"])
         scale = float(np.abs(offline).max())
         np.testing.assert_allclose(own, offline, rtol=0, atol=2e-6 * scale)
+    neurolake.plot(lake, "population-raster", tmp_path / "raster.png", circuit="both")
+    page = ["lfp", "plot", "lfp/both/probe", "--group", "E", "--segments", "segments/both/E"]
+    drawn = CliRunner().invoke(app, [*page, "-o", str(tmp_path / "lfp.png"), "--lake", lake.url])
+    assert drawn.exit_code == 0, drawn.output
+    assert all((tmp_path / name).stat().st_size > 5000 for name in ("raster.png", "lfp.png"))
     small.run(lake, "alone", **options)
     assert np.array_equal(lake["lfp/alone/probe"][...], online.values)
     assert not [name for name in lake.head.arrays if name.startswith("reports/alone")]
