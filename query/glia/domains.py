@@ -238,6 +238,9 @@ class AstrocyteDomains:
     def overlap(self) -> pd.DataFrame:
         """Compute the volumes that neighbours share.
 
+        Of a domain that is not convex, as those at walls that were drawn into their region, the part within all planes of its
+        faces counts.
+
         Returns
         -------
         One pair of neighbours a row, the smaller number first: ``node_id``, ``neighbour``, ``volume`` in µm³, and
@@ -258,7 +261,7 @@ class AstrocyteDomains:
         return found
 
     def segments(self, starts: npt.ArrayLike, ends: npt.ArrayLike) -> pd.DataFrame:
-        """Find the parts of any segments, such as those of neurites, that are within domains.
+        """Find the parts of any segments, such as those of neurites, that are within domains; see `overlap` of those that are not convex.
 
         Parameters
         ----------
@@ -294,7 +297,7 @@ class AstrocyteDomains:
         )
 
     def vessels(self, ids: npt.ArrayLike | None = None) -> pd.DataFrame:
-        """Find the parts of vessels that run through domains.
+        """Find the parts of vessels that run through domains; see `overlap` of domains that are not convex.
 
         Parameters
         ----------
