@@ -70,7 +70,8 @@ def run_network_command(
     record: Annotated[
         list[str] | None,
         typer.Option(
-            help="[POPULATION:]soma or all, then :VARIABLE and @DT, as all:i_membrane@0.1. May be repeated."
+            help="[POPULATION or node set:]soma, all, set:NAME or a type of sections such as apical, then :VARIABLE and @DT, as "
+            "all:i_membrane@0.1. May be repeated."
         ),
     ] = None,
     dt_record: Annotated[

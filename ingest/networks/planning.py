@@ -23,7 +23,7 @@ from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
 from .readers import connections_of
 from .records import RecordRequest
-from .selection import Chosen, chosen_cells
+from .selection import Chosen, check_records, chosen_cells
 
 _VIRTUAL = ("virtual",)
 
@@ -164,7 +164,7 @@ def planned_network(
     known.check(templates.values(), connections, junctions, clamps, options.records, faults)
     for clamp in clamps:
         faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(targets.nodes, options.timing)))
-    _check_records(source, options.records, faults)
+    check_records(source, options.records, faults)
     faults.check(source.circuit, ranks.all(list(faults)))
     return PlannedNetwork(
         nodes=nodes,
@@ -368,11 +368,3 @@ def _junctions(
             )
         )
     return made
-
-
-def _check_records(source: NetworkSource, records: Sequence[RecordRequest], faults: Faults) -> None:
-    for request in records:
-        if request.population is not None and request.population not in source.populations:
-            faults.add(
-                f"--record: there is no population {request.population!r}; the circuit has {', '.join(source.populations)}"
-            )

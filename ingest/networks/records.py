@@ -16,9 +16,12 @@ from ...mechanisms.network.attached import FrameColumns, Observer
 from ...mechanisms.network.cells import NetworkCell
 from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.trial.recording import SegmentFrames
+from ..building.configuration import SWC_TYPES
 from ..sonata.reports import ordinals
 
-PLACES = ("soma", "all")
+SOMA, ALL, SET = "soma", "all", "set "
+RecordPlaces = Sequence[tuple[int, float]] | None
+"""Sections and positions of one cell; None for the soma or all segments, as the request says."""
 _CHUNK_VALUES, _CHUNK_ELEMENTS = 2**18, 1024
 UNITS = {"v": "mV", "i_membrane": "nA", "ina": "mA/cm2", "ik": "mA/cm2", "ica": "mA/cm2", "cai": "mM"}
 
@@ -32,9 +35,10 @@ class RecordRequest:
     variable
         NEURON's range variable.
     place
-        ``soma``: the middle of the soma; ``all``: every segment.
+        ``soma``: the middle of the soma; ``all``: every segment; a type of sections, such as ``apical``: the middle of each of
+        them; ``set NAME``: the places of a compartment set.
     population
-        Whose cells; all populations that have sections by default.
+        Whose cells: a population or a node set; all populations that have sections by default.
     nodes
         Numbers of the cells in their population; all by default.
     dt
@@ -54,11 +58,11 @@ class RecordRequest:
     @property
     def name(self) -> str:
         """Name of its reports in the lake."""
-        return f"{self.place} {self.variable}"
+        return f"{self.place.removeprefix(SET)} {self.variable}"
 
     @classmethod
     def parse(cls, text: str, dt: float | None = None) -> "RecordRequest":
-        """Read a request from a text: ``[POPULATION:]PLACE[:VARIABLE][@DT]``, such as ``soma`` or ``PYR:all:i_membrane@0.1``.
+        """Read a request from a text: ``[WHOSE:]PLACE[:VARIABLE][@DT]``, such as ``soma``, ``PYR:all:i_membrane@0.1`` or ``set:NAME``.
 
         Parameters
         ----------
@@ -75,11 +79,14 @@ class RecordRequest:
         body, at, step = text.strip().partition("@")
         parts = [part.strip() for part in body.split(":")]
         population = None
-        if len(parts) > 1 and parts[0] not in PLACES:
+        if len(parts) > 1 and not _is_place(parts[0]):
             population, parts = parts[0], parts[1:]
-        if not 1 <= len(parts) <= 2 or parts[0] not in PLACES or not all(parts):
+        if parts[0] == SET.strip() and len(parts) > 1:
+            parts = [f"{SET}{parts[1]}", *parts[2:]]
+        if not 1 <= len(parts) <= 2 or not _is_place(parts[0]) or not all(parts):
             raise InputError(
-                f"--record {text}: write [POPULATION:]soma or [POPULATION:]all, then :VARIABLE and @DT if wanted"
+                f"--record {text}: write [POPULATION or node set:]PLACE, then :VARIABLE and @DT if wanted; a place is soma, all, set:NAME "
+                f"or a type of sections: {', '.join(SWC_TYPES)}"
             )
         try:
             interval = float(step) if at else dt
@@ -88,6 +95,10 @@ class RecordRequest:
         if interval is not None and not interval > 0:
             raise InputError(f"--record {text}: an interval is above 0 ms")
         return cls(parts[1] if len(parts) == 2 else "v", parts[0], population, None, interval)
+
+
+def _is_place(text: str) -> bool:
+    return text == ALL or text in SWC_TYPES or text.startswith(SET) or text == SET.strip()
 
 
 class NetworkRecord(Observer, Protocol):
@@ -143,6 +154,8 @@ class TraceRecord:
         Time step in ms.
     shift
         What is taken from the simulation's time for that of the lake, in ms.
+    places
+        Where cells are recorded, by gid, where that is neither the soma nor all segments.
 
     Attributes
     ----------
@@ -162,8 +175,10 @@ class TraceRecord:
         ranks: Ranks,
         dt: float,
         shift: float,
+        places: Mapping[int, RecordPlaces] | None = None,
     ) -> None:
         self.request, self.population, self._cells = request, population, cells
+        self._places = places or {}
         self._ranks, self._shift = ranks, shift
         self.variables: Sequence[str] = (request.variable,)
         self.dt = dt if request.dt is None else request.dt
@@ -181,7 +196,10 @@ class TraceRecord:
         """
         if cell.gid not in self._cells:
             return ()
-        return None if self.request.place == "all" else [(cell.soma, 0.5)]
+        own = self._places.get(cell.gid)
+        if own is not None:
+            return own
+        return None if self.request.place == ALL else [(cell.soma, 0.5)]
 
     def begin(self, columns: FrameColumns) -> None:
         """Order the columns of all ranks by their cells.

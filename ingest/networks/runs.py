@@ -29,7 +29,7 @@ from .faults import Faults
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
 from .records import NetworkRecord, RecordRequest, TraceRecord
-from .selection import Chosen
+from .selection import Chosen, record_places
 from .sonata import SonataSimulation, sonata_clamps
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
@@ -518,25 +518,19 @@ class _Job:
         found: list[NetworkRecord] = []
         for request in self.options.records:
             for name, numbers in network.chosen.items():
-                if request.population not in (None, name):
-                    continue
-                population = self.source.populations[name]
-                wanted = (
-                    numbers
-                    if request.nodes is None
-                    else [node for node in request.nodes if node in set(numbers.tolist())]
-                )
-                cells = {
-                    int(population.gid[node]): int(node)
-                    for node in wanted
-                    if not network.templates[int(population.gid[node])].artificial
-                }
-                if cells:
-                    found.append(
-                        TraceRecord(
-                            request, name, cells, self.ranks, self.plan.dt, self.options.equilibration
-                        )
-                    )
+                own = set(numbers.tolist())
+                cells = [
+                    node
+                    for node in network.nodes
+                    if node.population == name
+                    and node.node_id in own
+                    and not network.templates[node.gid].artificial
+                ]
+                places = record_places(self.source, request, cells)
+                if places:
+                    there = {node.gid: node.node_id for node in cells if node.gid in places}
+                    shift = self.options.equilibration
+                    found.append(TraceRecord(request, name, there, self.ranks, self.plan.dt, shift, places))
         nodes = {node.gid: node for node in network.nodes}
         for name, node in self.options.probes.items():
             dt = self.plan.dt if self.options.probe_dt is None else self.options.probe_dt

@@ -1,6 +1,7 @@
 """A model as one bundle: parameters of a cell and its network, and every file that they name."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -326,5 +327,7 @@ def require_neuron() -> None:
     MissingPackageError
         It is not installed; says how to install it.
     """
+    # NEURON prints a warning where it looks for a screen and finds none.
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
     with needed("simulations", "simulate"):
         import neuron  # noqa: F401

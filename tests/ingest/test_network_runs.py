@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import small_circuit as small
 from under_mpi import run_python
@@ -257,8 +258,6 @@ def test_everything_that_is_wrong_is_told_before_anything_is_made(folder: Path, 
         table.loc[3, "synapse_id"] = 99
         table["delay"] = 1.0
         table.loc[1, "delay"] = -1.0
-        import pyarrow as pa
-
         transaction.write_table(
             node,
             pa.Table.from_pandas(table, preserve_index=False),
@@ -278,7 +277,7 @@ def test_everything_that_is_wrong_is_told_before_anything_is_made(folder: Path, 
             "bad",
             configuration=configuration,
             inputs=["in", "other", "nothing"],
-            record=["soma:volts", "NOBODY:soma"],
+            record=["soma:volts", "NOBODY:soma", "set:nowhere"],
         )
     for said in (
         "there is no template 'Unknown'",
@@ -293,7 +292,8 @@ def test_everything_that_is_wrong_is_told_before_anything_is_made(folder: Path, 
         "there is no population 'ELSEWHERE'",
         "there is no input 'nothing'",
         "no mechanism has a variable 'volts'",
-        "there is no population 'NOBODY'",
+        "there is no population 'NOBODY', and no node set of that name",
+        "--record set nowhere: there is no such compartment set",
     ):
         assert said in str(told.value), said
     assert "spikes/bad/E" not in lake.head.tables
@@ -329,3 +329,31 @@ def test_the_command_runs_a_circuit_on_ranks(folder: Path, tmp_path: Path) -> No
     assert spikes(lake, "one") == spikes(lake, "two")
     assert np.array_equal(report(lake, "one"), report(lake, "two"))
     assert sum(map(len, spikes(lake, "one").values())) > 20
+
+
+@pytest.mark.usefixtures("alone")
+def test_places_are_sections_of_a_type_and_compartments_of_a_set(folder: Path, tmp_path: Path) -> None:
+    lake = neurolake.create(tmp_path / "lake", durable=False)
+    small.write_circuit(lake)
+    kind = circuits.COMPARTMENT_SETS
+    rows = {
+        "name": ["ends", "ends", "other"],
+        "population": ["E", "E", "I"],
+        "node_id": [4, 1, 0],
+        "section_id": [1, 0, 0],
+        "offset": [0.9, 0.5, 0.5],
+    }
+    with lake.transaction("Write a set") as transaction:
+        transaction.write_table(kind.of(circuit="small"), pa.table(rows, kind.schema))
+    small.run(lake, "placed", t_stop=20.0, record=["E:basal@0.5", "set:ends@0.5", "all@0.5"])
+    whole = report(lake, "placed", name="all v").reshape(41, 6, 6)
+    assert np.array_equal(report(lake, "placed", name="basal v"), whole[:, :, 3])
+    assert "reports/placed/basal v/I" not in lake.head.arrays
+    assert np.array_equal(
+        report(lake, "placed", name="ends v"), np.stack([whole[:, 1, 0], whole[:, 4, 5]], axis=1)
+    )
+    elements = lake.head.tables["reports/placed/ends v/E.elements"].to_arrow().to_pydict()
+    assert elements["node_id"] == [1, 4]
+    assert elements["element_id"] == [0, 1]
+    with pytest.raises(InputError, match="a place is soma, all, set:NAME or a type"):
+        small.run(lake, "bad", record=["dendrite:v:x"])
