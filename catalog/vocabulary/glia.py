@@ -400,7 +400,13 @@ RETICULUM = TableKind(
     pa.schema(
         [
             column("morphology", TEXT, "the tree; key of `points`"),
-            column("section_id", UINT, "the section; 0 is the soma", "", "section_index"),
+            column(
+                "section_id",
+                UINT,
+                "the section; numbered without the soma, so it is that of `sections` less 1",
+                "",
+                "section_index",
+            ),
             column("volume", FLOAT, "of the reticulum", "µm³"),
             column("surface_area", FLOAT, "of the reticulum", "µm²"),
             column("filament_count", UINT, "how many filaments it has"),

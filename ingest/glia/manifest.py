@@ -138,12 +138,15 @@ class ShapeRules:
     perimeters
         Slope, intercept and standard deviation in µm of perimeters over diameters, and weights of neighbouring points; None
         without perimeters.
+    reticulum
+        File of measured trees with the endoplasmic reticulum of their sections; None without.
     """
 
     grower: str
     parameters: Path | None
     density: float | None
     perimeters: tuple[float, float, float, tuple[float, ...]] | None
+    reticulum: Path | None
 
 
 @dataclass(frozen=True)
@@ -359,7 +362,7 @@ class _Reading:
 
     def _shapes(self) -> ShapeRules:
         asked, keys = self.asked, (*self.top, "synthesis")
-        asked.known(keys, ("grower", "parameters", "perimeter_distribution", "resampling"))
+        asked.known(keys, ("grower", "parameters", "perimeter_distribution", "resampling", "reticulum"))
         asked.known((*keys, "resampling"), ("enabled", "linear-density"))
         grower = asked.choice((*keys, "grower"), GROWERS)
         folder: Path | None = None
@@ -371,7 +374,7 @@ class _Reading:
         again: Keys = (*keys, "resampling", "linear-density")
         wanted = asked.configuration.get((*keys, "resampling", "enabled"), False) is True
         density = self._or(None, lambda: asked.number(again, 2.0, above=0.0)) if wanted else None
-        return ShapeRules(grower, folder, density, self._perimeters())
+        return ShapeRules(grower, folder, density, self._perimeters(), self._file((*keys, "reticulum")))
 
     def _perimeters(self) -> tuple[float, float, float, tuple[float, ...]] | None:
         asked = self.asked

@@ -62,6 +62,7 @@ _MADE: tuple[Kind, ...] = (
     glia.DOMAIN_TRIANGLES,
     glia.DOMAIN_NEIGHBOURS,
     glia.MESHES,
+    glia.RETICULUM,
     glia.MESH_POINTS,
     glia.MESH_TRIANGLES,
     glia.GLIOVASCULAR,

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks import in_space, whole_numbers
-from ..draws import key_word, stream, truncated_normal, uniforms
 from ..grid import CubeGrid, cube_grid
 from ..jit import jit, over_rows
 from .planes import DomainPlanes, rows_in_domain
@@ -213,44 +212,3 @@ def _candidates(
         sizes[d - begin] = size
         n += size
     return sizes, kept[:n]
-
-
-def endfeet_counts(n_cells: int, distribution: tuple[float, float, float, float], seed: int) -> Whole:
-    """Draw how many endfeet each astrocyte wants.
-
-    Parameters
-    ----------
-    n_cells
-        Number of astrocytes.
-    distribution
-        Mean, standard deviation, least and greatest number of a truncated normal distribution.
-    seed
-        Key of the random numbers, with the number of the cell.
-
-    Returns
-    -------
-    int64[n_cells]
-        Rounded, half to even.
-
-    Raises
-    ------
-    ValueError
-        The distribution is none, or reaches below zero.
-    """
-    mean, deviation, low, high = (float(value) for value in distribution)
-    if not (0 <= low <= high < np.inf and 0 <= deviation < np.inf and np.isfinite(mean)):
-        raise ValueError(
-            f"endfeet_distribution is {list(distribution)}; expected mean, deviation, least and greatest number"
-        )
-    counts = np.empty(n_cells)
-    _counts(counts, mean, deviation, low, high, key_word(seed, "seed"), stream("endfeet", "astrocytes"))
-    return np.rint(counts).astype(np.int64)
-
-
-@jit
-def _counts(
-    counts: Reals, mean: float, deviation: float, low: float, high: float, seed: np.uint64, purpose: np.uint64
-) -> None:
-    for cell in range(len(counts)):
-        number, _ = uniforms(seed, np.uint64(0), purpose, cell, 0)
-        counts[cell] = truncated_normal(number, mean, deviation, low, high)

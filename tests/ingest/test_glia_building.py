@@ -171,6 +171,28 @@ def test_neurots_grows_cells_if_it_is_there(example, tmp_path, monkeypatch):
     assert nl.open(tmp_path / "lake")[POINTS.of(circuit="small")].attributes["grower"] == "NeuroTS 3.7.0"
 
 
+def test_sections_have_the_reticulum_of_measured_trees(example, tmp_path):
+    folder, manifest, _ = example
+    shutil.copytree(folder / "lake", tmp_path / "lake")
+    file = tmp_path / "er.json"
+    file.write_text(
+        '[[[[9.0, 0.0]], [{"ER": [[9.0, 4.0], [{"surface_area": 2, "volume": 3, "filament_count": 4}, null]]}]]]'
+    )
+    other = changed(manifest, synthesis__reticulum=str(file))
+    nl.build.ngv(tmp_path / "lake", other, "small")
+    found, sections = (
+        rows(tmp_path / "lake", f"morphologies/small.{name}") for name in ("reticulum", "sections")
+    )
+    assert len(found) and set(found.volume) == {3} and set(found.filament_count) == {4}
+    known = set(zip(sections.morphology, sections.section_id - 1, strict=True))
+    assert set(zip(found.morphology, found.section_id, strict=True)) <= known
+    file.write_text("[[[[9.0]], []]]")
+    with pytest.raises(IngestError, match=r"er\.json: it has no barcodes"):
+        nl.build.ngv(tmp_path / "lake", other, "small")
+    assert nl.build.ngv(tmp_path / "lake", manifest, "small").commit is not None
+    assert "morphologies/small.reticulum" not in nl.open(tmp_path / "lake")
+
+
 def test_bits_do_not_depend_on_workers(example, tmp_path):
     folder, manifest, _ = example
     nl.build.ngv(tmp_path / "lake", manifest, "small", processes=2)

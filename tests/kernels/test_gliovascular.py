@@ -16,7 +16,6 @@ from neurolake.kernels.glia.targets import (
     DomainTargets,
     VesselSegments,
     VesselTargets,
-    endfeet_counts,
     targets_in_domains,
     vessel_targets,
 )
@@ -188,14 +187,6 @@ def test_random_selection_takes_each_candidate_equally_often() -> None:
     found = reached_targets(targets, candidates, planes, np.full(n, 2), "random_selection", seed=3)
     taken = np.bincount(found.target, minlength=6)
     assert abs(taken - n / 3).max() < 5 * np.sqrt(n * 2 / 9)
-
-
-def test_endfeet_counts_follow_the_distribution() -> None:
-    counts = endfeet_counts(20_000, (2, 2, 0, 15), seed=1)
-    theirs = archngv_counts(20_000, (2, 2, 0, 15))
-    assert abs(counts.mean() - theirs.mean()) < 0.05
-    assert abs(np.bincount(counts)[:8] - np.bincount(theirs)[:8]).max() < 400
-    np.testing.assert_array_equal(counts[:100], endfeet_counts(100, (2, 2, 0, 15), seed=1))
 
 
 @pytest.mark.parametrize(
