@@ -49,8 +49,8 @@ class Codec:
             Zarr v3 metadata of the array.
         """
         (first, order), *others = map(_named, meta["codecs"])
-        if first == differences.NAME and not others:
-            return cls(first, order)
+        if first == differences.NAME:
+            return None if others or not differences.configured(order) else cls(first, order)
         if first != "bytes" or order.get("endian", "little") != "little" or len(others) > 1:
             return None
         if not others:

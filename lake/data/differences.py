@@ -94,6 +94,20 @@ def checked(settings: Mapping[str, Any], dimensions: int | None = None) -> dict[
     return {"axis": axis, "cname": cname, "clevel": clevel}
 
 
+def configured(settings: Any) -> bool:
+    """Return whether metadata configure the codec as they should, so that a chunk can be decoded.
+
+    Parameters
+    ----------
+    settings
+        What stands in the place of a configuration.
+    """
+    try:
+        return isinstance(settings, Mapping) and bool(checked(settings))
+    except ValueError:
+        return False
+
+
 def encode(chunk: npt.NDArray[Any], settings: Mapping[str, Any]) -> bytes:
     """Return the stored bytes of a chunk.
 

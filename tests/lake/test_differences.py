@@ -1,5 +1,6 @@
 """The codec of differences: all bits come back, whoever reads; damage is an error, and never takes memory."""
 
+import contextlib
 import itertools
 import pickle
 import re
@@ -311,6 +312,36 @@ class TestDamage:
         differences.check_sum(data)
         with pytest.raises(MalformedError, match=message):
             Codec.named(configuration(0)).decode_into(data, np.empty(10))
+
+    @pytest.mark.parametrize(
+        "codec",
+        [
+            {"name": differences.NAME},
+            {"name": differences.NAME, "configuration": [1]},
+            {"name": differences.NAME, "configuration": {"axis": 5, "cname": "lz4", "clevel": 9}},
+            {"name": differences.NAME, "configuration": {"axis": "0", "cname": ["lz4"], "clevel": 9}},
+            differences.NAME,
+        ],
+    )
+    def test_metadata_that_configure_nothing(self, lake: Lake, codec: Any) -> None:
+        with lake.transaction("x") as tx:
+            tx.write_array("a", np.arange(50.0), codec=configuration(0))
+            draft = tx.drafts.edit("a")
+            assert draft is not None
+            draft.meta = {**draft.meta, "codecs": [codec]}
+        with pytest.raises(MalformedError, match="metadata that describes no array"):
+            lake["a"]
+        with contextlib.suppress(MalformedError):
+            lake.compact(recompress="fast")
+
+    def test_values_of_another_type_than_the_chunk(self, lake: Lake) -> None:
+        with lake.transaction("x") as tx:
+            tx.write_array("a", np.arange(50.0), codec=configuration(0))
+            draft = tx.drafts.edit("a")
+            assert draft is not None
+            draft.meta = {**draft.meta, "data_type": "float32"}
+        with pytest.raises(MalformedError, match="say that they are 400, are no 200"):
+            lake["a"][...]
 
     def test_decimals_of_another_type(self) -> None:
         data = Codec.named(configuration(0)).encode(np.round(np.arange(64) / 8, 3))
