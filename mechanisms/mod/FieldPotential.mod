@@ -7,6 +7,13 @@ Hines ML (2006) The NEURON Book. Cambridge University Press. FieldPotential take
 the process: wave(k, times, values) of any instance sets that of source k from two Vectors; without Vectors there is none.
 ENDCOMMENT
 
+NEURON {
+    THREADSAFE
+    SUFFIX FieldPotential
+    RANGE phi0, phi1, phi2, phi3
+    POINTER ex
+}
+
 VERBATIM
 #include <algorithm>
 #include <vector>
@@ -15,13 +22,6 @@ namespace {
     std::vector<double> field_times[4], field_values[4];
 }
 ENDVERBATIM
-
-NEURON {
-    THREADSAFE
-    SUFFIX FieldPotential
-    RANGE phi0, phi1, phi2, phi3
-    POINTER ex
-}
 
 UNITS {
     (mV) = (millivolt)
@@ -35,6 +35,7 @@ PARAMETER {
 }
 
 ASSIGNED {
+    dt (ms)
     ex (mV)
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
-from ..network.attached import Timing
+from ..network.attached import Clamp, Timing
 from ..network.cells import NetworkCell, NetworkNode
 from .signals import Reals, Waveform
 
@@ -40,7 +40,7 @@ class FieldSource:
 class FieldClamp:
     """Potentials outside of cells, by NEURON's mechanism ``extracellular``, which adds to the cells' equations.
 
-    There can be one of these in a network, of several sources.
+    There can be one of these in a network, of several sources. NEURON solves such equations on one thread; ranks may share the cells.
 
     Attributes
     ----------
@@ -117,3 +117,14 @@ class FieldClamp:
         for segment in segments:
             h.setpointer(segment._ref_e_extracellular, "ex", getattr(segment, FIELD))
         return ()
+
+
+def one_thread(clamp: Clamp) -> str:
+    """Return what is wrong with a field where there are several threads.
+
+    Parameters
+    ----------
+    clamp
+        The field.
+    """
+    return f"input {clamp.name}: NEURON simulates fields around cells on one thread only; use one, and ranks (mpiexec) to share the cells"
