@@ -349,12 +349,16 @@ class _Run:
         layouts = ingest_shapes(
             self.transaction, self.name, good, lambda path: self._added(rows[path], total), self._unfit(rows)
         )
+        # Files that are laid out alike have the same items.
+        names: dict[int, str] = {}
         for path, items in layouts:
-            key = layout_table(items).to_pylist().__repr__()
-            if key not in self.layouts:
-                self.layouts[key] = f"@{self.templates + len(self.layouts)}"
-                self.items += [replace(item, file=self.layouts[key]) for item in items]
-            rows[path]["layout"] = self.layouts[key]
+            if id(items) not in names:
+                key = repr(items)
+                if key not in self.layouts:
+                    self.layouts[key] = f"@{self.templates + len(self.layouts)}"
+                    self.items += [replace(item, file=self.layouts[key]) for item in items]
+                names[id(items)] = self.layouts[key]
+            rows[path]["layout"] = names[id(items)]
 
     def _unfit(self, rows: dict[Path, dict[str, Any]]) -> Callable[[Path, IngestError], None]:
         def unfit(path: Path, error: IngestError) -> None:

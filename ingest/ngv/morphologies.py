@@ -18,7 +18,7 @@ from ...catalog.vocabulary.glia import RETICULUM
 from ...lake import Snapshot, Transaction
 from ...lake.errors import IngestError, NotFoundError
 from ..circuits.trees import Ids, rooted, starts_of, within
-from ..hdf5.layout import Item
+from ..hdf5.layout import Item, attributes_json
 from ..hdf5.reading import HDF5File, opened
 
 BLOCK_POINTS = 2**20
@@ -60,7 +60,11 @@ class CellShape:
     items: Sequence[Item]
 
 
-def read_shape(path: Path, circuit: str) -> CellShape:
+Outline = tuple[Any, ...]
+"""What files of shapes have in common whose layout is the same: names, types and attributes."""
+
+
+def read_shape(path: Path, circuit: str, known: dict[Outline, Sequence[Item]] | None = None) -> CellShape:
     """Read the file of a cell's shape.
 
     Parameters
@@ -69,15 +73,20 @@ def read_shape(path: Path, circuit: str) -> CellShape:
         The HDF5 file.
     circuit
         Name of the circuit, for the names of nodes in the layout.
+    known
+        Layouts by outline, to which that of the file is added: of thousands of files most are laid out like another.
 
     Raises
     ------
     IngestError
         It is damaged, or is no tree; names file and dataset.
     """
+    layouts = {} if known is None else known
     with opened(path) as source:
         file, nodes = source.file, (POINTS.of(circuit=circuit), RETICULUM.of(circuit=circuit))
-        source.check_contents()
+        outline = _outline(source)
+        if outline is None:
+            source.check_contents()
         points = source.dataset(file, "points", "f", shape=(None, 4))
         structure = source.dataset(file, "structure", shape=(None, 3))
         used = [points, structure]
@@ -99,13 +108,45 @@ def read_shape(path: Path, circuit: str) -> CellShape:
         sections = structure[...].astype(np.int64)
         around = None if perimeters is None else perimeters[...]
         _check(source, values, sections, around)
-        items = [
-            replace(item, file="", shape=[0, *item.shape[1:]])
-            if item.shape and item.node
-            else replace(item, file="")
-            for item in source.layout("")
-        ]
+        items = None if outline is None else layouts.get(outline)
+        if items is None:
+            items = [
+                replace(item, file="", shape=[0, *item.shape[1:]])
+                if item.shape and item.node
+                else replace(item, file="")
+                for item in source.layout("")
+            ]
+            if outline is not None:
+                layouts[outline] = items
     return CellShape(path.stem, values, sections, around, reticulum, items)
+
+
+_GROUPS = ("/", "metadata", "organelles", _RETICULUM)
+_DATASETS = {"points", "structure", "perimeters", *(f"{_RETICULUM}/{name}" for name in _ORGANELLE)}
+
+
+def _outline(source: HDF5File) -> Outline | None:
+    """What decides how a file is laid out; None if it has anything that MorphIO does not write, such as links."""
+    names: list[str] = []
+    source.file.visit(names.append)
+    groups = [source.file[name] for name in _GROUPS if name == "/" or name in names]
+    inner = [name for name in names if name not in _GROUPS]
+    datasets = [source.file[name] for name in inner]
+    if any(hasattr(group, "dtype") for group in groups) or not all(
+        hasattr(each, "shape") for each in datasets
+    ):
+        return None
+    if not _DATASETS.issuperset(inner) or sum(map(len, groups)) != len(names):
+        return None
+    for dataset in datasets:
+        if not dataset.shape or dataset.chunks is not None or len(dataset.attrs):
+            return None
+        source.bounded(dataset)
+    try:
+        told = [attributes_json(group.attrs) for group in groups]
+    except ValueError:
+        return None
+    return (*names, *((str(dataset.dtype), dataset.shape[1:]) for dataset in datasets), *told)
 
 
 def _check(source: HDF5File, points: NDArray[Any], structure: Ids, perimeters: NDArray[Any] | None) -> None:
@@ -173,13 +214,14 @@ def ingest_shapes(
     old = [table.to_arrow() for node in nodes.values() if (table := transaction.table(node)) is not None]
     taken = set(old[0]["morphology"].unique().to_pylist()) if old else set[str]()
     layouts: list[tuple[Path, Sequence[Item]]] = []
+    known: dict[Outline, Sequence[Item]] = {}
 
     def shapes() -> Iterator[CellShape]:
         for path in sorted(paths, key=lambda path: path.stem):
             try:
                 if path.stem in taken:
                     raise IngestError(f"the circuit has a shape {path.stem!r} already", path)
-                shape = read_shape(path, circuit)
+                shape = read_shape(path, circuit, known)
             except IngestError as error:
                 unfit(path, error)
                 continue
