@@ -17,7 +17,7 @@ from ...mechanisms.network.cells import NetworkCell, NetworkNode
 from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.trial.contacts import ContactSums
 from ...mechanisms.trial.recording import CURRENT, SegmentFrames
-from .online import Contacts, append_potentials, contacts_of
+from .online import Contacts, append_potentials, contacts_of, is_electrodes, population_of
 from .segments import placed, rotations
 
 Columns = dict[str, NDArray[Any]]
@@ -155,19 +155,23 @@ class ContactRecord:
         self._name, self._node, self._snapshot = name, node, snapshot
         self._nodes, self._ranks, self._shift = nodes, ranks, shift
         self.dt, self.waiting = dt, 0
+        # Electrodes are of all cells; coefficients and weights of one population, whose nodes they name.
+        self._only = population_of(snapshot, node)
         self._cells: list[NetworkCell] = []
         self._parts: list[SegmentFrames] = []
         self.populations: list[str] = []
         self.segments: dict[str, Columns] = {}
 
     def places(self, cell: NetworkCell) -> Sequence[tuple[int, float]] | None:
-        """Return that all segments of a cell are observed.
+        """Return that all segments of a cell are observed, or none of a population that coefficients are not of.
 
         Parameters
         ----------
         cell
             A cell of this rank.
         """
+        if self._only not in (None, self._nodes[cell.gid].population):
+            return ()
         self._cells.append(cell)
         return None
 
@@ -185,7 +189,14 @@ class ContactRecord:
             There are none for a segment, or a contact is on one; on all ranks.
         """
         fault = ""
+        owners = {self._nodes[cell.gid].population for cell in self._cells}
+        everyone = sorted(set[str]().union(*self._ranks.all(owners)))
         try:
+            if len(everyone) > 1 and not is_electrodes(self._snapshot, self._node):
+                raise InputError(
+                    f"lfp: {self._node}: nobody knows which population its coefficients are of, and there are "
+                    f"{', '.join(everyone)}: give electrodes"
+                )
             segments = PlacedCells(self._nodes).segments(self._cells)
             self.contacts: Contacts = contacts_of(self._snapshot, self._name, self._node, segments)
         except (InputError, ModelError) as error:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import reports as report_kinds
+from ...catalog.vocabulary.circuits import NODES
 from ...catalog.vocabulary.runs import NETWORK_LFP_GROUPS
 from ...catalog.vocabulary.space import ELECTRODES
 from ...kernels.lfp.electrodes import Electrodes
@@ -19,6 +20,7 @@ from ...kernels.lfp.segments import KEYS, Segments
 from ...lake import Snapshot, Transaction
 from ...lake.errors import InputError
 from ...lake.nodes.content import content
+from ...lake.nodes.derived import origin
 from ..sonata.reports import write_times
 from ..trials.frames import StoredFrames, put_frames
 from .weights import stored_coefficients
@@ -149,6 +151,42 @@ def check_probes(snapshot: Snapshot, probes: Mapping[str, str]) -> None:
             wrong.append(f"lfp: {node!r} {what}{f'; did you mean {near[0]!r}?' if near else ''}")
     if wrong:
         raise InputError("; ".join(wrong))
+
+
+def is_electrodes(snapshot: Snapshot, node: str) -> bool:
+    """Tell whether a node is a table of electrodes, for which coefficients of any cells are computed.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    node
+        The node.
+    """
+    return _kind(snapshot, node) == "electrodes"
+
+
+def population_of(snapshot: Snapshot, node: str) -> str | None:
+    """Return the population that coefficients or weights are of, as far as the lake knows it.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    node
+        The node.
+    """
+    if _kind(snapshot, node) == "weights":
+        parts = report_kinds.WEIGHTS.parts(node)
+        return str(snapshot.arrays[node].attrs.get("population") or (parts or {}).get("population"))
+    made = origin(snapshot.tree, node)
+    segments = None if made is None else made.named.get("segments")
+    if segments is None or segments not in snapshot.tables:
+        return None
+    nodes = snapshot.tables[segments].attributes.get("nodes")
+    parts = NODES.parts(str(nodes)) if nodes else None
+    # Those that a run has written are named by the run and the population.
+    return parts["population"] if parts else segments.rpartition("/")[2]
 
 
 def _kind(snapshot: Snapshot, node: str) -> str | None:

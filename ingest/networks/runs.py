@@ -181,7 +181,8 @@ def run_network(
         Interval of potentials, and of records that do not say theirs, in ms; every time step by default.
     lfp
         What records extracellular potentials of all cells while the network runs, without currents being kept: tables of
-        electrodes of the lake, by the last parts of their names or by names of yours. The signal is ``lfp/<run>/<name>``
+        electrodes of the lake, by the last parts of their names or by names of yours; or coefficients or weights of one
+        population, whose cells alone are recorded. The signal is ``lfp/<run>/<name>``
         [time, group, electrode], a group for each population, and ``segments/<run>/<population>`` says where segments are.
     clamps, observers
         What acts on cells from outside, and what else takes frames while the network runs (`mechanisms.network.attached`).

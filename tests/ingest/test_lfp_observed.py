@@ -161,6 +161,12 @@ def test_a_run_of_a_circuit_records_potentials(network: Any, tmp_path: Path) -> 
     drawn = CliRunner().invoke(app, [*page, "-o", str(tmp_path / "lfp.png"), "--lake", lake.url])
     assert drawn.exit_code == 0, drawn.output
     assert all((tmp_path / name).stat().st_size > 5000 for name in ("raster.png", "lfp.png"))
+    # Coefficients are of one population, and others are not recorded by them.
+    factors = lake.derive(lfp.coefficients, segments="segments/both/I", electrodes="electrodes/probe")
+    small.run(lake, "some", **{**options, "lfp": {"some": factors.path}})
+    some = lake["lfp/some/some"].xarray()
+    assert some["group"].values.tolist() == ["I"]
+    np.testing.assert_array_equal(some.sel(group="I"), online.sel(group="I"))
     small.run(lake, "alone", **options)
     assert np.array_equal(lake["lfp/alone/probe"][...], online.values)
     assert not [name for name in lake.head.arrays if name.startswith("reports/alone")]
