@@ -102,9 +102,11 @@ def _add_joins(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> lis
     for circuit in glia_circuits(snapshot.tables):
         docs = {join.of(circuit): join.doc for join in JOINS}
         for name, query, _ in joins(snapshot, circuit):
-            if name.lower() not in taken:
-                connection.execute(f"create view {identifier(name)} as {query}")
-                said += comments("view", identifier(name), docs[name], [])
+            # Tables may lack what a view joins them by.
+            with contextlib.suppress(duckdb.Error):
+                if name.lower() not in taken:
+                    connection.execute(f"create view {identifier(name)} as {query}")
+                    said += comments("view", identifier(name), docs[name], [])
     return said
 
 

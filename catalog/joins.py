@@ -315,7 +315,7 @@ def parts_of(snapshot: Snapshot, circuit: str) -> dict[str, str]:
     usual["tree_points"] = circuits.POINTS.of(circuit=circuit)
     found = {part: name for part, name in usual.items() if name in tables}
     listed = glia.PARTS.of(circuit=circuit)
-    if listed in tables:
+    if listed in tables and {"part", "node"} <= set(tables[listed].columns):
         found |= {row["part"]: row["node"] for row in tables[listed].to_arrow(["part", "node"]).to_pylist()}
     if "neuroglial" in found and "neurons" not in found:
         told = attributes(snapshot.tree[found["neuroglial"]]).get("target_population")

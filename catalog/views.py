@@ -90,6 +90,7 @@ class Catalog:
         self._unfilled = self._untraced = True
         self._uncommented = self._unjoined = True
         self._joins: dict[str, tuple[str, Sequence[str]]] = {}
+        self._unmade_joins: set[str] = set()
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         cache = snapshot.objects.cache
@@ -215,11 +216,6 @@ class Catalog:
         with self._lock:
             if self._unjoined and (listing or "query" in text or FOLDER in text):
                 self._find_joins()
-            for name in [name for name in self._joins if listing or named(name.lower())]:
-                query, tables = self._joins.pop(name)
-                for table in self._unverified.intersection(tables):
-                    self._verify(table)
-                self._connection.execute(f"create view {identifier(name)} as {query}")
             for name in self._tables:
                 asked = named(name.lower()) or (name == "trials" and named("runs"))
                 if name in self._unverified and name not in ready and asked:
@@ -228,6 +224,13 @@ class Catalog:
                 # A file may be elsewhere still, or damaged. The other tables can be listed.
                 with contextlib.suppress(duckdb.Error):
                     self._make_view(name, [str(path) for path in self._tables[name].unverified_paths()])
+            for name in self._joins:
+                if named(name.lower()):
+                    self._join(name)
+                elif listing:
+                    # Tables may lack what a view joins them by.
+                    with contextlib.suppress(duckdb.Error):
+                        self._make_join(name)
             if described := [n for n in self._described if n in self._unmade and (listing or named(n))]:
                 self._describe(described)
             for name in self._logged:
@@ -239,6 +242,17 @@ class Catalog:
             if self._uncommented and listing:
                 self._comment()
 
+    def _join(self, name: str) -> None:
+        """Make a view that joins tables, all of these verified."""
+        for table in self._unverified.intersection(self._joins[name][1]):
+            self._verify(table)
+        self._make_join(name)
+
+    def _make_join(self, name: str) -> None:
+        if name in self._unmade_joins:
+            self._connection.execute(f"create view {identifier(name)} as {self._joins[name][0]}")
+            self._unmade_joins.remove(name)
+
     def _find_joins(self) -> None:
         self._unjoined = False
         taken = {name.lower() for name in self._tables}
@@ -246,6 +260,7 @@ class Catalog:
             for name, query, tables in joins(self._snapshot, circuit):
                 if name.lower() not in taken:
                     self._joins[name] = query, tables
+        self._unmade_joins = set(self._joins)
 
     def _verify(self, name: str) -> None:
         table = self._tables[name]

@@ -110,3 +110,36 @@ def test_views_are_listed_and_give_way_to_tables(written: tuple[Any, SmallGlia],
     with lake.transaction("Take the name") as tx:
         tx.write_table("glia/g.endfeet", pa.table({"mine": [1]}))
     assert lake.sql('select * from "glia/g.endfeet"').fetchall() == [(1,)]
+
+
+def test_tables_that_lack_columns_spoil_nothing_else(tmp_path: Path) -> None:
+    lake = nl.create(tmp_path / "lake", durable=False)
+    ends = {"edge_id": [0], "source_node_id": [1], "target_node_id": [2]}
+    with lake.transaction("Write") as tx:
+        tx.write_table("edges/g/gliovascular", pa.table({"mine": [1]}))
+        tx.write_table("edges/g/glialglial", pa.table(ends))
+        tx.write_table("ngv/g.parts", pa.table({"other": ["text"]}))
+    listed = lake.sql("select view_name from duckdb_views() where view_name like 'glia/%'").fetchall()
+    assert listed == [("glia/g.gap_junctions",)]
+    assert lake.sql('select count(*) from "glia/g.gap_junctions"').fetchall() == [(2,)]
+    with pytest.raises(nl.QueryError, match="target_node_id"):
+        lake.sql('select * from "glia/g.endfeet"')
+    assert lake.sql('select mine from "edges/g/gliovascular"').fetchall() == [(1,)]
+    attach(lake.head, tmp_path / "lake.duckdb")
+
+
+def test_a_damaged_table_is_found_through_a_view(tmp_path: Path) -> None:
+    """Also after the view was listed, for which tables are not read."""
+    lake = nl.create(tmp_path / "lake", durable=False)
+    write_small_glia(lake, "g")
+    table = lake.head.tables["edges/g/glialglial"]
+    (path,) = table.unverified_paths()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.chmod(0o644)
+    path.write_bytes(bytes(data))
+    snapshot = nl.open(tmp_path / "lake").head
+    views = "select count(*) from duckdb_views() where view_name like 'glia/%'"
+    assert snapshot.sql(views).fetchall() == [(len(JOINS),)]
+    with pytest.raises(nl.CorruptObjectError):
+        snapshot.sql('select * from "glia/g.gap_junctions"')
