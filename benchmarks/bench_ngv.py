@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from growth import Growth
-from measure import HERE, Figures, Timing, interleaved, peak_memory, screen, seconds
+from measure import HERE, Figures, Timing, interleaved, peak_memory, screen
 
-from neurolake.ingest.glia.example import write_example_ngv
+from neurolake.ingest.glia.example import write_example_vessels
 from neurolake.ingest.glia.space import read_vessels
 from neurolake.kernels.glia.domains import power_domains
 from neurolake.kernels.glia.obstacles import segment_obstacles
@@ -31,7 +31,7 @@ from neurolake.kernels.vessels.surfaces import vessel_surface
 # User seconds of one process on 2,000 astrocytes, 35,358 segments, 2 M synapses; of the volumes, of the loop over domains.
 ARCHNGV = {"placement": 14.7, "domains": 2.3, "domain volumes": 2.26}
 DENSITY = 16_000.0
-MOST_SURFACE = 10_000  # astrocytes, for a surface of 12 million triangles
+MOST_SURFACE = 10_000  # astrocytes; their vessels have a surface of 12 million triangles
 Work = Callable[[], object]
 
 
@@ -46,12 +46,14 @@ class Block:
 
     @classmethod
     def of(cls, astrocytes: int) -> "Block":
+        side = float(np.cbrt(astrocytes / DENSITY * 1e9))
         with TemporaryDirectory() as folder:
-            write_example_ngv(Path(folder) / "files", astrocytes)
-            rows = read_vessels(Path(folder) / "files/vasculature.h5")
+            path = Path(folder) / "vasculature.h5"
+            write_example_vessels(path, side, np.random.default_rng(7))
+            rows = read_vessels(path)
         ends = [np.stack([rows[f"{end}_{axis}"].to_numpy() for axis in "xyz"], 1) for end in ("start", "end")]
         radii = [rows[f"{end}_diameter"].to_numpy() / 2 for end in ("start", "end")]
-        return cls(float(np.cbrt(astrocytes / DENSITY * 1e9)), *ends, tuple(radii))
+        return cls(side, *ends, tuple(radii))
 
     def place(self):
         voxels = np.full((10, 10, 10), DENSITY)
@@ -136,20 +138,25 @@ def beside_voro(figures: Figures, rounds: int) -> None:
 
 def growing(figures: Figures, sizes: list[int], folder: Path) -> None:
     growth = Growth()
+
+    def timed(name: str, n: int, work: Work):
+        began = time.perf_counter()
+        made = work()
+        growth.add(name, n, Timing([time.perf_counter() - began]))
+        return made
+
     for n in sizes:
         block = Block.of(n)
-        growth.add("placement", n, Timing([seconds(block.place)]))
-        somata = block.place()
-        growth.add("domains", n, Timing([seconds(partial(block.domains, somata))]))
-        domains = block.domains(somata)
-        growth.add("domain volumes", n, Timing([seconds(partial(domain_measures, domains))]))
-        if n > MOST_SURFACE:
-            continue
-        growth.add("surface of vessels", n, Timing([seconds(block.surface)]))
-        mesh = block.surface()
-        growth.add("endfeet", n, Timing([seconds(partial(block.endfeet, mesh, 2 * n))]))
+        somata = timed("placement", n, block.place)
+        domains = timed("domains", n, partial(block.domains, somata))
+        timed("domain volumes", n, partial(domain_measures, domains))
         figures.add("size", f"{n:,} astrocytes: segments of vessels", len(block.starts), "segments")
-        figures.add("size", f"{n:,} astrocytes: triangles of the surface", len(mesh.triangles), "triangles")
+        if n <= MOST_SURFACE:
+            mesh = timed("surface of vessels", n, block.surface)
+            timed("endfeet", n, partial(block.endfeet, mesh, 2 * n))
+            figures.add(
+                "size", f"{n:,} astrocytes: triangles of the surface", len(mesh.triangles), "triangles"
+            )
     growth.report(figures, folder, 1_000_000)
 
 

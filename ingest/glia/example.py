@@ -102,7 +102,7 @@ def write_example_ngv(folder: str | Path, astrocytes: int = 500) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
     _write_atlas(folder / "atlas", cells, side / cells)
     with needed("an example with vessels and neurons", "sonata"):
-        _write_vessels(folder / "vasculature.h5", side, random)
+        write_example_vessels(folder / "vasculature.h5", side, random)
         _write_neurons(folder / "neurons", side, astrocytes, random)
     (folder / "MANIFEST.yaml").write_text(MANIFEST, encoding="utf-8")
     return folder / "MANIFEST.yaml"
@@ -131,8 +131,18 @@ def _write_atlas(folder: Path, cells: int, voxel: float) -> None:
     (folder / "hierarchy.json").write_text(json.dumps(tree, indent=1), encoding="utf-8")
 
 
-def _write_vessels(path: Path, side: float, random: np.random.Generator) -> None:
-    """Sections along edges of a shaken grid of nodes: a tree of all nodes, and some edges more."""
+def write_example_vessels(path: Path, side: float, random: np.random.Generator) -> None:
+    """Write vessels as sections along edges of a shaken grid of nodes: a tree of all nodes, and some edges more.
+
+    Parameters
+    ----------
+    path
+        The HDF5 file.
+    side
+        Of the cube that they fill, in µm.
+    random
+        What shakes them.
+    """
     import h5py
 
     n = max(round(side / _SPACING), 2)
@@ -152,6 +162,7 @@ def _write_vessels(path: Path, side: float, random: np.random.Generator) -> None
     middle = np.abs(nodes[:, [0, 2]] - side / 2).max(axis=1)
     diameter = np.where(middle < step, 9.0, 5.2) * random.uniform(0.9, 1.1, n**3)
     points: list[Reals] = []
+    total = 0
     first: list[int] = []
     kinds: list[int] = []
     for one, other in chosen:
@@ -161,11 +172,14 @@ def _write_vessels(path: Path, side: float, random: np.random.Generator) -> None
         shake = random.normal(0, 0.6, (size + 1, 3)) * (share > 0) * (share < 1)
         line = nodes[one] + share * (nodes[other] - nodes[one]) + bow + shake
         width = diameter[one] + share * (diameter[other] - diameter[one])
-        first.append(sum(len(each) for each in points))
+        first.append(total)
+        total += size + 1
         points.append(np.column_stack([line, width]))
         kinds.append(2 if min(diameter[one], diameter[other]) > 7 else 6)
-    ends = {one: [k for k, pair in enumerate(chosen) if pair[0] == one] for one in range(n**3)}
-    links = [(k, child) for k, (_, other) in enumerate(chosen) for child in ends[other]]
+    begins: dict[int, list[int]] = {}
+    for k, (one, _) in enumerate(chosen):
+        begins.setdefault(one, []).append(k)
+    links = [(k, child) for k, (_, other) in enumerate(chosen) for child in begins.get(other, ())]
     with h5py.File(path, "w") as file:
         file["points"] = np.concatenate(points).astype(np.float32)
         file["structure"] = np.stack([first, kinds], axis=1).astype(np.uint64)
