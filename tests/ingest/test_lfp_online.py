@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from lake_vocabulary import strangers
 from nerves import delete_all_sections
@@ -12,10 +13,11 @@ from typer.testing import CliRunner
 
 import neurolake
 from neurolake import InputError
+from neurolake.catalog.vocabulary import reports
 from neurolake.cli import app
 from neurolake.ingest.demo import DemoModel, write_demo_model
 from neurolake.ingest.lfp.electrodes import store_electrodes
-from neurolake.ingest.lfp.online import named_probes
+from neurolake.ingest.lfp.online import contacts_of, named_probes, population_of
 from neurolake.query import lfp
 
 PROBE, SPHERE = "electrodes/probe", "electrodes/sphere"
@@ -178,3 +180,43 @@ def test_the_command(lake: Any, model: DemoModel) -> None:
     assert done.exit_code == 0, done.output
     names = [name for name in lake.head.arrays if name.startswith("lfp/") and "." not in name]
     assert [name.rpartition("/")[2] for name in names] == ["probe", "s"]
+
+
+@pytest.mark.parametrize(("units", "scale"), [("mV/nA", 1.0), ("V/nA", 1e3)])
+def test_weights_that_came_with_a_simulation(lake: Any, units: str, scale: float) -> None:
+    node, counts = "electrodes/run1/coeffs/cells", {3: 2, 8: 3}
+    weights = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
+    transaction = lake.transaction("Put weights")
+    transaction.write_array(
+        node,
+        weights,
+        dimension_names=reports.WEIGHTS.axes,
+        attributes={"units": units, "population": "cells"},
+    )
+    ranges = {"node_id": [3, 8], "start": [0, 2], "stop": [2, 5]}
+    transaction.write_table(
+        reports.WEIGHT_RANGES.beside(node), pa.table(ranges, reports.WEIGHT_RANGES.schema)
+    )
+    kind = reports.ELECTRODES
+    rows = [
+        {"column": 0, "name": "a", "x": 1.0, "y": 2.0, "z": 3.0, "type": "LineSource"},
+        {"column": 1, "name": None},
+        {"column": 2, "name": "b", "type": "LineSource"},
+    ]
+    table = pa.Table.from_pylist([{**dict.fromkeys(kind.schema.names), **row} for row in rows], kind.schema)
+    transaction.write_table(kind.beside(node), table)
+    transaction.commit()
+    segments = {
+        "node_id": np.repeat([*counts], [*counts.values()]),
+        "section_id": np.zeros(5, np.int64),
+        "segment_id": np.array([0, 1, 0, 1, 2]),
+    }
+    found = contacts_of(lake.head, "p", node, segments)
+    np.testing.assert_allclose(found.factors, scale * weights[:, [0, 2]].T, rtol=1e-6)
+    assert found.labels["electrode"].tolist() == ["a", "b"] and found.labels["x"].tolist()[0] == 1.0
+    assert found.units == "mV" and population_of(lake.head, node) == "cells"
+    own = {key: values[2:] for key, values in segments.items()}
+    assert np.array_equal(contacts_of(lake.head, "p", node, own).factors, found.factors[:, 2:])
+    wrong = {key: values[1:] for key, values in segments.items()}
+    with pytest.raises(InputError, match="not of as many segments as are simulated, of nodes 3"):
+        contacts_of(lake.head, "p", node, wrong)
