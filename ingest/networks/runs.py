@@ -20,7 +20,7 @@ from ...mechanisms.network.cells import NetworkCell, NetworkNode
 from ...mechanisms.network.ranks import Ranks, abort
 from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
 from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
-from ...mechanisms.stimuli.fields import FIELD, one_thread
+from ...mechanisms.stimuli.fields import one_thread
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
 from ..runs.model import require_neuron
@@ -252,7 +252,7 @@ def run_network(
         faults = Faults()
         clamps = [*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)]
         if threads > 1:
-            faults.add(*(one_thread(clamp) for clamp in clamps if FIELD in clamp.mechanisms))
+            faults.add(*one_thread(clamps))
         search = replace(_search(source, templates, reproduce), settings=simulation.content)
         library, folders = _mechanisms(ranks, mechanisms)
         plan = NetworkPlan(

@@ -1,6 +1,6 @@
 """Electric fields around cells: extracellular stimulation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ModelError
 from ..network.attached import Clamp, Timing
 from ..network.cells import NetworkCell, NetworkNode
+from .clamps import CurrentClamp, VoltageClamp
 from .signals import Reals, Waveform
 
 FIELD, BATTERY = "FieldPotential", "extracellular"
@@ -119,12 +120,26 @@ class FieldClamp:
         return ()
 
 
-def one_thread(clamp: Clamp) -> str:
-    """Return what is wrong with a field where there are several threads.
+def one_thread(clamps: Iterable[Clamp]) -> list[str]:
+    """Return what is wrong with clamps where there are several threads.
+
+    NEURON solves equations with potentials outside of cells on one thread, and plays vectors to variables of others at any time
+    within their step.
 
     Parameters
     ----------
-    clamp
-        The field.
+    clamps
+        All of the network.
     """
-    return f"input {clamp.name}: NEURON simulates fields around cells on one thread only; use one, and ranks (mpiexec) to share the cells"
+    told = []
+    for clamp in clamps:
+        played = isinstance(clamp, VoltageClamp) or (
+            isinstance(clamp, CurrentClamp)
+            and any(isinstance(current, Waveform) for current in clamp.currents.values())
+        )
+        if played or FIELD in clamp.mechanisms:
+            told.append(
+                f"input {clamp.name}: NEURON simulates fields, held potentials and currents that are no steps on one thread only; "
+                "use one, and ranks (mpiexec) to share the cells"
+            )
+    return told

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from small_trees import small_tree
+from solver import allow_threads_again
 
 import neurolake
 from neurolake.ingest.lfp.electrodes import store_electrodes
@@ -14,7 +15,8 @@ from neurolake.mechanisms.library import load
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.cells import NetworkNode
 from neurolake.mechanisms.network.simulator import LiveNetwork
-from neurolake.mechanisms.stimuli.fields import one_thread
+from neurolake.mechanisms.stimuli.clamps import CurrentClamp, VoltageClamp
+from neurolake.mechanisms.stimuli.fields import FieldClamp, one_thread
 from neurolake.mechanisms.stimuli.signals import pulses, ramp
 from neurolake.mechanisms.templates.documented import DOCUMENTED
 
@@ -24,6 +26,12 @@ NODES = [
     NetworkNode(1, "cells", 1, small_tree(), (200.0, 0.0, 0.0)),
 ]
 TIMING = Timing(40.0, v_init=-70.0)
+
+
+@pytest.fixture(autouse=True)
+def solver_as_before():
+    yield
+    allow_threads_again()
 
 
 @pytest.fixture
@@ -85,7 +93,21 @@ def test_strong_pulses_make_the_nearer_cell_fire(lake):
 def test_faults_of_contacts_are_told(lake):
     with pytest.raises(InputError, match="did you mean 'electrodes/probe'"):
         contact_field(lake, "electrodes/prob", {})
-    assert "mpiexec" in one_thread(contact_field(lake, "electrodes/probe", {}))
+    assert "mpiexec" in one_thread([contact_field(lake, "electrodes/probe", {})])[0]
     field = contact_field(lake, "electrodes/probe", {"gone": ramp(1, 1, 0, 1)})
     with pytest.raises(ModelError, match="no contact 'gone'; there are near, far"):
         simulated([field])
+
+
+@pytest.mark.parametrize(
+    "clamp, alone",
+    [
+        (CurrentClamp("step", {0: (1.0, 2.0, 0.1)}), False),
+        (CurrentClamp("slope", {0: ramp(0, 1, 0, 1)}), True),
+        (VoltageClamp("hold", [0], [(1.0, -70.0)]), True),
+        (FieldClamp("field", []), True),
+    ],
+)
+def test_clamps_that_need_one_thread_are_known(clamp, alone):
+    told = one_thread([clamp])
+    assert len(told) == alone and all(clamp.name in line and "mpiexec" in line for line in told)

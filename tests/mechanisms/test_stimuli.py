@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solver import allow_threads_again
 
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.network.attached import Timing
@@ -207,7 +208,8 @@ def cable(library):
     section.L, section.diam, section.nseg, section.Ra, section.cm = 1000, 1, 101, 150, 1
     section.insert("pas")
     section.g_pas, section.e_pas = 1 / 3500, REST
-    return NetworkCell(0, [section], Detector())
+    yield NetworkCell(0, [section], Detector())
+    allow_threads_again()
 
 
 def test_a_uniform_field_polarises_a_cable_as_its_closed_form_says(cable):
