@@ -120,7 +120,7 @@ def run_network_command(
         err.detail(f"{done:g} of {end:g} ms")
 
     if templates and first:
-        err.detail(f"NEURON will run the hoc that the network names in {', '.join(map(str, templates))}")
+        err.say(f"NEURON will run the hoc that the network names in {', '.join(map(str, templates))}")
     try:
         report = run_network(
             lake,
