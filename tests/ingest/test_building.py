@@ -238,7 +238,7 @@ def test_what_is_built_no_more_is_removed(folder: Path, tmp_path: Path) -> None:
 
 
 def test_only_some_steps(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(nl.NotFoundError, match=r"no table 'positions/net/STIM': the step that makes it"):
+    with pytest.raises(nl.NotFoundError, match=r"there is no 'positions/net/STIM': the step that makes it"):
         nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["distances"])
     report = nl.build.network(tmp_path / "lake", folder / "network.yaml", "net", only=["types", "positions"])
     assert len(report.steps) == 4
