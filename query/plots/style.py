@@ -48,9 +48,11 @@ def page(width: float, height: float, *, title: str = "", footer: str = "", gap:
     """
     with needed("figures", "plot"):
         from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        kind = _shown_figure()
     foot = _FOOTER_INCH / height
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot), hspace=gap, wspace=gap)
-    figure = _shown_figure()((width, height), dpi=DPI, layout=layout, facecolor="white")
+    figure = kind((width, height), dpi=DPI, layout=layout, facecolor="white")
     figure.suptitle(title, fontsize=LARGE, color=INK)
     figure.text(0.995, 0.03 / height, footer, ha="right", fontsize=6.5, color=GREY)
     return figure
