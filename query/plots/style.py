@@ -47,23 +47,21 @@ def page(width: float, height: float, *, title: str = "", footer: str = "", gap:
         matplotlib is not installed.
     """
     with needed("figures", "plot"):
+        from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-        kind = _shown_figure()
     foot = _FOOTER_INCH / height
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot), hspace=gap, wspace=gap)
-    figure = kind((width, height), dpi=DPI, layout=layout, facecolor="white")
+    figure = _shown(Figure)((width, height), dpi=DPI, layout=layout, facecolor="white")
     figure.suptitle(title, fontsize=LARGE, color=INK)
     figure.text(0.995, 0.03 / height, footer, ha="right", fontsize=6.5, color=GREY)
     return figure
 
 
 @functools.cache
-def _shown_figure() -> "type[Figure]":
+def _shown(kind: "type[Figure]") -> "type[Figure]":
     """Figures that a notebook shows: those that pyplot does not know are text there."""
-    from matplotlib.figure import Figure
 
-    class ShownFigure(Figure):
+    class ShownFigure(kind):  # type: ignore[misc, valid-type]
         def _repr_png_(self) -> bytes:
             body = io.BytesIO()
             self.savefig(body, format="png", dpi=110)
