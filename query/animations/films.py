@@ -211,8 +211,21 @@ def read_film(
 def _again(snapshot: Snapshot, number: int, variable: str) -> str:
     query = "select sim_trial_index from trials where trial_id = $number"
     ((index,),) = snapshot.sql(query, number=number).fetchall()
-    record = f"soma,site,all-segments:{variable}"
-    place = snapshot.objects.storage.url.removeprefix("file://")
-    return shlex.join(
-        ["neurolake", "rerun", "--lake", place, "--name", "again", "--trial", str(index), "--record", record]
-    )
+    return rerun_command(snapshot.objects.storage.url, index, f"soma,site,all-segments:{variable}")
+
+
+def rerun_command(url: str, index: str, record: str | None = None) -> str:
+    """Return the command that simulates a trial again.
+
+    Parameters
+    ----------
+    url
+        The lake.
+    index
+        sim_trial_index of the trial.
+    record
+        What to record, as of ``neurolake rerun``; as by default without.
+    """
+    place = url.removeprefix("file://")
+    words = ["neurolake", "rerun", "--lake", place, "--name", "again", "--trial", str(index)]
+    return shlex.join(words if record is None else [*words, "--record", record])

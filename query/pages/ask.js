@@ -1,12 +1,6 @@
 // What the server is asked: JSON, or arrays of numbers behind a head of JSON (docs/serve.md).
 
-const KINDS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-};
+import { KINDS } from "./packed.js";
 
 export function address(name, given) {
   const query = new URLSearchParams();

@@ -1,7 +1,7 @@
 // Cells in space: the segments of a run with what was recorded of them, trees of circuits, and where somata are.
 
 import { useEffect, useRef, useState } from "./vendor/preact.js";
-import { css, group, rising } from "./colours.js";
+import { css, group, parts, rising } from "./colours.js";
 import { Choice, Field, html, Panel, Told, useAnswer } from "./parts.js";
 import { go, link } from "./route.js";
 
@@ -12,10 +12,6 @@ const BY = [
 ];
 const LASTING = 3; // ms for which an activated synapse is lit
 
-function hex(text) {
-  return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16) / 255);
-}
-
 function tints(cell, by) {
   const { label, soma_distance, section_id } = cell.arrays;
   const made = new Float32Array(3 * label.length);
@@ -23,7 +19,7 @@ function tints(cell, by) {
   for (const distance of soma_distance) if (distance > far) far = distance;
   for (let k = 0; k < label.length; k += 1) {
     const shade =
-      by === "distance" ? rising(soma_distance[k] / far).map((part) => part / 255) : hex(group(by === "section" ? section_id[k] : label[k]));
+      by === "distance" ? rising(soma_distance[k] / far).map((part) => part / 255) : parts(group(by === "section" ? section_id[k] : label[k]));
     made.set(shade, 3 * k);
   }
   return made;
@@ -133,7 +129,7 @@ function Played({ now, cell }) {
     }
     if (synapses.value && now.synapses === "1") {
       const tint = new Float32Array(3 * synapses.value.arrays.type.length);
-      synapses.value.arrays.type.forEach((type, k) => tint.set(hex(group(type)), 3 * k));
+      synapses.value.arrays.type.forEach((type, k) => tint.set(parts(group(type)), 3 * k));
       points.current = shown.points({ place: places(cell, synapses.value), tint, time: synapses.value.arrays.time, lasting: LASTING, size: 12, least: 5 });
     }
     shown.draw();
@@ -240,7 +236,7 @@ function Somata({ now }) {
         const [start, end, diameter] = ["start", "end", "diameter"].map((part) => answer.value.arrays[`${population}.${part}`]);
         all.push(start, end);
         const tint = new Float32Array(start.length);
-        for (let k = 0; k < start.length; k += 3) tint.set(hex(group(number)), k);
+        for (let k = 0; k < start.length; k += 3) tint.set(parts(group(number)), k);
         shown.capsules({ start, end, diameter, tint, fine: diameter.length < 30000 });
         return;
       }
@@ -249,7 +245,7 @@ function Somata({ now }) {
       const tint = new Float32Array(place.length);
       for (let k = 0; k < place.length / 3; k += 1) {
         const own = population === now.population && String(Math.floor(Number(now.node) / step)) === String(k);
-        const shade = hex(group(number));
+        const shade = parts(group(number));
         tint.set(own ? [0.9, 0.1, 0.1] : partners.value && !chosen.has(k) ? shade.map((part) => 0.75 + 0.1 * part) : shade, 3 * k);
       }
       shown.points({ place, tint, size: place.length > 60000 ? 6 : 12, least: 2 });

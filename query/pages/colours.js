@@ -7,6 +7,11 @@ export function group(at) {
   return GROUPS[at % GROUPS.length];
 }
 
+// A colour such as #0072b2 as three parts from 0 to 1.
+export function parts(text) {
+  return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16) / 255);
+}
+
 // From dark blue to yellow, lightness rising evenly; and from blue over grey to red, for values of both signs.
 const RISING = [
   [66, 58, 150],

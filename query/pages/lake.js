@@ -8,30 +8,8 @@ import { go, link } from "./route.js";
 const STEP = 34;
 const LANE = 16;
 
-// A lane for each line of commits, as they come newest first: a commit goes on in the lane of its first child.
-export function lanes(commits) {
-  const open = [];
-  return commits.map((commit) => {
-    let lane = open.indexOf(commit.id);
-    if (lane < 0) {
-      lane = open.indexOf(null);
-      if (lane < 0) lane = open.push(null) - 1;
-    }
-    open.forEach((id, at) => {
-      if (id === commit.id) open[at] = null;
-    });
-    commit.parents.forEach((parent, number) => {
-      if (open.includes(parent)) return;
-      const free = number === 0 ? lane : open.indexOf(null);
-      if (free < 0) open.push(parent);
-      else open[free] = parent;
-    });
-    return lane;
-  });
-}
-
 function Commits({ commits, chosen, onChosen }) {
-  const lane = lanes(commits);
+  const lane = commits.map((commit) => commit.lane);
   const place = Object.fromEntries(commits.map(({ id }, at) => [id, at]));
   const x = (at) => 12 + LANE * lane[at];
   const y = (at) => STEP * (at + 0.5);

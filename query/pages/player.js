@@ -1,24 +1,15 @@
 // A film of one cell, played in space: in a page of its own, and in notebooks.
 
 import { Shown } from "./capsules.js";
-import { css, group, rising } from "./colours.js";
+import { css, group, parts, rising } from "./colours.js";
+import { decoded } from "./packed.js";
 
-const KINDS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 const SPEEDS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-
-function decoded({ type, shape, data }) {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  return Object.assign(new KINDS[type](bytes.buffer), { shape });
-}
 
 function made(parent, kind, properties = {}) {
   const element = Object.assign(document.createElement(kind), properties);
   parent.append(element);
   return element;
-}
-
-function hex(text) {
-  return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16) / 255);
 }
 
 // Show a film in an element; returns what ends it.
@@ -41,7 +32,7 @@ export function player(element, film) {
   shown.frames(frames);
   if (arrays.place) {
     const tint = new Float32Array(arrays.place.length);
-    arrays.type.forEach((kind, k) => tint.set(hex(group(kind)), 3 * k));
+    arrays.type.forEach((kind, k) => tint.set(parts(group(kind)), 3 * k));
     shown.points({ place: arrays.place, tint, time: arrays.at, lasting: film.lasting, size: 12, least: 5 });
   }
   const [first, last] = [time[0], time[time.length - 1]];

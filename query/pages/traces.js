@@ -1,14 +1,8 @@
 // Traces of some trials, drawn in an element of any page: drag to look closer, double-click for all.
 
 import { group } from "./colours.js";
+import { decoded } from "./packed.js";
 import uPlot from "./vendor/uplot.js";
-
-const KINDS = { float32: Float32Array, float64: Float64Array };
-
-function decoded({ type, shape, data }) {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  return Object.assign(new KINDS[type](bytes.buffer), { shape });
-}
 
 // Show traces; returns what ends it.
 export function traces(element, { arrays, labels, unit, style }) {

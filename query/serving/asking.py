@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +294,18 @@ def answer(
         "seconds": time.perf_counter() - began,
         "commit": snapshot.commit.id,
     }
+
+
+def records(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an answer as mappings from names of columns.
+
+    Parameters
+    ----------
+    found
+        What `answer` returned.
+    """
+    names = [column["name"] for column in found["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in found["rows"]]
 
 
 def _bounded(reader: pa.RecordBatchReader) -> tuple[pa.Table, bool]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ...catalog.schema import identifier, literal
-from ...catalog.vocabulary.circuits import CIRCUITS
+from ...catalog.schema import literal
 from ...catalog.vocabulary.runs import SIMULATIONS
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.history.log import Commit
+from ..circuits.contents import circuit_names
 from ..lake import Snapshot
 from ..trials.voltages import sites_of
-from .asking import Question, answer
+from .asking import Question, answer, records
 from .bodies import Json
 
 MOST_COMMITS = 2_000
@@ -45,15 +45,9 @@ def lake(question: Question) -> Response:
             "nodes": counts,
             "trials": tables[TRIALS.name].rows if TRIALS.name in tables else 0,
             "sites": sites_of(snapshot),
-            "circuits": [name for (name,) in _circuits(snapshot)],
+            "circuits": circuit_names(snapshot),
         }
     )
-
-
-def _circuits(snapshot: Snapshot) -> list[tuple[str]]:
-    if CIRCUITS.name not in snapshot.tables:
-        return []
-    return snapshot.sql(f"select distinct name from {identifier(CIRCUITS.name)} order by 1").fetchall()  # noqa: S608
 
 
 def _commit(record: Commit) -> dict[str, Any]:
@@ -84,9 +78,10 @@ def commits(question: Question) -> Response:
     for kind, refs in (("branch", opened.branches), ("tag", opened.tags)):
         for name, tip in refs.items():
             names.setdefault(tip.id, []).append({"kind": kind, "name": name})
-    found = opened.graph(limit + 1).commits
-    rows = [{**_commit(record), "refs": names.get(record.id, [])} for record in found[:limit]]
-    return Json({"commits": rows, "more": len(found) > limit})
+    graph = opened.graph(limit + 1)
+    told = zip(graph.commits[:limit], graph.lanes, strict=False)
+    rows = [{**_commit(record), "refs": names.get(record.id, []), "lane": lane} for record, lane in told]
+    return Json({"commits": rows, "more": len(graph.commits) > limit})
 
 
 def changes(question: Question) -> Response:
@@ -163,10 +158,9 @@ def runs(question: Question) -> Response:
         + "order by s.run"
     )
     found = answer(snapshot, query)
-    names = [column["name"] for column in found["columns"]]
     told = _progress(snapshot)
-    rows = [dict(zip(names, row, strict=True)) for row in found["rows"]]
-    return Json({"runs": [{**row, **_left(row["trials"], told.get(row["run"], []))} for row in rows]})
+    rows = [{**row, **_left(row["trials"], told.get(row["run"], []))} for row in records(found)]
+    return Json({"runs": rows})
 
 
 def _progress(snapshot: Snapshot) -> dict[str, list[Commit]]:

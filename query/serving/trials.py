@@ -1,6 +1,5 @@
 """Trials: spikes, rates and voltages of those that meet a condition, and all that is known of one."""
 
-import shlex
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,13 @@ from starlette.responses import Response
 
 from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, SPIKE_TIMES, SYNAPSE_ACTIVATION, TRIALS
 from ..animations import shapes
+from ..animations.films import rerun_command
 from ..lake import Snapshot
 from ..plots import data
 from ..trials.parameters import of_trial, trial_id
 from ..trials.trains import trains
 from ..trials.voltages import recording, rows_of, sites_of
-from .asking import Question, answer
+from .asking import Question, answer, records
 from .bodies import Framed, Json
 
 MOST_SPIKES = 500_000
@@ -165,8 +165,7 @@ def trial(question: Question) -> Response:
     """
     snapshot = question.snapshot
     number = trial_id(snapshot, question.text("trial"))
-    (row,) = answer(snapshot, f"from {TRIALS.name} where trial_id = {number}")["rows"]
-    facts = dict(zip(snapshot.tables[TRIALS.name].columns, row, strict=True))
+    (facts,) = records(answer(snapshot, f"from {TRIALS.name} where trial_id = {number}"))
     return Json(
         {
             "trial": number,
@@ -203,17 +202,12 @@ def _activations(snapshot: Snapshot, number: int) -> list[dict[str, Any]]:
         f"avg(soma_distance) as soma_distance from {SYNAPSE_ACTIVATION.name} where trial_id = {number} "
         "group by 1 order by 2 desc"
     )
-    found = answer(snapshot, query)
-    names = [column["name"] for column in found["columns"]]
-    return [dict(zip(names, row, strict=True)) for row in found["rows"]]
+    return records(answer(snapshot, query))
 
 
 def _rerun(url: str, facts: dict[str, Any]) -> str | None:
     index = facts.get("sim_trial_index")
-    if index is None:
-        return None
-    place = url.removeprefix("file://")
-    return shlex.join(["neurolake", "rerun", "--lake", place, "--name", "again", "--trial", str(index)])
+    return None if index is None else rerun_command(url, index)
 
 
 def activations(question: Question) -> Response:
