@@ -1,7 +1,8 @@
 """Commands that build circuits."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -58,16 +59,7 @@ def network_command(
     from .network import network
 
     if check:
-        problems = problems_of(configuration)
-        if json:
-            print_json(problems)
-        for problem in () if json else problems:
-            out.print(str(problem))
-        errors = sum(problem.level == "error" for problem in problems)
-        if errors:
-            raise InputError(f"{errors} errors in {configuration}")
-        if not json:
-            out.say(f"{configuration}: no errors, {len(problems)} notices")
+        tell_problems(problems_of(configuration), configuration, json)
         return
     report = network(
         lake,
@@ -77,21 +69,77 @@ def network_command(
         only=only,
         reproduce=cast("Literal['miv'] | None", reproduce),
         morphologies=morphologies,
-        maps=dict(_pair(text) for text in map or ()),
+        maps=mapped(map, "OLD=NEW"),
         scheduler=scheduler,
         processes=processes,
         branch=branch,
         message=message,
         progress=lambda step: err.detail(f"{step} …"),
     )
+    tell_report(report, json)
+
+
+def mapped(given: Sequence[str] | None, form: str) -> dict[str, str]:
+    """Return what ``--map`` says: what beginnings of file names become.
+
+    Parameters
+    ----------
+    given
+        Texts of that option.
+    form
+        How the command's help writes one, such as ``OLD=NEW``.
+
+    Raises
+    ------
+    InputError
+        One is no such pair.
+    """
+    pairs = [(text, *text.partition("=")) for text in given or ()]
+    for text, old, equals, _ in pairs:
+        if not equals or not old:
+            raise InputError(f"--map {text}: write {form}")
+    return {old: new for _, old, _, new in pairs}
+
+
+def tell_problems(problems: Sequence[Any], path: Path, json: bool) -> None:
+    """Print what is wrong with a configuration.
+
+    Parameters
+    ----------
+    problems
+        Problems with a ``level``, which is ``error`` for those that forbid to build.
+    path
+        The configuration.
+    json
+        Whether JSON is wanted.
+
+    Raises
+    ------
+    InputError
+        There are errors.
+    """
+    if json:
+        print_json(problems)
+    for problem in () if json else problems:
+        out.print(str(problem))
+    errors = sum(problem.level == "error" for problem in problems)
+    if errors:
+        raise InputError(f"{errors} errors in {path}")
+    if not json:
+        out.say(f"{path}: no errors, {len(problems)} notices")
+
+
+def tell_report(report: object, json: bool) -> None:
+    """Print what a build did.
+
+    Parameters
+    ----------
+    report
+        Says it as text.
+    json
+        Whether JSON is wanted.
+    """
     if json:
         print_json(report)
     else:
         out.say(str(report))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not equals or not old:
-        raise InputError(f"--map {text}: write OLD=NEW")
-    return old, new

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ...lake.console import Branch, Json, LakePath, err, out, print_json
-from ...lake.errors import InputError
+from ...lake.console import Branch, Json, LakePath, err, out
+from ..building.commands import mapped, tell_problems, tell_report
 
 
 def ngv_command(
@@ -48,18 +48,9 @@ def ngv_command(
     """
     from .stages import check_ngv, ngv
 
-    maps = dict(_pair(text) for text in map or ())
+    maps = mapped(map, "FROM=TO")
     if check:
-        problems = check_ngv(manifest, maps)
-        if json:
-            print_json(problems)
-        for problem in () if json else problems:
-            out.print(str(problem))
-        errors = sum(problem.level == "error" for problem in problems)
-        if errors:
-            raise InputError(f"{errors} errors in {manifest}")
-        if not json:
-            out.say(f"{manifest}: no errors, {len(problems)} notices")
+        tell_problems(check_ngv(manifest, maps), manifest, json)
         return
     report = ngv(
         lake,
@@ -75,10 +66,7 @@ def ngv_command(
         message=message,
         progress=lambda stage: err.detail(f"{stage} …"),
     )
-    if json:
-        print_json(report)
-    else:
-        out.say(str(report))
+    tell_report(report, json)
 
 
 def ngv_example_command(
@@ -94,10 +82,3 @@ def ngv_example_command(
     from .example import write_example_ngv
 
     out.say(f"Wrote {write_example_ngv(folder, astrocytes)}: neurolake build ngv takes it")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not equals or not old:
-        raise InputError(f"--map {text}: write FROM=TO")
-    return old, new
