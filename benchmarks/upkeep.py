@@ -66,7 +66,7 @@ def _described(lake: Any) -> None:
 
 
 def add_bytes(figures: Figures, section: str, folder: Path, size: int) -> None:
-    """Bytes for each trial: of what is stored, of the manifests around it, of the log and of the catalog."""
+    """Bytes for each trial: of what is stored, of the manifests around it, and of the log."""
     lake = nl.open(folder)
     rows = dict(lake.sql("select name, stored_bytes from nodes").fetchall())
     for title, node in PIECES.items():
@@ -76,6 +76,3 @@ def add_bytes(figures: Figures, section: str, folder: Path, size: int) -> None:
     rest = tree_bytes(folder) - log - sum(filter(None, rows.values()))
     figures.add(section, "bytes of manifests, and of packs beside their chunks", rest / size, "B/trial")
     figures.add(section, "bytes of the log", log / size, "B/trial")
-    catalogs = Path(os.environ["NEUROLAKE_CACHE"]).rglob("catalog.duckdb")
-    largest = max((path.stat().st_size for path in catalogs), default=0)
-    figures.add(section, "bytes of the catalog", largest / size, "B/trial")

@@ -2,16 +2,19 @@
 
 import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from ..lake import Snapshot, Table
 from ..lake.errors import InputError, StorageError
-from .build import SCHEMA, fill
+from ..lake.nodes.entry import ShardRef
+from .build import CHUNKS, PARTS, SCHEMA, Descriptions
 from .joins import JOINS, glia_circuits, joins
 from .schema import (
+    CONTENT,
     DESCRIPTIONS,
     LOG,
     comments,
@@ -77,15 +80,20 @@ def attach(snapshot: Snapshot, path: str | Path, *, replace: bool = False) -> No
 def _write(snapshot: Snapshot, path: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(str(path))} as {SCHEMA} (storage_version '{_STORAGE}')")
-        fill(connection, snapshot.tree, fresh=True)
-        connection.execute(f"use {SCHEMA}; drop table pieces")
+        connection.execute(f"use {SCHEMA}")
+        Descriptions(connection, snapshot.tree, partial(_shard_paths, snapshot)).make(CONTENT)
         _add_log(connection, snapshot)
-        said = _add_views(connection, dict(snapshot.tables))
+        said = comments("table", f"{PARTS}.{CHUNKS}", *description_texts(CHUNKS))
+        said += _add_views(connection, dict(snapshot.tables))
         said += _add_joins(connection, snapshot)
         connection.execute(";\n".join(said))
         connection.execute("use memory")
         connection.execute(f"checkpoint {SCHEMA}")
         connection.execute(f"detach {SCHEMA}")
+
+
+def _shard_paths(snapshot: Snapshot, shards: Sequence[ShardRef]) -> list[Path]:
+    return [snapshot.objects.local_path(ref.object, ref.place) for ref in shards]
 
 
 def _add_log(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
@@ -117,10 +125,11 @@ def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table
     said = []
     for name in DESCRIPTIONS:
         computed = name == "runs" and runs is not None
+        kind = "view" if computed or name == CHUNKS else "table"
         if name in taken or computed:
-            connection.execute(f"drop table {name}")
+            connection.execute(f"drop {'view' if name == CHUNKS else 'table'} {name}")
         if name not in taken:
-            said += comments("view" if computed else "table", name, *description_texts(name))
+            said += comments(kind, name, *description_texts(name))
     for name, shown in view_names(tables).items():
         paths = [str(path) for path in tables[name].unverified_paths()]
         connection.execute(f"create {view(shown, tables[name], paths)}")

@@ -1,78 +1,44 @@
-# ruff: noqa: S608 - names in statements are this module's own, values are bound or registered.
-"""Bring the tables that describe a snapshot up to date, in time that goes with what changed.
+# ruff: noqa: S608 - names in statements are this module's own, other text is quoted.
+"""Describe a snapshot: tables of what its manifest says, and a view of the shards in which chunks stand.
 
-Rows are made of pieces: the shards of entries of a node. A piece whose digest is the same has the same rows, so
-only the others are read from the lake; ``pieces`` keeps what the rows were made of.
+Shards of entries are Parquet files of the lake. DuckDB reads them in place, so that nothing is made of the chunks of large
+arrays, and nothing kept: a snapshot of millions of chunks is described as soon as one of a few.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import duckdb
 import pyarrow as pa
 
-from ..lake.nodes.entry import SHARD_SIZE
+from ..lake.nodes.entry import SHARD_SIZE, Entry, ShardRef
 from ..lake.nodes.grid import Grid
 from ..lake.nodes.node import Node, Tree
 from ..lake.nodes.shards import Shard
-from .schema import CONTENT, comments, description_texts
-from .tables import Rows, arrow, chunk_columns, derived_rows, file_rows, node_rows
+from .schema import CONTENT, identifier, literal
+from .tables import (
+    Rows,
+    arrow,
+    chunk_columns,
+    column_rows,
+    derived_rows,
+    file_rows,
+    node_rows,
+    parquet_column_rows,
+    parquet_file_rows,
+)
 
 SCHEMA = "described"
-_BATCH = 2**20
-_PIECES = f"""create table {SCHEMA}.pieces
-  (node VARCHAR, shard BIGINT, digest VARCHAR, objects BIGINT, bytes BIGINT, rows BIGINT)"""
-_PIECE = pa.schema([("node", pa.string()), ("shard", pa.int64()), ("digest", pa.string())])
-_EXTENT = pa.schema([*_PIECE, ("objects", pa.int64()), ("bytes", pa.int64()), ("rows", pa.int64())])
-# By table: its column with the node's name, and the one with the position of the entry.
-_OF_PIECES = {
-    "parquet_files": ("table", "file"),
-    "parquet_columns": ("table", "file"),
-    "array_chunks": ("array", "chunk"),
-}
-_OF_NODES = {"nodes": "name", "columns": "table", "files": "node"}
+PARTS = "parts"
+CHUNKS = "array_chunks"
+_COLUMNS = ", ".join(identifier(column.name) for column in CONTENT[CHUNKS].columns)
+
+ShardPaths = Callable[[Sequence[ShardRef]], Sequence[object]]
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A shard of a node, and what tells whether its rows would be others: its digest, and an array's grid."""
-
-    node: str
-    shard: int
-    digest: str
-
-
-def pieces(tree: Tree) -> set[Piece]:
-    """Return what the rows of a tree are made of.
-
-    Parameters
-    ----------
-    tree
-        Nodes of a snapshot, by name.
-    """
-    return {
-        Piece(name, number, f"{digest}{grid}")
-        for name, node in tree.items()
-        for grid in [_grid(node)]
-        for number, digest in node.entries.identity()
-    }
-
-
-def kept_pieces(connection: duckdb.DuckDBPyConnection) -> set[Piece]:
-    """Return what the rows in the attached database `SCHEMA` were made of.
-
-    Parameters
-    ----------
-    connection
-        An open connection of DuckDB.
-    """
-    rows = connection.execute(f"select node, shard, digest from {SCHEMA}.pieces").fetchall()
-    return {Piece(*row) for row in rows}
-
-
-def fill(connection: duckdb.DuckDBPyConnection, tree: Tree, *, fresh: bool) -> None:
-    """Make the attached database `SCHEMA` describe a tree.
+class Descriptions:
+    """The tables of `schema.CONTENT` that describe one tree, each made when it is asked for.
 
     Parameters
     ----------
@@ -80,143 +46,108 @@ def fill(connection: duckdb.DuckDBPyConnection, tree: Tree, *, fresh: bool) -> N
         An open connection of DuckDB.
     tree
         Nodes of a snapshot, by name.
-    fresh
-        Whether the database is empty; else it describes another tree.
+    shard_paths
+        Returns the local files of shards.
+    database
+        What stands before names of tables: an attached database and a dot, or nothing for the one in use.
     """
-    if fresh:
-        made = [description.ddl(f"{SCHEMA}.{name}") for name, description in CONTENT.items()]
-        connection.execute(";\n".join([_PIECES, *made]))
-    kept, known = (set(), set()) if fresh else (kept_pieces(connection), _kept_nodes(connection))
-    wanted = pieces(tree)
-    now = {(name, str(node.digest)) for name, node in tree.items()}
-    connection.execute("begin")
-    if kept - wanted:
-        _drop_pieces(connection, kept - wanted)
-    for batch in _batches(wanted - kept, tree):
-        batch.insert(connection)
-    if known - now:
-        _drop_nodes(connection, {name for name, _ in known - now})
-    _insert_nodes(connection, {name: tree[name] for name, _ in sorted(now - known)})
-    connection.execute(f"delete from {SCHEMA}.derived")
-    _insert(connection, "derived", arrow(CONTENT["derived"], derived_rows(tree)))
-    connection.execute("commit")
 
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, tree: Tree, shard_paths: ShardPaths, database: str = ""
+    ) -> None:
+        self._connection = connection
+        self._tree = tree
+        self._shard_paths = shard_paths
+        self._database = database
+        self._made: set[str] = set()
 
-def describe(connection: duckdb.DuckDBPyConnection) -> None:
-    """Attach comments to the tables in `SCHEMA` that say what they mean.
+    def make(self, names: Iterable[str]) -> None:
+        """Make the tables of these names, of `schema.CONTENT`.
 
-    Parameters
-    ----------
-    connection
-        An open connection of DuckDB.
-    """
-    said = [
-        text for name in CONTENT for text in comments("table", f"{SCHEMA}.{name}", *description_texts(name))
-    ]
-    connection.execute(";\n".join(said))
+        Parameters
+        ----------
+        names
+            Names of tables.
+        """
+        rows: Mapping[str, Callable[[], Rows]] = {
+            "nodes": lambda: node_rows(self._tree, self._stored_bytes),
+            "columns": lambda: column_rows(self._tree),
+            "files": lambda: file_rows(self._tree),
+            "derived": lambda: derived_rows(self._tree),
+            "parquet_files": lambda: parquet_file_rows(self._tree),
+            "parquet_columns": lambda: parquet_column_rows(self._tree),
+        }
+        for name in names:
+            if name == CHUNKS:
+                self._make_chunks()
+            elif name not in self._made:
+                made = arrow(CONTENT[name], rows[name]()) if name in rows else None
+                self._make_table(name, CONTENT[name].ddl(f"{self._database}{name}"), made)
 
+    def _make_table(self, name: str, ddl: str, rows: pa.Table | None, columns: str = "*") -> None:
+        self._connection.execute(ddl)
+        self._made.add(name)
+        if rows is not None and rows.num_rows:
+            self._connection.register("rows", rows)
+            try:
+                self._connection.execute(
+                    f"insert into {self._database}{name} by name select {columns} from rows"
+                )
+            finally:
+                self._connection.unregister("rows")
 
-class _Batch:
-    """Rows of some pieces."""
+    @cached_property
+    def _stored_bytes(self) -> Mapping[str, int]:
+        """Bytes of arrays, by name."""
+        self._make_chunks()
+        query = f'select "array", sum(size) from {self._database}{CHUNKS} group by all'
+        return {name: int(size) for name, size in self._connection.execute(query).fetchall()}
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self._extents: Rows = []
-        self._chunks: list[pa.Table] = []
-        self._files: dict[str, Rows] = {"parquet_files": [], "parquet_columns": []}
-
-    def add(self, piece: Piece, node: Node) -> None:
-        """Take in the rows of a piece."""
-        entries = node.entries.shard(piece.shard)
-        self.rows += len(entries)
-        extent = {"node": piece.node, "shard": piece.shard, "digest": piece.digest, "objects": len(entries)}
-        if node.kind == "array":
-            shard = entries if isinstance(entries, Shard) else Shard.of(entries)
-            self._chunks.append(chunk_columns(piece.node, node.meta, shard))
-            self._extents.append({**extent, "bytes": int(shard.columns["size"].to_numpy().sum())})
+    def _make_chunks(self) -> None:
+        """Make the view of all chunks: those in shards, and those that lie over them."""
+        if CHUNKS in self._made:
             return
-        size = sum(entry.size for entry in entries.values())
-        rows = sum(entry.stats.get("rows", 0) for entry in entries.values())
-        self._extents.append({**extent, "bytes": size, "rows": rows if node.kind == "table" else None})
-        if node.kind == "table":
-            for name, found in file_rows(piece.node, sorted(entries.items())).items():
-                self._files[name] += found
-
-    def insert(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Write the rows."""
-        if not self._extents:
-            return
-        _insert(connection, "pieces", pa.Table.from_pylist(self._extents, _EXTENT))
-        for name, rows in self._files.items():
-            _insert(connection, name, arrow(CONTENT[name], rows))
-        if self._chunks:
-            chunks = pa.concat_tables(self._chunks)
-            _insert(connection, "array_chunks", chunks, "* replace (lower(hex(digest)) as digest)")
-
-
-def _batches(wanted: set[Piece], tree: Tree) -> Iterator[_Batch]:
-    batch = _Batch()
-    for piece in sorted(wanted, key=lambda piece: (piece.node, piece.shard)):
-        batch.add(piece, tree[piece.node])
-        if batch.rows >= _BATCH:
-            yield batch
-            batch = _Batch()
-    yield batch
-
-
-def _drop_pieces(connection: duckdb.DuckDBPyConnection, gone: set[Piece]) -> None:
-    rows = [vars(piece) for piece in gone]
-    with _registered(connection, pa.Table.from_pylist(rows, _PIECE)):
-        connection.execute(
-            f"delete from {SCHEMA}.pieces p using rows r where p.node = r.node and p.shard = r.shard"
+        arrays = {name: node for name, node in sorted(self._tree.items()) if node.kind == "array"}
+        # What is damaged is told here, before anything is made.
+        stored = [self._stored(name, node) for name, node in arrays.items() if node.entries.shards]
+        above = [chunk_columns(name, node.meta, Shard.of(_above(node))) for name, node in arrays.items()]
+        part = f"{PARTS}.{CHUNKS}"
+        self._connection.execute(f"create schema {self._database}{PARTS}")
+        self._make_table(
+            part,
+            CONTENT[CHUNKS].ddl(f"{self._database}{part}"),
+            pa.concat_tables(above) if above else None,
+            "* replace (lower(hex(digest)) as digest)",
         )
-        for table, (name, position) in _OF_PIECES.items():
-            connection.execute(
-                f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node '
-                f'and t."{position}" // {SHARD_SIZE} = r.shard'
-            )
+        parts = [f"select {_COLUMNS} from {self._database}{part}", *stored]
+        self._connection.execute(
+            f"create view {self._database}{CHUNKS} as {' union all by name '.join(parts)}"
+        )
+        self._made.add(CHUNKS)
+
+    def _stored(self, name: str, node: Node) -> str:
+        """The query for chunks of an array in its shards, but for those that something lies over."""
+        shards = [ref for _, ref in sorted(node.entries.shards.items())]
+        files = ", ".join(literal(str(path)) for path in self._shard_paths(shards))
+        hidden = [str(at) for at in sorted(node.entries.overlay) if at // SHARD_SIZE in node.entries.shards]
+        where = f' where "at" not in ({", ".join(hidden)})' if hidden else ""
+        return (
+            f'select {literal(name)} as "array", "at"::BIGINT as chunk, {_coordinates(node)} as coordinates, '
+            f"lower(hex(digest)) as digest, size::BIGINT as size, min, max, mean, nan::BIGINT as nan "
+            f"from read_parquet([{files}]){where}"
+        )
 
 
-def _drop_nodes(connection: duckdb.DuckDBPyConnection, gone: set[str]) -> None:
-    with _registered(connection, pa.table({"node": sorted(gone)})):
-        for table, name in _OF_NODES.items():
-            connection.execute(f'delete from {SCHEMA}.{table} t using rows r where t."{name}" = r.node')
+def _above(node: Node) -> Mapping[int, Entry]:
+    return {at: entry for at, entry in node.entries.overlay.items() if entry is not None}
 
 
-def _insert_nodes(connection: duckdb.DuckDBPyConnection, new: Mapping[str, Node]) -> None:
-    extents = connection.execute(
-        f"select node, sum(rows), sum(bytes), sum(objects) from {SCHEMA}.pieces group by node"
-    ).fetchall()
-    by_node = {name: extent for name, *extent in extents}
-    found = node_rows(new)
-    for row in found["nodes"]:
-        row["rows"], row["stored_bytes"], row["objects"] = by_node.get(row["name"], (None, 0, 0))
-    for table, rows in found.items():
-        _insert(connection, table, arrow(CONTENT[table], rows))
-
-
-def _kept_nodes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
-    return set(connection.execute(f"select name, digest from {SCHEMA}.nodes").fetchall())
-
-
-def _grid(node: Node) -> str:
-    """What of an array's grid the coordinates of a chunk depend on."""
-    if node.kind != "array":
-        return ""
-    return f" {Grid.of(node.meta).counts[1:]} of {len(node.meta['shape'])}"
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, columns: str = "*") -> None:
-    if not rows.num_rows:
-        return
-    with _registered(connection, rows):
-        connection.execute(f"insert into {SCHEMA}.{table} by name select {columns} from rows")
-
-
-@contextlib.contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
-    connection.register("rows", rows)
-    try:
-        yield
-    finally:
-        connection.unregister("rows")
+def _coordinates(node: Node) -> str:
+    """A list of the number along each axis, of the number of a chunk."""
+    counts = Grid.of(node.meta).counts
+    below = [math.prod(max(count, 1) for count in counts[axis + 1 :]) for axis in range(len(counts))]
+    parts = [
+        f'"at" // {step} % {max(count, 1)}' if axis else f'"at" // {step}'
+        for axis, (step, count) in enumerate(zip(below, counts, strict=True))
+    ]
+    return f"[{', '.join(parts)}]::BIGINT[]"

@@ -26,7 +26,6 @@ _open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
 def locked_connection(
     folders: Sequence[str],
-    files: Sequence[str],
     filesystem: "AbstractFileSystem | None" = None,
     httpfs: Httpfs | None = None,
 ) -> duckdb.DuckDBPyConnection:
@@ -38,8 +37,6 @@ def locked_connection(
     ----------
     folders
         Folders below which queries may read.
-    files
-        Files that queries may read.
     filesystem
         File system of fsspec that queries may read, such as that of a remote lake.
     httpfs
@@ -62,7 +59,6 @@ def locked_connection(
     settings = {
         **limit,
         "allowed_directories": _list(folders),
-        "allowed_paths": _list(files),
         "temp_directory": literal(str(_spill_folder(os.getpid()) / uuid.uuid4().hex)),
         # DuckDB lets queries read its temporary files, so these have to be unreadable.
         "temp_file_encryption": "true",

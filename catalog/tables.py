@@ -1,7 +1,7 @@
 """The rows that describe a lake, as Arrow tables: of single nodes and shards, and of the log."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,40 +46,68 @@ def arrow(description: Description, rows: Rows) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema(fields))
 
 
-def node_rows(nodes: Mapping[str, Node]) -> dict[str, Rows]:
-    """Return the rows of ``nodes`` (without extents), ``columns`` and ``files`` for some nodes.
+def node_rows(tree: Tree, array_bytes: Mapping[str, int]) -> Rows:
+    """Return the rows of ``nodes``.
 
     Parameters
     ----------
-    nodes
-        Nodes by name.
+    tree
+        Nodes of a snapshot, by name.
+    array_bytes
+        Bytes of the chunks of each array that has some, by its name.
     """
-    return {
-        "nodes": [_node(name, node) for name, node in nodes.items()],
-        "columns": [row for name, node in nodes.items() for row in _columns(name, node)],
-        "files": [row for name, node in nodes.items() for row in _files(name, node)],
-    }
+    return [{**_node(name, node), **_extent(name, node, array_bytes)} for name, node in tree.items()]
 
 
-def file_rows(table: str, entries: Iterable[tuple[int, Entry]]) -> dict[str, Rows]:
-    """Return the rows of ``parquet_files`` and ``parquet_columns`` for files of a table.
+def column_rows(tree: Tree) -> Rows:
+    """Return the rows of ``columns``.
 
     Parameters
     ----------
-    table
-        Name of the table.
-    entries
-        Position and entry of each file.
+    tree
+        Nodes of a snapshot, by name.
     """
-    files, columns = [], []
-    for number, entry in entries:
-        at = {"table": table, "file": number}
-        files.append({**at, "digest": entry.digest, "size": entry.size, "rows": entry.stats.get("rows")})
-        for column, (low, high, nulls) in entry.stats.get("columns", {}).items():
-            columns.append(
-                {**at, "column": column, "nulls": nulls, **_bound("min", low), **_bound("max", high)}
-            )
-    return {"parquet_files": files, "parquet_columns": columns}
+    return [row for name, node in tree.items() for row in _columns(name, node)]
+
+
+def file_rows(tree: Tree) -> Rows:
+    """Return the rows of ``files``.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
+    return [row for name, node in tree.items() for row in _files(name, node)]
+
+
+def parquet_file_rows(tree: Tree) -> Rows:
+    """Return the rows of ``parquet_files``.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
+    return [
+        {**at, "digest": entry.digest, "size": entry.size, "rows": entry.stats.get("rows")}
+        for at, entry in _parquet_files(tree)
+    ]
+
+
+def parquet_column_rows(tree: Tree) -> Rows:
+    """Return the rows of ``parquet_columns``.
+
+    Parameters
+    ----------
+    tree
+        Nodes of a snapshot, by name.
+    """
+    return [
+        {**at, "column": column, "nulls": nulls, **_bound("min", low), **_bound("max", high)}
+        for at, entry in _parquet_files(tree)
+        for column, (low, high, nulls) in entry.stats.get("columns", {}).items()
+    ]
 
 
 def chunk_columns(array: str, meta: Mapping[str, Any], shard: Shard) -> pa.Table:
@@ -193,6 +221,22 @@ def _node(name: str, node: Node) -> dict[str, Any]:
         "chunk_shape": list(Grid.of(meta).chunks) if meta else None,
         "dimension_names": meta.get("dimension_names"),
     }
+
+
+def _extent(name: str, node: Node, array_bytes: Mapping[str, int]) -> dict[str, Any]:
+    """Objects, bytes and rows of a node; what arrays store is told by their chunks."""
+    if node.kind == "array":
+        return {"objects": len(node.entries), "stored_bytes": array_bytes.get(name, 0)}
+    entries = [entry for _, entry in node.entries.items()]
+    extent = {"objects": len(entries), "stored_bytes": sum(entry.size for entry in entries)}
+    rows = sum(entry.stats.get("rows", 0) for entry in entries)
+    return {**extent, "rows": rows} if node.kind == "table" else extent
+
+
+def _parquet_files(tree: Tree) -> Iterator[tuple[dict[str, Any], Entry]]:
+    for name, node in tree.items():
+        for number, entry in node.entries.items() if node.kind == "table" else ():
+            yield {"table": name, "file": number}, entry
 
 
 def _columns(name: str, node: Node) -> Iterable[dict[str, Any]]:

@@ -6,17 +6,17 @@ import threading
 import weakref
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from ..lake import Snapshot, Table
 from ..lake.errors import QueryError
-from ..lake.nodes.entry import Entry
+from ..lake.nodes.entry import Entry, ShardRef
 from ..lake.objects.store import ObjectStore
 from .answers import Answer, told
-from .build import SCHEMA, fill
-from .cache import CatalogCache
+from .build import SCHEMA, Descriptions
 from .connection import locked_connection
 from .joins import FOLDER, glia_circuits, joins
 from .nearest import with_nearest
@@ -40,9 +40,6 @@ from .vocabulary.trials import TRIALS
 if TYPE_CHECKING:
     from .filesystem import RemoteFiles
 
-# The descriptions of a snapshot of so many entries are kept in a file; those of fewer are made at once.
-KEPT_FROM = 5_000
-
 _TRACE = re.compile(r'\btrace"?\s*\(')
 _COLUMNS = {name: [column.name for column in made.columns] for name, made in DESCRIPTIONS.items()}
 # What lists names without reading tables.
@@ -59,8 +56,8 @@ class Catalog:
     gives rows of arrays (see `traces`). ``glia/…`` are views that join tables of circuits (see `joins`). Queries can
     read the lake's own files and nothing else of the machine; they cannot write.
 
-    Descriptions of a lake of many chunks are kept in a file in the user's cache (`cache.CatalogCache`), those
-    of others are made in memory. Statistics stand in them, so that a question such as ``select max(max) from
+    Descriptions are made in memory when a query names them; of large arrays they are views of the lake's own manifests
+    (`build.Descriptions`). Statistics stand in them, so that a question such as ``select max(max) from
     array_chunks where "array" = 'voltage/soma'`` reads no chunk.
 
     Queries take no more memory than ``NEUROLAKE_MEMORY`` says (such as ``4GB``; 80 % of the machine's by
@@ -87,20 +84,15 @@ class Catalog:
         self._files = _remote_files(snapshot.objects)
         self._unverified = set(self._tables)
         self._unmade = {*self._tables, *self._described, *self._logged}
-        self._unfilled = self._untraced = True
-        self._uncommented = self._unjoined = True
+        self._untraced = self._uncommented = self._unjoined = True
         self._joins: dict[str, tuple[str, Sequence[str]]] = {}
         self._unmade_joins: set[str] = set()
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
-        cache = snapshot.objects.cache
-        entries = sum(len(node.entries) for node in snapshot.tree.values())
-        self._cache = None if cache is None or entries < KEPT_FROM else CatalogCache(cache)
-        file = [] if self._cache is None else [str(self._cache.path(snapshot.tree))]
-        # DuckDB looks for a log of writes beside a file.
-        files = [*file, *(f"{path}.wal" for path in file)]
         httpfs = None if self._files is None else self._files.httpfs
-        self._connection = locked_connection([f"{snapshot.objects.folder}/"], files, self._files, httpfs)
+        self._connection = locked_connection([f"{snapshot.objects.folder}/"], self._files, httpfs)
+        self._connection.execute(f"attach ':memory:' as {SCHEMA}")
+        self._descriptions = Descriptions(self._connection, snapshot.tree, self._shard_paths, f"{SCHEMA}.")
 
     @cached_property
     def _traces(self) -> Traces:
@@ -280,26 +272,17 @@ class Catalog:
 
     def _describe(self, names: list[str]) -> None:
         """Make views of these names on what describes the snapshot."""
-        if self._unfilled:
-            self._fill()
-            self._unfilled = False
         trials = self._tables.get(TRIALS.name)
         runs = None if trials is None else runs_of(trials.columns)
+        self._descriptions.make(names)
         for name in names:
             query = runs if runs and name == "runs" else f"from {SCHEMA}.{name}"
             self._connection.execute(f"create view {name} as {query}")
             self._unmade.remove(name)
 
-    def _fill(self) -> None:
-        tree = self._snapshot.tree
-        if self._cache is not None:
-            # A cache that cannot be used costs time, and nothing else.
-            with contextlib.suppress(OSError, duckdb.IOException):
-                path = self._cache.find(tree) or self._cache.build(tree)
-                self._connection.execute(f"attach {literal(str(path))} as {SCHEMA} (read_only)")
-                return
-        self._connection.execute(f"attach ':memory:' as {SCHEMA}")
-        fill(self._connection, tree, fresh=True)
+    def _shard_paths(self, shards: Sequence[ShardRef]) -> Sequence[Path]:
+        wanted = [(ref.object, ref.size, ref.place) for ref in shards]
+        return self._snapshot.objects.verified_paths(wanted)
 
     def _make_log(self, name: str) -> None:
         if name == "commits" and name not in self._unmade:

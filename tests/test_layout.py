@@ -51,7 +51,6 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("node_sets", "schema"),
         ("httpfs", "tables", "traces"),
         ("build", "connection", "filesystem", "joins"),
-        ("cache",),
         ("views",),
         ("attaching",),
     ],

@@ -1,7 +1,6 @@
 """Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +122,8 @@ class Table(Shown):
             Entries of the table; all by default.
         """
         chosen = self.files if files is None else files
-        # Remote files come several at a time.
-        with ThreadPoolExecutor(min(8, max(1, len(chosen)))) as pool:
-            return [str(path) for path in pool.map(self._path, chosen)]
+        wanted = [(entry.digest, entry.size, entry.place) for entry in chosen]
+        return [str(path) for path in self._objects.verified_paths(wanted)]
 
     def matching(self, where: "pc.Expression | None") -> tuple[Entry, ...]:
         """Return the files whose bounds do not rule out matching rows; reads none of them.

@@ -29,6 +29,7 @@ RUN_SIZE = 2 * 2**20
 
 _SUFFIX = re.compile(r"(?P<copy>\.[0-9a-f]{4,12})?(?P<ending>\.[a-z]{1,16})?")
 _LONGEST = 2**63
+_AT_ONCE = 8
 
 Verification = Literal["first", "always", "never"]
 
@@ -355,6 +356,22 @@ class ObjectStore:
             return self.verified_path(digest, size, place)
         self._remember(identity)
         return path
+
+    def verified_paths(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[Path]:
+        """Return what `verified_path` returns, of several objects; remote ones come several at a time.
+
+        Parameters
+        ----------
+        wanted
+            Digest, size and location of each object.
+
+        Raises
+        ------
+        CorruptObjectError
+            As `read` does.
+        """
+        with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
+            return list(pool.map(lambda one: self.verified_path(*one), wanted))
 
     def _copied(self, digest: Digest, size: int, place: Place) -> bool | None:
         """Have a copy of a remote object here; whether it was made just now. None where none is needed."""
