@@ -1,10 +1,11 @@
-"""Node names, checked at one door.
+"""Node names, checked at one door, and lists of names in words.
 
 A node name is one or more parts joined by ``/``. A part has 1 to 200 characters, is not ``.`` or ``..``,
 and holds no backslash and no control character; the whole name has at most 1,000 characters.
 """
 
 import unicodedata
+from collections.abc import Iterable
 
 from .errors import NodeNameError
 
@@ -38,6 +39,21 @@ def checked_name(name: str) -> str:
     for part in name.split("/"):
         _check_part(part, name)
     return name
+
+
+def listed(names: Iterable[object], most: int = 10) -> str:
+    """Join names to one line, and say how many more there are.
+
+    Parameters
+    ----------
+    names
+        Names to list.
+    most
+        How many to show at most.
+    """
+    known = [str(name) for name in names]
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
 
 
 def _check_part(part: str, name: str) -> None:

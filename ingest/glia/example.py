@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...lake.errors import IngestError, InputError
-from ...lake.extras import needed
+from ..hdf5.layout import hdf5
 from ..spatial.nrrd import VoxelVolume, nrrd_bytes
 
 Reals = NDArray[np.float64]
@@ -88,12 +88,15 @@ def write_example_ngv(folder: str | Path, astrocytes: int = 500) -> Path:
         The folder has something in it.
     InputError
         There are fewer than 10 astrocytes.
+    MissingPackageError
+        h5py is not installed.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise IngestError("has something in it; choose another folder", folder)
     if astrocytes < 10:
         raise InputError(f"{astrocytes} astrocytes: expected 10 or more")
+    hdf5()  # before anything is written
     cells = max(round(float(np.cbrt(astrocytes / DENSITY * 1e9)) / _VOXEL), 3)
     mean = DENSITY * (cells - _UPPER * (cells - cells // 2)) / cells
     side = float(np.cbrt(astrocytes / mean * 1e9))
@@ -101,9 +104,8 @@ def write_example_ngv(folder: str | Path, astrocytes: int = 500) -> Path:
     for name in ("atlas", "neurons"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     _write_atlas(folder / "atlas", cells, side / cells)
-    with needed("an example with vessels and neurons", "sonata"):
-        write_example_vessels(folder / "vasculature.h5", side, random)
-        _write_neurons(folder / "neurons", side, astrocytes, random)
+    write_example_vessels(folder / "vasculature.h5", side, random)
+    _write_neurons(folder / "neurons", side, astrocytes, random)
     (folder / "MANIFEST.yaml").write_text(MANIFEST, encoding="utf-8")
     return folder / "MANIFEST.yaml"
 
@@ -143,7 +145,7 @@ def write_example_vessels(path: Path, side: float, random: np.random.Generator) 
     random
         What shakes them.
     """
-    import h5py
+    h5py = hdf5()
 
     n = max(round(side / _SPACING), 2)
     step = side / n
@@ -208,7 +210,7 @@ def _tree_and_more(pairs: NDArray[np.int64], n: int, random: np.random.Generator
 
 def _write_neurons(folder: Path, side: float, astrocytes: int, random: np.random.Generator) -> None:
     """Somata, and synapses on them from others, as SONATA."""
-    import h5py
+    h5py = hdf5()
 
     n = max(astrocytes // 2, 10)
     somata = random.uniform(0, side, (n, 3))

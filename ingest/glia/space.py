@@ -15,6 +15,7 @@ from ...lake.data.ragged import Ragged
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, InputError
 from ...lake.extras import needed
+from ...lake.names import listed
 from ..building.steps import Outcome, Output, Parts, Step
 from ..circuits.polyhedra import mesh_table
 from ..circuits.vessels import (
@@ -348,7 +349,7 @@ def _within(of: GliaConstruction, name: str) -> list[int]:
     rows = of.build.table(of.table(glia.REGIONS)).to_arrow().to_pylist()
     found = {row["region_id"] for row in rows if name in (row["acronym"], row["name"])}
     if not found:
-        known = ", ".join(str(row["acronym"]) for row in rows[:20])
+        known = listed((row["acronym"] for row in rows), most=20)
         raise InputError(f"there is no region {name!r} in the atlas; known are {known}")
     # Rows are in the order of the tree: parents come first.
     for row in rows:

@@ -12,6 +12,7 @@ from ...lake import Lake, Transaction
 from ...lake.digest import canonical_json
 from ...lake.errors import InputError
 from ...lake.history.log import MAIN
+from ...lake.names import listed
 from ...lake.nodes.content import attributes
 from ...lake.nodes.derived import origin
 from ...lake.nodes.node import Node
@@ -250,7 +251,7 @@ def _neurons(
             found.append((node, place))
     if len(found) != 1:
         wanted = f" {manifest.edge_population!r}" if manifest.edge_population else ""
-        known = ", ".join(node for node, _ in found) or "none"
+        known = listed(node for node, _ in found) or "none"
         raise InputError(
             f"circuit {circuit!r} has {len(found)} populations of edges{wanted} with places of synapses (efferent_center_x or "
             f"afferent_center_x): {known}; expected one: edge_population_name of the manifest says which"

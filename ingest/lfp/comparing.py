@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...catalog.vocabulary.reports import ELECTRODES, WEIGHT_RANGES
 from ...lake.errors import InputError, NotFoundError
+from ...lake.names import listed
 from ..hdf5.reading import opened
 from ..sonata.electrodes import ORIGINS, UNITS, weight_columns
 from ..sonata.reports import read_ranges
@@ -101,13 +102,13 @@ class Comparison:
         lines = []
         for what, sides in (("nodes", self.nodes_only_in), ("electrodes", self.electrodes_only_in)):
             lines += [
-                f"{what} only in {side}: {_listed(only)}"
+                f"{what} only in {side}: {listed(only)}"
                 for side, only in zip("AB", sides, strict=True)
                 if only
             ]
         if self.shapes:
             told = [f"{node} ({first} and {second})" for node, first, second in self.shapes]
-            lines.append(f"nodes with other numbers of compartments: {_listed(told)}")
+            lines.append(f"nodes with other numbers of compartments: {listed(told)}")
         return lines
 
     def __str__(self) -> str:
@@ -118,11 +119,6 @@ class Comparison:
         )
         told = f"{word} (rtol {self.rtol:g}, atol {self.atol:g} mV/nA): {compared}; at most {worst:.3g} apart"
         return "\n".join([*self.problems(), told])
-
-
-def _listed(names: Sequence[Any]) -> str:
-    shown = ", ".join(map(str, names[:10]))
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10:,} more"
 
 
 def compare_weights(

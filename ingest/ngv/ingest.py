@@ -13,6 +13,7 @@ from ...lake import Lake, Transaction
 from ...lake.digest import digest_of_file
 from ...lake.errors import IngestError, InputError
 from ...lake.history.log import MAIN
+from ...lake.names import listed
 from ..circuits.registry import put_circuit
 from ..hdf5.layout import Item, layout_table
 from ..hdf5.reading import SUFFIXES, IngestContext, opened
@@ -195,9 +196,8 @@ class _Run:
             if key:
                 self.report.failures.append((key, error))
         if self.finds.left:
-            some = ", ".join(str(path.relative_to(self.finds.root)) for path in self.finds.left[:5])
-            more = f" and {len(self.finds.left) - 5:,} more" if len(self.finds.left) > 5 else ""
-            self.report.notices.append(f"of no kind that is known, left out: {some}{more}")
+            left = listed((path.relative_to(self.finds.root) for path in self.finds.left), most=5)
+            self.report.notices.append(f"of no kind that is known, left out: {left}")
 
     def _new(self) -> list[tuple[Found, dict[str, Any]]]:
         have = {(row["path"], row["digest"]) for row in self.known}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ...lake.digest import digest_of
 from ...lake.errors import IngestError, InputError, NotFoundError
 from ...lake.extras import needed
+from ...lake.names import listed
 from ...mechanisms.input.populations import MODIFIERS
 from ..text.parameters import parse_parameters
 from ..text.paths import TreeValues
@@ -303,7 +304,7 @@ class _Files:
         for rule in self._rules:
             found = {digest_of(path.read_bytes()): path for path in rule.candidates(named) if path.is_file()}
             if len(found) > 1:
-                choice = ", ".join(map(str, found.values()))
+                choice = listed(found.values())
                 raise IngestError(f"several files are called {own.name}: {choice}", rule.new)
             if found:
                 return next(iter(found.values()))

@@ -12,6 +12,7 @@ from typing import Any
 from ...catalog.vocabulary import trials as schema
 from ...lake import Lake, Snapshot
 from ...lake.errors import InputError
+from ...lake.names import listed
 from ...mechanisms.trial.simulation import Recorded, Simulation
 from ..lfp.online import Contacts, Probes, check_probes, contacts_of, named_probes
 from ..trials.names import checked_run, file_node
@@ -258,7 +259,7 @@ def _named(lake: Lake, name: str, seed: int | None) -> tuple[str, int]:
         and last[4:].isdigit()
     ]
     if seed is None and len(seeds) > 1:
-        known = ", ".join(map(str, sorted(seeds)))
+        known = listed(sorted(seeds))
         raise InputError(f"the lake has runs {name!r} with the seeds {known}: say which, or a new one")
     chosen = seed if seed is not None else seeds[0] if seeds else secrets.randbelow(2**31)
     return checked_run(f"{name}/seed{chosen}"), chosen

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...lake.errors import IngestError
+from ...lake.names import listed
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _DEEPEST = 20
@@ -292,7 +293,7 @@ def configuration_in(folder: Path) -> Path | None:
             found[kind].append(path)
     chosen = found["simulation"] or found["circuit"]
     if len(chosen) > 1:
-        names = ", ".join(path.name for path in chosen)
+        names = listed(path.name for path in chosen)
         raise IngestError(f"it has several SONATA configurations: {names}; say which", folder)
     return chosen[0] if chosen else None
 

@@ -8,6 +8,7 @@ from typing import Any, Self, SupportsIndex
 
 from ...lake.digest import plain_json
 from ...lake.errors import InputError
+from ...lake.names import listed
 from ...lake.storage.local import write_whole
 from .parameters import parse_parameters
 
@@ -76,7 +77,7 @@ class Parameters(dict[str, Any]):
         try:
             return self[name]
         except KeyError:
-            known = ", ".join(map(str, self)) or "none"
+            known = listed(self) or "none"
             raise AttributeError(f"no parameter {name!r}; there are: {known}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from pyarrow.fs import LocalFileSystem
 
 from ..digest import digest_of_file
 from ..errors import CorruptObjectError, InputError, MalformedError, TooLargeError
+from ..names import listed
 from ..nodes.entry import Entry
 from ..nodes.node import Node
 from ..nodes.shown import About, Shown
@@ -256,8 +257,9 @@ class Table(Shown):
         """
         unknown = [column for column in columns or () if column not in self.columns]
         if unknown:
-            have = ", ".join(self.columns)
-            raise InputError(f"table {self.name!r} has no column {unknown[0]!r}; it has {have}")
+            raise InputError(
+                f"table {self.name!r} has no column {unknown[0]!r}; it has {listed(self.columns)}"
+            )
 
     def _path(self, entry: Entry) -> Any:
         return self._objects.verified_path(entry.digest, entry.size, entry.place)

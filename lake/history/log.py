@@ -26,7 +26,8 @@ from ..errors import (
     NotFoundError,
     StorageError,
 )
-from ..nodes.shown import About, Shown, ShownList, listed
+from ..names import listed
+from ..nodes.shown import About, Shown, ShownList
 from ..storage.base import Storage
 from ..threads import Recent
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from ..digest import Digest, canonical_json, digest_of
 from ..errors import MalformedError
+from ..names import listed
 from .content import DERIVED, attributes, content
 from .node import Node, Tree
-from .shown import About, Shown, listed
+from .shown import About, Shown
 
 _RESULT = re.compile(r"(?P<result>derived/[^/]+/[0-9a-f]{32})(?:[./].*)?")
 _DIGITS = 32

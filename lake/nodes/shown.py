@@ -1,6 +1,6 @@
 """Things that explain themselves: a line in a terminal, a small table in a notebook."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple, TypeVar
 
@@ -54,21 +54,6 @@ class Shown:
 
 class ShownList(Shown, list[Item]):
     """A list that explains itself."""
-
-
-def listed(names: Iterable[str], most: int = 10) -> str:
-    """Join names to one line, and say how many more there are.
-
-    Parameters
-    ----------
-    names
-        Names to list.
-    most
-        How many to show at most.
-    """
-    known = list(names)
-    more = f" and {len(known) - most:,} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
 
 
 def _said(thing: Shown) -> About:

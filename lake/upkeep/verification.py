@@ -23,8 +23,9 @@ from ..errors import (
 )
 from ..history.log import Commit, Log, record_key
 from ..history.trees import History
+from ..names import listed
 from ..nodes.naming import collisions
-from ..nodes.shown import About, Shown, listed
+from ..nodes.shown import About, Shown
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
 from ..storage.base import Storage

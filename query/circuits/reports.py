@@ -19,6 +19,7 @@ import xarray as xr
 from ...catalog.vocabulary.reports import ELECTRODES, ELEMENTS, RANGES, REPORT_TIME
 from ...lake import Array, Snapshot, Table
 from ...lake.errors import InputError, NotFoundError
+from ...lake.names import listed
 
 Ids = npt.NDArray[np.int64]
 
@@ -136,7 +137,7 @@ def _resolved(snapshot: Snapshot, name: str, room: str) -> str:
     below = [other for other in found if other == name or other.startswith(f"{name}/")]
     if name in below or len(below) == 1:
         return name if name in below else below[0]
-    choice = ", ".join(below or found) or "none"
+    choice = listed(below or found) or "none"
     raise NotFoundError(f"there is no one array {name!r} of {room}; there are: {choice}")
 
 

@@ -15,6 +15,7 @@ from ...catalog.vocabulary import glia
 from ...catalog.vocabulary.kinds import ArrayKind
 from ...lake.data.ragged import Ragged, read_ragged
 from ...lake.errors import InputError, NotFoundError
+from ...lake.names import listed
 from ..base import Snapshot, Table
 
 Ids = npt.NDArray[np.int64]
@@ -65,7 +66,7 @@ class GliaTables:
             The circuit has no such part.
         """
         if not self.has(part):
-            known = ", ".join(sorted(each for each in self.parts if self.has(each))) or "none"
+            known = listed(sorted(each for each in self.parts if self.has(each))) or "none"
             raise NotFoundError(f"the circuit {self.circuit!r} has no {part}; of glia it has: {known}")
         return self.parts[part]
 

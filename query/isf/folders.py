@@ -15,7 +15,7 @@ from typing import Any, Self
 from ...lake import Snapshot, cache_folder
 from ...lake.digest import canonical_json, digest_of
 from ...lake.errors import InputError, NodeNameError
-from ...lake.names import checked_name
+from ...lake.names import checked_name, listed
 
 
 class ManagedFolder(str):
@@ -71,7 +71,7 @@ class ManagedFolder(str):
         """
         found = [name for name in self.listdir() if name.endswith(suffix)]
         if len(found) != 1:
-            names = ", ".join(found) or "none"
+            names = listed(found) or "none"
             raise InputError(f"{self}: expected one file that ends with {suffix!r}, found {names}")
         return str(Path(self, found[0]))
 

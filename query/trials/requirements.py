@@ -2,6 +2,7 @@
 
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.errors import InputError, NotFoundError
+from ...lake.names import listed
 from ..base import Snapshot
 
 _HOW = "bring results in (neurolake ingest PATH, nl.ingest) or simulate into the lake (nl.run, nl.record)"
@@ -24,7 +25,7 @@ def require_tables(snapshot: Snapshot, *tables: str) -> None:
     """
     for name in tables:
         if name not in snapshot.tables:
-            have = ", ".join(snapshot.tables) or "none"
+            have = listed(snapshot.tables) or "none"
             raise NotFoundError(f"there is no table {name} in this lake, which has {have}: {_HOW}")
 
 

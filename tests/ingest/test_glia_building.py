@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -19,7 +20,7 @@ from neurolake.ingest.glia.space import read_vessels
 from neurolake.ingest.glia.stages import STAGES, check_ngv
 from neurolake.ingest.synthesis.cells import FILES
 from neurolake.ingest.synthesis.environment import PLACE
-from neurolake.lake.errors import IngestError, InputError, NotFoundError
+from neurolake.lake.errors import IngestError, InputError, MissingPackageError, NotFoundError
 
 FOOT_AREA = [60.0, 30.0, 0.0, 300.0]
 
@@ -373,3 +374,10 @@ def test_endfeet_can_be_placed_with_archngvs_rounding(example, tmp_path):
     nl.build.ngv(tmp_path / "lake", change, "small", only=["gliovascular"])
     after = rows(tmp_path / "lake", "stages/small/gliovascular")
     assert 0 < len(after) <= len(before) and not before.equals(after)
+
+
+def test_an_example_that_cannot_be_written_whole_is_not_begun(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingPackageError, match="h5py"):
+        write_example_ngv(tmp_path / "files", 12)
+    assert not (tmp_path / "files").exists()

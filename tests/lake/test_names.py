@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from neurolake.lake import Lake
 from neurolake.lake.errors import NodeNameError
-from neurolake.lake.names import MAX_NAME, MAX_PART, checked_name
+from neurolake.lake.names import MAX_NAME, MAX_PART, checked_name, listed
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,8 @@ def test_every_way_in_is_checked(lake: Lake) -> None:
             with pytest.raises(NodeNameError):
                 write()
     assert len(lake.log()) == 1
+
+
+def test_a_list_in_words_has_an_end() -> None:
+    assert listed(["a", 2]) == "a, 2" and listed([]) == ""
+    assert listed(map(str, range(1_234)), most=3) == "0, 1, 2 and 1,231 more"

@@ -194,7 +194,9 @@ def test_a_lake_without_activations(tmp_path: Path) -> None:
     lake = nl.create(tmp_path / "lake")
     with lake.transaction("trials") as tx:
         tx.write_table("trials", pa.table({"trial_id": [0], "t_stop": [50.0]}))
-    with pytest.raises(NotFoundError, match="there is no table synapse_activation"):
+        for number in range(30):
+            tx.write_table(f"edges/net/P{number}", pa.table({"x": [0]}))
+    with pytest.raises(NotFoundError, match="there is no table synapse_activation .* and 21 more: bring"):
         bin_activations(lake.head)
 
 
