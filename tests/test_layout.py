@@ -62,7 +62,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("lfp", "neuroh5", "ngv"),
         ("building",),
         ("contacts", "glia"),
-        ("formats", "runs"),
+        ("formats", "records", "runs"),
         ("networks",),
         ("sweeps",),
         ("builds", "demo", "door"),

@@ -53,6 +53,26 @@ RANGES = TableKind(
 )
 
 
+SYNAPSES = TableKind(
+    "reports/{circuit}/{report}/{population}.synapses",
+    "one edge that ends at a point process which a synapse report of ours records; edges may share one",
+    pa.schema(
+        [
+            column("element", WHOLE, "column of the array"),
+            column("node_id", WHOLE, "the cell"),
+            column("synapse_id", WHOLE, "number of the synapse in its cell, or else of the edge"),
+            column("section_id", WHOLE, "section of the cell"),
+            column(
+                "segment_id", WHOLE, "segment of that, from its 0-end on; of sums by section, the first one"
+            ),
+            column("mechanism", TEXT, "what the configuration calls it, such as AMPA"),
+            column("source_population", TEXT, "where the edge comes from"),
+            column("source_node_id", WHOLE, "number of the cell there"),
+        ]
+    ),
+)
+
+
 ELECTRODES = TableKind(
     "electrodes/{circuit}/{file}/{population}.electrodes",
     "one column of the weights",
@@ -130,6 +150,7 @@ KINDS: tuple[Kind, ...] = (
     REPORT_TIME,
     ELEMENTS,
     RANGES,
+    SYNAPSES,
     WEIGHTS,
     WEIGHT_RANGES,
     ELECTRODES,

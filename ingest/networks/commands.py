@@ -70,8 +70,8 @@ def run_network_command(
     record: Annotated[
         list[str] | None,
         typer.Option(
-            help="[POPULATION or node set:]soma, all, set:NAME or a type of sections such as apical, then :VARIABLE and @DT, as "
-            "all:i_membrane@0.1. May be repeated."
+            help="[POPULATION or node set:]soma, all, set:NAME, synapses, profile:NAME or types of sections such as apical, then :VARIABLE, "
+            "@DT and ,KEY=VALUE, as all:i_membrane@0.1,fraction=0.2. May be repeated."
         ),
     ] = None,
     dt_record: Annotated[

@@ -7,8 +7,8 @@ from ...mechanisms.network.attached import Clamp
 from ...mechanisms.network.connecting import GAP
 from ...mechanisms.network.templates import CellTemplate
 from ...mechanisms.network.wiring import Connections, GapJunctions
+from ..records.requests import RecordRequest
 from .faults import Faults
-from .records import RecordRequest
 
 _OF_NEURON = {"v", "i_membrane", "i_cap", "cm", "diam"}
 
@@ -27,6 +27,7 @@ class KnownMechanisms:
 
         self._folders, self._h = [str(folder) for folder in folders], h
         self.names: set[str] = set()
+        self._variables: dict[str, set[str]] = {}
         for kind in (0, 1):
             mechanisms, name = h.MechanismType(kind), h.ref("")
             for number in range(int(mechanisms.count())):
@@ -42,12 +43,42 @@ class KnownMechanisms:
         for number in range(int(mechanisms.count())):
             mechanisms.select(number)
             mechanisms.selected(name)
+            found |= self._of(name[0])
+        return found
+
+    def of_process(self, mechanism: str) -> set[str]:
+        """Return the variables of a point process; none where NEURON does not have it.
+
+        Parameters
+        ----------
+        mechanism
+            Its name in NEURON.
+        """
+        return self._of(mechanism) if mechanism in self.names else set()
+
+    def unit(self, mechanism: str, variable: str) -> str | None:
+        """Return the unit of a point process's variable, as its NMODL declares it; None where it declares none.
+
+        Parameters
+        ----------
+        mechanism
+            Its name in NEURON.
+        variable
+            The variable.
+        """
+        found = str(self._h.units(f"{mechanism}.{variable}"))
+        return found or None
+
+    def _of(self, mechanism: str) -> set[str]:
+        if mechanism not in self._variables:
+            name, found = self._h.ref(""), set()
             # Of any kind: parameters, assigned variables and states.
-            standard = h.MechanismStandard(name[0], 0)
+            standard = self._h.MechanismStandard(mechanism, 0)
             for variable in range(int(standard.count())):
                 standard.name(name, variable)
-                found.add(name[0])
-        return found
+                found.add(str(name[0]))
+            self._variables[mechanism] = found
+        return self._variables[mechanism]
 
     def check(
         self,
@@ -86,10 +117,9 @@ class KnownMechanisms:
                     f"mechanism {name!r}, of {by}, is not there: expected {name}.mod, or another file that defines it, in one of: "
                     f"{looked}"
                 )
-        if records:
+        of_segments = [request for request in records if not request.of_synapses]
+        if of_segments:
             variables = self.variables()
-            for request in records:
+            for request in of_segments:
                 if request.variable not in variables:
-                    faults.add(
-                        f"--record {request.place}:{request.variable}: no mechanism has a variable {request.variable!r}"
-                    )
+                    faults.add(f"{request.told}: no mechanism has a variable {request.variable!r}")

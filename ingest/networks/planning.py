@@ -16,14 +16,15 @@ from ...mechanisms.network.sources import VECTOR, TrainSource
 from ...mechanisms.network.templates import CellTemplate, Search, complexity
 from ...mechanisms.network.wiring import Connections, GapJunctions
 from ...mechanisms.templates.finders import find_template
+from ..records.requests import RecordRequest
 from .circuit import NetworkSource
 from .edges import EdgeTargets, edge_rows, gap_junctions
 from .faults import Faults
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
+from .observed import observed_synapses
 from .readers import connections_of
-from .records import RecordRequest
-from .selection import Chosen, check_records, chosen_cells
+from .selection import Chosen, check_names, check_records, chosen_cells, recorded_cells
 
 _VIRTUAL = ("virtual",)
 
@@ -48,6 +49,8 @@ class NetworkOptions:
     probes: Mapping[str, str] = field(default_factory=dict)
     probe_dt: float | None = None
     seed: int = 0
+    sample_seed: int = 0
+    one_more: bool = False
 
     @property
     def timing(self) -> Timing:
@@ -83,6 +86,10 @@ class PlannedNetwork:
         Numbers of the cells that are simulated as such, by population; others only replay spikes.
     edges
         How many edges end at cells, on all ranks.
+    recorded
+        Numbers of the cells that each record takes, by population.
+    units
+        Units of the variables of records of synapses.
     notices
         What users should know.
     """
@@ -94,6 +101,8 @@ class PlannedNetwork:
     junctions: Sequence[GapJunctions]
     chosen: Mapping[str, Ids]
     edges: int
+    recorded: Sequence[Mapping[str, Ids]] = ()
+    units: Sequence[str | None] = ()
     notices: Sequence[str] = field(default_factory=list)
 
 
@@ -165,6 +174,24 @@ def planned_network(
     for clamp in clamps:
         faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(targets.nodes, options.timing)))
     check_records(source, options.records, faults)
+    recorded = _recorded(source, options, search, chosen, nodes, templates)
+    check_names(options.records, recorded, faults)
+    for request, cells in zip(options.records, recorded, strict=True):
+        if request.samples and not any(map(len, cells.values())):
+            notices.append(
+                f"{request.told}: none of the cells that are simulated was drawn, so it records nothing"
+            )
+    at_synapses = [at for at, request in enumerate(options.records) if request.of_synapses]
+    connections, units = observed_synapses(
+        source,
+        [options.records[at] for at in at_synapses],
+        [recorded[at] for at in at_synapses],
+        connections,
+        ranks,
+        known,
+        faults,
+        notices,
+    )
     faults.check(source.circuit, ranks.all(list(faults)))
     return PlannedNetwork(
         nodes=nodes,
@@ -174,6 +201,8 @@ def planned_network(
         junctions=junctions,
         chosen=chosen,
         edges=sum(ranks.all(edges)),
+        recorded=recorded,
+        units=units,
         notices=notices,
     )
 
@@ -228,6 +257,38 @@ def _templates(
         if template is not None:
             made[node.gid] = template
     return made
+
+
+def _recorded(
+    source: NetworkSource,
+    options: NetworkOptions,
+    search: Search,
+    chosen: Mapping[str, Ids],
+    nodes: Sequence[NetworkNode],
+    templates: Mapping[int, CellTemplate],
+) -> list[Mapping[str, Ids]]:
+    """Cells that each request records: of those that are simulated, chosen as if all of the circuit were."""
+    if options.cells is not None and any(request.samples for request in options.records):
+        nodes = [node for each in source.populations.values() for node in source.nodes(each)]
+        templates = {**_templates(source, nodes, search, Faults()), **templates}
+    own: dict[str, list[int]] = {}
+    for node in nodes:
+        template = templates.get(node.gid)
+        if template is not None and not template.artificial:
+            own.setdefault(node.population, []).append(node.node_id)
+    candidates = {name: np.array(sorted(numbers), np.int64) for name, numbers in own.items()}
+    found: list[Mapping[str, Ids]] = []
+    for request in options.records:
+        cells = recorded_cells(
+            source,
+            request,
+            candidates,
+            options.sample_seed,
+            one_more=options.one_more and request.profile is not None,
+        )
+        there = {name: np.intersect1d(each, chosen[name]) for name, each in cells.items() if name in chosen}
+        found.append({name: each for name, each in there.items() if len(each)})
+    return found
 
 
 def _replays(source: NetworkSource, node: NetworkNode, name: str | None, search: Search) -> bool:

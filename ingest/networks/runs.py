@@ -23,13 +23,16 @@ from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
 from ...mechanisms.stimuli.fields import one_thread
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
+from ..records.profiles import expanded, sample_seed, told_sample
+from ..records.requests import RecordRequest
+from ..records.synapses import SynapseRecord
+from ..records.traces import NetworkRecord, TraceRecord
 from ..runs.model import require_neuron
 from ..trials.names import checked_run
 from .circuit import NetworkSource
 from .faults import Faults
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
-from .records import NetworkRecord, RecordRequest, TraceRecord
 from .selection import Chosen, record_places
 from .sonata import SonataSimulation, sonata_clamps
 from .stored import NetworkPlan, RunWriter, check_name, states_of
@@ -223,6 +226,8 @@ def run_network(
         snapshot = target.at(ranks.share(target.head.commit.id if ranks.first else None))
         source = NetworkSource.read(snapshot, circuit, configuration, values)
         simulation = SonataSimulation.of(snapshot, circuit) or SonataSimulation({})
+        faults = Faults()
+        requests = _requests(source, record, dt_record, reproduce, faults)
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
         dt = _said(dt, simulation.number("run", "dt"), 0.025, "dt")
         if celsius is None:
@@ -240,16 +245,17 @@ def run_network(
             trial=trial,
             inputs_from=inputs_from,
             cells=cells,
-            records=[
-                each if isinstance(each, RecordRequest) else RecordRequest.parse(each, dt_record)
-                for each in record
-            ],
+            records=requests,
             probes=named_probes(lfp),
             probe_dt=dt_record,
             seed=seed,
+            sample_seed=sample_seed(
+                None if source.configuration is None else source.configuration.configuration
+            )
+            + seed,
+            one_more=reproduce == "miv",
         )
         check_probes(snapshot, options.probes)
-        faults = Faults()
         clamps = [*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)]
         if threads > 1:
             faults.add(*one_thread(clamps))
@@ -323,6 +329,27 @@ def process_ranks() -> Ranks:
         return Ranks()
     except ModelError as error:
         raise InputError(str(error)) from error
+
+
+def _requests(
+    source: NetworkSource,
+    record: Sequence[str | RecordRequest],
+    dt: float | None,
+    reproduce: str | None,
+    faults: Faults,
+) -> list[RecordRequest]:
+    """What is recorded, profiles as what they say."""
+    known = None if source.configuration is None else source.configuration.configuration
+    found: list[RecordRequest] = []
+    for each in record:
+        request = each if isinstance(each, RecordRequest) else RecordRequest.parse(each)
+        try:
+            made = expanded(request, known, reproduce=reproduce == "miv")
+        except InputError as error:
+            faults.add(*str(error).splitlines())
+            continue
+        found += [replace(one, dt=dt if one.dt is None else one.dt) for one in made]
+    return found
 
 
 def _temperature(source: NetworkSource, given: float | None) -> float:
@@ -427,13 +454,21 @@ def _settings(
         "trial": options.trial,
         "inputs_from": options.inputs_from,
         "cells": cells,
-        "record": [
-            [each.name, each.population, each.nodes, each.dt, str(each.start), str(each.stop)]
-            for each in options.records
-        ],
+        "record": [_told_record(each, options.sample_seed) for each in options.records],
         "templates": {**templates, **dict.fromkeys(search.given, "given")},
         **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
     }
+
+
+def _told_record(request: RecordRequest, seed: int) -> list[Any]:
+    """A record as settings of a run have it."""
+    told: list[Any] = [request.name, request.population, request.nodes, request.dt]
+    more = {**told_sample(request, seed), **({"layers": request.layers} if request.layers else {})}
+    if request.label is not None:
+        more |= {"place": request.place, "variable": request.variable}
+    if request.of_synapses:
+        more["synapses"] = {name: value for name, value in vars(request.synapses).items() if value}
+    return [*told, str(request.start), str(request.stop), *([more] if more else [])]
 
 
 def _states(
@@ -520,27 +555,39 @@ class _Job:
 
     def _records(self, network: PlannedNetwork) -> list[NetworkRecord]:
         found: list[NetworkRecord] = []
-        for request in self.options.records:
-            for name, numbers in network.chosen.items():
+        shift, dt, seed = self.options.equilibration, self.plan.dt, self.options.sample_seed
+        gids = {} if not any(request.of_synapses for request in self.options.records) else self._cells()
+        number = 0
+        for request, recorded in zip(self.options.records, network.recorded, strict=True):
+            told = told_sample(request, seed)
+            for name, numbers in recorded.items():
                 own = set(numbers.tolist())
-                cells = [
-                    node
-                    for node in network.nodes
-                    if node.population == name
-                    and node.node_id in own
-                    and not network.templates[node.gid].artificial
-                ]
+                cells = [node for node in network.nodes if node.population == name and node.node_id in own]
+                there = {node.gid: node.node_id for node in cells}
+                if request.of_synapses:
+                    units = network.units[number]
+                    found.append(
+                        SynapseRecord(request, name, there, self.ranks, dt, shift, number, gids, units, told)
+                    )
+                    continue
                 places = record_places(self.source, request, cells)
                 if places:
-                    there = {node.gid: node.node_id for node in cells if node.gid in places}
-                    shift = self.options.equilibration
-                    found.append(TraceRecord(request, name, there, self.ranks, self.plan.dt, shift, places))
+                    there = {gid: node_id for gid, node_id in there.items() if gid in places}
+                    found.append(TraceRecord(request, name, there, self.ranks, dt, shift, places, told))
+            number += request.of_synapses
         nodes = {node.gid: node for node in network.nodes}
         for name, node in self.options.probes.items():
             dt = self.plan.dt if self.options.probe_dt is None else self.options.probe_dt
-            shift = self.options.equilibration
             found.append(ContactRecord(name, node, self.source.snapshot, nodes, self.ranks, dt, shift))
         return found
+
+    def _cells(self) -> dict[int, tuple[str, int]]:
+        """Population and number of every cell of the circuit, by gid."""
+        return {
+            gid: (name, at)
+            for name, each in self.source.populations.items()
+            for at, gid in enumerate(each.gid.tolist())
+        }
 
     def _advance(
         self,

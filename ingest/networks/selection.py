@@ -9,11 +9,11 @@ import pyarrow.dataset as pds
 from ...catalog.node_sets import node_set, node_sets
 from ...catalog.vocabulary import circuits
 from ...lake.errors import InputError
-from ...mechanisms.network.cells import Ids, NetworkNode
-from ..building.configuration import SWC_TYPES
+from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
+from ..records.requests import ALL, SET, SOMA, RecordRequest, sampled, section_places
+from ..records.traces import RecordPlaces
 from .circuit import NetworkSource
 from .faults import Faults
-from .records import ALL, SET, SOMA, RecordPlaces, RecordRequest
 
 Chosen = Mapping[str, Sequence[int] | None]
 """Numbers of cells by population; None means all of a population."""
@@ -87,10 +87,55 @@ def chosen_cells(source: NetworkSource, cells: Chosen | None) -> dict[str, Ids]:
     return found
 
 
+def recorded_cells(
+    source: NetworkSource,
+    request: RecordRequest,
+    candidates: Mapping[str, Ids],
+    seed: int,
+    *,
+    one_more: bool = False,
+) -> Mapping[str, Ids]:
+    """Return the numbers of the cells that a request records, int64 by population, in the order of the populations' names.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    request
+        What is recorded.
+    candidates
+        Numbers of all cells of the circuit that could be recorded, by population, ascending.
+    seed, one_more
+        As of `sampled`.
+    """
+    found: dict[str, Ids] = {}
+    for name in sorted(candidates):
+        own = candidates[name]
+        if request.population not in (None, name):
+            if request.population in source.populations:
+                continue
+            files = circuits.FILES.of(circuit=source.circuit)
+            known = node_sets(source.snapshot, source.circuit) if files in source.snapshot.tables else {}
+            if request.population not in known:
+                continue
+            own = np.intersect1d(
+                own, node_set(source.snapshot, source.circuit, str(request.population), name)
+            )
+        if request.nodes is not None:
+            own = np.intersect1d(own, np.array(request.nodes, np.int64))
+        found[name] = own
+    gids = [np.sort(source.populations[name].gid[own]) for name, own in found.items()]
+    drawn = sampled(request, gids, seed, one_more=one_more)
+    return {
+        name: own[np.isin(source.populations[name].gid[own], chosen)]
+        for (name, own), chosen in zip(found.items(), drawn, strict=True)
+    }
+
+
 def record_places(
     source: NetworkSource, request: RecordRequest, nodes: Iterable[NetworkNode]
 ) -> dict[int, RecordPlaces]:
-    """Return where each cell of a population is recorded, by gid: sections and positions, None for the request's own place.
+    """Return where cells are recorded, by gid: sections and positions, None for the request's own place.
 
     Parameters
     ----------
@@ -99,32 +144,56 @@ def record_places(
     request
         What is recorded.
     nodes
-        Cells of one population that have sections.
+        Cells of one population that have sections and that the request records.
     """
     cells = list(nodes)
     if not cells:
         return {}
-    population = cells[0].population
-    wanted = None if request.nodes is None else set(request.nodes)
-    if request.population not in (None, population):
-        if request.population in source.populations:
-            return {}
-        ids = node_set(source.snapshot, source.circuit, str(request.population), population)
-        wanted = set(ids.tolist()) if wanted is None else wanted & set(ids.tolist())
-    cells = [node for node in cells if wanted is None or node.node_id in wanted]
     if request.place in (ALL, SOMA):
         return dict.fromkeys((node.gid for node in cells), None)
     if request.place.startswith(SET):
-        compartments = _compartments(source, request.place.removeprefix(SET), population)
+        compartments = _compartments(source, request.place.removeprefix(SET), cells[0].population)
         return {node.gid: compartments[node.node_id] for node in cells if node.node_id in compartments}
-    number = SWC_TYPES[request.place]
+    wanted = section_places(request.place)
+    layers = numbers_of_layers(source, request.layers)
     found: dict[int, RecordPlaces] = {}
     for node in cells:
-        if node.shape is not None:
-            sections = np.flatnonzero(node.shape.section_types == number).tolist()
-            if sections:
-                found[node.gid] = [(section, 0.5) for section in sections]
+        if node.shape is None:
+            continue
+        types = node.shape.section_types.tolist()
+        places = [(section, wanted[kind]) for section, kind in enumerate(types) if kind in wanted]
+        if layers:
+            places = [each for each in places if _layer(node.shape, *each) in layers]
+        if places:
+            found[node.gid] = places
     return found
+
+
+def numbers_of_layers(source: NetworkSource, names: Sequence[str]) -> set[int]:
+    """Return the numbers of layers; names that the configuration does not have are left out.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    names
+        Names, or numbers as text.
+    """
+    known = {} if source.configuration is None else source.configuration.definitions.layers
+    return {int(each) for name in names if (each := known.get(name, name)) is not None and _is_number(each)}
+
+
+def _is_number(value: str | int) -> bool:
+    return isinstance(value, int) or value.lstrip("-").isdecimal()
+
+
+def _layer(shape: TreeShape, section: int, x: float) -> int:
+    """Layer of the first point of a section that is at or beyond a position."""
+    points = shape.sections[section]
+    places = np.stack([shape.x[points], shape.y[points], shape.z[points]])
+    arc = np.concatenate([[0.0], np.cumsum(np.sqrt((np.diff(places) ** 2).sum(axis=0)))])
+    at = min(int(np.searchsorted(arc, x * arc[-1])), len(points) - 1)
+    return int(shape.layer[points[at]])
 
 
 def _compartments(
@@ -150,7 +219,20 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
     faults
         What is wrong is added to it.
     """
+    layers = [] if source.configuration is None else list(source.configuration.definitions.layers)
     for request in records:
+        if "/" in request.name:
+            faults.add(f"{request.told}: reports are called by a name without '/': say ,name=…")
+        for name in (*request.layers, *request.synapses.layers):
+            if name not in layers and not _is_number(name):
+                faults.add(
+                    f"{request.told}: there is no layer {name!r}; the configuration has {', '.join(layers) or 'none'}"
+                )
+        for name in request.synapses.sources:
+            if name not in source.populations:
+                faults.add(
+                    f"{request.told}: there is no population {name!r}; the circuit has {', '.join(source.populations)}"
+                )
         if request.population is not None and request.population not in source.populations:
             files = circuits.FILES.of(circuit=source.circuit)
             known = node_sets(source.snapshot, source.circuit) if files in source.snapshot.tables else {}
@@ -166,4 +248,29 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
             if name not in known_sets:
                 faults.add(
                     f"--record {request.place}: there is no such compartment set; there are {', '.join(known_sets) or 'none'}"
+                )
+
+
+def check_names(
+    records: Sequence[RecordRequest], recorded: Sequence[Mapping[str, Ids]], faults: Faults
+) -> None:
+    """Note requests whose reports would have the same name.
+
+    Parameters
+    ----------
+    records
+        The requests.
+    recorded
+        Cells of each, by population.
+    faults
+        What is wrong is added to it.
+    """
+    seen: dict[tuple[str, str], RecordRequest] = {}
+    for request, cells in zip(records, recorded, strict=True):
+        for population in (name for name, own in cells.items() if len(own)):
+            other = seen.setdefault((request.name, population), request)
+            if other is not request:
+                faults.add(
+                    f"{other.told} and {request.told} both make a report {request.name!r} of {population}: give one "
+                    "another name, ,name=…"
                 )

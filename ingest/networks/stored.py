@@ -18,10 +18,10 @@ from ...lake.digest import digest_of
 from ...lake.errors import ConflictError, InputError
 from ...lake.provenance import code_version
 from ...mechanisms.network.simulator import NetworkSpikes
+from ..records.traces import NetworkRecord
 from ..trials.names import file_node
 from ..trials.stage import append_rows
 from .circuit import NetworkPopulation
-from .records import NetworkRecord
 
 _ATTEMPTS = 20
 _SAME = ("kind", "seed", "t_stop", "mechanisms", "settings")

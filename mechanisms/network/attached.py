@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..trial.recording import SegmentFrames
 from .cells import Ids, NetworkCell, NetworkNode, Reals
+from .wiring import MadeSynapses
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,28 @@ class FrameColumns:
         return len(self.gid)
 
 
+@dataclass(frozen=True, eq=False)
+class SynapseColumns(FrameColumns):
+    """What the columns of a `SynapseObserver`'s frames are on one rank: point processes, cell by cell, as they were made.
+
+    Attributes
+    ----------
+    number
+        Number of the first synapse or edge that ends at it, int64[n].
+    label
+        What the configuration calls it, such as AMPA.
+    column, edge, source
+        One for each edge that ends at one of them: its column, the number of its synapse or edge, and the gid that it comes
+        from, int64[n_edges].
+    """
+
+    number: Ids
+    label: NDArray[np.str_]
+    column: Ids
+    edge: Ids
+    source: Ids
+
+
 class Observer(Protocol):
     """Takes variables of segments while the network runs, in blocks of time; on every rank, those of the rank's cells.
 
@@ -152,3 +175,17 @@ class Observer(Protocol):
 
     def finish(self) -> None:
         """Take notice that there are no more frames."""
+
+
+@runtime_checkable
+class SynapseObserver(Observer, Protocol):
+    """An observer of point processes at synapses: `variables` are theirs, and `begin` is told `SynapseColumns`."""
+
+    def edges(self, made: MadeSynapses) -> NDArray[np.bool_]:
+        """Return which synapses are observed, bool[n_edges]. A point process is observed if one of its edges is.
+
+        Parameters
+        ----------
+        made
+            Synapses of this rank, of one projection and kind.
+        """

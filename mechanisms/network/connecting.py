@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import ModelError
 from .cells import NetworkCell
-from .wiring import Connections, GapJunctions
+from .wiring import Connections, GapJunctions, MadeSynapses
 
 GAP = "HalfGap"
 """Our mechanism of one side of a gap junction."""
@@ -37,6 +37,8 @@ class NetworkWiring:
         The sides of gap junctions.
     placed
         How many point processes each cell has, by gid.
+    made
+        Synapses that are to be observed.
     """
 
     def __init__(self, context: Any, cells: Mapping[int, NetworkCell]) -> None:
@@ -48,6 +50,7 @@ class NetworkWiring:
         self.processes = self.connections = 0
         self.sides: list[Any] = []
         self.placed: dict[int, int] = {}
+        self.made: list[MadeSynapses] = []
 
     def connect(self, edges: Connections) -> None:
         """Make the synapses and connections of those edges whose targets are on this rank.
@@ -66,6 +69,9 @@ class NetworkWiring:
         kind = edges.kind
         make = None if kind is None else self._maker(kind.mechanism)
         own = list(edges.parameters.items())
+        observed = () if kind is None or edges.observed is None else np.any(edges.observed, axis=0).tolist()
+        kept: list[int] = []
+        processes: list[Any] = []
         rows = zip(
             edges.source.tolist(),
             edges.target.tolist(),
@@ -96,6 +102,9 @@ class NetworkWiring:
                     self.placed[target] = self.placed.get(target, 0) + 1
                     if kind.shared:
                         shared[key] = process
+                if observed and observed[row]:
+                    kept.append(row)
+                    processes.append(process)
             connection = self._context.gid_connect(source, process)
             connection.delay = delay
             count = int(connection.wcnt())
@@ -108,6 +117,8 @@ class NetworkWiring:
                 connection.weight[at] = weight
             self._held.append(connection)
             self.connections += 1
+        if kept:
+            self.made.append(MadeSynapses(edges.take(np.array(kept, np.int64)), processes))
 
     def join(self, junctions: GapJunctions) -> None:
         """Make the sides of gap junctions that are on this rank; all ranks are told of all junctions.

@@ -1,4 +1,4 @@
-"""FrameTaker of a network: variables of its segments while it runs, handed to observers in blocks of time."""
+"""FrameTaker of a network: variables of its segments and synapses while it runs, handed to observers in blocks of time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,10 @@ import numpy as np
 
 from ..errors import ModelError
 from ..trial.recording import SegmentFrames, SegmentReader
-from .attached import FrameColumns, Observer
+from .attached import FrameColumns, Observer, SynapseColumns, SynapseObserver
 from .cells import NetworkCell
 from .ranks import Ranks
+from .wiring import MadeSynapses
 
 BLOCK_BYTES = 2**20
 """How large a block of frames is on the rank that has most columns."""
@@ -46,6 +47,8 @@ class FrameTaker:
         Takes the blocks.
     cells
         Cells of this rank, in the order of their gids.
+    made
+        Synapses of this rank that are to be observed.
     ranks
         This process among others.
     dt
@@ -54,22 +57,31 @@ class FrameTaker:
     Raises
     ------
     ModelError
-        No segment of any rank has a variable, or the interval is no multiple of the time step.
+        Nothing that is observed on any rank has a variable, or the interval is no multiple of the time step.
     """
 
-    def __init__(self, observer: Observer, cells: Sequence[NetworkCell], ranks: Ranks, dt: float) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        cells: Sequence[NetworkCell],
+        made: Sequence[MadeSynapses],
+        ranks: Ranks,
+        dt: float,
+    ) -> None:
         self._observer = observer
         self.every = steps_of(observer.dt, dt, "a recording interval")
         if self.every < 1:
             raise ModelError(f"a recording interval of {observer.dt:g} ms is shorter than the time step")
         self._first = max(0, int(np.ceil(observer.start / dt - _TOLERANCE)))
         self._last = int(np.floor(min(observer.stop / dt, 2.0**62) + _TOLERANCE))
-        segments, columns = _columns(observer, cells)
-        self._reader = SegmentReader(segments, observer.variables)
-        told = ranks.all((len(segments), self._reader.missing))
+        points, columns = (
+            _synapses(observer, made) if isinstance(observer, SynapseObserver) else _segments(observer, cells)
+        )
+        self._reader = SegmentReader(points, observer.variables)
+        told = ranks.all((len(points), self._reader.missing))
         for variable in observer.variables:
             if all(variable in missing or not n for n, missing in told):
-                raise ModelError(f"no segment that is recorded has a variable {variable!r}")
+                raise ModelError(f"nothing that is recorded has a variable {variable!r}")
         widest = max(1, *(n for n, _ in told)) if told else 1
         size = BLOCK_BYTES // (np.float32().itemsize * widest * max(1, len(observer.variables)))
         self._block = int(max(1, min(size, 2**16)))
@@ -117,7 +129,7 @@ class FrameTaker:
         self._observer.finish()
 
 
-def _columns(observer: Observer, cells: Sequence[NetworkCell]) -> tuple[list[Any], FrameColumns]:
+def _segments(observer: Observer, cells: Sequence[NetworkCell]) -> tuple[list[Any], FrameColumns]:
     segments: list[Any] = []
     gid: list[int] = []
     place: list[int] = []
@@ -145,3 +157,47 @@ def _columns(observer: Observer, cells: Sequence[NetworkCell]) -> tuple[list[Any
         np.array(x, np.float64),
     )
     return segments, columns
+
+
+def _synapses(observer: SynapseObserver, made: Sequence[MadeSynapses]) -> tuple[list[Any], SynapseColumns]:
+    """Point processes, each once, and what they are; cell by cell, and of a cell in the order in which they were made."""
+    processes: list[Any] = []
+    known: dict[int, int] = {}
+    column: list[int] = []
+    first: list[tuple[int, int, int, float, int, str]] = []
+    edge: list[int] = []
+    source: list[int] = []
+    for each in made:
+        own, kind = each.edges, each.edges.kind
+        assert kind is not None, "edges to artificial cells have no synapses"
+        for row in np.flatnonzero(observer.edges(each)).tolist():
+            process = each.processes[row]
+            at = known.setdefault(id(process), len(processes))
+            if at == len(processes):
+                processes.append(process)
+                segment = process.get_segment()
+                count = segment.sec.nseg
+                where = int(own.section[row]), min(int(segment.x * count), count - 1), float(segment.x)
+                first.append((int(own.target[row]), *where, int(own.number[row]), kind.label))
+            column.append(at)
+            edge.append(int(own.number[row]))
+            source.append(int(own.source[row]))
+    order = sorted(range(len(processes)), key=lambda at: first[at][0])
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    gid, section, number, x, synapse, label = (
+        zip(*(first[at] for at in order), strict=True) if order else ((),) * 6
+    )
+    columns = place[np.array(column, np.int64)]
+    rows = np.argsort(columns, kind="stable")
+    return [processes[at] for at in order], SynapseColumns(
+        gid=np.array(gid, np.int64),
+        section=np.array(section, np.int32),
+        segment=np.array(number, np.int32),
+        x=np.array(x, np.float64),
+        number=np.array(synapse, np.int64),
+        label=np.array(label, np.str_),
+        column=columns[rows],
+        edge=np.array(edge, np.int64)[rows],
+        source=np.array(source, np.int64)[rows],
+    )

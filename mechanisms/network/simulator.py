@@ -276,7 +276,8 @@ class LiveNetwork:
         h.secondorder, h.nrn_netrec_state_adjust = self.timing.second_order, int(self.timing.adjust_events)
         h.dt, h.celsius = self.timing.dt, self._celsius
         cells = [self._cells[gid] for gid in sorted(self._cells)]
-        self._frames = [FrameTaker(observer, cells, self.ranks, self.timing.dt) for observer in observers]
+        made = self._wiring.made
+        self._frames = [FrameTaker(each, cells, made, self.ranks, self.timing.dt) for each in observers]
         h.finitialize(self.timing.v_init)
         if state is not None:
             self._restore(state)

@@ -1,7 +1,8 @@
 """What connects the cells of a network: synapses by edges, and gap junctions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,8 @@ class Connections:
         Number of the synapse or edge, for reports and messages, int64[n].
     parameters
         Values of the point process's variables that edges have of their own, float64[n] by name; not where `kind.shared`.
+    observed
+        Which records take the synapse of each edge, bool[n_records, n]; None where none takes any.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Connections:
     weights: Reals
     number: Ids
     parameters: Mapping[str, Reals] = field(default_factory=dict)
+    observed: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -79,9 +83,8 @@ class Connections:
         rows
             Which, as a mask or as numbers.
         """
-        return Connections(
-            name=self.name,
-            kind=self.kind,
+        return replace(
+            self,
             source=self.source[rows],
             target=self.target[rows],
             section=self.section[rows],
@@ -90,7 +93,24 @@ class Connections:
             weights=self.weights[rows],
             number=self.number[rows],
             parameters={name: values[rows] for name, values in self.parameters.items()},
+            observed=None if self.observed is None else self.observed[:, rows],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class MadeSynapses:
+    """Synapses of one projection and kind that were made on this rank and are to be observed.
+
+    Attributes
+    ----------
+    edges
+        Their edges.
+    processes
+        NEURON's point process of each edge; several may share one.
+    """
+
+    edges: Connections
+    processes: Sequence[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -125,21 +125,21 @@ class SegmentFrames:
 
 
 class SegmentReader:
-    """Reads variables of some segments as they are now.
+    """Reads variables of some segments, or of point processes, as they are now.
 
     Parameters
     ----------
     segments
-        NEURON's segments, in the order of the columns.
+        NEURON's segments or point processes, in the order of the columns.
     variables
-        ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``.
+        ``v``, ``i_membrane`` or any range variable, such as ``ina`` or ``m_hh``; of point processes their own, such as ``g``.
 
     Attributes
     ----------
     variables
         Names of the variables.
     missing
-        Those that no segment has.
+        Those that none has.
     """
 
     def __init__(self, segments: Sequence[Any], variables: Sequence[str]) -> None:

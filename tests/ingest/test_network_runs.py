@@ -355,5 +355,5 @@ def test_places_are_sections_of_a_type_and_compartments_of_a_set(folder: Path, t
     elements = lake.head.tables["reports/placed/ends v/E.elements"].to_arrow().to_pydict()
     assert elements["node_id"] == [1, 4]
     assert elements["element_id"] == [0, 1]
-    with pytest.raises(InputError, match="a place is soma, all, set:NAME or a type"):
+    with pytest.raises(InputError, match="a place is soma, all, synapses, set:NAME"):
         small.run(lake, "bad", record=["dendrite:v:x"])

@@ -13,10 +13,12 @@ CASES = "NEUROLAKE_MIV_CASES"
 FILES = ("types", "cells", "connections", "input_features", "input_spikes", "results", "coords")
 COUNTS = {"STIM": 292, "PYR": 29, "PVBC": 59, "OLM": 58}
 TRACES = {
-    "Intracellular soma.0 v/PYR": "PYR",
-    "Intracellular soma v/PVBC": "PVBC",
-    "Intracellular soma v/OLM": "OLM",
+    "Intracellular soma.0 v/PYR": ("PYR", 0),
+    "Intracellular soma.1 v/PYR": ("PYR", 1),
+    "Intracellular soma v/PVBC": ("PVBC", 0),
+    "Intracellular soma v/OLM": ("OLM", 0),
 }
+"""Potentials of MiV's, their population and section."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,8 @@ def test_spikes_and_potentials_are_those_of_mivs_results(
         "--config": configuration,
         "--templates": cases / "templates",
         "--mechanisms": cases / "mechanisms",
-        "--record": "soma@0.1",
+        # Of the tutorial's profile, but that the results are of half of the cells.
+        "--record": "profile:Network default,fraction=0.5",
         "--name": "ours",
     }
     command = ["-m", "neurolake", "run-network", "miv", "--lake", tmp_path / "lake"]
@@ -59,8 +62,12 @@ def test_spikes_and_potentials_are_those_of_mivs_results(
         assert ours["node_id"].tolist() == theirs["node_id"].tolist()
         # Their times are float32.
         assert np.abs(ours["time"].to_numpy() - theirs["time"].to_numpy()).max() < 1e-4
-    for name, population in TRACES.items():
+    for name, (population, section) in TRACES.items():
         theirs = head.arrays[f"reports/miv/{name}"][...]
-        cells = head.tables[f"reports/miv/{name}.elements"].to_arrow()["node_id"].to_numpy()
-        ours = head.arrays[f"reports/ours/soma v/{population}"][...][: len(theirs), cells]
+        cells = head.tables[f"reports/miv/{name}.elements"].to_arrow()["node_id"].to_pylist()
+        own = f"reports/ours/Network default v/{population}"
+        elements = head.tables[f"{own}.elements"].to_arrow().to_pandas()
+        chosen = elements[elements["element_id"] == section]
+        assert chosen["node_id"].tolist() == cells, "the same cells are drawn"
+        ours = head.arrays[own][...][: len(theirs), chosen.index]
         assert np.abs(ours - theirs).max() < 1e-4
