@@ -196,7 +196,7 @@ def test_a_lake_without_activations(tmp_path: Path) -> None:
         tx.write_table("trials", pa.table({"trial_id": [0], "t_stop": [50.0]}))
         for number in range(30):
             tx.write_table(f"edges/net/P{number}", pa.table({"x": [0]}))
-    with pytest.raises(NotFoundError, match="there is no table synapse_activation .* and 21 more: bring"):
+    with pytest.raises(NotFoundError, match=r"there is no table synapse_activation .* and 21 more: bring"):
         bin_activations(lake.head)
 
 
