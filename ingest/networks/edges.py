@@ -13,6 +13,7 @@ from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
 from ...mechanisms.network.templates import CellTemplate, Search
 from ...mechanisms.network.wiring import Connections, GapJunctions
 from ...mechanisms.templates.reach import shapes_of
+from ..circuits.weights import SynapseWeights
 from .circuit import NetworkProjection, NetworkSource
 from .faults import Faults
 
@@ -35,12 +36,18 @@ class EdgeTargets:
         Where files are that edges name.
     seed
         Of what is random in the run.
+    weights
+        Weights that synapses have of their own, by population, as far as they were read.
+    notices
+        What users should know is added to it.
     """
 
     nodes: Mapping[int, NetworkNode] = field(default_factory=dict)
     templates: Mapping[int, CellTemplate] = field(default_factory=dict)
     search: Search = field(default_factory=Search)
     seed: int = 0
+    weights: dict[str, SynapseWeights] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)

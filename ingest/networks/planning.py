@@ -16,6 +16,7 @@ from ...mechanisms.network.sources import VECTOR, TrainSource
 from ...mechanisms.network.templates import CellTemplate, Search, complexity
 from ...mechanisms.network.wiring import Connections, GapJunctions
 from ...mechanisms.templates.finders import find_template
+from ..circuits.weights import weight_nodes
 from ..records.requests import RecordRequest
 from .circuit import NetworkSource
 from .edges import EdgeTargets, edge_rows, gap_junctions
@@ -165,7 +166,9 @@ def planned_network(
     costs = _costs(source, nodes, templates, chosen)
     where = spread(costs, ranks.size)
     own = {node.gid for node, rank in zip(nodes, where.tolist(), strict=True) if rank == ranks.rank}
-    targets = EdgeTargets({node.gid: node for node in nodes}, templates, search, options.seed)
+    targets = EdgeTargets(
+        {node.gid: node for node in nodes}, templates, search, options.seed, notices=notices
+    )
     connections, edges = _connections(source, chosen, own, options.dt, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
@@ -229,6 +232,12 @@ def content_of(source: NetworkSource) -> str:
             parts = kind.parts(node)
             if parts is not None and parts["circuit"] == source.circuit:
                 digests[node] = source.snapshot.tables[node].digest
+    if source.configuration is not None:
+        own = source.configuration.configuration
+        wanted = [node for name in source.populations for node in weight_nodes(own, source.circuit, name)]
+        digests |= {
+            node: source.snapshot.tables[node].digest for node in wanted if node in source.snapshot.tables
+        }
     return digest_of(canonical_json([digests, source.tree]))
 
 

@@ -2,7 +2,8 @@
 
 Each edge gets the point processes that ``Connection Generator / Synapses / TARGET / SOURCE / mechanisms`` lists, with their
 parameters; ``Synapse Mechanisms`` says what they are in NEURON, and ``Synapse Parameter Rules`` which parameters are the
-mechanism's, and which are weights of the connection. The delay is the larger of distance / velocity and two time steps. (MiV-
+mechanism's, and which are weights of the connection. Synapses may have weights of their own, as attributes of their cells
+(`circuits.weights`). The delay is the larger of distance / velocity and two time steps. (MiV-
 Simulator 0.3, synapses.py; delays in single precision, as it keeps them.)
 """
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ...catalog.vocabulary import circuits
 from ...mechanisms.network.wiring import Connections, SynapseKind
 from ..building.configuration import ProjectionRule
+from ..circuits.weights import SynapseWeights, read_weights
 from .edges import EdgeRows, distinct
 
 MECHANISMS: Mapping[str, str] = {
@@ -65,7 +67,7 @@ def synapse_connections(rows: EdgeRows) -> Sequence[Connections]:
     )
     made = []
     for mechanisms, chosen in _mechanisms(rows, rule, swc_type):
-        for kind, weights in _kinds(rows, rule, mechanisms, shared=not unique):
+        for kind, weights, place in _kinds(rows, rule, mechanisms, shared=not unique):
             chosen = chosen[found[chosen]]
             made.append(
                 Connections(
@@ -76,11 +78,52 @@ def synapse_connections(rows: EdgeRows) -> Sequence[Connections]:
                     section=section[chosen].astype(np.int32),
                     position=np.clip(position[chosen].astype(np.float64), *_ENDS),
                     delay=delay[chosen],
-                    weights=np.tile(weights, (len(chosen), 1)),
+                    weights=_weights(rows, rule, kind, weights, place, chosen),
                     number=rows.columns["synapse_id"][chosen].astype(np.int64),
                 )
             )
     return made
+
+
+def _weights(
+    rows: EdgeRows,
+    rule: ProjectionRule,
+    kind: SynapseKind,
+    usual: Sequence[float],
+    place: int | None,
+    chosen: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """What the NetCons of some edges begin with, float64[n, k]: the configuration's, and weights of their own where they have any."""
+    found = np.tile(np.asarray(usual, np.float64), (len(chosen), 1))
+    known = _attribute_weights(rows, rule.target)
+    if kind.label not in known.by_mechanism:
+        return found
+    if place is None:
+        rows.faults.add(
+            f"{_GENERATOR} / Synapse Parameter Rules / {kind.mechanism} / netcon_params: there is no weight, and cells of {rule.target} have "
+            f"weights of {kind.label}"
+        )
+        return found
+    own, there = known.of(
+        kind.label, rows.columns["target_node_id"][chosen], rows.columns["synapse_id"][chosen]
+    )
+    found[there, place] = own[there]
+    return found
+
+
+def _attribute_weights(rows: EdgeRows, population: str) -> SynapseWeights:
+    """Weights that cells of a population have as attributes; read once for all of its projections."""
+    known = rows.targets.weights
+    if population not in known:
+        configuration = rows.source.configuration
+        assert configuration is not None, "it matches"
+        labels = {**MECHANISMS, **((rows.source.tree.get(_GENERATOR) or {}).get("Synapse Mechanisms") or {})}
+        known[population], faults, notices = read_weights(
+            rows.source.snapshot, rows.source.circuit, population, configuration.configuration, list(labels)
+        )
+        rows.faults.add(*faults)
+        rows.targets.notices.extend(notices)
+    return known[population]
 
 
 def has_synapses(rows: EdgeRows) -> bool:
@@ -181,8 +224,8 @@ def _mechanisms(
 
 def _kinds(
     rows: EdgeRows, rule: ProjectionRule, mechanisms: Mapping[str, Any], *, shared: bool
-) -> Iterator[tuple[SynapseKind, list[float]]]:
-    """What stands at the synapses, and the weights of their connections."""
+) -> Iterator[tuple[SynapseKind, list[float], int | None]]:
+    """What stands at the synapses, the weights of their connections, and which of these is called so."""
     generator = rows.source.tree.get(_GENERATOR) or {}
     known = {**MECHANISMS, **(generator.get("Synapse Mechanisms") or {})}
     rules = {**RULES, **(generator.get("Synapse Parameter Rules") or {})}
@@ -211,4 +254,4 @@ def _kinds(
                 rows.faults.add(
                     f"{where} / {label} / {name}: {mechanism} has no such parameter; it has {', '.join([*of_mechanism, *of_connection])}"
                 )
-        yield SynapseKind(mechanism, label, parameters, shared), weights
+        yield SynapseKind(mechanism, label, parameters, shared), weights, of_connection.get("weight")
