@@ -77,3 +77,8 @@ def packed(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, dict[str, Any]]:
         }
         for name, value in arrays.items()
     }
+
+
+def player_style() -> str:
+    """Return the style of the player and of the curves beside it."""
+    return "".join((PAGES / name).read_text() for name in ("vendor/uplot.css", "player.css"))

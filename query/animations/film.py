@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...lake.extras import needed
 from ..plots.style import COLOURS, GREY, INK, MAP, SMALL
-from .shapes import ActivatedSynapses, Capsules, Singles
+from .shapes import ActivatedSynapses, Capsules, RecordedSite, Singles
 
 Against = Literal["space", "distance"]
 
@@ -62,6 +62,10 @@ class Film:
         Name and unit of the variable.
     synapses, places
         What is activated, and where, float32[activation, 3]; None for none.
+    sites
+        Where voltage was recorded besides.
+    voltages, voltage_times
+        That in mV, float32[site, time], and times in ms, float64[time].
     look
         How it is shown.
     title, footer
@@ -74,6 +78,9 @@ class Film:
     quantity: str
     synapses: ActivatedSynapses | None
     places: Singles | None
+    sites: tuple[RecordedSite, ...]
+    voltages: Singles
+    voltage_times: npt.NDArray[np.float64]
     look: Look
     title: str
     footer: str

@@ -8,16 +8,19 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ...lake.core import Lake
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot, snapshot_of
+from ..trials.voltages import recording
 from . import movies, shapes
 from .film import Against, Film, Look
 from .page import write_page
 
 SUFFIXES = (".mp4", ".gif", ".html")
 MOST_FRAMES = 5_000
+_MOST_SAMPLES = 20_000  # of a voltage in a page
 
 Progress = Callable[[int, int], None]
 
@@ -185,10 +188,10 @@ def read_film(
             f"{_again(snapshot, number, variable)}"
         )
     values, times, unit = shapes.frames(snapshot, found.node, window, frames)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    least, most = shapes.extremes(values)
+    if not least <= most:
         raise InputError(f"{found.node} has no finite value from {times[0]:g} to {times[-1]:g} ms")
-    low, high = limits or (float(finite.min()), float(finite.max()))
+    low, high = limits or (least, most)
     if not low <= high:
         raise InputError(f"limits are {low:g} and {high:g}; expected the lower one first")
     shown = None
@@ -202,10 +205,32 @@ def read_film(
         quantity,
         shown,
         None if shown is None else shapes.places(cell, shown),
+        *_recorded(snapshot, cell, number, (float(times[0]), float(times[-1]))),
         replace(look, limits=(low, high if high > low else low + 1.0)),
         f"Trial {number} of run {run}",
         f"neurolake · commit {snapshot.commit.id[:12]}",
     )
+
+
+def _recorded(
+    snapshot: Snapshot, cell: shapes.Capsules, number: int, window: tuple[float, float]
+) -> tuple[tuple[shapes.RecordedSite, ...], shapes.Singles, npt.NDArray[np.float64]]:
+    """Sites of a cell that a trial has voltages of, those in a window, and their times."""
+    kept: dict[str, shapes.Singles] = {}
+    sites = {one.site: one for one in shapes.sites(snapshot, cell)}
+    times = np.empty(0)
+    for site in sites:
+        source = recording(snapshot, site)
+        row = int(source.rows(np.array([number]))[0])
+        first, last = source.span(*window)
+        # All are drawn over one axis of time: that of the first.
+        if row < 0 or last <= first or (kept and not np.array_equal(source.times[first:last], times)):
+            continue
+        times = np.asarray(source.times[first:last], np.float64)
+        kept[site] = np.asarray(source.array[row, first:last], np.float32)
+    step = max(1, -(-len(times) // _MOST_SAMPLES))
+    values = np.stack([*kept.values()]) if kept else np.empty((0, 0), np.float32)
+    return tuple(sites[site] for site in kept), values[:, ::step], times[::step]
 
 
 def _again(snapshot: Snapshot, number: int, variable: str) -> str:

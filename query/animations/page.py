@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .embedding import PAGES, loader, packed, script_json
+from .embedding import loader, packed, player_style, script_json
 from .film import LASTING, Film
+from .shapes import shaded
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -42,17 +43,10 @@ def film_data(film: Film) -> dict[str, Any]:
         The film.
     """
     low, high = film.look.limits
-    scale = 254 / (high - low) if high > low else 0.0
-    with np.errstate(invalid="ignore"):
-        shades = np.clip(np.rint((film.values - low) * scale), 0, 254)
-    shades[~np.isfinite(film.values)] = 255
-    cell = film.cell
     arrays = {
-        "start": cell.start,
-        "end": cell.end,
-        "diameter": cell.diameter,
+        **film.cell.arrays,
         "time": film.times.astype(np.float32),
-        "frames": shades.astype(np.uint8),
+        "frames": shaded(film.values, low, high),
     }
     told: dict[str, Any] = {
         "low": low,
@@ -60,7 +54,11 @@ def film_data(film: Film) -> dict[str, Any]:
         "quantity": film.quantity,
         "lasting": LASTING,
         "types": [],
+        "labels": film.cell.labels,
+        "sites": [vars(one) for one in film.sites],
     }
+    if film.sites:
+        arrays |= {"recorded": film.voltage_times, "sites": film.voltages}
     if film.synapses is not None and film.places is not None:
         arrays |= {"place": film.places, "at": film.synapses.time, "type": film.synapses.kind}
         told["types"] = film.synapses.kinds
@@ -80,7 +78,7 @@ def write_page(film: Film, path: Path) -> None:
     text = _PAGE.format(
         title=html.escape(film.title),
         footer=html.escape(film.footer),
-        style=(PAGES / "player.css").read_text(),
+        style=player_style(),
         loader=loader("player.js"),
         film=script_json(film_data(film)),
     )

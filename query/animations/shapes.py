@@ -1,6 +1,7 @@
 """Cells in space: the segments of a run, what was recorded of all of them, and where synapses are."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...catalog.schema import literal
-from ...catalog.vocabulary.runs import REPORT, SEGMENTS
-from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION, TRIALS
+from ...catalog.vocabulary import reports as circuit_reports
+from ...catalog.vocabulary.runs import LFP, NETWORK_LFP, REPORT, SEGMENTS
+from ...catalog.vocabulary.trials import RECORDING_SITES, SYNAPSE_ACTIVATION, TRIALS
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
-from ..circuits.reports import report
+from ..circuits.reports import Report, report, report_names
 from ..trials.parameters import trial_id
+from ..trials.voltages import sites_of
 
 Singles = npt.NDArray[np.float32]
 
@@ -56,11 +59,20 @@ class Capsules:
 
 @dataclass(frozen=True)
 class SegmentRecording:
-    """A variable of all segments in a trial: the name of its array, the number of the trial in its run, and the variable."""
+    """A variable of segments: the name of its array, the number of the trial in its run (empty in networks), and the variable."""
 
     node: str
     trial: str
     variable: str
+
+
+@dataclass(frozen=True)
+class RecordedSite:
+    """A place on a cell where voltage was recorded: the site, what to call it in few words, and where it is, x, y and z in µm."""
+
+    site: str
+    label: str
+    place: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,23 +173,87 @@ def capsules(snapshot: Snapshot, run: str) -> Capsules:
 
 
 def recorded(snapshot: Snapshot, run: str) -> list[SegmentRecording]:
-    """Return what was recorded of all segments in trials of a run.
+    """Return what was recorded of segments in trials of a run, or in a network run of one of its populations.
 
     Parameters
     ----------
     snapshot
         The commit to read.
     run
-        Name of the run.
+        Name of the run, or ``RUN/POPULATION``; where segments were made of a circuit's trees, the name of the population.
     """
     begin = f"{REPORT.folder}{run}/"
     pattern = re.compile(re.escape(begin) + r"(?P<trial>[^/]+)/(?P<variable>[^/.]+(?:\[\d+\])?)")
     arrays = (name for name, node in snapshot.tree.items() if node.kind == "array" and name.startswith(begin))
-    return [
+    found = [
         SegmentRecording(name, match["trial"], match["variable"])
         for name in arrays
         if (match := pattern.fullmatch(name))
     ]
+    return found or [*_of_population(snapshot, run)]
+
+
+def _of_population(snapshot: Snapshot, run: str) -> Iterator[SegmentRecording]:
+    circuit, _, population = run.rpartition("/")
+    for name in report_names(snapshot):
+        parts = circuit_reports.REPORT.parts(name)
+        if parts and parts["population"] == population and parts["circuit"] == (circuit or parts["circuit"]):
+            yield SegmentRecording(name, "", parts["report"])
+
+
+def potentials(snapshot: Snapshot, run: str) -> list[str]:
+    """Return the arrays of what contacts recorded in a run.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        As of `recorded`.
+    """
+    kinds = ((LFP, run), (NETWORK_LFP, run.split("/")[0]))
+    return [
+        name
+        for name, node in snapshot.tree.items()
+        if node.kind == "array"
+        and "." not in name.rsplit("/", 1)[-1]
+        and any((parts := kind.parts(name)) and parts["run"] == of for kind, of in kinds)
+    ]
+
+
+def sites(snapshot: Snapshot, cell: Capsules) -> list[RecordedSite]:
+    """Return the sites of a lake's voltages that are on a cell.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    cell
+        The cell.
+    """
+    if RECORDING_SITES.name not in snapshot.tables:
+        return []
+    known = set(sites_of(snapshot))
+    rows = snapshot.tables[RECORDING_SITES.name].to_arrow(["site", "section_id", "soma_distance"])
+    found = []
+    for row in rows.to_pylist():
+        section = row["section_id"]
+        on = np.flatnonzero(
+            cell.label == cell.labels.index("Soma")
+            if section is None and "Soma" in cell.labels
+            else cell.section_id == section
+        )
+        if row["site"] in known and len(on):
+            at = on[np.argmin(np.abs(cell.soma_distance[on] - (row["soma_distance"] or 0.0)))]
+            short = (
+                row["site"]
+                if len(row["site"]) < 20
+                else f"section {section}, {cell.soma_distance[at]:.0f} µm"
+            )
+            found.append(
+                RecordedSite(row["site"], short, tuple(((cell.start[at] + cell.end[at]) / 2).tolist()))
+            )
+    return found
 
 
 def frames(
@@ -209,7 +285,89 @@ def frames(
     inside = min(end, last) - max(begin, found.t_start)
     count = max(1, int(inside / found.dt + 1e-9) + 1)
     part = found.get(None, begin, end, -(-count // most))
-    return np.asarray(part.data, np.float32), part.times, str(found.array.attrs.get("units", ""))
+    return np.asarray(part.data, np.float32), part.times, str(found.array.attrs.get("units") or "")
+
+
+def extremes(values: Singles) -> tuple[float, float]:
+    """Return the least and greatest finite value; (inf, -inf) where there is none.
+
+    Parameters
+    ----------
+    values
+        Values of any shape, float32.
+    """
+    # The least of values with a NaN is NaN: without one, no copy of the finite values is needed.
+    low, high = float(values.min()), float(values.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (float("inf"), float("-inf"))
+
+
+def shaded(values: Singles, low: float, high: float) -> npt.NDArray[np.uint8]:
+    """Return values as bytes, uint8 of the same shape: 0 is *low*, 254 is *high*, 255 is no number.
+
+    Parameters
+    ----------
+    values
+        Values, float32[frame, element].
+    low, high
+        What the ends mean; what is beyond is at the end.
+    """
+    scale = np.float32(254 / (high - low) if high > low else 0.0)
+    found = np.empty(values.shape, np.uint8)
+    # A block of frames at a time, so that no copy in float32 is as large as the values.
+    for first in range(0, len(values), 64):
+        with np.errstate(invalid="ignore"):
+            part = (values[first : first + 64] - np.float32(low)) * scale
+        wrong = ~np.isfinite(part)
+        np.rint(part, out=part)
+        np.clip(part, 0, 254, out=part)
+        part[wrong] = 255
+        found[first : first + 64] = part
+    return found
+
+
+def on_segments(snapshot: Snapshot, node: str, cell: Capsules) -> npt.NDArray[np.int64] | None:
+    """Return the column of a report for each segment of cells, int64[segment], -1 for none; None where columns are the segments in order.
+
+    Columns are those of `frames`: node by node. Where a report has one column of a section, it stands for its middle segment.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    node
+        Name of the report.
+    cell
+        The cells.
+    """
+    found = report(snapshot, node)
+    nodes, sections = _columns(found)
+    if np.array_equal(nodes, cell.node_id) and np.array_equal(sections, cell.section_id):
+        return None
+    columns = np.full(len(cell.node_id), -1, np.int64)
+    keys = [
+        (ids.astype(np.int64) << 32) + part
+        for ids, part in ((cell.node_id, cell.section_id), (nodes, sections))
+    ]
+    order, reported = (np.argsort(key, kind="stable") for key in keys)
+    key, column = keys[0][order], keys[1][reported]
+    for one in np.unique(column).tolist():
+        segments = order[slice(*np.searchsorted(key, [one, one + 1]))]
+        there = reported[slice(*np.searchsorted(column, [one, one + 1]))]
+        if len(there) == len(segments):
+            columns[segments] = there
+        elif len(segments):
+            at = ((np.arange(len(there)) + 0.5) * len(segments) / len(there)).astype(np.int64)
+            columns[segments[at]] = there
+    return columns
+
+
+def _columns(found: Report) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Node and section of each column of `frames`."""
+    part = found.get(None, found.t_start, found.t_start)
+    return part.ids[:, 0], part.ids[:, 1]
 
 
 def activations(snapshot: Snapshot, trial: int, kinds: tuple[str, ...] = ()) -> ActivatedSynapses:

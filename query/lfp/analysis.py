@@ -77,7 +77,7 @@ def by_depth(values: xr.DataArray, direction: ArrayLike | None = None) -> xr.Dat
         raise InputError(
             "values of a probe have the dimension electrode and the coordinates x, y and z in µm"
         )
-    at = _depths(values, direction)
+    at = depths(values, direction)
     order = np.argsort(at, kind="stable")
     first = np.flatnonzero(np.diff(at[order], prepend=-np.inf) > _SAME_DEPTH)
     counts = np.diff(np.append(first, len(order)))
@@ -95,7 +95,21 @@ def by_depth(values: xr.DataArray, direction: ArrayLike | None = None) -> xr.Dat
     )
 
 
-def _depths(potential: xr.DataArray, direction: ArrayLike | None) -> NDArray[np.float64]:
+def depths(potential: xr.DataArray, direction: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Depths of contacts along their probe, float64[electrode] in µm.
+
+    Parameters
+    ----------
+    potential
+        With the dimension ``electrode`` and the coordinates x, y and z in µm.
+    direction
+        As of `csd`.
+
+    Raises
+    ------
+    InputError
+        The direction is not three numbers, or all of them are 0.
+    """
     places = np.stack([potential[axis].values for axis in "xyz"], axis=1)
     if direction is None:
         axis = np.linalg.svd(places - places.mean(axis=0))[2][0]

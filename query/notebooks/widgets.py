@@ -11,7 +11,7 @@ import numpy as np
 from ...lake.core import Lake
 from ...lake.errors import InputError
 from ...lake.extras import needed
-from ..animations.embedding import PAGES, loader, packed
+from ..animations.embedding import PAGES, loader, packed, player_style
 from ..animations.film import Look
 from ..animations.films import read_film
 from ..animations.page import film_data
@@ -98,7 +98,7 @@ def widget(
         synapses=synapses,
         look=look,
     )
-    return _made(kind)(content={**film_data(film), "style": (PAGES / "player.css").read_text()})
+    return _made(kind)(content={**film_data(film), "style": player_style()})
 
 
 def _traces(snapshot: Snapshot, trials: str, site: str, window: tuple[float, float] | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import { render, useEffect, useState } from "./vendor/preact.js";
 import { CellPage } from "./cell.js";
 import { HeatPage } from "./heat.js";
 import { LakePage } from "./lake.js";
+import { LfpPage } from "./lfp.js";
 import { LineagePage } from "./lineage.js";
 import { Choice, html, Told, useAnswer, when } from "./parts.js";
 import { go, link, useRoute } from "./route.js";
@@ -17,6 +18,7 @@ const PAGES = {
   sql: ["SQL", SqlPage],
   trials: ["Trials", TrialsPage],
   cell: ["Cells", CellPage],
+  lfp: ["Potentials", LfpPage],
   heat: ["Arrays", HeatPage],
   lineage: ["Lineage", LineagePage],
   runs: ["Runs", RunsPage],

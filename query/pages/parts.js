@@ -27,6 +27,22 @@ export function useAnswer(name, given, wanted = true) {
   return state;
 }
 
+// Answers to several questions, [name, given] each, in one state; one that failed is {error} in the list of values.
+export function useAnswers(questions) {
+  const [state, tell] = useState({});
+  const key = JSON.stringify(questions);
+  useEffect(() => {
+    const stop = new AbortController();
+    tell((old) => ({ value: questions.length ? old.value : [], loading: questions.length > 0 }));
+    if (!questions.length) return undefined;
+    Promise.allSettled(questions.map((one) => (one ? ask(one[0], one[1], stop.signal) : Promise.resolve(null)))).then((found) => {
+      if (!stop.signal.aborted) tell({ value: found.map(({ value, reason }) => (reason ? { error: reason.message } : value)), of: key });
+    });
+    return () => stop.abort();
+  }, [key]);
+  return state.of === key || state.loading || !questions.length ? state : {};
+}
+
 export function Told({ answer, children }) {
   if (answer.error) return html`<p class="wrong" role="alert">${answer.error}</p>`;
   if (answer.value === undefined) return html`<p class="soft" role="status">Loading …</p>`;

@@ -111,7 +111,7 @@ function Framed({ x, y, xLabel, yLabel, height, draw, onSpan, onPoint, label, de
     context.strokeRect(box.left + 0.5, box.top + 0.5, inner.width, inner.height);
     context.textAlign = "center";
     for (const tick of ticks(x, Math.max(2, inner.width / 90))) {
-      context.fillText(text(tick), toX(tick), height - 22);
+      context.fillText(text(tick), Math.min(toX(tick), width - 4 - context.measureText(text(tick)).width / 2), height - 22);
     }
     context.fillText(xLabel, box.left + inner.width / 2, height - 6);
     context.textAlign = "right";

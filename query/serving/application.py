@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ...lake.errors import NeurolakeError, NotFoundError
-from . import cells, images, lakes, tables, trials
+from . import cells, glia, images, lakes, potentials, tables, trials
 from .access import Access
 from .asking import Question, Served
 from .bodies import Json
@@ -48,6 +48,9 @@ ENDPOINTS: dict[str, Endpoint] = {
     "frames": cells.values,
     "somata": cells.somata,
     "partners": cells.partners,
+    "astrocytes": glia.astrocytes,
+    "signals": potentials.signals,
+    "potential": potentials.potential,
     "heat": images.heat,
     "figure": images.figure,
     "lineage": images.lineage,

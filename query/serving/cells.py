@@ -8,10 +8,11 @@ import pyarrow.dataset as pds
 from starlette.responses import Response
 
 from ...catalog.schema import identifier
+from ...catalog.vocabulary.runs import NETWORK_RUNS
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.data.tables import Table
 from ...lake.errors import InputError
-from ..animations.shapes import capsules, frames, recorded, runs_with_segments
+from ..animations import shapes
 from ..circuits.contents import Circuit, circuit, circuit_names
 from ..lake import Snapshot
 from .asking import Question
@@ -21,10 +22,11 @@ MOST_FRAMES = 4_000
 MOST_SOMATA = 200_000
 """Of one population that are sent; of more, every second, third … is."""
 MOST_PARTNERS = 20_000
+MOST_TRIALS = 1_000
 
 
 def cells(question: Question) -> Response:
-    """List what has a shape: runs with segments, and populations of circuits with positions or trees.
+    """List what has a shape: runs with segments, with the parts of networks, and populations of circuits with positions or trees.
 
     Parameters
     ----------
@@ -45,19 +47,32 @@ def cells(question: Question) -> Response:
             for population, table in one.nodes.items()
         ]
         found.append({"circuit": name, "populations": populations})
-    return Json({"runs": runs_with_segments(snapshot), "circuits": found})
+    return Json({"runs": _runs(snapshot), "circuits": found})
+
+
+def _runs(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Runs by name; segments of a network's populations are parts of one."""
+    networks = set()
+    if NETWORK_RUNS.name in snapshot.tables:
+        networks = {*snapshot.tables[NETWORK_RUNS.name].to_arrow(["run"])["run"].to_pylist()}
+    parts: dict[str, list[str]] = {}
+    for name in shapes.runs_with_segments(snapshot):
+        run = name.rpartition("/")[0]
+        parts.setdefault(run if run in networks else name, []).append(name)
+    return [{"run": run, "parts": names} for run, names in parts.items()]
 
 
 def cell(question: Question) -> Response:
     """Return the segments of the cells of a run, or the tree of a cell of a circuit, as capsules.
 
     ``start`` and ``end`` in µm [segment, 3], ``diameter`` in µm, ``soma_distance`` in µm, ``node_id``, ``section_id``, and ``label``: a number in
-    ``labels``. With a run, ``reports`` lists what was recorded of all segments.
+    ``labels``. With a run, ``reports`` lists what was recorded of segments, ``sites`` where voltage was, and ``potentials`` the arrays of
+    what contacts recorded.
 
     Parameters
     ----------
     question
-        ``run``, or ``circuit``, ``population`` and ``node``; and ``at``.
+        ``run`` (of a network ``RUN/POPULATION``), or ``circuit``, ``population`` and ``node``; and ``at``.
 
     Raises
     ------
@@ -69,21 +84,26 @@ def cell(question: Question) -> Response:
     if not run:
         one = circuit(snapshot, question.text("circuit"))
         return _tree(one, question.text("population"), question.whole("node", 0, 0, 2**53))
-    found = capsules(snapshot, run)
+    found, trials = shapes.capsules(snapshot, run), _trials(snapshot, run)
+    reports = shapes.recorded(snapshot, run)
     head = {
         "run": run,
-        "reports": [vars(one) for one in recorded(snapshot, run)],
-        "trials": _trials(snapshot, run),
+        "reports": [{**vars(one), "trial_id": trials.get(one.trial)} for one in reports],
+        "sites": [vars(one) for one in shapes.sites(snapshot, found)],
+        "potentials": shapes.potentials(snapshot, run),
+        "trials": [*trials.values()],
         "labels": found.labels,
     }
     return Framed(head, found.arrays)
 
 
-def _trials(snapshot: Snapshot, run: str) -> list[int]:
+def _trials(snapshot: Snapshot, run: str) -> dict[str, int]:
+    """Trials of a run, by their number in it as reports are called by it."""
     if TRIALS.name not in snapshot.tables:
-        return []
-    rows = snapshot.tables[TRIALS.name].to_arrow(["trial_id"], pds.field("run") == run)
-    return sorted(rows["trial_id"].to_pylist())[:1000]
+        return {}
+    rows = snapshot.tables[TRIALS.name].to_arrow(["trial_id", "trial_number"], pds.field("run") == run)
+    numbered = zip(rows["trial_number"].to_pylist(), rows["trial_id"].to_pylist(), strict=True)
+    return {f"{number:06d}": trial for number, trial in sorted(numbered)[:MOST_TRIALS]}
 
 
 _TYPES = {
@@ -147,34 +167,39 @@ def _pairs(
 def values(question: Question) -> Response:
     """Return a report as frames of bytes, uint8[frame, element]: 0 is ``low``, 254 is ``high``, 255 is NaN.
 
+    With ``run``, columns are the segments of that run in their order, and 255 also stands for those that were not recorded.
+
     Parameters
     ----------
     question
-        ``report`` (the name of its node), ``begin`` and ``end`` in ms, ``frames`` (how many at most), ``low`` and ``high``, and ``at``.
+        ``report`` (the name of its node), ``run``, ``begin`` and ``end`` in ms, ``frames`` (how many at most), ``low`` and ``high``, and ``at``.
 
     Raises
     ------
     InputError
         No value of it is finite.
     """
+    snapshot = question.snapshot
     node, most = question.text("report"), question.whole("frames", 1000, 1, MOST_FRAMES)
-    data, times, unit = frames(question.snapshot, node, question.span("begin", "end"), most)
-    finite = np.isfinite(data)
-    if not finite.any():
+    data, times, unit = shapes.frames(snapshot, node, question.span("begin", "end"), most)
+    low, high = question.span("low", "high") or shapes.extremes(data)
+    if not low <= high:
         raise InputError(f"{node} has no finite value from {times[0]:g} to {times[-1]:g} ms")
-    low, high = question.span("low", "high") or (float(data[finite].min()), float(data[finite].max()))
-    scale = 254 / (high - low) if high > low else 0.0
-    with np.errstate(invalid="ignore"):
-        bytes_ = np.where(finite, np.clip(np.rint((data - low) * scale), 0, 254), 255).astype(np.uint8)
-    head = {"low": low, "high": high, "unit": unit}
-    return Framed(head, {"time": times.astype(np.float32), "frames": bytes_})
+    found = shapes.shaded(data, low, high)
+    if run := question.text("run", ""):
+        columns = shapes.on_segments(snapshot, node, shapes.capsules(snapshot, run))
+        if columns is not None:
+            found = np.where(columns >= 0, found[:, columns], np.uint8(255))
+    return Framed(
+        {"low": low, "high": high, "unit": unit}, {"time": times.astype(np.float32), "frames": found}
+    )
 
 
 def somata(question: Question) -> Response:
     """Return where a circuit's nodes are, by population: cells as points [cell, 3], segments of vessels as capsules, in µm.
 
     A population ``P`` of cells is the array ``P``; one of vessels the arrays ``P.start``, ``P.end`` and ``P.diameter``. ``step`` tells every
-    how-manieth node is in them.
+    how-manieth node is in them, ``astrocytes`` which population are these, if any.
 
     Parameters
     ----------
@@ -206,7 +231,14 @@ def somata(question: Question) -> Response:
         else:
             continue
         told.append({"population": population, "cells": table.rows, "step": step})
-    return Framed({"circuit": one.name, "populations": told}, arrays)
+    head = {"circuit": one.name, "populations": told, "astrocytes": _astrocytes(one)}
+    return Framed(head, arrays)
+
+
+def _astrocytes(one: Circuit) -> str | None:
+    if not one.glia.has("astrocytes"):
+        return None
+    return one.glia.name("astrocytes").rpartition("/")[2]
 
 
 def partners(question: Question) -> Response:

@@ -9,7 +9,6 @@ import xarray as xr
 from starlette.responses import Response
 
 from ...lake.errors import InputError, NotFoundError
-from ..lfp.analysis import by_depth, csd
 from ..plots.plots import plot
 from .asking import Question
 from .bodies import Framed, Json
@@ -21,19 +20,17 @@ MOST_ROWS = 1_000
 def heat(question: Question) -> Response:
     """Return an array of two axes as a picture, float32[row, column]: columns are means over parts of the time axis.
 
-    Of a probe, rows are depths, the deepest one last.
-
     Parameters
     ----------
     question
-        ``array`` (the name of its node), ``of`` (``values``, or ``csd`` of potentials along a probe), ``columns`` (how many at most), and ``at``.
+        ``array`` (the name of its node), ``columns`` (how many at most), and ``at``.
 
     Raises
     ------
     NotFoundError
         There is no such array.
     InputError
-        It has other than two axes, or is no potential along a probe.
+        It has other than two axes.
     """
     name = question.text("array")
     found = question.snapshot.xarray(name)
@@ -42,19 +39,12 @@ def heat(question: Question) -> Response:
     if found.ndim != 2 or not found.size:
         raise InputError(f"{name} has shape {found.shape}; a heat map shows two axes")
     time = next((dim for dim in found.dims if str(dim).startswith(("time", "frame"))), found.dims[-1])
-    placed = "electrode" in found.dims and {"x", "y", "z"} <= set(found.coords)
-    if question.text("of", "values") == "csd":
-        found = csd(found)
-    elif placed:
-        found = by_depth(found)
     (row,) = (dim for dim in found.dims if dim != time)
     values = np.asarray(found.transpose(row, time).values, np.float32)
     columns = question.whole("columns", 1000, 1, MOST_COLUMNS)
-    picture, begins = _pooled(values, columns)
+    picture, begins = pooled(values, columns)
     if len(picture) > MOST_ROWS:
         picture = picture[:: -(-len(picture) // MOST_ROWS)]
-    if "depth" in found.coords:
-        picture = picture[::-1]
     times = (
         np.asarray(found[time].values, np.float64)
         if time in found.coords
@@ -73,10 +63,18 @@ def heat(question: Question) -> Response:
     return Framed(head, {"image": picture, "time": times[begins]})
 
 
-def _pooled(
+def pooled(
     values: npt.NDArray[np.float32], columns: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Means over as many parts of the columns as asked for, and where each part begins."""
+    """Return means over parts of the columns of a picture, and where each part begins.
+
+    Parameters
+    ----------
+    values
+        Numbers, float32[row, column].
+    columns
+        How many parts at most.
+    """
     begins = np.unique(
         np.linspace(0, values.shape[1], min(columns, values.shape[1]), endpoint=False).astype(np.int64)
     )

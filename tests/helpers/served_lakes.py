@@ -81,6 +81,64 @@ def add_circuit(lake: Lake) -> None:
         tx.write_table("edges/c/cells__cells", pa.table(edges))
 
 
+def add_potentials(lake: Lake) -> None:
+    """Add what six contacts recorded of that cell: of contact k, (k - 2)² · sin(t) mV, at 0, 25, … 125 µm."""
+    times = np.arange(0.0, 12.0, 0.1)
+    values = (np.arange(6.0) - 2.0) ** 2 * np.sin(times)[:, None]
+    name = "lfp/cell/000000/probe"
+    with lake.transaction("Record potentials") as tx:
+        tx.write_array(
+            name, values.astype(np.float32), dimension_names=["time", "electrode"], attributes={"units": "mV"}
+        )
+        tx.write_array(f"{name}.time", times, dimension_names=["time"])
+        tx.write_array(
+            f"{name}.electrode",
+            np.array([f"e{k}" for k in range(6)], np.dtypes.StringDType()),
+            dimension_names=["electrode"],
+        )
+        for axis, places in (("x", np.full(6, 40.0)), ("y", np.zeros(6)), ("z", np.arange(6) * 25.0)):
+            tx.write_array(f"{name}.{axis}", places, dimension_names=["electrode"])
+
+
+def add_network_run(lake: Lake) -> None:
+    """Add a run ``net`` of two populations: A with two cells of three segments, all recorded, B with one of two, of which the soma is."""
+    from neurolake.catalog.vocabulary import reports, runs
+
+    row = {"run": "net", "circuit": "c", "content": "0", "cells": 3, "edges": 0, "t_start": 0.0}
+    row |= {"t_stop": 4.0, "t_done": 4.0, "dt": 1.0, "ranks": 1, "threads": 1, "seconds": 0.0}
+    with lake.transaction("Run a network") as tx:
+        tx.write_table(runs.NETWORK_RUNS.name, pa.Table.from_pylist([row], runs.NETWORK_RUNS.schema))
+        for population, cells, sections, recorded in (("A", 2, 3, 3), ("B", 1, 2, 1)):
+            ids = [(cell, section) for cell in range(cells) for section in range(sections)]
+            segments = []
+            for cell, section in ids:
+                one = {"node_id": cell, "section_id": section, "segment_id": 0, "x": 0.5, "area": 1.0}
+                one |= {"label": "Dendrite" if section else "Soma", "diameter": 1.0 if section else 8.0}
+                one |= {"length": 10.0, "soma_distance": 10.0 * section}
+                for end, at in (("start", 0.0), ("end", 10.0)):
+                    one |= {f"{end}_x": 30.0 * cell + (60.0 if population == "B" else 0.0)}
+                    one |= {f"{end}_y": 10.0 * section + at, f"{end}_z": 5.0 * section}
+                segments.append(one)
+            table = pa.Table.from_pylist(segments, runs.SEGMENTS.schema)
+            tx.write_table(runs.SEGMENTS.of(run=f"net/{population}"), table)
+            kept = [(cell, section) for cell, section in ids if section < recorded]
+            node = reports.REPORT.of(circuit="net", report="all v", population=population)
+            # Of column k at time t: -70 + 10 k + t.
+            values = (-70.0 + 10.0 * np.arange(len(kept)) + np.arange(5.0)[:, None]).astype(np.float32)
+            attributes = {"units": "mV", "variable": "v", "t_start": 0.0, "dt": 1.0}
+            tx.write_array(node, values, dimension_names=reports.REPORT.axes, attributes=attributes)
+            elements = [
+                {"node_id": cell, "element_id": section, "segment_index": 0, "element_pos": 0.5}
+                for cell, section in kept
+            ]
+            rows = [
+                {"node_id": cell, "start": cell * recorded, "stop": (cell + 1) * recorded}
+                for cell in range(cells)
+            ]
+            for kind, part in ((reports.ELEMENTS, elements), (reports.RANGES, rows)):
+                tx.write_table(kind.beside(node), pa.Table.from_pylist(part, kind.schema))
+
+
 class Asker:
     """Asks a server as a program of a user would."""
 

@@ -236,7 +236,7 @@ def test_one_trial_and_what_reruns_it(asker: Asker, lake: Lake) -> None:
 
 
 def test_a_cell_and_its_potential_over_time(asker: Asker, lake: Lake) -> None:
-    assert "cell" in asker.json("cells")["runs"]
+    assert {"run": "cell", "parts": ["cell"]} in asker.json("cells")["runs"]
     head, cell = asker.framed("cell", run="cell")
     segments = lake["segments/cell"].to_arrow()
     np.testing.assert_allclose(cell["start"][:, 0], segments["start_x"].to_numpy(), rtol=1e-6)
