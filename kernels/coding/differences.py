@@ -6,9 +6,11 @@ along the series is written with its sign in the last bit (zigzag, as in Protoco
 2^bits, so nothing overflows.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
 from ..jit import jit
@@ -158,16 +160,70 @@ def _zigzag(values: NDArray[Any], out: NDArray[Any]) -> None:
         out[i] = (values[i] << 1) ^ (values[i] >> 63)
 
 
+# Several sums run in registers, in one pass over the values; each waits for its own last value only. Narrow values wrap when
+# they are stored.
+
+
+def _step(number: int) -> Callable[..., Any]:
+    """Add a value to the first of so many sums, that sum to the second, and so on; the sums, and the last of them."""
+    if number == 1:
+
+        @jit
+        def added(sums: tuple[int, ...], value: int) -> tuple[tuple[int, ...], int]:
+            first = sums[0] + value
+            return (first,), first
+
+        return added
+    later = _step(number - 1)
+
+    @jit
+    def carried(sums: tuple[int, ...], value: int) -> tuple[tuple[int, ...], int]:
+        first = sums[0] + value
+        others, last = later(sums[1:], first)
+        return (first, *others), last
+
+    return carried
+
+
+def _summing(number: int) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+    """Replace values by their so many-fold sums, which begin with those of *last* and leave their last there."""
+    step = _step(number)
+
+    @jit
+    def summing(values: NDArray[Any], last: NDArray[np.int64]) -> None:
+        sums = to_fixed_tuple(last, number)
+        for i in range(len(values)):
+            sums, values[i] = step(sums, np.int64(values[i]))
+        for k in range(number):
+            last[k] = sums[k]
+
+    return summing
+
+
+_sum_ten, _sum_eight, _sum_seven, _sum_six, _sum_four, _sum_two, _sum_one = map(
+    _summing, (10, 8, 7, 6, 4, 2, 1)
+)
+
+
 @jit
 def _sums(bits: NDArray[Any], order: int, magnitude: int, reals: bool) -> None:
-    last = np.zeros(HIGHEST_ORDER, bits.dtype)
+    last = np.zeros(HIGHEST_ORDER, np.int64)
     for begin in range(0, len(bits), _BLOCK):
         values = bits[begin : begin + _BLOCK]
         _from_zigzag(values, magnitude)
         left = order
-        while left >= 8:
+        if left >= 10:
+            _sum_ten(values, last[left - 10 : left])
+            left -= 10
+        if left >= 8:
             _sum_eight(values, last[left - 8 : left])
             left -= 8
+        elif left == 7:
+            _sum_seven(values, last[:7])
+            left = 0
+        elif left == 6:
+            _sum_six(values, last[:6])
+            left = 0
         if left >= 4:
             _sum_four(values, last[left - 4 : left])
             left -= 4
@@ -175,7 +231,7 @@ def _sums(bits: NDArray[Any], order: int, magnitude: int, reals: bool) -> None:
             _sum_two(values, last[left - 2 : left])
             left -= 2
         if left:
-            _sum_one(values, last)
+            _sum_one(values, last[:1])
         if reals:
             _turn(values, magnitude)
 
@@ -193,58 +249,6 @@ def _from_zigzag(values: NDArray[Any], magnitude: int) -> None:
 def _turn(values: NDArray[Any], magnitude: int) -> None:
     for i in range(len(values)):
         values[i] ^= (values[i] >> 63) & magnitude
-
-
-# Several sums run in registers; each waits for its own last value only. Narrow values wrap when they are stored.
-
-
-@jit
-def _sum_eight(values: NDArray[Any], last: NDArray[Any]) -> None:
-    a, b, c, d = np.int64(last[7]), np.int64(last[6]), np.int64(last[5]), np.int64(last[4])
-    e, f, g, h = np.int64(last[3]), np.int64(last[2]), np.int64(last[1]), np.int64(last[0])
-    for i in range(len(values)):
-        a += values[i]
-        b += a
-        c += b
-        d += c
-        e += d
-        f += e
-        g += f
-        h += g
-        values[i] = h
-    last[7], last[6], last[5], last[4] = a, b, c, d
-    last[3], last[2], last[1], last[0] = e, f, g, h
-
-
-@jit
-def _sum_four(values: NDArray[Any], last: NDArray[Any]) -> None:
-    a, b, c, d = np.int64(last[3]), np.int64(last[2]), np.int64(last[1]), np.int64(last[0])
-    for i in range(len(values)):
-        a += values[i]
-        b += a
-        c += b
-        d += c
-        values[i] = d
-    last[3], last[2], last[1], last[0] = a, b, c, d
-
-
-@jit
-def _sum_two(values: NDArray[Any], last: NDArray[Any]) -> None:
-    a, b = np.int64(last[1]), np.int64(last[0])
-    for i in range(len(values)):
-        a += values[i]
-        b += a
-        values[i] = b
-    last[1], last[0] = a, b
-
-
-@jit
-def _sum_one(values: NDArray[Any], last: NDArray[Any]) -> None:
-    a = np.int64(last[0])
-    for i in range(len(values)):
-        a += values[i]
-        values[i] = a
-    last[0] = a
 
 
 @jit

@@ -37,7 +37,8 @@ class _Parts(NamedTuple):
     places: int | None
     positions: npt.NDArray[np.uint32]
     exceptions: npt.NDArray[np.uint64]
-    frame: bytes | memoryview
+    size: int
+    frame: npt.NDArray[np.uint8]
 
 
 def takes(dtype: np.dtype[Any]) -> bool:
@@ -218,14 +219,13 @@ def decode_into(data: bytes | memoryview, chunk: npt.NDArray[Any], axis: int) ->
     target = turned if turned.flags.c_contiguous else np.empty(turned.shape, chunk.dtype)
     words = target.reshape(-1).view(f"u{chunk.itemsize}")
     # Blosc believes the header.
-    if int.from_bytes(parts.frame[4:8], "little") != words.nbytes:
+    if parts.size != words.nbytes:
         raise ValueError("its header says another size")
     if parts.places is not None and chunk.dtype != np.float64:
         raise ValueError(f"decimals are no {chunk.dtype}")
     if len(parts.positions) and int(parts.positions.max()) >= len(words):
         raise ValueError("an exception lies outside of the chunk")
-    # numcodecs looks at an array faster than at bytes.
-    numcodecs.blosc.decompress(np.frombuffer(parts.frame, np.uint8), words)
+    numcodecs.blosc.decompress(parts.frame, words)
     _undo(words, parts, reals=chunk.dtype.kind == "f")
     if len(parts.positions):
         words[parts.positions] = parts.exceptions
@@ -242,13 +242,14 @@ def _taken_apart(data: bytes | memoryview) -> _Parts:
     if count and not places:
         raise ValueError("it has exceptions of no decimals")
     first = _HEAD.size + 4 * count
-    declared_size(data)
-    frame = memoryview(data)[first + 8 * count :]
+    size = declared_size(data)
+    # numcodecs looks at an array faster than at bytes.
+    frame = np.frombuffer(data, np.uint8, offset=first + 8 * count)
     positions, exceptions = _NO_POSITIONS, _NO_EXCEPTIONS
     if count:
         positions = np.frombuffer(data, "<u4", count, _HEAD.size)
         exceptions = np.frombuffer(data, "<u8", count, first)
-    return _Parts(order, places - 1 if places else None, positions, exceptions, frame)
+    return _Parts(order, places - 1 if places else None, positions, exceptions, size, frame)
 
 
 def _undo(words: npt.NDArray[Any], parts: _Parts, *, reals: bool) -> None:
