@@ -34,6 +34,19 @@ def digest_of(data: bytes | bytearray | memoryview) -> Digest:
     return Digest(blake3(data).hexdigest())
 
 
+def has_digest(data: bytes | memoryview, digest: bytes) -> bool:
+    """Return whether bytes have a digest.
+
+    Parameters
+    ----------
+    data
+        Any contiguous buffer.
+    digest
+        The 32 bytes of the digest.
+    """
+    return blake3(data).digest() == digest
+
+
 def digest_of_file(path: Path) -> Digest:
     """Return the BLAKE3-256 digest of a file's bytes.
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Lock, local
 from typing import Generic, TypeVar
 
 CORES = os.cpu_count() or 1
@@ -74,6 +74,8 @@ class Recent(Generic[Key, Value]):
 def mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Return results in the order of *items*, computed by threads; holds few at a time.
 
+    Work that calls this itself does its part alone: a thread that waited for others of its pool would wait for ever.
+
     Parameters
     ----------
     work
@@ -81,7 +83,7 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Re
     items
         What to work on.
     """
-    if len(items) < 2:
+    if len(items) < 2 or workers() == 1:
         yield from map(work, items)
         return
     # A task is a run of items: handing over single small chunks costs more than they do.
@@ -96,10 +98,22 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Re
         yield from pending.popleft().result()
 
 
+def workers() -> int:
+    """Return how many threads `mapped` would use here: one within its own work."""
+    return 1 if getattr(_here, "inside", False) else CORES
+
+
+_here = local()
+
+
+def _enter() -> None:
+    _here.inside = True
+
+
 @functools.cache
 def _threads(process: int) -> ThreadPoolExecutor:
     # A forked child has none of its parent's threads, hence one pool for each process.
-    return ThreadPoolExecutor(CORES, thread_name_prefix="neurolake")
+    return ThreadPoolExecutor(CORES, thread_name_prefix="neurolake", initializer=_enter)
 
 
 def _all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -5,6 +5,7 @@ Accumulators take blocks of trials ``[trial, time]``, as many as fit into memory
 example, are merged. NaN is a sample that was not taken: it is left out at its time and nowhere else.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -83,12 +84,33 @@ class Moments:
         ValueError
             The number of times is another.
         """
-        rows = traces("voltage", voltage)
-        if rows.shape[1] != len(self.count):
-            raise ValueError(f"voltage has shape {rows.shape}; expected (n_trials, {len(self.count)})")
-        block = Moments.empty(rows.shape[1])
-        over_rows(partial(_moments, rows, block.count, block.mean, block.squares), rows.shape[1], rows.size)
-        return self.merge(block)
+        return self.update_parts([voltage])
+
+    def update_parts(self, parts: Iterable[ArrayLike]) -> "Moments":
+        """Add trials that come part by part, as `update` adds them at once: to the same last digit.
+
+        Parameters
+        ----------
+        parts
+            Voltages in mV, each of shape (n_trials, n_time), float32 or float64; each may be overwritten by the next.
+
+        Raises
+        ------
+        ValueError
+            The number of times is another.
+        """
+        n_time = len(self.count)
+        seen, origin, total, square = np.zeros((4, n_time))
+        for voltage in parts:
+            rows = traces("voltage", voltage)
+            if rows.shape[1] != n_time:
+                raise ValueError(f"voltage has shape {rows.shape}; expected (n_trials, {n_time})")
+            over_rows(partial(_add, rows, seen, origin, total, square), n_time, rows.size)
+        share = np.maximum(seen, 1)
+        # All are 0 where nothing was seen.
+        with np.errstate(invalid="ignore"):
+            squares = np.fmax(0.0, square - total * total / share)
+        return self.merge(Moments(seen.astype(np.int64), origin + total / share, squares))
 
     def merge(self, other: "Moments") -> "Moments":
         """Add what another accumulator has seen.
@@ -206,34 +228,35 @@ def _between(
 
 
 @jit
-def _moments(
+def _add(
     voltage: NDArray[Any],
-    count: NDArray[np.int64],
-    mean: NDArray[np.float64],
-    squares: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    total: NDArray[np.float64],
+    square: NDArray[np.float64],
     begin: int,
     end: int,
 ) -> None:
-    origin, total, square = np.empty(_TILE), np.empty(_TILE), np.empty(_TILE)
-    seen = np.empty(_TILE)
+    """Number, sum and sum of squares of deviations from the first sample of each time, which is noted when it comes."""
     for start in range(begin, end, _TILE):
-        n = min(_TILE, end - start)
-        for i in range(n):
-            origin[i] = _first_sample(voltage[:, start + i])
-        total[:], square[:], seen[:] = 0.0, 0.0, 0.0
+        stop = min(start + _TILE, end)
+        for i in range(start, stop):
+            if seen[i] == 0.0:
+                origin[i] = _first_sample(voltage[:, i])
+        zero, sums, squares, number = (
+            origin[start:stop],
+            total[start:stop],
+            square[start:stop],
+            seen[start:stop],
+        )
         for row in range(len(voltage)):
-            trace = voltage[row, start : start + n]
-            for i in range(n):
+            trace = voltage[row, start:stop]
+            for i in range(len(trace)):
                 taken = not np.isnan(trace[i])
-                apart = np.float64(trace[i]) - origin[i] if taken else 0.0
-                total[i] += apart
-                square[i] += apart * apart
-                seen[i] += 1.0 if taken else 0.0
-        for i in range(n):
-            if seen[i] > 0.0:
-                count[start + i] = int(seen[i])
-                mean[start + i] = origin[i] + total[i] / seen[i]
-                squares[start + i] = max(0.0, square[i] - total[i] * total[i] / seen[i])
+                apart = np.float64(trace[i]) - zero[i] if taken else 0.0
+                sums[i] += apart
+                squares[i] += apart * apart
+                number[i] += 1.0 if taken else 0.0
 
 
 @jit

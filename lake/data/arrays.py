@@ -12,7 +12,10 @@ import copy
 import functools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any, ParamSpec, Self
 
 import numpy as np
@@ -32,11 +35,12 @@ from ..errors import (
 )
 from ..names import checked_name
 from ..nodes.entry import SHARD_SIZE, Entry
-from ..nodes.grid import Grid
+from ..nodes.grid import ChunkPart, Grid
 from ..nodes.node import Node
 from ..nodes.shown import About, Shown
+from ..objects.bulk import ObjectPlaces, contents
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
-from ..threads import CORES, mapped
+from ..threads import mapped, workers
 from . import differences
 from .bounded import bounded_pipeline
 from .codecs import Codec, chunk_statistics
@@ -103,7 +107,7 @@ def _told(what: str, how: Mapping[str, Any]) -> Iterator[None]:
 
 
 class Array(Shown, zarr.Array[Any]):
-    """A Zarr array of a lake: all that `zarr.Array` does, faster for boxes (ints and slices of step 1)."""
+    """A Zarr array of a lake: all that `zarr.Array` does, faster for boxes (ints and slices of step 1) and for whole rows."""
 
     @classmethod
     def of(cls, store: ZarrStore, name: str) -> Self:
@@ -150,7 +154,8 @@ class Array(Shown, zarr.Array[Any]):
     def __getitem__(self, selection: Any) -> Any:
         parsed = _box(selection, self.shape)
         if parsed is None:
-            return super().__getitem__(selection)
+            rows = _rows(selection, self.shape)
+            return super().__getitem__(selection) if rows is None else self.read_rows(rows)
         box, shape = parsed
         return self.read_box(box).reshape(shape)[()]
 
@@ -187,55 +192,113 @@ class Array(Shown, zarr.Array[Any]):
             a < 0 or b > n for (a, b), n in zip(ranges, self.shape, strict=True)
         ):
             raise InputError(f"array {self.path!r} of shape {self.shape} has no box {ranges}")
-        codec, grid = self._codec, self._grid
-        shape = tuple(max(stop - start, 0) for start, stop in ranges)
-        what = f"a part of shape {shape} of array {self.path!r}"
-        values = room(shape, self.dtype, what) if out is None else out
-        if values.shape != shape or values.dtype != self.dtype or not values.flags.c_contiguous:
-            raise InputError(
-                f"out must be C-contiguous, {shape} of {self.dtype}, not {values.shape} of {values.dtype}"
-            )
-        if codec is None:
+        values = self._room(tuple(max(stop - start, 0) for start, stop in ranges), out)
+        if self._codec is None:
             values[...] = super().__getitem__(tuple(slice(*part) for part in ranges))
             return values
-        entries, objects, fill_value = self._node.entries, self._store.objects, self.fill_value
-
-        def read(run: Sequence[tuple[int, ...]]) -> None:
-            found = [entries.stored(grid.number(at)) for at in run]
-            stored = iter(objects.read_run([each for each in found if each is not None]))
-            for at, each in zip(run, found, strict=True):
-                data = None if each is None else next(stored)
-                try:
-                    _place(data, codec, values, ranges, at, grid.chunks, fill_value)
-                except MalformedError as error:
-                    raise self._malformed(at, entries.get(grid.number(at)), error) from error
-
-        touched = self._touched(ranges, values)
-        # Never 0: a type may have no bytes.
-        stride = max(1, math.prod(grid.chunks) * self.dtype.itemsize)
-        size = max(1, min(RUN_SIZE // stride, len(touched) // (4 * CORES)))
-        runs = [touched[start : start + size] for start in range(0, len(touched), size)]
-        deque(mapped(read, runs), maxlen=0)
+        grid = self._grid
+        if grid.overlap(ranges) <= SHARD_SIZE:
+            axes = [grid.parts(axis, *part) for axis, part in enumerate(ranges)]
+            self._plan(grid.numbers(axes), list(product(*axes))).fill(values)
+            return values
+        # Of a grid of very many chunks, those that are stored.
+        values[...] = self.fill_value
+        found = [grid.coordinates(number) for number, _ in self._node.entries.items()]
+        touched = [at for at in found if grid.overlaps(at, ranges)]
+        pieces = [
+            tuple(
+                grid.part(axis, at, *part) for axis, (at, part) in enumerate(zip(each, ranges, strict=True))
+            )
+            for each in touched
+        ]
+        self._plan(np.array([grid.number(at) for at in touched], np.int64), pieces).fill(values)
         return values
 
-    def _touched(self, box: Box, values: npt.NDArray[Any]) -> list[tuple[int, ...]]:
-        """Coordinates of the chunks to read for *box*; of a grid of very many, those that are stored."""
-        grid = self._grid
-        if grid.overlap(box) <= SHARD_SIZE:
-            return grid.overlapping(box)
-        values[...] = self.fill_value
-        stored = (grid.coordinates(number) for number, _ in self._node.entries.items())
-        return [at for at in stored if grid.overlaps(at, box)]
+    def read_rows(self, rows: npt.NDArray[np.int64], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """Read some indices of the first axis, whole in all other axes.
 
-    def _malformed(self, at: tuple[int, ...], entry: Entry | None, error: Exception) -> MalformedError:
-        where = (
-            ""
-            if entry is None
-            else f", object {entry.digest} in {self._store.objects.where(entry.digest, entry.place)},"
-        )
-        return MalformedError(
-            f"array {self.path!r}: chunk {self._grid.key(self._grid.number(at))}{where} has its digest, but {error}"
-        )
+        Parameters
+        ----------
+        rows
+            Indices, int64[n], in any order.
+        out
+            Where they go, as of `read_box`.
+
+        Raises
+        ------
+        InputError
+            The array has no such rows, or *out* does not fit them.
+        TooLargeError, CorruptObjectError, MalformedError
+            As `read_box` says.
+        """
+        values = self._room((len(rows), *self.shape[1:]), out)
+        deque(self.row_parts(rows, values), maxlen=0)
+        return values
+
+    def row_parts(self, rows: npt.NDArray[np.int64], memory: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Read some indices of the first axis part by part into the same memory, which each part overwrites.
+
+        Parameters
+        ----------
+        rows
+            Indices, int64[n], in any order.
+        memory
+            C-contiguous array of this array's type, whole in all axes but the first: as many rows as a part may have.
+
+        Raises
+        ------
+        InputError
+            The array has no such rows, or *memory* does not fit them.
+        TooLargeError, CorruptObjectError, MalformedError
+            As `read_box` says.
+        """
+        rows = np.asarray(rows, np.int64)
+        if (
+            rows.ndim != 1
+            or not self.ndim
+            or (len(rows) and not 0 <= rows.min() <= rows.max() < self.shape[0])
+        ):
+            raise InputError(f"array {self.path!r} of shape {self.shape} does not have these rows: {rows}")
+        self._room((len(memory), *self.shape[1:]), memory)
+        grid, step = self._grid, max(1, len(memory))
+        rest = [grid.parts(axis, 0, length) for axis, length in enumerate(self.shape) if axis]
+        # Rows whose chunks are found at once, a whole number of parts.
+        many = step * max(1, SHARD_SIZE // max(1, step * math.prod(map(len, rest))))
+        for begin in range(0, len(rows), many):
+            part = rows[begin : begin + many]
+            if self._codec is None:
+                for first in range(0, len(part), step):
+                    some = part[first : first + step]
+                    memory[: len(some)] = super().get_orthogonal_selection((some, ...))
+                    yield memory[: len(some)]
+                continue
+            axes = [[grid.parts_of(0, part[at : at + step]), *rest] for at in range(0, len(part), step)]
+            plan = self._plan(
+                np.concatenate([grid.numbers(each) for each in axes]),
+                [piece for each in axes for piece in product(*each)],
+            )
+            first = 0
+            for at, each in zip(range(0, len(part), step), axes, strict=True):
+                values = memory[: len(part[at : at + step])]
+                last = first + math.prod(map(len, each))
+                plan.fill(values, first, last)
+                first = last
+                yield values
+
+    def _room(self, shape: tuple[int, ...], out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+        """Memory for what is read."""
+        if out is None:
+            return room(shape, self.dtype, f"a part of shape {shape} of array {self.path!r}")
+        if out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
+            raise InputError(
+                f"out must be C-contiguous, {shape} of {self.dtype}, not {out.shape} of {out.dtype}"
+            )
+        return out
+
+    def _plan(self, numbers: npt.NDArray[np.int64], pieces: Sequence[Sequence[ChunkPart]]) -> "_Plan":
+        codec = self._codec
+        assert codec is not None, "decoded here"
+        return _Plan(self, codec, self._grid.chunks, numbers, pieces, self._node.entries.located(numbers))
 
     def write_rows(self, values: npt.NDArray[Any], first: int = 0) -> None:
         """Write *values*, whole in all axes but the first, from row *first* on.
@@ -347,6 +410,58 @@ class Array(Shown, zarr.Array[Any]):
     @property
     def _grid(self) -> Grid:
         return Grid.of(self._node.meta)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Chunks of an array by number, what of each goes where, and where they are stored."""
+
+    array: Array
+    codec: Codec
+    chunks: tuple[int, ...]
+    numbers: npt.NDArray[np.int64]
+    pieces: Sequence[Sequence[ChunkPart]]
+    located: ObjectPlaces
+
+    def fill(self, values: npt.NDArray[Any], first: int = 0, last: int | None = None) -> None:
+        """Read chunks of a range, and decode them into their places, by threads."""
+        last = len(self.numbers) if last is None else last
+        # Never 0: a type may have no bytes.
+        stride = max(1, math.prod(self.chunks) * values.itemsize)
+        share = last - first if workers() == 1 else (last - first) // (4 * workers())
+        most = max(1, min(RUN_SIZE // stride, share))
+        size = self.array._store.objects.storage.run_size
+        runs = list(self.located.runs(first, last, min(size, RUN_SIZE), most))
+        deque(mapped(partial(self._decode, values), runs), maxlen=0)
+
+    def _decode(self, values: npt.NDArray[Any], run: tuple[int, int]) -> None:
+        chunk: npt.NDArray[Any] | None = None
+        size = math.prod(self.chunks) * values.itemsize
+        for at, data in enumerate(contents(self.array._store.objects, self.located, *run), run[0]):
+            piece = self.pieces[at]
+            # A view, by the ellipsis, of an array without axes too.
+            into: Any = (*[part.into for part in piece], ...)
+            target = values[into]
+            if data is None:
+                target[...] = self.array.fill_value
+                continue
+            try:
+                self.codec.check_size(data, size)
+                if all(part.whole for part in piece) and target.flags.c_contiguous:
+                    self.codec.decode_into(data, target)
+                    continue
+                if chunk is None:
+                    chunk = room(self.chunks, values.dtype, f"a chunk of shape {self.chunks}")
+                self.codec.decode_into(data, chunk)
+                target[...] = chunk[tuple(part.of for part in piece)]
+            except MalformedError as error:
+                raise self._malformed(at, error) from error
+
+    def _malformed(self, at: int, error: Exception) -> MalformedError:
+        array, (digest, _, place) = self.array, self.located.object(at)
+        where = f"object {digest} in {array._store.objects.where(digest, place)}"
+        key = array._grid.key(int(self.numbers[at]))
+        return MalformedError(f"array {array.path!r}: chunk {key}, {where}, has its digest, but {error}")
 
 
 def create_array(
@@ -527,45 +642,8 @@ def default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
     return chunks
 
 
-def _place(
-    data: bytes | memoryview | None,
-    codec: Codec,
-    out: npt.NDArray[Any],
-    box: Box,
-    at: tuple[int, ...],
-    chunks: tuple[int, ...],
-    fill_value: Any,
-) -> None:
-    """Decode the part of chunk *at* within *box* into its position in *out*."""
-    whole, into, parts = True, [], []
-    for index, length, (start, stop) in zip(at, chunks, box, strict=True):
-        first = index * length
-        low, high = max(start, first), min(stop, first + length)
-        whole = whole and high - low == length
-        into.append(slice(low - start, high - start))
-        parts.append(slice(low - first, high - first))
-    target = _view(out, into)
-    if data is None:
-        target[...] = fill_value
-        return
-    codec.check_size(data, math.prod(chunks) * out.dtype.itemsize)
-    if whole and target.flags.c_contiguous:
-        codec.decode_into(data, target)
-    else:
-        chunk = room(chunks, out.dtype, f"a chunk of shape {chunks}")
-        codec.decode_into(data, chunk)
-        target[...] = chunk[tuple(parts)]
-
-
 def _commit(store: ZarrStore) -> str:
     return "a transaction" if store.origin is None else f"commit {store.origin[1].id}"
-
-
-def _view(values: npt.NDArray[Any], where: Iterable[slice]) -> npt.NDArray[Any]:
-    """A part of *values*; a view, by the ellipsis, of an array without axes too."""
-    index: tuple[Any, ...] = (*where, ...)
-    part: npt.NDArray[Any] = values[index]
-    return part
 
 
 def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]], list[int]] | None:
@@ -587,3 +665,24 @@ def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]],
         else:
             return None
     return box, kept
+
+
+def _rows(selection: Any, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
+    """Rows that a slice, integers or a mask select along the first axis, whole in all others; None for other selections."""
+    first, *rest = selection if isinstance(selection, tuple) and selection else (selection,)
+    whole = [part for part in rest if isinstance(part, slice) and part == slice(None)]
+    gaps = [part for part in rest if part is Ellipsis]
+    if not shape or len(whole) >= len(shape) or len(gaps) > 1 or len(whole) + len(gaps) < len(rest):
+        return None
+    if isinstance(first, slice):
+        return np.arange(*first.indices(shape[0])) if (first.step or 1) > 0 else None
+    if not isinstance(first, list | np.ndarray):
+        return None
+    chosen = np.asarray(first)
+    if chosen.dtype == bool and chosen.shape == shape[:1]:
+        return np.flatnonzero(chosen)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not len(chosen):
+        return None
+    if chosen.min() < -shape[0] or chosen.max() >= shape[0]:
+        return None
+    return np.where(chosen < 0, chosen + shape[0], chosen).astype(np.int64)

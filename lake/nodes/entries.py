@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from ..digest import Digest
-from ..objects.store import ObjectWriter, Place
+from ..objects.bulk import ObjectPlaces
+from ..objects.store import ObjectWriter
 from .entry import SHARD_SIZE, Entry, ShardRef
 from .shards import Shard, shard_digest
 
@@ -49,19 +53,27 @@ class Entries:
         ref = self.shards.get(position // SHARD_SIZE)
         return None if ref is None else self.read_shard(ref).get(position)
 
-    def stored(self, position: int) -> tuple[Digest, int, Place] | None:
-        """Return digest, size and location of the entry at *position*: all that a read needs, and quickly told; None if there is none.
+    def located(self, positions: npt.NDArray[np.int64]) -> ObjectPlaces:
+        """Return where the entries at *positions* stand, by their index among these: all that a read needs, and quickly told.
 
         Parameters
         ----------
-        position
-            Position in the manifest: the number of the chunk or file.
+        positions
+            Positions in the manifest, int64[n]: the numbers of chunks or files.
         """
-        if position in self.overlay:
-            entry = self.overlay[position]
-            return None if entry is None else (entry.digest, entry.size, entry.place)
-        ref = self.shards.get(position // SHARD_SIZE)
-        return None if ref is None else self.read_shard(ref).stored(position)
+        found = ObjectPlaces(len(positions))
+        numbers = positions // SHARD_SIZE
+        for number in np.unique(numbers).tolist():
+            if ref := self.shards.get(number):
+                self.read_shard(ref).locate(positions, np.flatnonzero(numbers == number), found)
+        if self.overlay:
+            for at, position in enumerate(positions.tolist()):
+                if position in self.overlay:
+                    entry = self.overlay[position]
+                    found.clear(at)
+                    if entry is not None:
+                        found.put(at, entry.digest, entry.size, entry.place)
+        return found
 
     def items(self) -> Iterator[tuple[int, Entry]]:
         """Positions and entries in order of position."""

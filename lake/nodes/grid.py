@@ -4,11 +4,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from typing import Any
+from itertools import pairwise, product
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 # NumPy has no more.
 _MOST_AXES = 64
+_FIRST = slice(0, 1)
+
+
+class ChunkPart(NamedTuple):
+    """Along one axis, what a selection takes of a chunk: chunk number, place in the result, and of the chunk; whether all of it."""
+
+    at: int
+    into: slice
+    of: Any
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,77 @@ class Grid:
             Half-open range for each axis.
         """
         return list(product(*self._spans(selection)))
+
+    def parts(self, axis: int, start: int, stop: int) -> list[ChunkPart]:
+        """List what a half-open range of an axis takes of each chunk that it touches.
+
+        Parameters
+        ----------
+        axis
+            Number of the axis.
+        start, stop
+            The range.
+        """
+        length = self.chunks[axis]
+        return [
+            self.part(axis, at, start, stop)
+            for at in range(start // length, -(-stop // length) if stop > start else 0)
+        ]
+
+    def part(self, axis: int, at: int, start: int, stop: int) -> ChunkPart:
+        """Return what a half-open range of an axis takes of a chunk that it touches.
+
+        Parameters
+        ----------
+        axis
+            Number of the axis.
+        at
+            Number of the chunk along it.
+        start, stop
+            The range.
+        """
+        length = self.chunks[axis]
+        first = at * length
+        low, high = max(start, first), min(stop, first + length)
+        return ChunkPart(
+            at, slice(low - start, high - start), slice(low - first, high - first), high - low == length
+        )
+
+    def parts_of(self, axis: int, chosen: npt.NDArray[np.int64]) -> list[ChunkPart]:
+        """List what some indices of an axis take of each chunk, in their order; equal chunks beside each other are one.
+
+        Parameters
+        ----------
+        axis
+            Number of the axis.
+        chosen
+            Indices, int64[n].
+        """
+        length = self.chunks[axis]
+        if length == 1:
+            return [ChunkPart(at, slice(k, k + 1), _FIRST, True) for k, at in enumerate(chosen.tolist())]
+        numbers = chosen // length
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(chosen)]
+        found = []
+        for first, last in pairwise(edges):
+            if first < last:
+                at = int(numbers[first])
+                of = chosen[first:last] - at * length
+                found.append(ChunkPart(at, slice(first, last), of, np.array_equal(of, np.arange(length))))
+        return found
+
+    def numbers(self, axes: Sequence[Sequence[ChunkPart]]) -> npt.NDArray[np.int64]:
+        """Return the numbers of the chunks of all combinations of parts, in C order.
+
+        Parameters
+        ----------
+        axes
+            Parts along each axis.
+        """
+        found = np.zeros((), np.int64)
+        for count, parts in zip(self.counts, axes, strict=True):
+            found = found[..., None] * count + np.array([part.at for part in parts], np.int64)
+        return found.reshape(-1)
 
     def overlap(self, selection: Sequence[tuple[int, int]]) -> int:
         """Count the chunks that a box touches.

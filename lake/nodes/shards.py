@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from ..digest import Digest, digest_of
 from ..errors import MalformedError
+from ..objects.bulk import Columns, ObjectPlaces
 from ..objects.packs import pack_key
 from ..objects.store import Place, checked_length, object_key
 from .entry import SHARD_SIZE, Entry, ShardRef, checked_stats
@@ -90,23 +91,46 @@ class Shard(Mapping[int, Entry]):
         # A cell of a column costs more than one of a list, and a list of all cells more than a few of these.
         return _entry(*(self._table[name][row].as_py() for name in _SCHEMA.names))
 
-    def stored(self, position: int) -> tuple[Digest, int, Place] | None:
-        """Return digest, size and location of an entry, without its statistics; None if there is none.
+    def locate(
+        self, positions: npt.NDArray[np.int64], at: npt.NDArray[np.int64], found: ObjectPlaces
+    ) -> None:
+        """Tell where the entries at some positions stand, if they are here.
 
         Parameters
         ----------
-        position
-            Position in the manifest.
+        positions
+            Positions in the manifest, int64.
+        at
+            Which of them to look for: indices of *positions*, and of *found*.
+        found
+            Where to tell it.
+
+        Raises
+        ------
+        MalformedError
+            An offset or a length is none.
         """
-        row = int(np.searchsorted(self._at, np.uint64(position)))
-        if row == len(self._at) or self._at[row] != position:
-            return None
-        if self._asked < _FEW:
-            entry = self[position]
-            return entry.digest, entry.size, entry.place
-        _, digest, size, pack, offset, inline, suffix, *_ = self._rows[row]
-        checked_length(size | offset)
-        return Digest(digest.hex()), size, Place(pack, offset, inline, suffix or "")
+        asked = positions[at].astype(np.uint64)
+        rows = np.searchsorted(self._at, asked)
+        here = rows < len(self._at)
+        here[here] = self._at[rows[here]] == asked[here]
+        rows, at = rows[here], at[here]
+        codes, packs, offset, length, digest = self._places
+        packed = codes[rows] >= 0
+        inside = rows[packed]
+        found.put_all(
+            at[packed],
+            (
+                codes[inside],
+                packs,
+                offset[inside],
+                length[inside],
+                digest[inside].view(np.uint8).reshape(-1, 32),
+            ),
+        )
+        for index, row in zip(at[~packed].tolist(), rows[~packed].tolist(), strict=True):
+            entry = self[int(self._at[row])]
+            found.put(index, entry.digest, entry.size, entry.place)
 
     def items(self) -> ItemsView[int, Entry]:
         """Positions and entries; all rows are read at once."""
@@ -175,14 +199,8 @@ class Shard(Mapping[int, Entry]):
         """
         table = self._table.filter(pa.array(self._untouched(dict.fromkeys(hidden))))
         rows = np.stack([table[name].to_numpy() for name in ("offset", "size")], axis=1)
-        packs = table["pack"].combine_chunks()
-        encoded = packs if isinstance(packs, pa.DictionaryArray) else packs.chunk(0)
-        codes = encoded.indices.fill_null(-1).to_numpy()
-        return {
-            pack: rows[codes == code]
-            for code, pack in enumerate(encoded.dictionary.to_pylist())
-            if np.any(codes == code)
-        }
+        codes, packs = _coded(table["pack"])
+        return {pack: rows[codes == code] for code, pack in enumerate(packs) if np.any(codes == code)}
 
     def numbers(self) -> set[int]:
         """Return the numbers of the shards that the positions belong to: one, in a sound shard."""
@@ -202,6 +220,11 @@ class Shard(Mapping[int, Entry]):
             digests = pa.concat_arrays(self._table["digest"].chunks)
             keys["digest"] = np.frombuffer(digests.buffers()[1], "V32", len(self), 32 * digests.offset)
         return keys
+
+    @cached_property
+    def _places(self) -> Columns:
+        offset, length = (self._table[name].to_numpy().view(np.int64) for name in ("offset", "size"))
+        return *_coded(self._table["pack"]), offset, length, self._keys["digest"]
 
     @cached_property
     def _hasher(self) -> blake3:
@@ -251,6 +274,13 @@ def _new_keys(changes: Changes) -> bytes:
         for at, entry in sorted(changes.items())
         if entry is not None
     )
+
+
+def _coded(packs: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Number of each row's pack among their names, or -1."""
+    whole = packs.combine_chunks()
+    encoded = whole if isinstance(whole, pa.DictionaryArray) else whole.chunk(0)
+    return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary.to_pylist()
 
 
 def _table(entries: Mapping[int, Entry]) -> pa.Table:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,7 @@ from .packs import PACK_SIZE, PackWriter, pack_key
 
 INLINE_SIZE = 512
 ALONE_SIZE = 8 * 2**20
-# Enough for a store far away to be worth one request, little enough for every thread to hold one.
+# Most that is read at once: little enough for every thread to hold one.
 RUN_SIZE = 2 * 2**20
 
 _SUFFIX = re.compile(r"(?P<copy>\.[0-9a-f]{4,12})?(?P<ending>\.[a-z]{1,16})?")
@@ -110,24 +110,6 @@ def checked_suffix(text: object) -> str:
     if not isinstance(text, str) or not _SUFFIX.fullmatch(text):
         raise MalformedError(f"a manifest names {text!r:.80} where the suffix of an object belongs")
     return text
-
-
-def _neighbours(wanted: Sequence[tuple[Digest, int, Place]]) -> Iterator[tuple[int, int]]:
-    """Ranges of *wanted* that follow each other in one pack, at most `RUN_SIZE` long; all others alone."""
-    first = 0
-    for at in range(1, len(wanted) + 1):
-        before, here = wanted[at - 1], wanted[at] if at < len(wanted) else None
-        joined = (
-            here is not None
-            and before[2].held is here[2].held is None
-            and before[2].pack is not None
-            and before[2].pack == here[2].pack
-            and before[2].offset + before[1] == here[2].offset
-            and here[2].offset + here[1] - wanted[first][2].offset <= RUN_SIZE
-        )
-        if not joined:
-            yield first, at
-            first = at
 
 
 def object_key(digest: str, suffix: str = "") -> str:
@@ -238,38 +220,6 @@ class ObjectStore:
         if len(data) != size or digest_of(data) != digest:
             raise CorruptObjectError(f"object {digest} in {self.where(digest, place)} is damaged")
         return data
-
-    def read_run(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[bytes | memoryview]:
-        """Read several objects, verified; neighbours in a pack are one read of the storage.
-
-        Parameters
-        ----------
-        wanted
-            Digest, size and location of each object.
-
-        Raises
-        ------
-        CorruptObjectError
-            As `read` does.
-        """
-        found: list[bytes | memoryview] = []
-        for first, last in _neighbours(wanted):
-            if last - first == 1:
-                found.append(self.read(*wanted[first]))
-                continue
-            pack, start = wanted[first][2].pack, wanted[first][2].offset
-            assert pack is not None, "neighbours stand in a pack"
-            end = wanted[last - 1][2].offset + wanted[last - 1][1]
-            try:
-                span = memoryview(self.storage.read(pack_key(pack), start, end - start))
-            except NotFoundError:
-                span = memoryview(b"")
-            for digest, size, place in wanted[first:last]:
-                data = span[place.offset - start : place.offset - start + size]
-                # What went wrong with one is told as if it had been read alone.
-                sound = len(data) == size and digest_of(data) == digest
-                found.append(data if sound else self.read(digest, size, place))
-        return found
 
     @property
     def folder(self) -> Path | None:

@@ -24,6 +24,9 @@ class StoredObject:
 class Storage(ABC):
     """Bytes by key. Everything but a log record is immutable and named by its content."""
 
+    run_size = 2 * 2**20
+    """Bytes that are best read at once: enough for a store far away to be worth one request."""
+
     @property
     @abstractmethod
     def url(self) -> str:
@@ -49,6 +52,29 @@ class Storage(ABC):
         StorageError
             The medium failed.
         """
+
+    def read_into(self, key: str, offset: int, room: memoryview) -> int:
+        """Read a part of an object into memory; return how many bytes there were.
+
+        Parameters
+        ----------
+        key
+            Key of the object in the storage.
+        offset
+            Where the bytes begin.
+        room
+            Where they go, as many as fit.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key.
+        StorageError
+            The medium failed.
+        """
+        data = self.read(key, offset, len(room))
+        room[: len(data)] = data
+        return len(data)
 
     def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
         """Read several small objects at once; None for those that are missing.

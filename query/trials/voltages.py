@@ -18,12 +18,15 @@ from ...kernels.traces.density import VoltageDensity
 from ...kernels.traces.raster import trace_raster
 from ...kernels.traces.voltages import Moments, quantiles
 from ...lake.errors import InputError, QueryError
+from ...lake.threads import mapped
 from ..base import Snapshot
 from ..derive.kernels import kernel
 from .trains import tables_read
 
 # Samples in memory at a time: few enough to be in the cache when they are counted.
 BLOCK_BYTES = 8 * 2**20
+# And what stays in the cache of one core.
+_WARM_BYTES = 2**19
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,17 +100,34 @@ def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt
     rows
         Numbers of the rows, int64[n].
     """
+    memory = _memory(BLOCK_BYTES, source, rows)
+    yield from zip(_parts(rows, len(memory)), source.array.row_parts(rows, memory), strict=True)
+
+
+def _memory(size: int, source: Recording, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Memory of so many bytes, or for all of the rows, or for one."""
     array = source.array
-    n_time = array.shape[1]
-    size = max(1, min(len(rows), BLOCK_BYTES // max(1, n_time * array.dtype.itemsize)))
-    memory = np.empty((size, n_time), array.dtype)
-    for first in range(0, len(rows), size):
-        part = rows[first : first + size]
-        filled = 0
-        for run in np.split(part, np.flatnonzero(np.diff(part) != 1) + 1):
-            array.read_box([(int(run[0]), int(run[-1]) + 1), (0, n_time)], memory[filled : filled + len(run)])
-            filled += len(run)
-        yield part, memory[:filled]
+    n_rows = max(1, min(len(rows), size // max(1, array.shape[1] * array.dtype.itemsize)))
+    return np.empty((n_rows, array.shape[1]), array.dtype)
+
+
+def _parts(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
+def _moments(source: Recording, rows: npt.NDArray[np.int64]) -> Moments:
+    """Mean and variance of rows, each block of them by one thread, which sums what it decodes while it is in its cache."""
+    n_time = source.array.shape[1]
+
+    def of_block(block: npt.NDArray[np.int64]) -> Moments:
+        parts = source.array.row_parts(block, _memory(_WARM_BYTES, source, block))
+        return Moments.empty(n_time).update_parts(parts)
+
+    found = Moments.empty(n_time)
+    # In order of the blocks, whichever thread is first: sums are the same each time.
+    for moments in mapped(of_block, _parts(rows, len(_memory(BLOCK_BYTES, source, rows)))):
+        found.merge(moments)
+    return found
 
 
 def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[np.int64]:
@@ -167,10 +187,7 @@ def voltage_statistics(
         As `recording` and `rows_of` say.
     """
     source = recording(snapshot, site)
-    moments = Moments.empty(source.array.shape[1])
-    for _, values in blocks(source, rows_of(snapshot, source, trials)):
-        moments.update(values)
-    found = moments.finish(ddof=ddof)
+    found = _moments(source, rows_of(snapshot, source, trials)).finish(ddof=ddof)
     return _over_time(source, {"mean": found.mean, "sd": found.sd, "n": found.n})
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import zarr
 
 import neurolake
 from neurolake import QueryError
+from neurolake.lake.data import arrays
 from neurolake.lake.errors import TooLargeError
-from neurolake.lake.objects.store import ObjectStore
 
 TIMES = np.round(np.arange(3000) * 0.1, 1)
 VALUES = np.random.default_rng(5).normal(-70, 5, (9, 3000)).astype("f4")
@@ -57,17 +58,18 @@ def expected(rows: Any, t0: float, t1: float) -> list[tuple[int, float, float]]:
 
 
 class Reads:
-    """Counts what the lake reads of its objects."""
+    """Counts what arrays read of the lake's objects."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sizes: list[int] = []
-        read = ObjectStore.read
+        contents = arrays.contents
 
-        def counted(store: ObjectStore, digest: Any, size: int, place: Any) -> bytes:
-            self.sizes.append(size)
-            return read(store, digest, size, place)
+        def counted(*which: Any) -> Iterator[Any]:
+            for data in contents(*which):
+                self.sizes.append(len(data))
+                yield data
 
-        monkeypatch.setattr(ObjectStore, "read", counted)
+        monkeypatch.setattr(arrays, "contents", counted)
 
 
 def test_some_trials(lake: Any) -> None:

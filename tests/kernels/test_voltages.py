@@ -36,6 +36,25 @@ def test_moments_are_numpys(voltage, cut, ddof):
     np.testing.assert_allclose(found.sd, np.nanstd(exact, axis=0, ddof=ddof), rtol=1e-9, atol=1e-11)
 
 
+@settings(deadline=None)
+@given(TRACES, st.lists(st.integers(0, 9), max_size=4))
+def test_moments_of_parts_are_those_of_the_whole_to_the_last_bit(voltage, cuts):
+    """Whatever the first samples of a part are, none among them."""
+    before = Moments.empty(voltage.shape[1]).update(voltage[:2] / 3)
+    whole, parts = (Moments.empty(voltage.shape[1]).merge(before) for _ in range(2))
+    memory = np.empty_like(voltage)
+
+    def overwritten():
+        for part in np.split(voltage, sorted(cuts)):
+            memory[: len(part)] = part
+            yield memory[: len(part)]
+
+    whole.update(voltage)
+    parts.update_parts(overwritten())
+    for name in ("count", "mean", "squares"):
+        assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
+
+
 def test_a_large_mean_costs_no_digits():
     deviation = np.random.default_rng(0).normal(size=(1000, 3))
     found = in_blocks(lambda: Moments.empty(3), 1e9 + deviation, 400).finish()

@@ -2,6 +2,7 @@
 
 import math
 import struct
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -97,6 +98,54 @@ class TestSelection:
         assert np.array_equal(array[...], values)
         assert np.array_equal(array[17:83, 3:44], values[17:83, 3:44])
         assert np.array_equal(array.read_box([(5, 6), (0, 45)]), values[5:6])
+
+    @settings(max_examples=40)
+    @given(case=written(), data=st.data())
+    def test_rows_of_a_commit_equal_numpy(
+        self,
+        shared: Lake,
+        case: tuple[npt.NDArray[Any], tuple[int, ...], dict[str, Any]],
+        data: st.DataObject,
+    ) -> None:
+        """In any order and number, from packs and from what lies over them, by whatever words they are asked for."""
+        values, chunks, codec = case
+        assume(values.ndim and values.size)
+        over = min(chunks[0], 3 * len(values))
+        name = f"rows/{uuid.uuid4().hex}"
+        with shared.transaction("write") as tx:
+            # Large enough for a pack, and chunks at the end that are not there.
+            tx.write_array(name, np.repeat(values, 3, 0), chunks=chunks, codec=codec)
+        with shared.transaction("write over it") as tx:
+            tx.array(name)[:over] = 7
+            tx.array(name).grow(chunks[0])
+        array = shared.head[name]
+        known = np.concatenate(
+            [np.repeat(values, 3, 0), np.full((chunks[0], *values.shape[1:]), array.fill_value)]
+        )
+        known[:over] = 7
+        assert np.array_equal(array[...], known, equal_nan=values.dtype.kind in "fc")
+        rows = data.draw(st.lists(st.integers(-len(known), len(known) - 1), max_size=9))
+        step = data.draw(st.integers(1, 4))
+        memory = np.empty((step, *known.shape[1:]), known.dtype)
+        parts = [part.copy() for part in array.row_parts(np.array(rows) % len(known), memory)]
+        assert len(parts) == -(-len(rows) // step)
+        asked = [array.read_rows(np.array(rows) % len(known)), *([np.concatenate(parts)] if parts else [])]
+        mask = np.isin(np.arange(len(known)), rows)
+        for selection in (
+            slice(None, None, step),
+            (mask, ...),
+            *([rows, (rows, slice(None))[: known.ndim]] if rows else []),
+        ):
+            assert np.array_equal(array[selection], known[selection], equal_nan=values.dtype.kind in "fc")
+        for found in asked:
+            assert np.array_equal(found, known[rows], equal_nan=values.dtype.kind in "fc")
+
+    @pytest.mark.parametrize("rows", [[5], [-1], [0, 5], [[1]]])
+    def test_rows_that_are_not_there(self, lake: Lake, rows: list[Any]) -> None:
+        with lake.transaction("write") as tx:
+            array = tx.write_array("a", np.zeros((5, 2)))
+            with pytest.raises(InputError, match="does not have these rows"):
+                array.read_rows(np.array(rows))
 
     def test_beyond_the_ends(self, lake: Lake) -> None:
         with lake.transaction("write") as tx:

@@ -1,16 +1,16 @@
 """Writers of objects: packs that go to the storage while the next one is filled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neurolake.lake.digest import digest_of
-from neurolake.lake.errors import CorruptObjectError, StorageError
-from neurolake.lake.objects import store as objects
+from neurolake.lake.errors import CorruptObjectError, NeurolakeError, StorageError
+from neurolake.lake.objects.bulk import ObjectPlaces, contents
 from neurolake.lake.objects.packs import PACK_SIZE, pack_key
-from neurolake.lake.objects.store import Digest, ObjectStore, ObjectWriter, Place
+from neurolake.lake.objects.store import RUN_SIZE, Digest, ObjectStore, ObjectWriter, Place
 from neurolake.lake.storage.local import LocalStorage
 
 SIZE = 2**22
@@ -27,6 +27,25 @@ class Failing(LocalStorage):
             self.refusals -= 1
             raise StorageError("the disk is full")
         return super().write(key, data)
+
+
+def read(
+    store: ObjectStore,
+    places: Sequence[tuple[Digest, int, Place] | None],
+    size: int = RUN_SIZE,
+    most: int = 1000,
+) -> list[bytes | None]:
+    """Bytes of objects at places, read as what is read in bulk."""
+    located = ObjectPlaces(len(places))
+    for at, place in enumerate(places):
+        if place is not None:
+            located.put(at, *place)
+    runs = located.runs(0, len(places), size, most)
+    return [data for run in runs for data in map(copied, contents(store, located, *run))]
+
+
+def copied(data: memoryview | bytes | None) -> bytes | None:
+    return None if data is None else bytes(data)
 
 
 @pytest.fixture
@@ -89,6 +108,10 @@ class Counting(LocalStorage):
         self.reads += 1
         return super().read(key, offset, length)
 
+    def read_into(self, key: str, offset: int, room: memoryview) -> int:
+        self.reads += 1
+        return super().read_into(key, offset, room)
+
 
 class TestRuns:
     @pytest.fixture
@@ -112,18 +135,31 @@ class TestRuns:
     def test_equal_reading_one_by_one(self, storage: Counting, wanted) -> None:
         store = ObjectStore(storage)
         places = [place for _, place in wanted.values()]
-        assert [bytes(data) for data in store.read_run(places)] == [data for data, _ in wanted.values()]
+        assert read(store, places) == [data for data, _ in wanted.values()]
         assert storage.reads == 3
-        backwards = [bytes(data) for data in store.read_run(places[::-1])]
-        assert backwards == [data for data, _ in reversed(wanted.values())]
-        assert store.read_run([]) == []
+        assert read(store, places[::-1]) == [data for data, _ in reversed(wanted.values())]
+        assert read(store, []) == []
+        assert read(store, [places[3], None, None, places[4]]) == [
+            wanted[places[3][0]][0],
+            None,
+            None,
+            wanted[places[4][0]][0],
+        ]
 
-    def test_runs_are_not_long(self, storage: Counting, wanted, monkeypatch) -> None:
-        monkeypatch.setattr(objects, "RUN_SIZE", 100_000)
+    def test_runs_are_not_long(self, storage: Counting, wanted) -> None:
         store = ObjectStore(storage)
         places = [place for _, place in wanted.values()][:40]
-        assert [bytes(data) for data in store.read_run(places)] == [d for d, _ in wanted.values()][:40]
+        assert read(store, places, size=100_000) == [d for d, _ in wanted.values()][:40]
         assert storage.reads == 4
+        assert read(store, places, most=5) == [d for d, _ in wanted.values()][:40]
+        assert storage.reads == 4 + 8
+
+    def test_of_what_is_not_written_yet(self, storage: Counting) -> None:
+        writer, store = ObjectWriter(storage), ObjectStore(storage)
+        contents = [bytes([k]) * 1000 for k in range(3)]
+        places = [(digest_of(data), len(data), writer.add(data, digest_of(data))) for data in contents]
+        assert read(store, places) == contents
+        assert storage.reads == 0
 
     def test_damage_is_told_of_the_object_that_has_it(
         self, storage: Counting, wanted, tmp_path: Path
@@ -135,11 +171,17 @@ class TestRuns:
         data[place.offset + 5] ^= 1
         path.write_bytes(data)
         with pytest.raises(CorruptObjectError, match=digest):
-            store.read_run(places)
-        assert len(store.read_run(places[18:])) == 27
+            read(store, places)
+        assert len(read(store, places[18:])) == 27
         path.write_bytes(data[: place.offset])
         with pytest.raises(CorruptObjectError, match=digest):
-            store.read_run(places[17:])
+            read(store, places[17:])
         path.unlink()
         with pytest.raises(CorruptObjectError, match=f"object {places[0][0]} is missing"):
-            store.read_run(places)
+            read(store, places)
+
+    @pytest.mark.parametrize(("offset", "size"), [(2**62, 2**62 - 1), (10**9, 100), (0, 2**62)])
+    def test_places_that_no_file_has(self, storage: Counting, wanted, offset: int, size: int) -> None:
+        store, (digest, _, place) = ObjectStore(storage), next(place for _, place in wanted.values())
+        with pytest.raises(NeurolakeError, match=digest):
+            read(store, [(digest, size, Place(place.pack, offset))])

@@ -13,7 +13,7 @@ import pytest
 import neurolake
 from neurolake.lake import Lake
 from neurolake.lake.history.trees import History
-from neurolake.lake.threads import Recent
+from neurolake.lake.threads import Recent, mapped, workers
 
 THREADS = 8
 
@@ -148,3 +148,15 @@ def answers(snapshot: Any) -> list[Any]:
         snapshot.activations.bin("EI").values.sum(),
         snapshot.store.value("voltage/soma/zarr.json"),
     ]
+
+
+def test_work_of_threads_may_be_divided_again() -> None:
+    """What runs in the pool does not wait for the pool, however deep it goes."""
+
+    def total(depth: int) -> int:
+        inside = 1 if depth == 3 else sum(mapped(total, [depth + 1] * 4))
+        assert workers() == 1
+        return inside
+
+    assert sum(mapped(total, [0] * 50)) == 50 * 4**3
+    assert list(mapped(len, [])) == [] and list(mapped(len, ["ab"])) == [2]
