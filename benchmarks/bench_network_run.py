@@ -23,11 +23,11 @@ import neurolake
 from neurolake.ingest.demo import write_demo_network
 from neurolake.ingest.lfp.electrodes import store_electrodes
 from neurolake.ingest.lfp.observed import ContactRecord
-from neurolake.ingest.networks.circuit import NetworkSource
 from neurolake.ingest.networks.known import KnownMechanisms
 from neurolake.ingest.networks.planning import NetworkOptions, PlannedNetwork, planned_network
 from neurolake.ingest.records.requests import RecordRequest
 from neurolake.ingest.records.traces import TraceRecord
+from neurolake.ingest.wiring.circuit import NetworkSource
 from neurolake.mechanisms.library import load
 from neurolake.mechanisms.network.connecting import complexities
 from neurolake.mechanisms.network.placement import balance, spread

@@ -63,6 +63,7 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("building",),
         ("contacts", "glia"),
         ("formats", "records", "runs"),
+        ("wiring",),
         ("networks",),
         ("sweeps",),
         ("builds", "demo", "door"),

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from ...catalog.vocabulary import circuits
 from ...mechanisms.network.cells import Ids, Reals
-from .circuit import NetworkSource
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.faults import Faults
 
 Trains = dict[int, Reals]
 """Times in ms of the simulation, ascending, by gid."""

@@ -8,7 +8,7 @@ from ...mechanisms.network.connecting import GAP
 from ...mechanisms.network.templates import CellTemplate
 from ...mechanisms.network.wiring import Connections, GapJunctions
 from ..records.requests import RecordRequest
-from .faults import Faults
+from ..wiring.faults import Faults
 
 _OF_NEURON = {"v", "i_membrane", "i_cap", "cm", "diam"}
 

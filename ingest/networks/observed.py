@@ -13,8 +13,8 @@ from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.network.wiring import Connections
 from ..building.configuration import SWC_TYPES, SYNAPSE_TYPES
 from ..records.requests import RecordRequest
-from .circuit import NetworkSource
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.faults import Faults
 from .known import KnownMechanisms
 from .selection import numbers_of_layers
 

@@ -18,13 +18,13 @@ from ...mechanisms.network.wiring import Connections, GapJunctions
 from ...mechanisms.templates.finders import find_template
 from ..circuits.weights import weight_nodes
 from ..records.requests import RecordRequest
-from .circuit import NetworkSource
-from .edges import EdgeTargets, edge_rows, gap_junctions
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.edges import EdgeTargets, edge_rows, gap_junctions
+from ..wiring.faults import Faults
+from ..wiring.readers import connections_of
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
 from .observed import observed_synapses
-from .readers import connections_of
 from .selection import Chosen, check_names, check_records, chosen_cells, recorded_cells
 
 _VIRTUAL = ("virtual",)

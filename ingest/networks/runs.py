@@ -29,8 +29,8 @@ from ..records.synapses import SynapseRecord
 from ..records.traces import NetworkRecord, TraceRecord
 from ..runs.model import require_neuron
 from ..trials.names import checked_run
-from .circuit import NetworkSource
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.faults import Faults
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
 from .selection import Chosen, record_places

@@ -12,8 +12,8 @@ from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
 from ..records.requests import ALL, SET, SOMA, RecordRequest, sampled, section_places
 from ..records.traces import RecordPlaces
-from .circuit import NetworkSource
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.faults import Faults
 
 Chosen = Mapping[str, Sequence[int] | None]
 """Numbers of cells by population; None means all of a population."""

@@ -23,8 +23,8 @@ from ...mechanisms.stimuli import signals
 from ...mechanisms.stimuli.clamps import CurrentClamp, VoltageClamp
 from ...mechanisms.stimuli.places import ClampPlace
 from ...mechanisms.stimuli.signals import Waveform
-from .circuit import NetworkSource
-from .faults import Faults
+from ..wiring.circuit import NetworkSource
+from ..wiring.faults import Faults
 
 THRESHOLD, HOLDING = "threshold_current", "holding_current"
 """Currents of a cell's own in nA, that inputs are relative to; columns of its node, with or without ``dynamics_params/``."""

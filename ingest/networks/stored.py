@@ -21,7 +21,7 @@ from ...mechanisms.network.simulator import NetworkSpikes
 from ..records.traces import NetworkRecord
 from ..trials.names import file_node
 from ..trials.stage import append_rows
-from .circuit import NetworkPopulation
+from ..wiring.circuit import NetworkPopulation
 
 _ATTEMPTS = 20
 _SAME = ("kind", "seed", "t_stop", "mechanisms", "settings")

@@ -14,13 +14,13 @@ from ...lake.digest import canonical_json, digest_of, plain_json
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import content
 from ..lfp.online import check_probes, named_probes
-from ..networks.circuit import NetworkSource
 from ..networks.planning import content_of
 from ..networks.runs import run_network
 from ..networks.stored import row_of
 from ..runs.model import read_model
 from ..runs.runs import RunReport, read_recorded, run
 from ..text.paths import has, told_unknown, with_values
+from ..wiring.circuit import NetworkSource
 
 Arguments = dict[str, Any]
 

@@ -12,13 +12,13 @@ import pytest
 from sonata_files import write_edges, write_nodes, write_spikes
 
 import neurolake
-from neurolake.ingest.networks.circuit import NetworkSource
-from neurolake.ingest.networks.edges import EdgeTargets, edge_rows
-from neurolake.ingest.networks.faults import Faults
-from neurolake.ingest.networks.readers import connections_of
 from neurolake.ingest.networks.runs import run_network
 from neurolake.ingest.networks.sonata import SonataSimulation, sonata_clamps
 from neurolake.ingest.sonata.ingest import ingest_sonata
+from neurolake.ingest.wiring.circuit import NetworkSource
+from neurolake.ingest.wiring.edges import EdgeTargets, edge_rows
+from neurolake.ingest.wiring.faults import Faults
+from neurolake.ingest.wiring.readers import connections_of
 from neurolake.lake.errors import InputError
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.templates import Search
