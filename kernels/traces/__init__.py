@@ -1,4 +1,4 @@
-"""Statistics, densities and rasters of voltage traces."""
+"""Statistics, densities and rasters of voltage traces, and noise."""
 
 import lazy_loader
 

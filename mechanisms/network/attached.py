@@ -53,6 +53,10 @@ class Clamp(Protocol):
     def mechanisms(self) -> Sequence[str]:
         """Point processes and mechanisms that it needs, without those of NEURON itself."""
 
+    @property
+    def identity(self) -> str:
+        """What decides what it does to cells, as a digest: a run goes on only with the same clamps."""
+
     def check(self, nodes: Mapping[int, NetworkNode], timing: Timing) -> Sequence[str]:
         """Return what hinders it, each in a sentence.
 

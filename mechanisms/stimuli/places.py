@@ -1,7 +1,8 @@
 """Where on a cell something is attached."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ModelError
@@ -57,6 +58,37 @@ class ClampPlace:
         if not 0 <= self.index < len(own):
             raise ModelError(f"cell {cell.gid} has no section {self.part}[{self.index}]")
         return own[self.index](self.x)
+
+
+def place_of(place: ClampPlace | Mapping[int, ClampPlace], cell: NetworkCell) -> Any:
+    """Return NEURON's segment at the place of a cell.
+
+    Parameters
+    ----------
+    place
+        A place on each cell, or places by gid.
+    cell
+        The cell.
+
+    Raises
+    ------
+    ModelError
+        The cell has no such place.
+    """
+    return (place if isinstance(place, ClampPlace) else place[cell.gid]).of(cell)
+
+
+def placed(place: ClampPlace | Mapping[int, ClampPlace]) -> Any:
+    """Return a place as JSON has it.
+
+    Parameters
+    ----------
+    place
+        A place on each cell, or places by gid.
+    """
+    if isinstance(place, ClampPlace):
+        return asdict(place)
+    return [[gid, asdict(own)] for gid, own in sorted(place.items())]
 
 
 def part_of(section: Any) -> str:

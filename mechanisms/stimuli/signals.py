@@ -3,12 +3,32 @@
 Shapes are those of SONATA's inputs (BlueBrain/sonata-extension, "inputs" of a simulation; neurodamus, Apache-2.0, plays them).
 """
 
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Reals = NDArray[np.float64]
+
+
+class Signal(Protocol):
+    """Something that has a waveform: a broken line, or noise that is drawn when it is needed."""
+
+    @property
+    def identity(self) -> str:
+        """What decides the signal, as a digest."""
+
+    @property
+    def waveform(self) -> "Waveform":
+        """The signal."""
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong with its numbers, each in a sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +48,23 @@ class Waveform:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @property
+    def waveform(self) -> "Waveform":
+        """Itself, as other signals have one."""
+        return self
+
+    @property
+    def identity(self) -> str:
+        """What decides the signal, as a digest."""
+        return digest_of_values(["Waveform", self.time, self.value])
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong with its numbers: that they are not finite, or times that do not ascend."""
+        if not (np.isfinite(self.time).all() and np.isfinite(self.value).all()):
+            return ["the signal is not finite"]
+        return [] if (np.diff(self.time) >= 0).all() else ["the times of the signal do not ascend"]
 
     def at(self, time: Reals) -> Reals:
         """Return the signal at some times, float64[n]; where it jumps, what comes after.
@@ -111,78 +148,95 @@ def sinusoid(
     dt
         How far points of the broken line are apart, in ms.
     """
-    time = _steps(duration, dt)
-    return _framed(delay + time, amplitude * np.sin(2e-3 * np.pi * frequency * time), delay + duration)
+    time = steps(duration, dt)
+    return framed(delay + time, amplitude * np.sin(2e-3 * np.pi * frequency * time), delay + duration)
 
 
-def noise(
-    draws: Reals, mean: float, variance: float, delay: float, duration: float, dt: float = 0.5
-) -> Waveform:
-    """Return values that are drawn anew every *dt*, with straight lines between them.
-
-    Parameters
-    ----------
-    draws
-        Standard normal numbers, at least `samples` of them.
-    mean, variance
-        Of the values.
-    delay, duration
-        When it begins and how long it lasts, in ms.
-    dt
-        How far draws are apart, in ms.
-    """
-    time = _steps(duration, dt)
-    return _framed(delay + time, mean + np.sqrt(variance) * draws[: len(time)], delay + duration)
+_SHAPES: Mapping[str, tuple[Callable[..., Waveform], tuple[str, ...]]] = {
+    "step": (
+        lambda amplitude, delay, duration: ramp(amplitude, amplitude, delay, duration),
+        ("amplitude", "delay", "duration"),
+    ),
+    "ramp": (ramp, ("start", "end", "delay", "duration")),
+    "pulses": (pulses, ("amplitude", "width", "frequency", "delay", "duration")),
+    "sine": (sinusoid, ("amplitude", "frequency", "delay", "duration")),
+}
 
 
-def ornstein_uhlenbeck(
-    draws: Reals, mean: float, deviation: float, tau: float, delay: float, duration: float, dt: float = 0.25
-) -> Waveform:
-    """Return an Ornstein-Uhlenbeck process that begins at its mean.
+def parse_signal(text: str) -> Waveform:
+    """Return the signal that a text says: a shape, a colon, and its numbers, as ``pulses:amplitude=2,width=0.2,frequency=130,delay=5,duration=50``.
+
+    Shapes are ``step`` (amplitude), ``ramp`` (start, end), ``pulses`` (amplitude, width, frequency) and ``sine`` (amplitude,
+    frequency), each with delay and duration. Times are in ms, frequencies in Hz.
 
     Parameters
     ----------
-    draws
-        Standard normal numbers, at least `samples` of them.
-    mean, deviation
-        Of the process once it is stationary.
-    tau
-        Its time constant in ms.
-    delay, duration
-        When it begins and how long it lasts, in ms.
-    dt
-        How far points are apart, in ms.
+    text
+        The text.
 
-    Notes
-    -----
-    The update is exact for any step: Gillespie DT (1996) Exact numerical simulation of the Ornstein-Uhlenbeck process and its
-    integral. Phys Rev E 54:2084-2091.
+    Raises
+    ------
+    ValueError
+        It says no signal; tells what is expected.
     """
-    time = _steps(duration, dt)
-    kept = np.exp(-dt / tau)
-    moved = deviation * np.sqrt(1 - kept * kept) * draws[: len(time)]
-    value = np.zeros(len(time))
-    for step in range(1, len(time)):
-        value[step] = kept * value[step - 1] + moved[step]
-    return _framed(delay + time, mean + value, delay + duration)
+    shape, _, rest = text.partition(":")
+    if shape not in _SHAPES:
+        raise ValueError(f"there is no shape {shape!r}; there are {', '.join(_SHAPES)}")
+    make, names = _SHAPES[shape]
+    told: dict[str, float] = {}
+    for part in rest.split(",") if rest else ():
+        name, _, value = part.partition("=")
+        try:
+            told[name.strip()] = float(value)
+        except ValueError:
+            raise ValueError(f"{part!r}: expected NAME=NUMBER") from None
+    if set(told) != set(names):
+        example = ",".join(f"{name}=…" for name in names)
+        raise ValueError(f"a {shape} is said as {shape}:{example}, not {text!r}")
+    found = make(**told)
+    if found.faults or not found.value.any():
+        raise ValueError(f"{text}: {found.faults[0] if found.faults else 'it is 0 everywhere'}")
+    return found
 
 
-def samples(duration: float, dt: float) -> int:
-    """Return how many points a signal has.
+def steps(duration: float, dt: float) -> Reals:
+    """Return the times of the points of a signal in ms, float64[n], from 0 on.
 
     Parameters
     ----------
     duration, dt
         How long it lasts and how far its points are apart, in ms.
     """
-    return len(_steps(duration, dt))
-
-
-def _steps(duration: float, dt: float) -> Reals:
     return np.arange(int(np.floor(duration / dt + 1e-9)) + 1, dtype=np.float64) * dt
 
 
-def _framed(time: Reals, value: Reals, stop: float) -> Waveform:
-    """A signal that begins with a jump and ends with one: its last value is held until *stop*."""
+def framed(time: Reals, value: Reals, stop: float) -> Waveform:
+    """Return a signal that begins with a jump and ends with one: its last value is held until *stop*.
+
+    Parameters
+    ----------
+    time, value
+        Of its points, float64[n].
+    stop
+        When it ends, in ms.
+    """
     times = np.concatenate([time[:1], time, [max(stop, time[-1])] * 2])
     return Waveform(times, np.concatenate([[0.0], value, [value[-1], 0.0]]))
+
+
+def digest_of_values(values: Any) -> str:
+    """Return a digest of what JSON has, and of arrays.
+
+    Parameters
+    ----------
+    values
+        Numbers, text, lists, mappings, arrays.
+    """
+    return blake2b(json.dumps(values, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        values = np.ascontiguousarray(value)
+        return [str(values.dtype), list(values.shape), blake2b(values.tobytes(), digest_size=16).hexdigest()]
+    return value.item()

@@ -9,22 +9,16 @@ from solver import allow_threads_again
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.cells import Detector, NetworkCell, NetworkNode
-from neurolake.mechanisms.stimuli.clamps import CurrentClamp, VoltageClamp
+from neurolake.mechanisms.stimuli.clamps import ConductanceClamp, CurrentClamp, VoltageClamp
 from neurolake.mechanisms.stimuli.fields import FieldClamp, FieldSource
+from neurolake.mechanisms.stimuli.noise import ColouredNoise, DrawnSignal, ShotNoise, WhiteNoise
 from neurolake.mechanisms.stimuli.places import ClampPlace
-from neurolake.mechanisms.stimuli.signals import (
-    Waveform,
-    noise,
-    ornstein_uhlenbeck,
-    pulses,
-    ramp,
-    samples,
-    sinusoid,
-)
+from neurolake.mechanisms.stimuli.signals import Waveform, pulses, ramp, sinusoid
 
 TIMING = Timing(60.0, dt=0.005, v_init=-70.0)
 AREA, G, REST = np.pi * 20 * 20 * 1e-8, 1e-4, -70.0  # cm2, S/cm2, mV
 RESISTANCE, TAU = 1e-6 / (AREA * G), 1e-3 / G  # MOhm, ms
+KEY = (1, "noise", 5)
 NODES = {0: NetworkNode(0, "cells", 0), 1: NetworkNode(1, "cells", 1)}
 
 
@@ -120,6 +114,29 @@ def test_currents_add_up(cells):
     assert simulate(cells, step, line)[1] - REST == pytest.approx(sum(alone), abs=1e-9)
 
 
+@pytest.mark.parametrize("electrode", [True, False])
+def test_a_conductance_draws_the_membrane_to_its_reversal_potential(cells, electrode):
+    """A step of g: v goes to (G v0 + g e) / (G + g) with the time constant C / (G + g)."""
+    from neuron import h
+
+    clamp = ConductanceClamp("g", {0: ramp(0.001, 0.001, 10, 30)}, reversal=-20.0, electrode=electrode)
+    assert clamp.check(NODES, TIMING) == []
+    h.CVode().use_fast_imem(True)
+    try:
+        time, v, current = simulate(cells, clamp, more=[cells[0].sections[0](0.5)._ref_i_membrane_])
+    finally:
+        h.CVode().use_fast_imem(False)
+    own = 1 / RESISTANCE
+    level, tau = (own * REST - 0.001 * 20) / (own + 0.001), TAU * own / (own + 0.001)
+    during, after = (time >= 10) & (time < 40), time >= 40
+    assert v[during] == pytest.approx(level + (REST - level) * np.exp(-(time[during] - 10) / tau), abs=0.03)
+    last = level + (REST - level) * np.exp(-30 / tau)
+    assert v[after] == pytest.approx(REST + (last - REST) * np.exp(-(time[after] - 40) / TAU), abs=0.03)
+    # What an electrode injects leaves through the membrane; what stands for synapses is part of its current.
+    inside = current[np.searchsorted(time, 35)]
+    assert inside == pytest.approx(-0.001 * (level + 20) if electrode else 0.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("delay", [0.0, 10.0])
 def test_a_voltage_clamp_holds_potentials_and_lets_go(cells, delay):
     clamp = VoltageClamp("hold", [0], [(10.0, -50.0), (10.0, -80.0)], delay, resistance=0.1)
@@ -142,6 +159,8 @@ def test_faults_of_clamps_are_told(cells):
         "not finite" in strangers.check(NODES, TIMING)[1],
     ]
     hold = VoltageClamp("hold", [9], [(0.0, -60.0)], resistance=0)
+    open_ended = ConductanceClamp("g", {9: WhiteNoise(*KEY, 0, 1, 0.0, 0.0, 0, 1)}, np.inf)
+    assert len(open_ended.check(NODES, TIMING)) == 3
     assert len(hold.check(NODES, TIMING)) == 3
     for place, told in (
         (ClampPlace(section=2), "no section 2"),
@@ -154,6 +173,30 @@ def test_faults_of_clamps_are_told(cells):
     assert ClampPlace(0.5, section=1).of(cells[0]).sec == cells[0].sections[1]
     with pytest.raises(ModelError, match="point process"):
         ClampPlace().of(NetworkCell(3, process=object()))
+
+
+def test_clamps_are_told_apart_by_what_they_do(library):
+    def of(amplitude=0.1, x=0.5, level=-50.0, strength=2.0, electrode=True):
+        steps = {0: (1.0, 2.0, amplitude), 1: ramp(0, amplitude, 0, 5)}
+        field = FieldSource(lambda own: strength * np.ones(3), ramp(1, 1, 0, amplitude))
+        return [
+            CurrentClamp("one", steps, ClampPlace(x), electrode),
+            ConductanceClamp("two", {0: ramp(0, amplitude, 0, 5)}, level, ClampPlace(x), electrode),
+            VoltageClamp("three", [0], [(amplitude, level)], place=ClampPlace(x)),
+            FieldClamp("four", [field]),
+        ]
+
+    first = [clamp.identity for clamp in of()]
+    assert first == [clamp.identity for clamp in of()] and len(set(first)) == 4
+    changes = [
+        ({"amplitude": 0.2}, 0, 4),
+        ({"x": 0.2}, 0, 3),
+        ({"level": -40.0}, 1, 3),
+        ({"strength": 1.0}, 3, 4),
+    ]
+    for change, begin, end in [*changes, ({"electrode": False}, 0, 2)]:
+        differ = [clamp.identity != before for clamp, before in zip(of(**change), first, strict=True)]
+        assert differ == [begin <= at < end for at in range(4)], change
 
 
 # Signals
@@ -171,7 +214,11 @@ def test_pulses_are_as_often_and_as_long_as_asked(amplitude, width, frequency, d
 
 
 def test_signals_are_zero_outside_and_jump_where_they_begin():
-    for signal in (ramp(1, 2, 10, 20), sinusoid(1, 30, 10, 20), noise(np.ones(100), 3, 0.1, 10, 20)):
+    for signal in (
+        ramp(1, 2, 10, 20),
+        sinusoid(1, 30, 10, 20),
+        WhiteNoise(*KEY, 10, 20, 0.5, -np.inf, 3, 0.1).waveform,
+    ):
         assert signal.at(np.array([0.0, 9.999, 30.001, 100])).tolist() == [0, 0, 0, 0]
         assert (np.diff(signal.time) >= 0).all()
     assert ramp(1, 2, 10, 20).at(np.array([10.0, 20.0])).tolist() == [1.0, 1.5]
@@ -179,14 +226,102 @@ def test_signals_are_zero_outside_and_jump_where_they_begin():
     assert isinstance(doubled, Waveform) and doubled.value.tolist() == [0, 2, 4, 0]
 
 
-def test_noise_has_its_mean_and_variance_and_an_ou_process_its_correlation():
-    draws = np.random.default_rng(3).standard_normal(400_001)
-    white = noise(draws, 2.0, 0.25, 0.0, 100_000.0)
-    assert white.value[1:-2].mean() == pytest.approx(2.0, abs=0.01)
-    assert white.value[1:-2].var() == pytest.approx(0.25, rel=0.02) and samples(100_000.0, 0.5) == 200_001
-    coloured = ornstein_uhlenbeck(draws, 1.0, 0.3, 5.0, 0.0, 100_000.0).value[1000:-2] - 1.0
-    assert coloured.std() == pytest.approx(0.3, rel=0.03)
-    assert np.mean(coloured[:-20] * coloured[20:]) == pytest.approx(0.09 * np.exp(-1), rel=0.1)
+LONG = (*KEY, 0.0, 200_000.0, 0.25, -np.inf)
+
+
+def settled(signal):
+    """Values once the signal is stationary."""
+    return signal.waveform.value[1000:-2]
+
+
+def test_white_noise_has_its_mean_and_variance():
+    values = settled(WhiteNoise(*LONG, 2.0, 0.25))
+    assert values.mean() == pytest.approx(2.0, abs=0.005)
+    assert values.var() == pytest.approx(0.25, rel=0.01)
+
+
+def test_an_ou_process_has_its_mean_deviation_and_correlation():
+    values = settled(ColouredNoise(*LONG, 1.0, 0.3, 5.0)) - 1.0
+    assert values.mean() == pytest.approx(0.0, abs=0.01)
+    assert values.std() == pytest.approx(0.3, rel=0.02)
+    for lag in (4, 20, 40):
+        expected = 0.09 * np.exp(-lag * 0.25 / 5.0)
+        assert np.mean(values[:-lag] * values[lag:]) == pytest.approx(expected, abs=0.003)
+    uncorrelated = settled(ColouredNoise(*LONG, 1.0, 0.3, 0.0)) - 1.0
+    assert uncorrelated.std() == pytest.approx(0.3, rel=0.01)
+    assert np.mean(uncorrelated[1:] * uncorrelated[:-1]) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("variance", [1e-4, 4e-3], ids=["even", "varied"])
+def test_shot_noise_has_the_moments_of_campbells_theorem(sign, variance):
+    """Mean rate E[a] int f, variance rate E[a2] int f2, correlation rate E[a2] int f(t) f(t + lag)."""
+    rate, mean, rise, decay = 300.0, 0.04, 0.5, 5.0
+    values = settled(ShotNoise(*LONG, rate, sign * mean, variance, rise, decay)) * sign
+    time = np.arange(0, 100, 0.001)
+    shot = np.exp(-time / decay) - np.exp(-time / rise)
+    shot /= shot.max()
+    second = rate / 1000 * (mean**2 + variance) * 0.001
+    assert values.mean() == pytest.approx(rate / 1000 * mean * shot.sum() * 0.001, rel=0.02)
+    assert values.std() == pytest.approx(np.sqrt(second * (shot**2).sum()), rel=0.03)
+    around = values - values.mean()
+    for lag in (1.0, 5.0):
+        expected = second * (shot[: -int(lag * 1000)] * shot[int(lag * 1000) :]).sum()
+        assert np.mean(around[: -int(4 * lag)] * around[int(4 * lag) :]) == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.5, 0.9])
+def test_shot_noise_of_a_mean_and_a_deviation_has_these(skew):
+    noise = ShotNoise.of_moments(DrawnSignal(*LONG), 0.2, 0.05, skew, 0.4, 4.0)
+    values = settled(noise)
+    assert noise.faults == []
+    assert values.mean() == pytest.approx(0.2, rel=0.01) and values.std() == pytest.approx(0.05, rel=0.03)
+    # The least skewness that there is for these numbers, times 1 + skew.
+    one, two = 4.0 + 0.4, (4.0 + 0.8) * (8.0 + 0.4)
+    least = 8 / 3 * one**2 / two * 0.05 / 0.2
+    skewness = np.mean(((values - values.mean()) / values.std()) ** 3)
+    assert skewness == pytest.approx((1 + skew) * least, abs=0.05)
+
+
+def test_noise_is_a_function_of_seed_input_and_cell():
+    def of(seed, name, cell):
+        base = DrawnSignal(seed, name, cell, 5.0, 20.0, 0.25, 0.0)
+        shots = ShotNoise.of_moments(base, 0.2, 0.05, 0.5, 0.4, 4.0)
+        return [WhiteNoise(seed, name, cell, 5.0, 20.0, 0.5, -9.0, 0.0, 1.0), shots]
+
+    for at in (0, 1):
+        one, again = of(1, "a", 7)[at], of(1, "a", 7)[at]
+        assert np.array_equal(one.waveform.value, again.waveform.value) and one.identity == again.identity
+        for other in (of(2, "a", 7)[at], of(1, "b", 7)[at], of(1, "a", 8)[at]):
+            assert not np.array_equal(one.waveform.value, other.waveform.value)
+            assert one.identity != other.identity
+
+
+def test_conductances_are_never_negative():
+    low = ColouredNoise(*KEY, 0.0, 100.0, 0.25, 0.0, 0.0, 1.0, 5.0).waveform.value
+    assert low.min() == 0.0 and 0.3 < np.mean(low == 0) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        (lambda: WhiteNoise(*KEY, 0, 1, 0.0, 0.0, 0, 1).faults[0], "dt of 0 ms"),
+        (lambda: WhiteNoise(*KEY, 0, 1, 0.1, 0.0, 0, -1).faults[0], "variance of -1"),
+        (lambda: ColouredNoise(*KEY, 0, 1, 0.1, 0.0, 0, 0, 1).faults[0], "deviation of 0"),
+        (lambda: ColouredNoise(*KEY, 0, 1, 0.1, 0.0, 0, 1, -2).faults[0], "constant of -2"),
+        (lambda: ShotNoise(*KEY, 0, 1, 0.1, 0.0, 1, 1, 1, 3, 2).faults[0], "decay_time of 2"),
+        (lambda: ShotNoise(*KEY, 0, 1, 0.1, 0.0, 1, 0, 1, 1, 2).faults[0], "mean 0"),
+        (lambda: ShotNoise(-1, "n", 0, 0, 1, 0.1, 0.0, 1, 1, 1, 1, 2).faults[0], "seed -1"),
+    ],
+)
+def test_faults_of_noise_are_told(signal, told):
+    assert told in signal()
+
+
+@pytest.mark.parametrize(("mean", "skew", "rise"), [(-0.1, 0.5, 1.0), (0.1, 1.0, 1.0), (0.1, 0.5, 4.0)])
+def test_moments_that_no_shots_have_are_refused(mean, skew, rise):
+    with pytest.raises(ValueError, match=r"expected|above 0"):
+        ShotNoise.of_moments(DrawnSignal(*LONG), mean, 0.1, skew, rise, 4.0)
 
 
 # Fields
@@ -260,7 +395,9 @@ def test_sources_of_a_field_add_up_and_follow_their_waveforms(cable):
 
 def test_faults_of_fields_are_told(cable):
     source = FieldSource(lambda own: np.zeros(3), ramp(1, 1, 0, 1))
-    assert "5 sources" in FieldClamp("many", [source] * 5).check(NODES, TIMING)[0]
+    many = [FieldSource(source.potentials, ramp(1, 1, 0, end)) for end in range(1, 6)]
+    assert "5 waveforms" in FieldClamp("many", many).check(NODES, TIMING)[0]
+    assert FieldClamp("one", [source] * 5).check(NODES, TIMING) == [], "sources of one waveform are one"
     endless = FieldSource(lambda own: np.zeros(101), ramp(np.inf, 1, 0, 1))
     assert "not finite" in FieldClamp("endless", [endless]).check(NODES, TIMING)[0]
     with pytest.raises(ModelError, match="101 segments"):
