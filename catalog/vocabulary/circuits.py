@@ -358,7 +358,7 @@ FILES = TableKind(
             column(
                 "kind",
                 TEXT,
-                "simulation, circuit, nodes, edges, spikes, report, electrodes, types, sets or neuroh5",
+                "simulation, circuit, nodes, edges, spikes, inputs, stimulus, report, electrodes, types, sets or neuroh5",
             ),
             column("size", WHOLE, "length", "bytes"),
             column("digest", TEXT, "BLAKE3 of the content"),

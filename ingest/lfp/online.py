@@ -166,6 +166,24 @@ def is_electrodes(snapshot: Snapshot, node: str) -> bool:
     return _kind(snapshot, node) == "electrodes"
 
 
+def contact_names(snapshot: Snapshot, node: str) -> list[str]:
+    """Return the names of the contacts of electrodes, coefficients or weights, in their order.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    node
+        The node.
+    """
+    kind = _kind(snapshot, node)
+    if kind == "coefficients":
+        return [str(name) for name in stored_coefficients(snapshot, node)["electrode"].values.tolist()]
+    table = node if kind == "electrodes" else report_kinds.ELECTRODES.beside(node)
+    names = snapshot.tables[table].to_arrow(["name"])["name"].to_pylist()
+    return [str(name) for name in names if name is not None]
+
+
 def population_of(snapshot: Snapshot, node: str) -> str | None:
     """Return the population that coefficients or weights are of, as far as the lake knows it.
 

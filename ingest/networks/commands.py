@@ -84,6 +84,14 @@ def run_network_command(
             help="Table of electrodes of the lake, such as electrodes/probe, or NAME=NODE. May be repeated."
         ),
     ] = None,
+    stimulate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Current in nA of a contact into the tissue: NODE/CONTACT=SHAPE:NUMBERS, as "
+            "electrodes/probe/e0=sine:amplitude=1e5,frequency=8,delay=100,duration=300, or NODE/CONTACT=FILE.csv. Shapes: step, ramp, "
+            "pulses, sine. May be repeated."
+        ),
+    ] = None,
     reproduce: Annotated[
         str | None, typer.Option(help="miv: simulate as MiV-Simulator does, for its results.")
     ] = None,
@@ -109,6 +117,7 @@ def run_network_command(
     NeurolakeError
         The circuit cannot be run: tells everything that is wrong.
     """
+    from ..lfp.stimulation import parsed_fields
     from ..runs.model import require_neuron
     from .runs import process_ranks, run_network
     from .selection import parse_cells
@@ -143,6 +152,7 @@ def run_network_command(
             record=record or (),
             dt_record=dt_record,
             lfp=probes(lfp),
+            clamps=parsed_fields(lake, stimulate) if stimulate else (),
             seed=seed,
             threads=threads,
             commit_every=commit_every,

@@ -20,7 +20,7 @@ from ...mechanisms.network.cells import NetworkCell, NetworkNode
 from ...mechanisms.network.ranks import Ranks, abort
 from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
 from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
-from ...mechanisms.stimuli.fields import one_thread
+from ...mechanisms.stimuli.fields import grouped, one_thread
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
 from ..records.profiles import expanded, sample_seed, told_sample
@@ -31,10 +31,11 @@ from ..runs.model import require_neuron
 from ..trials.names import checked_run
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
+from .acting import identities, sonata_clamps
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
 from .selection import Chosen, record_places
-from .sonata import SonataSimulation, sonata_clamps
+from .sonata import SonataSimulation
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
 Given = CellTemplate | Callable[[NetworkNode], NetworkCell]
@@ -256,7 +257,7 @@ def run_network(
             one_more=reproduce == "miv",
         )
         check_probes(snapshot, options.probes)
-        clamps = [*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)]
+        clamps = grouped([*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)])
         if threads > 1:
             faults.add(*one_thread(clamps))
         search = replace(_search(source, templates, reproduce), settings=simulation.content)
@@ -270,7 +271,7 @@ def run_network(
             t_stop=t_stop,
             dt=dt,
             mechanisms=library.digest,
-            settings=_settings(options, search, source, inputs),
+            settings=_settings(options, search, source, inputs, clamps),
             files=_files(search, folders),
             ranks=ranks.size,
             threads=threads,
@@ -425,7 +426,11 @@ def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
 
 
 def _settings(
-    options: NetworkOptions, search: Search, source: NetworkSource, inputs: Sequence[str] | None
+    options: NetworkOptions,
+    search: Search,
+    source: NetworkSource,
+    inputs: Sequence[str] | None,
+    clamps: Sequence[Clamp],
 ) -> dict[str, Any]:
     tree = source.snapshot.tree
     probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
@@ -457,6 +462,7 @@ def _settings(
         "record": [_told_record(each, options.sample_seed) for each in options.records],
         "templates": {**templates, **dict.fromkeys(search.given, "given")},
         **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
+        **({"clamps": identities(clamps)} if clamps else {}),
     }
 
 

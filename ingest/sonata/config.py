@@ -21,7 +21,7 @@ class Named:
     Parameters
     ----------
     kind
-        simulation, circuit, nodes, edges, spikes, inputs, report, electrodes, types, node_sets or
+        simulation, circuit, nodes, edges, spikes, inputs, stimulus, report, electrodes, types, node_sets or
         compartment_sets; hdf5 where the content is to tell.
     path
         Where it is.
@@ -192,6 +192,7 @@ class Config:
                         where = f"inputs.{name}.{key}" + (f"[{number}]" if len(files) > 1 else "")
                         called = f"{name}_{number}" if len(files) > 1 else name
                         yield Named("inputs", self.file(file, where), where, self.path, called)
+            yield from self._stimulus(f"inputs.{name}", told)
         folder = self.file(output.get("output_dir", "output"), "output.output_dir")
         spikes = self.file(output.get("spikes_file", "out.h5"), "output.spikes_file", folder)
         if "spikes_file" in output or spikes.is_file():
@@ -200,6 +201,25 @@ class Config:
             if not isinstance(entry, dict):
                 raise IngestError(f"reports.{name} must be an object", self.path)
             yield from self._report(name, entry, folder, weights if entry.get("type") == "lfp" else None)
+
+    def _stimulus(self, where: str, told: Mapping[str, Any]) -> Iterator[Named]:
+        """Files of bmtk's inputs that act on cells: currents over time, places of electrodes and their meshes, waveforms."""
+        keys = {"xstim": ("positions_file", "waveform"), "IClamp": ("file",)}.get(str(told.get("module")), ())
+        for key in keys:
+            if not isinstance(told.get(key), str) or Path(told[key]).suffix == ".nwb":
+                continue
+            path = self.file(told[key], f"{where}.{key}")
+            yield Named("stimulus", path, f"{where}.{key}", self.path)
+            if key == "positions_file" and path.is_file():
+                folder = (
+                    self.file(told["mesh_files_dir"], f"{where}.mesh_files_dir")
+                    if told.get("mesh_files_dir")
+                    else path.parent
+                )
+                for mesh in mesh_files(path.read_bytes()):
+                    yield Named(
+                        "stimulus", (folder / mesh).resolve(), f"{where}.electrode_mesh_file", self.path
+                    )
 
     def _report(
         self, name: str, entry: dict[str, Any], folder: Path, weights: Path | None
@@ -243,6 +263,21 @@ def kind_of(content: Mapping[str, Any]) -> str | None:
     if not {"run", "networks", "network", "simulation"} & content.keys():
         return None
     return "simulation" if "run" in content or "simulation" in content else "circuit"
+
+
+def mesh_files(positions: bytes) -> list[str]:
+    """Return the files of meshes that bmtk's file of positions names, one for each electrode; none if it has no such column.
+
+    Parameters
+    ----------
+    positions
+        Content of the file.
+    """
+    rows = [line.split() for line in positions.decode(errors="replace").splitlines() if line.strip()]
+    if not rows or "electrode_mesh_file" not in rows[0]:
+        return []
+    at = rows[0].index("electrode_mesh_file")
+    return [row[at] for row in rows[1:] if at < len(row)]
 
 
 def has_glia(content: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from ...lake.digest import canonical_json, digest_of, plain_json
 from ...lake.errors import InputError, NotFoundError
 from ...lake.nodes.content import content
 from ..lfp.online import check_probes, named_probes
+from ..networks.acting import identities
 from ..networks.planning import content_of
 from ..networks.runs import run_network
 from ..networks.stored import row_of
@@ -120,10 +121,12 @@ def _network_content(arguments: Arguments, lake: Lake | None) -> Any:
     source = NetworkSource.read(
         lake.head, arguments["circuit"], arguments.get("configuration"), arguments.get(VALUES)
     )
-    read = ("circuit", "configuration", VALUES, *_FOLDERS, "lfp", *_NETWORK_WORK)
+    read = ("circuit", "configuration", VALUES, *_FOLDERS, "lfp", _CLAMPS, *_NETWORK_WORK)
     given = {name: plain_json(value, name) for name, value in arguments.items() if name not in read}
     folders = {name: _files_of(name, arguments.get(name, ())) for name in _FOLDERS}
-    return [content_of(source), folders, _contents(lake, named_probes(arguments.get("lfp"))), given]
+    decided = [content_of(source), folders, _contents(lake, named_probes(arguments.get("lfp"))), given]
+    clamps = identities(arguments.get(_CLAMPS, ()))
+    return [*decided, clamps] if clamps else decided
 
 
 def _files_of(name: str, folders: Any) -> list[str]:
@@ -143,6 +146,7 @@ def _resumed(lake: Lake, name: str) -> Arguments:
 
 
 _FOLDERS = ("templates", "mechanisms")
+_CLAMPS = "clamps"
 _NETWORK_WORK = ("threads", "commit_every", "save_state", "resume")
 OURS: Mapping[Callable[..., Any], Sweepable] = {
     run: Sweepable(run, _run_content, ("trials",)),

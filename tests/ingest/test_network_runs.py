@@ -19,6 +19,7 @@ import neurolake
 from neurolake.catalog.vocabulary import circuits, runs
 from neurolake.catalog.vocabulary.reports import REPORT
 from neurolake.lake.errors import InputError, NotFoundError
+from neurolake.mechanisms.stimuli.clamps import CurrentClamp
 
 SCRIPT = Path(small.__file__)
 
@@ -229,6 +230,12 @@ def test_the_same_again_does_nothing_and_another_of_the_name_is_refused(folder: 
     assert "already" in done.summary("lake")
     with pytest.raises(InputError, match="differs; choose another name"):
         small.run(lake, "whole", record=["soma"], v_init=-70)
+    step = CurrentClamp("step", {4: (1.0, 2.0, 0.1)})
+    with pytest.raises(InputError, match=r"differs; choose another name.*clamps"):
+        small.run(lake, "whole", record=["soma"], clamps=[step])
+    nameless = type("Own", (), {"name": "mine", "mechanisms": ()})()
+    with pytest.raises(InputError, match="'mine' is a Own, which has no property identity"):
+        small.run(lake, "whole", record=["soma"], clamps=[nameless])
     with pytest.raises(InputError, match="choose another name"):
         small.run(lake, "small")
     with pytest.raises(NotFoundError, match="no run 'new'"):

@@ -12,8 +12,9 @@ import pytest
 from sonata_files import write_edges, write_nodes, write_spikes
 
 import neurolake
+from neurolake.ingest.networks.acting import sonata_clamps
 from neurolake.ingest.networks.runs import run_network
-from neurolake.ingest.networks.sonata import SonataSimulation, sonata_clamps
+from neurolake.ingest.networks.sonata import SonataSimulation
 from neurolake.ingest.sonata.ingest import ingest_sonata
 from neurolake.ingest.wiring.circuit import NetworkSource
 from neurolake.ingest.wiring.edges import EdgeTargets, edge_rows
@@ -340,8 +341,10 @@ def test_inputs_of_both_dialects_become_clamps(lake):
     assert not named["line"].electrode and named["wave"].electrode
     assert named["line"].currents[1].at(np.array([20.0])) == pytest.approx([0.2])
     noises, shared = named["noise"].currents, named["ou"].currents
-    assert not np.array_equal(noises[0].value, noises[1].value)
-    assert np.array_equal(shared[0].value, shared[1].value), "a seed of its own correlates cells"
+    assert not np.array_equal(noises[0].waveform.value, noises[1].waveform.value)
+    assert np.array_equal(shared[0].waveform.value, shared[1].waveform.value), (
+        "a seed of its own correlates cells"
+    )
     assert isinstance(named["hold"], VoltageClamp) and named["hold"].levels == [(9.0, -70.0)]
     assert named["levels"].levels == [(1.0, -70.0), (2.0, -60.0), (3.0, -50.0)]
     assert [clamp.name for clamp in clamps_of(lake, inputs, ["wave"])[0]] == ["wave"]
@@ -355,7 +358,8 @@ def test_inputs_of_both_dialects_become_clamps(lake):
     [
         ({"module": "linear", "delay": 0, "duration": 1}, "amp_start is None"),
         ({"module": "linear", "delay": 0, "duration": "long", "amp_start": 1}, "duration is 'long'"),
-        ({"module": "shot_noise", "delay": 0, "duration": 1}, "'shot_noise' is not supported"),
+        ({"module": "shot_noise", "delay": 0, "duration": 1}, "rise_time is None"),
+        ({"module": "comsol"}, "'comsol' is not supported"),
         ({"module": "subthreshold", "delay": 0, "duration": 1, "percent_less": 20}, "threshold_current"),
         ({"module": "hyperpolarizing", "delay": 0, "duration": 1}, "holding_current"),
         ({"module": "IClamp", "amp": [1, 2], "delay": 0, "duration": 1}, "as many"),
