@@ -19,8 +19,9 @@ from ...mechanisms.templates.finders import find_template
 from ..circuits.weights import weight_nodes
 from ..records.requests import RecordRequest
 from ..wiring.circuit import NetworkSource
-from ..wiring.edges import EdgeTargets, edge_rows, gap_junctions
+from ..wiring.edges import EdgeTargets, edge_rows
 from ..wiring.faults import Faults
+from ..wiring.junctions import are_junctions, gap_junctions, may_have_junctions
 from ..wiring.readers import connections_of
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
@@ -172,7 +173,7 @@ def planned_network(
     connections, edges = _connections(source, chosen, own, options.dt, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
-    junctions = _junctions(source, chosen, present, options.dt, faults, notices)
+    junctions = _junctions(source, chosen, present, options.dt, faults, notices, targets)
     known.check(templates.values(), connections, junctions, clamps, options.records, faults)
     for clamp in clamps:
         faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(targets.nodes, options.timing)))
@@ -390,6 +391,8 @@ def _connections(
         here = numbers[np.isin(population.gid[numbers], list(own))]
         everything = None if len(here) == len(population) else here
         rows = edge_rows(source, projection, everything, dt, faults, targets)
+        if rows is not None and may_have_junctions(source, projection):
+            rows = rows.take(~are_junctions(rows))
         if rows is not None and len(rows):
             edges += len(rows)
             made += connections_of(rows)
@@ -414,15 +417,18 @@ def _junctions(
     dt: float,
     faults: Faults,
     notices: list[str],
+    targets: EdgeTargets,
 ) -> list[GapJunctions]:
     made = []
     for projection in source.projections:
-        if not projection.electrical or not {projection.source, projection.target} <= chosen.keys():
+        if not {projection.source, projection.target} <= chosen.keys() or not may_have_junctions(
+            source, projection
+        ):
             continue
-        rows = edge_rows(source, projection, None, dt, faults)
+        rows = edge_rows(source, projection, None, dt, faults, targets)
         if rows is None:
             continue
-        junctions = gap_junctions(rows)
+        junctions = gap_junctions(rows.take(are_junctions(rows)))
         there = np.isin(junctions.gid, list(present)).all(axis=1)
         if not there.all():
             notices.append(

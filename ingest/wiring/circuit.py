@@ -22,7 +22,8 @@ from ..text.included import Configuration
 from ..text.weights import with_network_values
 
 _KNOWN = ("node_id", "gid", "x", "y", "z", "morphology")
-ELECTRICAL = "electrical"
+_ELECTRICAL, _JUNCTION = ("electrical", "electrical_synapse"), "afferent_junction_id"
+"""Last parts of the names of populations of gap junctions, and what those of the Blue Brain Project have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +189,7 @@ class NetworkSource:
             names = parts["population"].split("__")
             source = str(attributes.get("source_population", names[0]))
             target = str(attributes.get("target_population", names[min(1, len(names) - 1)]))
-            electrical = names[-1] == ELECTRICAL
+            electrical = names[-1] in _ELECTRICAL or _JUNCTION in self.snapshot.tables[node].columns
             found.append(NetworkProjection(node, parts["population"], source, target, electrical, attributes))
         order = list(self.populations)
 

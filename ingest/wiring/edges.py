@@ -1,7 +1,7 @@
 """Edges of a circuit as connections: which reader understands a table of edges, and what all of them are given."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...mechanisms.errors import ModelError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
 from ...mechanisms.network.templates import CellTemplate, Search
-from ...mechanisms.network.wiring import Connections, GapJunctions
+from ...mechanisms.network.wiring import Connections
 from ...mechanisms.templates.reach import shapes_of
 from ..circuits.weights import SynapseWeights
 from .circuit import NetworkProjection, NetworkSource
@@ -20,8 +20,6 @@ from .faults import Faults
 Columns = Mapping[str, NDArray[Any]]
 
 _MANY = 2**31
-_MICRO = 1e-3
-"""Of nS, as MiV-Simulator has couplings, in µS, as NEURON has conductances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +90,48 @@ class EdgeRows:
         """Number of each edge."""
         found: Ids = self.columns["edge_id"].astype(np.int64)
         return found
+
+    def take(self, chosen: NDArray[np.bool_]) -> "EdgeRows":
+        """Return some of the edges.
+
+        Parameters
+        ----------
+        chosen
+            Which, bool[n].
+        """
+        return replace(
+            self,
+            columns={name: values[chosen] for name, values in self.columns.items()},
+            source_gid=self.source_gid[chosen],
+            target_gid=self.target_gid[chosen],
+        )
+
+    def turned(self) -> "EdgeRows":
+        """Return the same edges as seen from their sources: what is efferent and afferent, source and target, change places.
+
+        An edge that says nothing of its efferent end has that where its afferent one is.
+        """
+        columns = dict(self.columns)
+        for name, values in self.columns.items():
+            if name.startswith("efferent_"):
+                columns[name.replace("efferent", "afferent", 1)] = values
+        columns["target_node_id"], columns["source_node_id"] = (
+            self.columns["source_node_id"],
+            self.columns["target_node_id"],
+        )
+        population = self.source.populations[self.projection.source]
+        names = population.columns.get("morphology")
+        nodes = np.unique(columns["target_node_id"]).tolist()
+        shapes = {node: None if names is None else self.source.shapes.get(names[node]) for node in nodes}
+        projection = replace(self.projection, source=self.projection.target, target=self.projection.source)
+        return replace(
+            self,
+            projection=projection,
+            columns=columns,
+            source_gid=self.target_gid,
+            target_gid=self.source_gid,
+            shapes=shapes,
+        )
 
     def check_delays(self, delay: NDArray[np.float64]) -> None:
         """Note delays that are negative, or shorter than a time step.
@@ -199,38 +239,6 @@ def edge_rows(
     shapes = {node: None if names is None else source.shapes.get(names[node]) for node in nodes}
     where_to = EdgeTargets() if targets is None else targets
     return EdgeRows(source, projection, columns, gids[0], gids[1], shapes, dt, faults, where_to)
-
-
-def gap_junctions(rows: EdgeRows) -> GapJunctions:
-    """Return the gap junctions of a projection: conductances are its couplings in nS.
-
-    Parameters
-    ----------
-    rows
-        All edges of an electrical projection.
-    """
-    columns = rows.columns
-    needed = [
-        f"{side}_{what}"
-        for side in ("efferent", "afferent")
-        for what in ("section_id", "section_pos", "coupling")
-    ]
-    absent = [name for name in needed if name not in columns]
-    if absent:
-        rows.faults.add(f"{rows.projection.node}: gap junctions need the columns {', '.join(absent)}")
-        none = np.empty((0, 2))
-        return GapJunctions(rows.projection.name, none.astype(np.int64), none.astype(np.int32), none, none)
-    pairs = {
-        what: [columns[f"{side}_{what}"] for side in ("efferent", "afferent")]
-        for what in ("section_id", "section_pos", "coupling")
-    }
-    return GapJunctions(
-        rows.projection.name,
-        np.stack([rows.source_gid, rows.target_gid], axis=1),
-        np.stack(pairs["section_id"], axis=1).astype(np.int32),
-        np.stack(pairs["section_pos"], axis=1).astype(np.float64),
-        np.stack(pairs["coupling"], axis=1).astype(np.float64) * _MICRO,
-    )
 
 
 def distinct(values: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.int64]]]:

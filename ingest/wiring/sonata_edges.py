@@ -85,7 +85,7 @@ def sonata_connections(rows: EdgeRows) -> list[Connections]:
 
 def _to_points(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float64]) -> Connections:
     """Edges that end at point processes, with a weight each: that of all their synapses, with the ``sign`` of their parameters."""
-    weights = _weights(rows, chosen)
+    weights = synapse_weights(rows, chosen)
     if "afferent_section_id" not in rows.columns:
         weights = weights * _counts(rows, chosen)
         files = _texts(rows, "dynamics_params", len(rows))[chosen]
@@ -118,7 +118,7 @@ def _to_named(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float
             continue
         kind = _kind(rows, name, file)
         if kind is not None:
-            yield _placed(rows, of, kind, delay, _weights(rows, of))
+            yield _placed(rows, of, kind, delay, synapse_weights(rows, of))
 
 
 def _kind(rows: EdgeRows, name: str, file: str) -> SynapseKind | None:
@@ -158,8 +158,16 @@ def _to_typed(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float
 
 
 @dataclass(frozen=True, eq=False)
-class _Places:
-    """Synapses: the edge of each, by its place among those that are asked for, and where it is."""
+class SynapsePlaces:
+    """Where synapses are.
+
+    Attributes
+    ----------
+    edge
+        The edge of each, by its place among those that were asked for, int64[n].
+    section, position
+        Section, int32[n], and relative position on it, float64[n].
+    """
 
     edge: NDArray[np.int64]
     section: NDArray[np.int32]
@@ -174,7 +182,7 @@ def _placed(
     weights: NDArray[np.float64],
     parameters: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Connections:
-    places = _given(rows, chosen) if "afferent_section_id" in rows.columns else _drawn(rows, chosen)
+    places = synapse_places(rows, chosen)
     edge = places.edge
     return Connections(
         rows.projection.name,
@@ -190,24 +198,79 @@ def _placed(
     )
 
 
-def _given(rows: EdgeRows, chosen: NDArray[np.int64]) -> _Places:
+def synapse_places(rows: EdgeRows, chosen: NDArray[np.int64], first: int = 0) -> SynapsePlaces:
+    """Return where edges end: at their afferent section, or at synapses that are drawn on the sections they ask for.
+
+    Parameters
+    ----------
+    rows
+        Edges of a projection.
+    chosen
+        Rows of those that are asked for, int64[n].
+    first
+        Number of the first synapse of each that is drawn.
+    """
+    if "afferent_section_id" in rows.columns:
+        return _given(rows, chosen)
+    return _drawn(rows, chosen, first)
+
+
+def _given(rows: EdgeRows, chosen: NDArray[np.int64]) -> SynapsePlaces:
     section = rows.columns["afferent_section_id"].astype(np.int64)
-    if "afferent_section_pos" not in rows.columns:
-        rows.faults.add(f"{rows.projection.node}: it has afferent_section_id, but no afferent_section_pos")
-        return _Places(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))
-    position = rows.columns["afferent_section_pos"].astype(np.float64)
+    if "afferent_section_pos" in rows.columns:
+        position = rows.columns["afferent_section_pos"].astype(np.float64)
+    elif {"afferent_segment_id", "afferent_segment_offset"} <= rows.columns.keys():
+        position = _along(rows, section)
+    else:
+        rows.faults.add(
+            f"{rows.projection.node}: it has afferent_section_id, but neither afferent_section_pos nor afferent_segment_id with "
+            "afferent_segment_offset"
+        )
+        return SynapsePlaces(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))
     rows.check_sections(section, position)
-    return _Places(np.arange(len(chosen)), section[chosen].astype(np.int32), position[chosen])
+    return SynapsePlaces(np.arange(len(chosen)), section[chosen].astype(np.int32), position[chosen])
 
 
-def _drawn(rows: EdgeRows, chosen: NDArray[np.int64]) -> _Places:
+def _along(rows: EdgeRows, section: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Relative positions of points that are an offset (µm) after a point of their section's."""
+    point = rows.columns["afferent_segment_id"].astype(np.int64)
+    offset = rows.columns["afferent_segment_offset"].astype(np.float64)
+    found = np.full(len(rows), np.nan)
+    told = False
+    for at, (node, own) in enumerate(
+        zip(rows.columns["target_node_id"].tolist(), section.tolist(), strict=True)
+    ):
+        shape = rows.shapes.get(node)
+        if shape is None:
+            told = True
+            continue
+        if not 0 <= own < len(shape.sections):
+            found[at] = 0.5  # told where sections are checked
+            continue
+        points = shape.sections[own]
+        places = np.stack([shape.x[points], shape.y[points], shape.z[points]], axis=1)
+        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+        if own == 0 or arc[-1] == 0:
+            found[at] = 0.5  # somata are points to neurodamus
+        elif 0 <= point[at] < len(arc):
+            found[at] = min((arc[point[at]] + offset[at]) / arc[-1], 1.0)
+    if told:
+        rows.faults.add(
+            f"{rows.projection.node}: it says segments and no afferent_section_pos, which takes the trees of its cells: ingest the circuit "
+            "with its morphologies"
+        )
+        return np.where(np.isnan(found), 0.5, found)
+    return found
+
+
+def _drawn(rows: EdgeRows, chosen: NDArray[np.int64], first: int) -> SynapsePlaces:
     """Places on the sections that the edge asks for: a function of the seed, the edge, and the synapse's number."""
     counts = _counts(rows, chosen).astype(np.int64)
     wanted = _texts(rows, "target_sections", len(rows))[chosen]
     ranges = _texts(rows, "distance_range", len(rows))[chosen]
     edge = np.repeat(np.arange(len(chosen)), counts)
     section, position = np.zeros(len(edge), np.int32), np.full(len(edge), 0.5)
-    which = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    which = first + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
     draws = _draws(rows, np.repeat(rows.numbers[chosen], counts), which)
     keys = [
         f"{target}|{text}|{span}"
@@ -216,12 +279,11 @@ def _drawn(rows: EdgeRows, chosen: NDArray[np.int64]) -> _Places:
         )
     ]
     for _, own in distinct(np.array(keys)):
-        first = int(chosen[own[0]])
-        stretches = _stretches(rows, first, wanted[own[0]], ranges[own[0]])
+        stretches = _stretches(rows, int(chosen[own[0]]), wanted[own[0]], ranges[own[0]])
         here = np.isin(edge, own)
         if stretches is not None:
             section[here], position[here] = stretches.place(draws[here])
-    return _Places(edge, section, position)
+    return SynapsePlaces(edge, section, position)
 
 
 def _draws(rows: EdgeRows, edge: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -282,8 +344,16 @@ def _counts(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.ones(len(chosen)) if found is None else found[chosen].astype(np.float64)
 
 
-def _weights(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights, by the function that the edge names: bmtk's ``wmax``, or ``gaussianLL`` of the difference of two tuning angles."""
+def synapse_weights(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return weights by the function that the edge names: bmtk's ``wmax``, or ``gaussianLL`` of the difference of two tuning angles.
+
+    Parameters
+    ----------
+    rows
+        Edges of a projection.
+    chosen
+        Rows of those that are asked for, int64[n].
+    """
     if "syn_weight" not in rows.columns:
         rows.faults.add(f"{rows.projection.node}: its edges have no syn_weight")
         return np.zeros(len(chosen))

@@ -298,7 +298,7 @@ def test_weights_follow_tuning_where_the_edge_says_so(drawn):
             {"afferent_section_id": np.array([0, 1, 1]), "afferent_section_pos": np.full(3, 1.5)},
             "position 1.5",
         ),
-        ({"afferent_section_id": np.array([0, 1, 1])}, "no afferent_section_pos"),
+        ({"afferent_section_id": np.array([0, 1, 1])}, "neither afferent_section_pos"),
         ({"weight_function": text(["strange"] * 3)}, "weight_function 'strange'"),
         ({"dynamics_params": text(["gone.json"] * 3)}, "gone.json"),
         ({"delay": np.array([1.0, -2.0, 3.0])}, "its delay of -2 ms is negative"),
