@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ...lake.console import ASK, LakePath, Ref, out, progress
+from ...lake.errors import InputError
 
 if TYPE_CHECKING:
     from .film import Against
@@ -36,6 +37,13 @@ def animate_command(
     azimuth: Annotated[float, typer.Option(help="From where the cell is seen, degrees.")] = 0.0,
     elevation: Annotated[float, typer.Option(help="The same upwards, degrees.")] = 0.0,
     turn: Annotated[float, typer.Option(help="How far the cell turns, degrees.")] = 0.0,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TIME,AZIMUTH,ELEVATION[,ZOOM[,X,Y,Z]]: from where the cell is seen at a time; the camera moves between them. "
+            "May be given again."
+        ),
+    ] = None,
     width: Annotated[int, typer.Option(help="In pixels.")] = 800,
     height: Annotated[int, typer.Option(help="In pixels.")] = 800,
     processes: Annotated[int | None, typer.Option(min=1, help="Processes that draw; default: cores.")] = None,
@@ -63,9 +71,19 @@ def animate_command(
             azimuth=azimuth,
             elevation=elevation,
             turn=turn,
+            camera=[_numbers(text) for text in camera or ()],
             width=width,
             height=height,
             processes=processes,
             progress=advance,
         )
     out.say(f"Wrote {made}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--camera {text}: expected TIME,AZIMUTH,ELEVATION[,ZOOM[,X,Y,Z]], numbers with commas between them"
+        ) from None

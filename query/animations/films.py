@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot, snapshot_of
 from ..trials.voltages import recording
 from . import movies, shapes
-from .film import Against, Film, Look
+from .film import Against, Film, Look, Viewpoint
 from .page import write_page
 
 SUFFIXES = (".mp4", ".gif", ".html")
@@ -41,6 +42,7 @@ def animate(
     azimuth: float = 0.0,
     elevation: float = 0.0,
     turn: float = 0.0,
+    camera: Sequence[Sequence[float]] = (),
     width: int = 800,
     height: int = 800,
     processes: int | None = None,
@@ -79,6 +81,9 @@ def animate(
         From where the cell is seen, in degrees.
     turn
         How far the cell turns during the film, in degrees.
+    camera
+        From where the cell is seen at some times, in their place: (time in ms, azimuth, elevation), (…, zoom) or (…, zoom, x, y, z), with what is in the middle
+        of the picture in µm. Between two of them the camera moves evenly.
     width, height
         In pixels; odd numbers become even.
     processes
@@ -115,6 +120,15 @@ def animate(
         raise InputError(
             f"{output}: a page shows the cell in space; write an mp4 or gif against the distance"
         )
+    if len(camera) and (suffix == ".html" or against != "space"):
+        raise InputError(
+            f"{output}: a camera moves in films of a cell in space; who looks at a page turns it"
+        )
+    way = [_viewpoint(one) for one in camera]
+    if any(one.time >= other.time for one, other in pairwise(way)):
+        raise InputError(
+            f"times of the camera are {', '.join(f'{one.time:g}' for one in way)}; expected them to rise"
+        )
     snapshot = snapshot_of(lake, at)
     size = (width + width % 2, height + height % 2)
     film = read_film(
@@ -125,8 +139,14 @@ def animate(
         frames=frames,
         limits=limits,
         synapses=synapses if against == "space" else False,
-        look=Look(against, (0.0, 1.0), azimuth, elevation, turn, *size),
+        look=Look(against, (0.0, 1.0), tuple(way), *size),
     )
+    if not way:
+        ends = (
+            Viewpoint(float(film.times[0]), azimuth, elevation),
+            Viewpoint(float(film.times[-1]), azimuth + turn, elevation),
+        )
+        film = replace(film, look=replace(film.look, camera=ends if turn else ends[:1]))
     # A file that is there appears whole.
     part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{suffix}")
     try:
@@ -139,6 +159,17 @@ def animate(
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _viewpoint(given: Sequence[float]) -> Viewpoint:
+    one = [float(value) for value in given]
+    if len(one) not in (3, 4, 7) or not np.isfinite(one).all() or (len(one) > 3 and one[3] <= 0):
+        raise InputError(
+            f"the camera has {', '.join(f'{value:g}' for value in one)}; expected time, azimuth, elevation and, if wanted, a zoom above 0 "
+            "and x, y, z"
+        )
+    zoom = one[3] if len(one) > 3 else 1.0
+    return Viewpoint(one[0], one[1], one[2], zoom, (one[4], one[5], one[6]) if len(one) == 7 else None)
 
 
 def _told(
@@ -203,6 +234,7 @@ def read_film(
         values,
         times,
         quantity,
+        shapes.joined(snapshot, run, cell),
         shown,
         None if shown is None else shapes.places(cell, shown),
         *_recorded(snapshot, cell, number, (float(times[0]), float(times[-1]))),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...catalog.schema import literal
 from ...catalog.vocabulary import reports as circuit_reports
-from ...catalog.vocabulary.runs import LFP, NETWORK_LFP, REPORT, SEGMENTS
+from ...catalog.vocabulary.runs import LFP, NETWORK_LFP, REPORT, SECTIONS, SEGMENTS
 from ...catalog.vocabulary.trials import RECORDING_SITES, SYNAPSE_ACTIVATION, TRIALS
 from ...lake.errors import InputError, NotFoundError
 from ..base import Snapshot
@@ -286,6 +286,40 @@ def frames(
     count = max(1, int(inside / found.dt + 1e-9) + 1)
     part = found.get(None, begin, end, -(-count // most))
     return np.asarray(part.data, np.float32), part.times, str(found.array.attrs.get("units") or "")
+
+
+def joined(snapshot: Snapshot, run: str, cell: Capsules) -> npt.NDArray[np.int64]:
+    """Return which segments are next to each other on a cell: those of a section, and its first with where the section begins on its parent, int64[pair, 2].
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        Name of the run.
+    cell
+        The cells of the run.
+    """
+    same = cell.section_id[1:] == cell.section_id[:-1]
+    same &= cell.node_id[1:] == cell.node_id[:-1]
+    inside = np.flatnonzero(same)
+    pairs = [np.stack([inside, inside + 1], axis=1)]
+    name = SECTIONS.of(run=run)
+    if name in snapshot.tables:
+        begins = np.flatnonzero(np.append(True, ~same))
+        ends = np.append(begins[1:], len(cell.section_id))
+        keys = zip(cell.node_id[begins].tolist(), cell.section_id[begins].tolist(), strict=True)
+        spans = dict(zip(keys, zip(begins.tolist(), ends.tolist(), strict=True), strict=True))
+        rows = snapshot.tables[name].to_arrow(["node_id", "section_id", "parent_id", "parent_x"])
+        found = []
+        for row in rows.to_pylist():
+            own, parent = (spans.get((row["node_id"], row[key])) for key in ("section_id", "parent_id"))
+            if own is not None and parent is not None:
+                first, last = parent
+                at = first + int((row["parent_x"] or 0.0) * (last - first))
+                found.append((min(at, last - 1), own[0]))
+        pairs.append(np.array(found, np.int64).reshape(-1, 2))
+    return np.concatenate(pairs).astype(np.int64)
 
 
 def extremes(values: Singles) -> tuple[float, float]:

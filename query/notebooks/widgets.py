@@ -87,7 +87,7 @@ def widget(
         return _made(kind)(content=_traces(snapshot, trials, site, window))
     if trial is None:
         raise InputError("say which trial's cell to show: trial=…")
-    look = Look("space", (0.0, 1.0), 0.0, 0.0, 0.0, 800, 800)
+    look = Look("space", (0.0, 1.0), (), 800, 800)
     film = read_film(
         snapshot,
         trial,

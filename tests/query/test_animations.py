@@ -14,12 +14,12 @@ from served_lakes import add_activations, add_recorded_cell
 import neurolake as nl
 from neurolake.lake.errors import InputError, NotFoundError
 from neurolake.query.animations import shapes
-from neurolake.query.animations.film import Look, Painter
+from neurolake.query.animations.film import Look, Painter, Viewpoint
 from neurolake.query.animations.films import read_film
 from neurolake.query.animations.movies import pictures
 from neurolake.query.lake import Lake
 
-LOOK = Look("space", (0.0, 1.0), 0.0, 0.0, 0.0, 200, 200)
+LOOK = Look("space", (0.0, 1.0), (Viewpoint(0.0),), 200, 200)
 GIVEN = {"variable": "v", "window": None, "frames": 40, "limits": None, "synapses": True, "look": LOOK}
 
 
@@ -69,13 +69,56 @@ def test_pictures_change_with_time_and_are_the_same_from_several_processes(lake:
 
 
 def test_the_camera_turns_the_cell(lake: Lake) -> None:
-    film = read_film(lake.head, 0, **{**GIVEN, "look": Look("space", (0.0, 1.0), 0.0, 0.0, 360.0, 200, 200)})
+    film = read_film(
+        lake.head,
+        0,
+        **{**GIVEN, "look": Look("space", (0.0, 1.0), (Viewpoint(0.0), Viewpoint(12.0, 360.0)), 200, 200)},
+    )
     first, half, last = (
         film.seen(film.cell.start, number) for number in (0, (len(film.times) - 1) / 2, len(film.times) - 1)
     )
     np.testing.assert_allclose(first, last, atol=1e-6)
     np.testing.assert_allclose(half[:, 0], -first[:, 0], atol=1e-3)
     np.testing.assert_allclose(half[:, 1], first[:, 1], atol=1e-6)
+
+
+def test_the_camera_goes_from_view_to_view(lake: Lake) -> None:
+    views = (Viewpoint(0.0), Viewpoint(6.0, 90.0, 0.0, 4.0, (100.0, 0.0, 0.0)), Viewpoint(9.0, 90.0))
+    film = read_film(lake.head, 0, **{**GIVEN, "look": Look("space", (0.0, 1.0), views, 200, 200)})
+    found = [
+        film.viewpoint(float(np.interp(time, film.times, np.arange(len(film.times)))))
+        for time in (0, 3, 6, 12)
+    ]
+    assert [one.azimuth for one in found] == pytest.approx([0, 45, 90, 90])
+    assert [one.zoom for one in found] == pytest.approx([1, 2, 4, 1])
+    middle = (film.cell.start.min(axis=0) + film.cell.start.max(axis=0)) / 2
+    np.testing.assert_allclose(found[1].centre, np.add(middle, [100, 0, 0]) / 2, atol=1e-4)
+    centre = np.array([[100.0, 0.0, 0.0]], np.float32)
+    at = float(np.interp(6.0, film.times, np.arange(len(film.times))))
+    np.testing.assert_allclose(film.seen(centre, at), 0, atol=1e-3)
+    # Four times as large as it is without.
+    plain = Look("space", (0.0, 1.0), (Viewpoint(0.0, 90.0),), 200, 200)
+    small = read_film(lake.head, 0, **{**GIVEN, "look": plain})
+    moved = film.seen(film.cell.end, at) - film.seen(film.cell.start, at)
+    np.testing.assert_allclose(
+        moved, 4 * (small.seen(small.cell.end, at) - small.seen(small.cell.start, at)), atol=1e-3
+    )
+
+
+def test_sections_are_joined_where_they_begin(lake: Lake) -> None:
+    cell = shapes.capsules(lake.head, "cell")
+    pairs = shapes.joined(lake.head, "cell", cell)
+    # The soma is one segment, the dendrite fifteen, and begins at its end.
+    assert sorted(map(tuple, pairs.tolist())) == [(k, k + 1) for k in range(15)]
+
+
+def test_voltages_of_sites_stand_below(lake: Lake) -> None:
+    film = read_film(lake.head, 0, **{**GIVEN, "window": (2.0, 8.0)})
+    assert [one.site for one in film.sites] == ["soma"]
+    assert film.voltage_times[0] >= 2.0 and film.voltage_times[-1] <= 8.0
+    source = lake["voltage/soma"][0]
+    times = lake["voltage/soma.time"][:]
+    np.testing.assert_allclose(film.voltages[0], source[np.searchsorted(times, film.voltage_times)])
 
 
 def test_an_mp4_has_every_picture(lake: Lake, tmp_path: Path) -> None:
@@ -136,4 +179,10 @@ def test_what_cannot_be_shown_is_told(lake: Lake, tmp_path: Path) -> None:
         nl.animate(lake, 0, tmp_path / "a.gif", width=3)
     with pytest.raises(InputError, match=r"50\.0 to 60\.0 ms"):
         nl.animate(lake, 0, tmp_path / "a.gif", window=(50.0, 60.0))
+    with pytest.raises(InputError, match="expected them to rise"):
+        nl.animate(lake, 0, tmp_path / "a.gif", camera=[(5, 0, 0), (5, 90, 0)])
+    with pytest.raises(InputError, match="time, azimuth, elevation"):
+        nl.animate(lake, 0, tmp_path / "a.gif", camera=[(5, 0)])
+    with pytest.raises(InputError, match="turns it"):
+        nl.animate(lake, 0, tmp_path / "a.html", camera=[(5, 0, 0)])
     assert [*tmp_path.iterdir()] == []
