@@ -1,37 +1,17 @@
 """Code in the guides runs as it stands."""
 
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from printed import blocks, run_commands
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_kernel_of_yours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [sys.executable, "-m", "neurolake", "demo", "demo", "--trials", "2"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    monkeypatch.chdir(tmp_path)
-    guide = (ROOT / "docs/extending.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    names: dict[str, object] = {"__name__": "guide"}
-    exec(compile(block, "docs/extending.md", "exec"), names)
-    result, again, lake = (names[name] for name in ("result", "again", "lake"))
-    assert result.path == again.path  # type: ignore[attr-defined]
-    voltage = lake["voltage/soma"][...]  # type: ignore[index]
-    highest = voltage.max(axis=1)
-    np.testing.assert_array_equal(result[...], np.where(highest >= -30, highest, np.nan))  # type: ignore[index]
-
-
 def test_zarr_and_xarray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/zarr.md").read_text(), re.MULTILINE | re.DOTALL
-    )
+    (block,) = blocks((ROOT / "docs/zarr.md").read_text(), "python")
     names: dict[str, object] = {}
     exec(compile(block, "docs/zarr.md", "exec"), names)
     now, before, array = (names[name] for name in ("now", "before", "array"))
@@ -51,15 +31,11 @@ def test_neuroh5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("files").mkdir()
     files = write_network(Path("files"))
     page = (ROOT / "docs/neuroh5.md").read_text()
-
-    def blocks(language: str) -> list[str]:
-        return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-
     names: dict[str, object] = {}
-    for block in blocks("python"):
+    for block in blocks(page, "python"):
         exec(compile(block, "docs/neuroh5.md", "exec"), names)
     assert contents(Path("copy/cells.h5")) == contents(files[2])
-    (sql,), (shell,), lake = blocks("sql"), blocks("sh"), nl.open("my-lake")
+    (sql,), (shell,), lake = blocks(page, "sql"), blocks(page, "sh"), nl.open("my-lake")
     counts = [lake.sql(query).fetchall() for query in sql.split(";") if query.strip()]
     edges = read_network(files[3])["edges"]["STIM", "PYR"]
     assert counts[2] == [(sum(edge["source"] == 3 for edge in edges),)]
@@ -68,8 +44,6 @@ def test_neuroh5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shutil.rmtree(folder)
     for name in ("cells.h5", "connections.h5"):
         shutil.copy(f"files/{name}", name)
-    for command in shell.strip().splitlines():
-        run = [sys.executable, "-m", *command.split()]
-        subprocess.run(run, check=True, capture_output=True)
+    run_commands([shell])
     assert {path.name for path in Path("copy").iterdir()} == {path.name for path in files}
     assert {"cells.h5", "connections.h5", "results.h5"} <= {path.name for path in Path("collapsed").iterdir()}

@@ -1,13 +1,15 @@
-"""The commands and code of the README and the tour run as they are printed."""
+"""The commands and code of the README, the tour and the first chapters of others run as they are printed, after one demo."""
 
 import re
-import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from printed import blocks, run_commands
 
 import neurolake as nl
 
@@ -17,14 +19,11 @@ README, TOUR, PERFORMANCE = (
 )
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
-    command = [sys.executable, "-m", "neurolake", "demo", "demo", "--trials", "2"]
+    # As `make demo` runs it; two processes take longer to start than these trials.
+    command = [sys.executable, "-m", "neurolake", "demo", "demo", "--trials", "2", "--processes", "1"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
 
@@ -33,20 +32,22 @@ def test_the_demo_draws_its_figure(demo_folder: Path) -> None:
     assert (demo_folder / "demo" / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_commands_run(demo_folder: Path) -> None:
-    lines = [line for block in blocks(TOUR, "sh") for line in block.splitlines() if line]
-    assert lines
-    for line in lines:
-        program, *arguments = shlex.split(line)
-        assert program == "neurolake"
-        done = subprocess.run(
-            [sys.executable, "-m", program, *arguments],
-            check=False,
-            cwd=demo_folder,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+def test_a_kernel_of_yours(demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(demo_folder / "demo" / "lake", tmp_path / "demo" / "lake")
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks((ROOT / "docs/extending.md").read_text(), "python")
+    names: dict[str, object] = {"__name__": "guide"}
+    exec(compile(block, "docs/extending.md", "exec"), names)
+    result, again, lake = (names[name] for name in ("result", "again", "lake"))
+    assert result.path == again.path  # type: ignore[attr-defined]
+    voltage = lake["voltage/soma"][...]  # type: ignore[index]
+    highest = voltage.max(axis=1)
+    np.testing.assert_array_equal(result[...], np.where(highest >= -30, highest, np.nan))  # type: ignore[index]
+
+
+def test_the_commands_run(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(demo_folder)
+    run_commands(blocks(TOUR, "sh"))
 
 
 def test_the_code_runs(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

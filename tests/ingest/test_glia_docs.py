@@ -1,12 +1,9 @@
 """docs/ngv.md: the commands and the code of its chapter on building run as they stand."""
 
-import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from printed import blocks, run_commands
 
 from neurolake.ingest.glia.example import write_example_ngv
 from neurolake.ingest.glia.manifest import manifest_of
@@ -16,21 +13,11 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "ngv.md").read_text(encoding="utf-
 BUILT = GUIDE.split("\n## Built\n")[1].split("\n## ")[0]
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", BUILT, re.MULTILINE | re.DOTALL)
-
-
 def test_commands_and_code_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (commands,), (code,) = blocks("console"), blocks("python")
-    for line in commands.splitlines():
-        words = shlex.split(line)
-        # As few cells as make a circuit: the page's own take a quarter of a minute.
-        fewer = ["--astrocytes", "25"] if words[2] == "ngv-example" else []
-        done = subprocess.run(
-            [sys.executable, "-m", *words, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    (commands,), (code,) = blocks(BUILT, "console"), blocks(BUILT, "python")
     monkeypatch.chdir(tmp_path)
+    # As few cells as make a circuit: the page's own take a quarter of a minute.
+    run_commands([commands], lambda words: ["--astrocytes", "25"] if words[1] == "ngv-example" else [])
     names: dict[str, object] = {}
     exec(compile(code, "docs/ngv.md", "exec"), names)
     assert names["built"].commit is None  # type: ignore[attr-defined]

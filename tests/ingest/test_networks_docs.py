@@ -1,12 +1,11 @@
 """docs/networks.md: its commands, its code and its questions run as they stand."""
 
+import contextlib
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from printed import blocks, run_commands
 
 import neurolake as nl
 from neurolake.ingest.building.reading import network_configuration
@@ -16,35 +15,26 @@ from neurolake.ingest.text.included import Configuration
 GUIDE = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the commands of the page were run."""
     folder = tmp_path_factory.mktemp("guide")
-    for line in "".join(blocks("console")).splitlines():
-        words = shlex.split(line)
-        assert words[0] == "neurolake"
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    with contextlib.chdir(folder):
+        run_commands(blocks(GUIDE, "console"))
     return folder
 
 
 def test_the_code_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     names: dict[str, object] = {}
-    for block in blocks("python"):
+    for block in blocks(GUIDE, "python"):
         exec(compile(block, "docs/networks.md", "exec"), names)
     built, tree = names["built"], names["tree"]
     assert built.commit is None  # type: ignore[attr-defined]
     assert len(tree) > 100  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("query", blocks("sql"), ids=lambda query: query.split(" from ")[0][:40])
+@pytest.mark.parametrize("query", blocks(GUIDE, "sql"), ids=lambda query: query.split(" from ")[0][:40])
 def test_the_questions_have_answers(folder: Path, query: str) -> None:
     rows = nl.open(folder / "my-lake").head.sql(query).fetchall()
     assert rows and all(value is not None for value in rows[0])
@@ -52,7 +42,7 @@ def test_the_questions_have_answers(folder: Path, query: str) -> None:
 
 def test_questions_and_methods_agree(folder: Path) -> None:
     net = nl.circuit(folder / "my-lake", "example")
-    asked = {re.sub(r"\s+", " ", query): query for query in blocks("sql")}
+    asked = {re.sub(r"\s+", " ", query): query for query in blocks(GUIDE, "sql")}
     pairs = next(query for query in asked.values() if "pairs" in query)
     assert net.snapshot.sql(pairs).fetchall()[0][0] == net.projections["PYR__PYR"].motifs()["both"]
     shared = next(query for query in asked.values() if "intersect" in query)

@@ -19,8 +19,8 @@ from neurolake.lake.errors import InputError
 from neurolake.mechanisms.library import load
 from neurolake.mechanisms.live.tree import SomaDistances, borders, cells_of, connection, root_of, stable_names
 
-MODELS = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 300
-BATCH = 25
+MODELS = 5000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 100
+BATCH = 100
 
 
 @pytest.fixture
@@ -281,10 +281,10 @@ def batch(first: int, count: int) -> None:
         assert list(strangers(lake)) == []
 
 
-@pytest.mark.parametrize("first", range(0, MODELS, BATCH * 4))
+@pytest.mark.parametrize("first", range(0, MODELS, BATCH))
 def test_random_models(first: int) -> None:
     """In a process of their own: what is left of a model cannot touch the next ones of other tests."""
-    code = f"from test_recording_any_model import batch; batch({first}, {min(BATCH * 4, MODELS - first)})"
+    code = f"from test_recording_any_model import batch; batch({first}, {BATCH})"
     paths = [str(Path(__file__).parent), *sys.path]
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,22 +1,15 @@
 """The examples of docs/sweeps.md run as they stand."""
 
-import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nerves import delete_all_sections
-from typer.testing import CliRunner
+from printed import blocks, run_commands
 
-from neurolake.cli import app
 from neurolake.ingest.demo import write_demo_model
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,15 +17,11 @@ def test_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_demo_model(tmp_path / "demo" / "model")
     names: dict[str, Any] = {}
-    for block in blocks("python"):
+    for block in blocks(TEXT, "python"):
         exec(compile(block, "sweeps.md", "exec"), names)
     table = names["table"]
     assert len(table) == 4 and (table.spikes > 0).tolist() == [False, False, True, True]
-    for line in [line for block in blocks("sh") for line in block.splitlines()]:
-        program, command, *arguments = shlex.split(line)
-        # Processes take longer to start than these trials.
-        here = ["--processes", "1"] if command == "sweep" else []
-        done = CliRunner().invoke(app, [command, *arguments, *here])
-        assert (program, done.exit_code) == ("neurolake", 0), f"{line}\n{done.output}"
-        assert "seeds/" in done.output
+    # Processes take longer to start than these trials.
+    told = run_commands(blocks(TEXT, "sh"), lambda words: ["--processes", "1"] if words[0] == "sweep" else [])
+    assert all("seeds/" in output for output in told)
     delete_all_sections()
