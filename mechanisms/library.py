@@ -178,6 +178,18 @@ def read_sources(folder: str | Path) -> tuple[ModFile, ...]:
     return sources
 
 
+def source_files(folder: str | Path) -> list[Path]:
+    """Return the .mod files of a folder and those that they may include, sorted by name.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    """
+    suffixes = (".mod", *_INCLUDED)
+    return [file for file in sorted(Path(folder).iterdir()) if file.suffix in suffixes]
+
+
 def _source(path: Path, included: Sequence[str]) -> ModFile:
     text = _text(path)
     said = _COMMENT.sub(" ", text)

@@ -104,6 +104,13 @@ def run_network_command(
         bool, typer.Option(help="Whether commits hold the state, so that the run can be resumed.")
     ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+    trust_templates: Annotated[
+        bool,
+        typer.Option(
+            "--trust-templates",
+            help="Run hoc and compile .mod files that the lake keeps of a run of the circuit, where no folders are named. They are code.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Simulate a circuit with NEURON, and store spikes and records while it runs.
@@ -128,8 +135,9 @@ def run_network_command(
     def advance(done: float, end: float) -> None:
         err.detail(f"{done:g} of {end:g} ms")
 
-    if templates and first:
-        err.say(f"NEURON will run the hoc that the network names in {', '.join(map(str, templates))}")
+    if first and (templates or trust_templates):
+        where = ", ".join(map(str, templates)) if templates else "the lake, which is code of whoever wrote it"
+        err.say(f"NEURON will run the hoc that the network names in {where}")
     try:
         report = run_network(
             lake,
@@ -158,6 +166,7 @@ def run_network_command(
             commit_every=commit_every,
             save_state=save_state,
             resume=resume,
+            trust_templates=trust_templates,
             progress=advance,
         )
     except NeurolakeError as error:

@@ -20,11 +20,14 @@ class KnownMechanisms:
     ----------
     folders
         Where they were looked for, besides our own, for messages.
+    hint
+        What messages add where one is not there.
     """
 
-    def __init__(self, folders: Sequence[Any] = ()) -> None:
+    def __init__(self, folders: Sequence[Any] = (), hint: str = "") -> None:
         from neuron import h
 
+        self._hint = hint
         self._folders, self._h = [str(folder) for folder in folders], h
         self.names: set[str] = set()
         self._variables: dict[str, set[str]] = {}
@@ -115,7 +118,7 @@ class KnownMechanisms:
             if name not in self.names:
                 faults.add(
                     f"mechanism {name!r}, of {by}, is not there: expected {name}.mod, or another file that defines it, in one of: "
-                    f"{looked}"
+                    f"{looked}{self._hint}"
                 )
         of_segments = [request for request in records if not request.of_synapses]
         if of_segments:

@@ -14,20 +14,22 @@ from ...lake.digest import digest_of
 from ...lake.errors import INTERRUPTED, InputError, NotFoundError
 from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
-from ...mechanisms.library import Library, load, read_sources
+from ...mechanisms.library import Library, load
 from ...mechanisms.network.attached import Clamp, Observer
 from ...mechanisms.network.cells import NetworkCell, NetworkNode
 from ...mechanisms.network.ranks import Ranks, abort
 from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
 from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
 from ...mechanisms.stimuli.fields import grouped, one_thread
+from ...mechanisms.templates.files import hoc_files
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
-from ..records.profiles import expanded, sample_seed, told_sample
+from ..records.profiles import expanded, sample_seed, told_request, told_sample
 from ..records.requests import RecordRequest
 from ..records.synapses import SynapseRecord
 from ..records.traces import NetworkRecord, TraceRecord
 from ..runs.model import require_neuron
+from ..trials.kept import MECHANISMS, TEMPLATES, KeptCode, code_files, named_files
 from ..trials.names import checked_run
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
@@ -41,7 +43,6 @@ from .stored import NetworkPlan, RunWriter, check_name, states_of
 Given = CellTemplate | Callable[[NetworkNode], NetworkCell]
 _WAITING = 2**26
 """Bytes of frames that may wait for the next commit."""
-_HOC = ".hoc"
 
 
 @dataclass
@@ -130,6 +131,7 @@ def run_network(
     commit_every: float = 100.0,
     save_state: bool = True,
     resume: bool = False,
+    trust_templates: bool = False,
     progress: Callable[[float, float], None] | None = None,
 ) -> NetworkRun:
     """Simulate a circuit of a lake on NEURON, and store what it does while it runs.
@@ -200,6 +202,10 @@ def run_network(
         Whether commits hold the state, so that the run can be resumed.
     resume
         Go on with a run that was interrupted.
+    trust_templates
+        Run the templates and compile the .mod files that the lake keeps of a run of this circuit, where no folders are named: of the run of
+        this name, or else of *inputs_from*, or of the newest run that has any. They are code of whoever wrote them; without
+        this, nothing that a lake keeps is run.
     progress
         Called with the time that was reached and the end, in ms, on rank 0.
 
@@ -260,38 +266,50 @@ def run_network(
         clamps = grouped([*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)])
         if threads > 1:
             faults.add(*one_thread(clamps))
-        search = replace(_search(source, templates, reproduce), settings=simulation.content)
-        library, folders = _mechanisms(ranks, mechanisms)
-        plan = NetworkPlan(
-            run=checked_run(name or f"{circuit}-run"),
-            circuit=circuit,
-            content=content_of(source),
-            seed=seed,
-            t_start=-options.equilibration,
-            t_stop=t_stop,
-            dt=dt,
-            mechanisms=library.digest,
-            settings=_settings(options, search, source, inputs, clamps),
-            files=_files(search, folders),
-            ranks=ranks.size,
-            threads=threads,
-        )
-        if "/" in plan.run:
-            raise InputError(f"a network run is called by one name without '/', not {plan.run!r}")
-        before = check_name(snapshot, plan)
-        report = NetworkRun(plan.run, circuit, t_start=plan.t_start, t_stop=t_stop)
-        if before is not None and before["t_done"] >= t_stop - dt / 2:
+        run = checked_run(name or f"{circuit}-run")
+        if "/" in run:
+            raise InputError(f"a network run is called by one name without '/', not {run!r}")
+        code = KeptCode.for_run(snapshot, circuit, run, inputs_from)
+        trusted = code.trusted(run, [bool(templates), bool(mechanisms)], trust_templates)
+        report = NetworkRun(run, circuit, t_start=-options.equilibration, t_stop=t_stop)
+        with code.written(snapshot, *trusted) as there:
+            if there:
+                report.notices.append(
+                    f"code that the lake keeps of the run {code.run} is used: {code.told(*there)}"
+                )
+            hint = "" if trusted or not code.files else f"; {code.offer}"
+            named = [there[TEMPLATES]] if TEMPLATES in there else templates
+            search = replace(_search(source, named, reproduce), settings=simulation.content, hint=hint)
+            library, folders = _mechanisms(ranks, [there[MECHANISMS]] if MECHANISMS in there else mechanisms)
+            plan = NetworkPlan(
+                run=run,
+                circuit=circuit,
+                content=content_of(source),
+                seed=seed,
+                t_start=-options.equilibration,
+                t_stop=t_stop,
+                dt=dt,
+                mechanisms=library.digest,
+                settings=_settings(options, search, source, inputs, clamps),
+                files=code_files(search.folders, folders),
+                ranks=ranks.size,
+                threads=threads,
+            )
+            before = check_name(snapshot, plan)
+            if before is not None and before["t_done"] >= t_stop - dt / 2:
+                return report
+            states = _states(source, plan, before, resume)
+            job = _Job(
+                target, ranks, source, options, plan, report, search, clamps, observers, progress, faults
+            )
+            job.run(
+                KnownMechanisms(folders, hint),
+                before,
+                states,
+                commit_every if commit_every > 0 else math.inf,
+                save_state,
+            )
             return report
-        states = _states(source, plan, before, resume)
-        job = _Job(target, ranks, source, options, plan, report, search, clamps, observers, progress, faults)
-        job.run(
-            KnownMechanisms(folders),
-            before,
-            states,
-            commit_every if commit_every > 0 else math.inf,
-            save_state,
-        )
-        return report
     except ModelError as error:
         raise InputError(str(error)) from error
 
@@ -414,17 +432,6 @@ def _mechanisms(ranks: Ranks, given: Sequence[str | Path]) -> tuple[Library, lis
     return library or load(*folders, tell=lambda line: None), folders
 
 
-def _files(search: Search, folders: Sequence[Path]) -> dict[str, bytes]:
-    """Templates and mechanisms of the user's: they stay with the run."""
-    hoc = [file for folder in search.folders for file in sorted(folder.glob(f"*{_HOC}"))]
-    found = {f"templates/{file.name}": file.read_bytes() for file in hoc}
-    return found | {
-        f"mechanisms/{each.path.name}": each.text.encode()
-        for folder in folders
-        for each in read_sources(folder)
-    }
-
-
 def _settings(
     options: NetworkOptions,
     search: Search,
@@ -434,11 +441,7 @@ def _settings(
 ) -> dict[str, Any]:
     tree = source.snapshot.tree
     probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
-    templates = {
-        file.name: digest_of(file.read_bytes())
-        for folder in search.folders
-        for file in sorted(folder.glob(f"*{_HOC}"))
-    }
+    templates = {name: digest_of(path.read_bytes()) for name, path in hoc_files(search.folders).items()}
     cells = (
         None
         if options.cells is None
@@ -459,22 +462,11 @@ def _settings(
         "trial": options.trial,
         "inputs_from": options.inputs_from,
         "cells": cells,
-        "record": [_told_record(each, options.sample_seed) for each in options.records],
+        "record": [told_request(each, options.sample_seed) for each in options.records],
         "templates": {**templates, **dict.fromkeys(search.given, "given")},
         **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
         **({"clamps": identities(clamps)} if clamps else {}),
     }
-
-
-def _told_record(request: RecordRequest, seed: int) -> list[Any]:
-    """A record as settings of a run have it."""
-    told: list[Any] = [request.name, request.population, request.nodes, request.dt]
-    more = {**told_sample(request, seed), **({"layers": request.layers} if request.layers else {})}
-    if request.label is not None:
-        more |= {"place": request.place, "variable": request.variable}
-    if request.of_synapses:
-        more["synapses"] = {name: value for name, value in vars(request.synapses).items() if value}
-    return [*told, str(request.start), str(request.stop), *([more] if more else [])]
 
 
 def _states(
@@ -532,7 +524,7 @@ class _Job:
         )
         self.report.notices += list(network.notices)
         self.report.cells, self.report.edges = len(network.nodes), network.edges
-        used = {f"templates/{name}": path.read_bytes() for name, path in self.search.used.items()}
+        used = named_files(self.search.folders, self.search.used)
         self.plan = replace(
             self.plan, cells=len(network.nodes), edges=network.edges, files={**self.plan.files, **used}
         )

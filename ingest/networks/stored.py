@@ -19,6 +19,7 @@ from ...lake.errors import ConflictError, InputError
 from ...lake.provenance import code_version
 from ...mechanisms.network.simulator import NetworkSpikes
 from ..records.traces import NetworkRecord
+from ..trials.kept import MECHANISMS
 from ..trials.names import file_node
 from ..trials.stage import append_rows
 from ..wiring.circuit import NetworkPopulation
@@ -212,7 +213,7 @@ class RunWriter:
         for path, content in plan.files.items():
             node = file_node(path, content)
             transaction.put_file(node, content)
-            kind_of = "mechanism" if path.endswith(".mod") else "template"
+            kind_of = "mechanism" if path.startswith(f"{MECHANISMS}/") else "template"
             facts = {"size": len(content), "digest": digest_of(content), "node": node}
             rows.append({"run": plan.run, "path": path, "kind": kind_of, **facts})
         append_rows(transaction, trial_kinds.FILES, pa.Table.from_pylist(rows, trial_kinds.FILES.schema))

@@ -182,3 +182,22 @@ def told_sample(request: RecordRequest, seed: int) -> dict[str, Any]:
         share = 1.0 if request.fraction is None else request.fraction
         found |= {"fraction": share, "limit": request.limit, "seed": seed}
     return found
+
+
+def told_request(request: RecordRequest, seed: int) -> list[Any]:
+    """Return a request as the settings of a run have it, as JSON.
+
+    Parameters
+    ----------
+    request
+        The request.
+    seed
+        The seed of the choice of cells.
+    """
+    told: list[Any] = [request.name, request.population, request.nodes, request.dt]
+    more = {**told_sample(request, seed), **({"layers": request.layers} if request.layers else {})}
+    if request.label is not None:
+        more |= {"place": request.place, "variable": request.variable}
+    if request.of_synapses:
+        more["synapses"] = {name: value for name, value in vars(request.synapses).items() if value}
+    return [*told, str(request.start), str(request.stop), *([more] if more else [])]

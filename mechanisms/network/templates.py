@@ -63,7 +63,7 @@ class Search:
     Attributes
     ----------
     folders
-        Folders with hoc templates that the user has named; hoc runs code, and nothing else is run.
+        Folders with hoc templates that the user has named or trusts; hoc runs code, and nothing else is run.
     format
         What the circuit came from: ``neuroh5``, ``network`` (built here), ``sonata``.
     files
@@ -76,6 +76,8 @@ class Search:
         ``miv``: cells are to be those of MiV-Simulator, also where that is odd.
     used
         Files of the folders that were found by their names, which are provenance of the run.
+    hint
+        What messages add where nothing is found.
     """
 
     folders: Sequence[Path] = ()
@@ -85,6 +87,7 @@ class Search:
     given: Mapping[str, CellTemplate] = field(default_factory=dict)
     reproduce: str | None = None
     used: dict[str, Path] = field(default_factory=dict, compare=False, repr=False)
+    hint: str = ""
 
 
 Finder = Callable[[str, Search], CellTemplate | None]

@@ -14,6 +14,28 @@ from .dynamics import KEY, dynamics_of
 _DEEPEST = 3
 
 
+def hoc_files(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the files of hoc in some folders and in the folders right below them, by relative paths.
+
+    A file whose relative path an earlier folder has with another content is called by a folder of its own, ``+1/cell.hoc``;
+    so all of them fit into one folder, in which the same files are found by the same names.
+
+    Parameters
+    ----------
+    folders
+        The folders, in order.
+    """
+    found: dict[str, Path] = {}
+    for at, folder in enumerate(folders):
+        for path in sorted({*folder.glob("*.hoc"), *folder.glob("*/*.hoc")}):
+            place = path.relative_to(folder)
+            other = found.setdefault(place.as_posix(), path)
+            if other is not path and other.read_bytes() != path.read_bytes():
+                parent = "" if place.parent == Path() else place.parent.name
+                found[f"{parent}+{at}/{place.name}"] = path
+    return found
+
+
 def file_named(name: str, search: Search, suffixes: Sequence[str] = ("",)) -> Path | None:
     """Return the file of a name in one of the folders, or somewhere below one; None if there is none.
 

@@ -87,5 +87,5 @@ def find_template(name: str, search: Search) -> CellTemplate:
             return found
     folders = ", ".join(map(str, search.folders)) or "no folder was named"
     raise ModelError(
-        f"there is no template {name!r} among: {'; '.join(FINDERS)}; folders of templates: {folders}"
+        f"there is no template {name!r} among: {'; '.join(FINDERS)}; folders of templates: {folders}{search.hint}"
     )

@@ -12,8 +12,8 @@ arguments of ``init``                               convention
 none, or numbers                                    bmtk: ``params`` of the node's dynamics_params
 ==================================================  ==========================================================================
 
-Hoc can do whatever its author likes. A template is only looked for in folders that the user has named, and its text is run
-once in a process.
+Hoc can do whatever its author likes. A template is only looked for in folders that the user has named, or in what a lake keeps if the
+user trusts it, and its text is run once in a process.
 """
 
 import re
@@ -28,7 +28,7 @@ from ..errors import ModelError
 from ..network.cells import Detector, NetworkCell, NetworkNode
 from ..network.templates import Search
 from .detectors import axon_detector, template_detector
-from .files import file_named, node_dynamics, swc_text
+from .files import file_named, hoc_files, node_dynamics, swc_text
 
 SCHEME = "hoc:"
 SUFFIXES = (".swc", ".asc", ".hoc")
@@ -340,8 +340,7 @@ def find_hoc(name: str, search: Search) -> HocTemplate | None:
         return None
     found = [
         template
-        for folder in search.folders
-        for path in sorted({*folder.glob("*.hoc"), *folder.glob("*/*.hoc")})
+        for path in hoc_files(search.folders).values()
         for template in read_hoc_templates(path)
         if template.name == wanted
     ]
@@ -353,5 +352,5 @@ def find_hoc(name: str, search: Search) -> HocTemplate | None:
         return HocTemplate(name, found[0], search)
     if name.startswith(SCHEME):
         looked = ", ".join(map(str, search.folders)) or "no folder was named"
-        raise ModelError(f"no file defines the template {wanted!r} in hoc; looked in: {looked}")
+        raise ModelError(f"no file defines the template {wanted!r} in hoc; looked in: {looked}{search.hint}")
     return None
