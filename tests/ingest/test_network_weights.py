@@ -15,11 +15,11 @@ from nerves import delete_all_sections
 
 import neurolake
 from neurolake.catalog.vocabulary import circuits
-from neurolake.ingest.networks.circuit import NetworkSource
-from neurolake.ingest.networks.edges import EdgeTargets, edge_rows
-from neurolake.ingest.networks.faults import Faults
-from neurolake.ingest.networks.readers import connections_of
 from neurolake.ingest.text.expressions import Expression
+from neurolake.ingest.wiring.circuit import NetworkSource
+from neurolake.ingest.wiring.edges import EdgeTargets, edge_rows
+from neurolake.ingest.wiring.faults import Faults
+from neurolake.ingest.wiring.readers import connections_of
 from neurolake.lake.errors import InputError
 
 RULES: list[dict[str, Any]] = [
