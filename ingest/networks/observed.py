@@ -145,6 +145,11 @@ class _Chooser:
         self.source, self.faults = source, set[str]()
         self._sources = {each.name: each.source for each in source.projections}
         self._targets = {each.name: each.target for each in source.projections}
+        self._with_trees = {
+            name
+            for name, each in source.populations.items()
+            if any(tree in source.shapes for tree in set(each.columns.get("morphology", ())))
+        }
         self._tables: dict[str, dict[str, NDArray[np.int64]] | None] = {}
 
     def rows(self, request: RecordRequest, edges: Connections, among: Rows) -> Rows:
@@ -154,6 +159,10 @@ class _Chooser:
             return np.zeros(len(edges), bool)
         found = among.copy()
         if chosen.sections:
+            if population not in self._with_trees:
+                self.faults.add(
+                    f"{request.told}: cells of {population} have no trees in the lake, by which sections could be chosen"
+                )
             found &= np.isin(
                 self._section_types(population, edges), [SWC_TYPES[name] for name in chosen.sections]
             )

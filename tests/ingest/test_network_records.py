@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import small_circuit as small
 from nerves import delete_all_sections
@@ -280,6 +281,33 @@ def test_ranks_and_threads_change_nothing(lake: Any, folder: Path, threads: int,
             assert np.array_equal(head.arrays[node][...], head.arrays[other][...]), node
         else:
             assert head.tables[node].to_arrow().equals(head.tables[other].to_arrow()), node
+
+
+def test_a_run_that_was_interrupted_goes_on_with_its_records(lake: Any) -> None:
+    """With the profile of the configuration that the lake keeps of the circuit."""
+
+    class StopError(Exception):
+        pass
+
+    def stop(done: float, end: float) -> None:
+        raise StopError
+
+    node = "network/stored.json"
+    with lake.transaction("Keep the configuration") as transaction:
+        transaction.put_file(node, json.dumps(CONFIGURATION).encode())
+        rows = lake.head.tables[circuits.CIRCUITS.name].to_arrow().to_pylist()
+        kept = pa.Table.from_pylist([{**rows[0], "configuration": node}], circuits.CIRCUITS.schema)
+        transaction.write_table(circuits.CIRCUITS.name, kept)
+    options = {"t_stop": 40.0, "configuration": None, "record": RECORDS, "commit_every": 15.0}
+    with pytest.raises(StopError):
+        small.run(lake, "stopped", progress=stop, **options)
+    assert len(values(lake, "stopped", "conductances")) == 31
+    small.run(lake, "stopped", resume=True, **options)
+    for name in ("conductances", "synaptic synapses i", "synapses i", "Network default v"):
+        assert np.array_equal(values(lake, "stopped", name), values(lake, "one", name)), name
+    assert beside(lake, "stopped", "conductances", reports.SYNAPSES) == beside(
+        lake, "one", "conductances", reports.SYNAPSES
+    )
 
 
 def test_what_is_wrong_with_records_is_told_before_anything_is_made(lake: Any) -> None:
