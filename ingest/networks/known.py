@@ -1,6 +1,6 @@
 """Mechanisms and variables that NEURON knows in this process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...mechanisms.network.attached import Clamp
@@ -82,6 +82,47 @@ class KnownMechanisms:
                 found.add(str(name[0]))
             self._variables[mechanism] = found
         return self._variables[mechanism]
+
+    def check_values(self, values: Mapping[str, float], faults: Faults) -> None:
+        """Note variables that mechanisms are said to share and do not have.
+
+        Parameters
+        ----------
+        values
+            Values by NEURON's names of them.
+        faults
+            What is wrong is added to it.
+        """
+        for name in values:
+            if not hasattr(self._h, name):
+                faults.add(f"conditions.mechanisms: NEURON has no variable {name!r} (variable and mechanism)")
+
+    def check_synapses(self, connections: Sequence[Connections], faults: Faults) -> None:
+        """Note variables that point processes at synapses do not have.
+
+        Parameters
+        ----------
+        connections
+            Of the network.
+        faults
+            What is wrong is added to it.
+        """
+        known: dict[str, set[str]] = {}
+        name = self._h.ref("")
+        for each in connections:
+            if each.kind is None or each.kind.mechanism not in self.names:
+                continue
+            if each.kind.mechanism not in known:
+                standard = self._h.MechanismStandard(each.kind.mechanism, 0)
+                own = known[each.kind.mechanism] = set()
+                for variable in range(int(standard.count())):
+                    standard.name(name, variable)
+                    own.add(name[0])
+            for variable_name in (*each.kind.parameters, *each.parameters):
+                if variable_name not in known[each.kind.mechanism]:
+                    faults.add(
+                        f"synapses of {each.name}: {each.kind.mechanism} has no variable {variable_name!r}"
+                    )
 
     def check(
         self,

@@ -22,6 +22,7 @@ from ..wiring.circuit import NetworkSource
 from ..wiring.edges import EdgeTargets, edge_rows
 from ..wiring.faults import Faults
 from ..wiring.junctions import are_junctions, gap_junctions, may_have_junctions
+from ..wiring.overrides import overridden, overrides_of
 from ..wiring.readers import connections_of
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
@@ -51,6 +52,7 @@ class NetworkOptions:
     probes: Mapping[str, str] = field(default_factory=dict)
     probe_dt: float | None = None
     seed: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
     sample_seed: int = 0
     one_more: bool = False
 
@@ -65,6 +67,7 @@ class NetworkOptions:
             self.second_order,
             self.adjust_events,
             self.own_celsius,
+            self.values,
         )
 
 
@@ -170,11 +173,13 @@ def planned_network(
     targets = EdgeTargets(
         {node.gid: node for node in nodes}, templates, search, options.seed, notices=notices
     )
-    connections, edges = _connections(source, chosen, own, options.dt, faults, targets)
+    connections, edges = _connections(source, chosen, own, options.dt, options.timing.t_stop, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
     junctions = _junctions(source, chosen, present, options.dt, faults, notices, targets)
     known.check(templates.values(), connections, junctions, clamps, options.records, faults)
+    known.check_synapses(connections, faults)
+    known.check_values(options.values, faults)
     for clamp in clamps:
         faults.add(*(f"{clamp.name}: {said}" for said in clamp.check(targets.nodes, options.timing)))
     check_records(source, options.records, faults)
@@ -378,11 +383,13 @@ def _connections(
     chosen: Mapping[str, Ids],
     own: set[int],
     dt: float,
+    t_stop: float,
     faults: Faults,
     targets: EdgeTargets,
 ) -> tuple[list[Connections], int]:
     made: list[Connections] = []
     edges = 0
+    overrides = overrides_of(source, targets.search.settings, dt, faults)
     for projection in source.projections:
         if projection.electrical or projection.target not in chosen:
             continue
@@ -395,7 +402,7 @@ def _connections(
             rows = rows.take(~are_junctions(rows))
         if rows is not None and len(rows):
             edges += len(rows)
-            made += connections_of(rows)
+            made += overridden(source, connections_of(rows), overrides, targets.seed, t_stop)
     return made, edges
 
 

@@ -239,13 +239,15 @@ def run_network(
         dt = _said(dt, simulation.number("run", "dt"), 0.025, "dt")
         if celsius is None:
             celsius = simulation.number("conditions", "celsius")
+        if second_order is None:
+            second_order = 2 if reproduce == "miv" else simulation.second_order(faults)
         options = NetworkOptions(
             t_stop=_positive(t_stop, "t_stop"),
             dt=_positive(dt, "dt"),
             v_init=_said(v_init, simulation.number("conditions", "v_init"), -65.0, "v_init"),
             celsius=_temperature(source, celsius),
             own_celsius=reproduce == "miv" and celsius is None,
-            second_order=second_order if second_order is not None else 2 if reproduce == "miv" else 0,
+            second_order=second_order,
             adjust_events=reproduce == "miv",
             equilibration=source.equilibration if equilibration is None else equilibration,
             inputs=simulation.spike_inputs(inputs),
@@ -261,6 +263,7 @@ def run_network(
             )
             + seed,
             one_more=reproduce == "miv",
+            values=simulation.mechanism_values(faults),
         )
         check_probes(snapshot, options.probes)
         clamps = grouped([*clamps, *sonata_clamps(source, simulation, inputs, seed, faults)])

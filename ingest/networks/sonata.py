@@ -14,6 +14,9 @@ import pyarrow.dataset as pds
 from ...catalog.vocabulary import circuits
 from ...lake import Snapshot
 from ...lake.errors import InputError
+from ..wiring.faults import Faults
+
+_METHODS = {"euler": 0, "crank_nicolson": 1, "crank_nicolson_ion": 2}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,36 @@ class SonataSimulation:
         """
         value = (self.content.get(section) or {}).get(key)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def second_order(self, faults: Faults) -> int:
+        """Return NEURON's ``secondorder`` by ``run.integration_method``; 0 where it says none.
+
+        Parameters
+        ----------
+        faults
+            What is wrong is added to it.
+        """
+        told = (self.content.get("run") or {}).get("integration_method", "euler")
+        if told not in _METHODS:
+            faults.add(f"run.integration_method is {told!r}; there are {', '.join(_METHODS)}")
+        return _METHODS.get(told, 0)
+
+    def mechanism_values(self, faults: Faults) -> dict[str, float]:
+        """Return the values of variables that all instances of a mechanism share, by NEURON's names of them.
+
+        Parameters
+        ----------
+        faults
+            What is wrong is added to it.
+        """
+        found = {}
+        for mechanism, values in ((self.content.get("conditions") or {}).get("mechanisms") or {}).items():
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    found[f"{name}_{mechanism}"] = float(value)
+                else:
+                    faults.add(f"conditions.mechanisms.{mechanism}.{name} is {value!r}, expected a number")
+        return found
 
     def file(self, named: str) -> bytes:
         """Return the content of a file that the configuration names.

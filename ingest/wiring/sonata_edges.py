@@ -10,13 +10,15 @@ Semantics: AllenInstitute/sonata (developer guide, "edges"), bmtk 1.1 (bionet), 
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import md5
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.draws import key_word, stream, uniforms
+from ...mechanisms.entries import is_number
 from ...mechanisms.errors import ModelError
 from ...mechanisms.network.wiring import Connections, SynapseKind
 from ...mechanisms.templates.dynamics import dynamics_of, numbers_of
@@ -45,6 +47,8 @@ _REVERSAL = {"erev": "e"}
 _FIRST_EXCITATORY = 100
 _TIMES = {"Use": "u_syn", "Dep": "depression_time", "Fac": "facilitation_time"}
 _DECAY = {EXCITATORY: "tau_d_AMPA", INHIBITORY: "tau_d_GABAA"}
+_RATIO = {EXCITATORY: "NMDA_ratio", INHIBITORY: "GABAB_ratio"}
+_CALCIUM = "extracellular_calcium"
 _NO = (None, "", "NULL")
 
 
@@ -153,8 +157,42 @@ def _to_typed(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float
         }
         if "n_rrp_vesicles" in rows.columns:
             parameters["Nrrp"] = np.maximum(rows.columns["n_rrp_vesicles"][of].astype(np.float64), 1.0)
+        if _CALCIUM in rows.targets.search.settings.get("conditions", {}) and "Use" in parameters:
+            parameters["Use"] = parameters["Use"] * _by_calcium(rows, of)
+        ratios = rows.columns.get("conductance_scale_factor", np.full(len(rows), -1.0))[of].astype(np.float64)
         weights = rows.columns["conductance"][of].astype(np.float64)
-        yield _placed(rows, of, SynapseKind(process, process), delay, weights, parameters)
+        # Edges may say what share the slower conductance has; below 0, they do not.
+        for said, part in distinct(ratios >= 0):
+            more = {_RATIO[process]: ratios[part]} if said else {}
+            numbers = {name: values[part] for name, values in parameters.items()} | more
+            made = _placed(rows, of[part], SynapseKind(process, process), delay, weights[part], numbers)
+            yield replace(made, seed=_release_seed(rows))
+
+
+def _release_seed(rows: EdgeRows) -> int:
+    """Key of random release, as neurodamus has it, with the seed of the run: of the populations and of ``run.synapse_seed``."""
+    told = rows.targets.search.settings.get("run", {}).get("synapse_seed", 0)
+    ends = []
+    for name in (rows.projection.source, rows.projection.target):
+        # Twelve bits of a digest of the population's name.
+        digest = md5(name.encode(), usedforsecurity=False).digest()
+        ends.append(((digest[1] & 0x0F) << 8) + digest[0])
+    own = int(told) if is_number(told) else 0
+    return (ends[0] * 65536 + ends[1] + own + 300 + rows.targets.seed) % 2**32
+
+
+def _by_calcium(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What extracellular calcium makes of release: a Hill function that is 1 at 2 mM (neurodamus, synapse_reader)."""
+    calcium = rows.targets.search.settings["conditions"][_CALCIUM]
+    half = rows.columns.get("u_hill_coefficient")
+    if half is None or not is_number(calcium) or calcium <= 0:
+        rows.faults.add(
+            f"{rows.projection.node}: conditions.{_CALCIUM} is {calcium!r}: expected a number above 0, and edges with u_hill_coefficient"
+        )
+        return np.ones(len(chosen))
+    k, c = half[chosen].astype(np.float64) ** 4, float(calcium) ** 4
+    found: NDArray[np.float64] = (k + 16.0) / 16.0 * c / (k + c)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,45 @@ def _normals(key: NDArray[np.uint64], n: int, cell: int) -> Reals:
     return found
 
 
+def poisson_times(rate: float, stop: float, *, seed: int, purpose: str, population: str, cell: int) -> Reals:
+    """Return the times of a Poisson process from 0 on, ascending, float64[n] in ms.
+
+    Parameters
+    ----------
+    rate
+        Events in a second, in Hz; of 0, there are none.
+    stop
+        Until when, in ms.
+    seed
+        Seed of the run.
+    purpose, population
+        What the numbers are for, as of `stream`.
+    cell
+        Number of the cell, or of what else has such events.
+    """
+    if rate <= 0:
+        return np.empty(0)
+    return _poisson(_key(seed, purpose, population), cell, rate / 1000.0, stop)
+
+
+@jit
+def _poisson(key: NDArray[np.uint64], cell: int, rate: float, stop: float) -> Reals:
+    n, time = 0, 0.0
+    while True:
+        one, _spare = uniforms(key[0], np.uint64(0), key[1], cell, n)
+        time += exponential(one) / rate
+        if time >= stop:
+            break
+        n += 1
+    found = np.empty(n)
+    time = 0.0
+    for at in range(n):
+        one, _spare = uniforms(key[0], np.uint64(0), key[1], cell, at)
+        time += exponential(one) / rate
+        found[at] = time
+    return found
+
+
 @jit
 def ornstein_uhlenbeck_path(draws: Reals, deviation: float, kept: float) -> Reals:
     """Return an Ornstein-Uhlenbeck process of mean 0 that begins at 0, float64[n].

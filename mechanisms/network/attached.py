@@ -1,7 +1,7 @@
 """What is attached to a network besides its synapses: clamps and fields before it runs, records while it runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -31,6 +31,8 @@ class Timing:
         comes early.
     own_celsius
         Whether the temperature is that which templates have set in the end.
+    values
+        Values of variables that all instances of a mechanism share, by NEURON's names of them.
     """
 
     t_stop: float
@@ -40,6 +42,7 @@ class Timing:
     second_order: int = 0
     adjust_events: bool = False
     own_celsius: bool = False
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 class Clamp(Protocol):

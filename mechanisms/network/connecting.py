@@ -7,8 +7,11 @@ import numpy as np
 
 from ..errors import ModelError
 from .cells import NetworkCell
+from .sources import VECTOR
 from .wiring import Connections, GapJunctions, MadeSynapses
 
+MINI_DELAY, _SPONTANEOUS = 0.1, 1
+"""Of spontaneous events in ms."""
 GAP = "HalfGap"
 """Our mechanism of one side of a gap junction."""
 
@@ -97,6 +100,9 @@ class NetworkWiring:
                         setattr(process, name, value)
                     for name, values in own:
                         setattr(process, name, float(values[row]))
+                    if edges.seed is not None and hasattr(process, "setRNG"):
+                        # As neurodamus numbers streams of Random123: cell, synapse, key.
+                        process.setRNG(target + 251, int(edges.number[row]) + 100, edges.seed)
                     self._held.append(process)
                     self.processes += 1
                     self.placed[target] = self.placed.get(target, 0) + 1
@@ -117,8 +123,24 @@ class NetworkWiring:
                 connection.weight[at] = weight
             self._held.append(connection)
             self.connections += 1
+            if kind is not None and edges.minis is not None and len(edges.minis[row]):
+                self._mini(kind.mechanism, process, edges.minis[row], weights)
         if kept:
             self.made.append(MadeSynapses(edges.take(np.array(kept, np.int64)), processes))
+
+    def _mini(self, mechanism: str, process: Any, times: Any, weights: Sequence[float]) -> None:
+        """Let spontaneous events arrive at a synapse, with the weights of those that its source sends."""
+        source, played = getattr(self._h, VECTOR)(), self._h.Vector(times)
+        source.play(played)
+        connection = self._h.NetCon(source, process)
+        connection.delay = MINI_DELAY
+        for at, weight in enumerate(weights):
+            connection.weight[at] = weight
+        # Synapses of the Blue Brain Project are told what an event is: 1 is a spontaneous one.
+        place = int(getattr(self._h, f"nc_type_param_{mechanism}", 0))
+        if place:
+            connection.weight[place] = _SPONTANEOUS
+        self._held += [source, played, connection]
 
     def join(self, junctions: GapJunctions) -> None:
         """Make the sides of gap junctions that are on this rank; all ranks are told of all junctions.

@@ -113,7 +113,7 @@ class LiveNetwork:
         self._times, self._ids = h.Vector(), h.Vector()
         self._junctions = False
         self.end = steps_of(timing.t_stop, timing.dt, "the end")
-        self._before = {name: getattr(h, name) for name in _GLOBALS}
+        self._before = {name: getattr(h, name) for name in (*_GLOBALS, *timing.values)}
 
     def __enter__(self) -> Self:
         return self
@@ -275,6 +275,8 @@ class LiveNetwork:
         context.spike_record(-1, self._times, self._ids)
         h.secondorder, h.nrn_netrec_state_adjust = self.timing.second_order, int(self.timing.adjust_events)
         h.dt, h.celsius = self.timing.dt, self._celsius
+        for name, value in self.timing.values.items():
+            setattr(h, name, value)
         cells = [self._cells[gid] for gid in sorted(self._cells)]
         made = self._wiring.made
         self._frames = [FrameTaker(each, cells, made, self.ranks, self.timing.dt) for each in observers]

@@ -58,6 +58,10 @@ class Connections:
         Values of the point process's variables that edges have of their own, float64[n] by name; not where `kind.shared`.
     observed
         Which records take the synapse of each edge, bool[n_records, n]; None where none takes any.
+    seed
+        Key of what is random in synapses that have a procedure ``setRNG``, besides their cell and number; None where nothing is.
+    minis
+        Times of the spontaneous events of each synapse in ms, object[n] of float64 arrays; None where there are none.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Connections:
     number: Ids
     parameters: Mapping[str, Reals] = field(default_factory=dict)
     observed: NDArray[np.bool_] | None = None
+    seed: int | None = None
+    minis: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -94,6 +100,7 @@ class Connections:
             number=self.number[rows],
             parameters={name: values[rows] for name, values in self.parameters.items()},
             observed=None if self.observed is None else self.observed[:, rows],
+            minis=None if self.minis is None else self.minis[rows],
         )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.cells import Detector
+from ..errors import ModelError
+from ..network.cells import Detector, NetworkNode
 
 _SOMA, _AXON, _INITIAL = 1, 2, 7
 _AWAY, _THRESHOLD = 100.0, -30.0
@@ -29,6 +30,36 @@ def template_detector(made: Any, sections: Sequence[Any], default: Detector) -> 
     connection = made.connect2target(None)
     where = connection.preseg()
     return Detector(list(sections).index(where.sec), float(where.x), float(connection.threshold))
+
+
+def initial_segment_detector(
+    made: Any, sections: Sequence[Any], soma: Detector, node: NetworkNode
+) -> Detector:
+    """Return where spikes are seen on the axon initial segment: in the middle of the second section of the axon, as neurodamus sees them.
+
+    Parameters
+    ----------
+    made
+        The cell, as hoc has it.
+    sections
+        Its sections.
+    soma
+        Where spikes would be seen at the soma.
+    node
+        The cell, for messages.
+
+    Raises
+    ------
+    ModelError
+        The cell has no second section of the axon.
+    """
+    try:
+        section = made.axon[1]
+    except (AttributeError, LookupError) as error:
+        raise ModelError(
+            f"cell {node.gid} has no axon[1], where spike_location 'AIS' sees spikes; 'soma' is the other place"
+        ) from error
+    return Detector(list(sections).index(section), 0.5, soma.threshold)
 
 
 def axon_detector(sections: Sequence[Any], types: NDArray[np.int8]) -> Detector:

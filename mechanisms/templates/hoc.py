@@ -27,13 +27,16 @@ from typing import Any
 from ..errors import ModelError
 from ..network.cells import Detector, NetworkCell, NetworkNode
 from ..network.templates import Search
-from .detectors import axon_detector, template_detector
+from .detectors import axon_detector, initial_segment_detector, template_detector
 from .files import file_named, hoc_files, node_dynamics, swc_text
 
 SCHEME = "hoc:"
 SUFFIXES = (".swc", ".asc", ".hoc")
 THRESHOLD = -15.0
 """Of spikes at the soma's middle in mV, where the simulation's configuration says none."""
+BLUE_BRAIN, BLUE_BRAIN_THRESHOLD = "neurodamus", -30.0
+"""Who calls templates so, and the same of theirs."""
+_PLACES = (None, "soma", "AIS")
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _TEMPLATE = re.compile(r"\bbegintemplate\s+(\w+)(.*?)\bendtemplate\b", re.DOTALL)
@@ -171,7 +174,7 @@ class HocTemplate:
         if max(told, default=0) >= 11 and told.get(2) == "o":
             return Convention("MiV-Simulator", _miv_arguments, _miv_sections)
         if told.get(2) == "s" and told.get(3) == "s":
-            return Convention("neurodamus", _neurodamus_arguments, _neurodamus_sections)
+            return Convention(BLUE_BRAIN, _neurodamus_arguments, _neurodamus_sections)
         if told.get(1) == "s":
             return Convention("Allen Institute", _path_argument, _all_sections)
         return Convention("bmtk", _bmtk_arguments, _all_sections)
@@ -195,7 +198,15 @@ class HocTemplate:
         if node.shape is None and _morphology_file(self, node) is None:
             said = node.attributes.get("morphology")
             return (f"the morphology {said!r} is neither in the lake nor in a folder that was named",)
+        place = self._conditions.get("spike_location")
+        if self.convention.name == BLUE_BRAIN and place not in _PLACES:
+            return (f"conditions.spike_location is {place!r}; there are soma and AIS",)
         return ()
+
+    @property
+    def _conditions(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.search.settings.get("conditions") or {}
+        return found
 
     def build(self, node: NetworkNode) -> NetworkCell:
         """Make a cell.
@@ -222,7 +233,12 @@ class HocTemplate:
                 self.hoc.path,
             ) from error
         told = self.search.settings.get("run", {}).get("spike_threshold")
-        detector = Detector(soma, 0.5, THRESHOLD if told is None else float(told))
+        blue_brain = self.convention.name == BLUE_BRAIN
+        detector = Detector(
+            soma, 0.5, (BLUE_BRAIN_THRESHOLD if blue_brain else THRESHOLD) if told is None else float(told)
+        )
+        if blue_brain and self._conditions.get("spike_location") == "AIS":
+            detector = initial_segment_detector(made, sections, detector, node)
         if self.convention.name == "MiV-Simulator":
             if self.search.reproduce == "miv" and node.shape is not None:
                 detector = axon_detector(sections, node.shape.section_types)

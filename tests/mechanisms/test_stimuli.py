@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solver import allow_threads_again
 
+from neurolake.kernels.traces.noise import poisson_times
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.cells import Detector, NetworkCell, NetworkNode
@@ -295,6 +296,14 @@ def test_noise_is_a_function_of_seed_input_and_cell():
         for other in (of(2, "a", 7)[at], of(1, "b", 7)[at], of(1, "a", 8)[at]):
             assert not np.array_equal(one.waveform.value, other.waveform.value)
             assert one.identity != other.identity
+
+
+def test_events_of_a_poisson_process_are_as_often_and_as_far_apart_as_these_are():
+    times = poisson_times(50.0, 100_000.0, seed=1, purpose="any", population="p", cell=3)
+    apart = np.diff(times)
+    assert len(times) == pytest.approx(5000, abs=4 * np.sqrt(5000)) and times.max() < 100_000
+    assert apart.min() > 0 and apart.std() == pytest.approx(20.0, rel=0.05)
+    assert len(poisson_times(0.0, 100.0, seed=1, purpose="any", population="p", cell=3)) == 0
 
 
 def test_conductances_are_never_negative():

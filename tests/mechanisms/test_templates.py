@@ -3,14 +3,16 @@
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from small_trees import POINTS, SECTIONS, small_node, small_tree
 
 from neurolake.mechanisms.errors import ModelError
-from neurolake.mechanisms.network.cells import NetworkNode, TreeShape
+from neurolake.mechanisms.network.cells import Detector, NetworkNode, TreeShape
 from neurolake.mechanisms.network.templates import CellTemplate, Search
+from neurolake.mechanisms.templates.detectors import initial_segment_detector
 from neurolake.mechanisms.templates.documented import DOCUMENTED
 from neurolake.mechanisms.templates.finders import FINDERS, find_template
 from neurolake.mechanisms.templates.hoc import HocTemplate, read_hoc_templates
@@ -257,6 +259,21 @@ def template(tmp_path):
     return write
 
 
+def test_spikes_are_seen_where_the_conditions_say(template, tmp_path):
+    (tmp_path / "one.asc").write_text("")
+    init = TREE + '\nsprint(told, "%d %s %s", $1, $s2, $s3)'
+    node = NetworkNode(12, "cells", 2, attributes={"morphology": "one"})
+    settings = {"run": {"spike_threshold": -25}, "conditions": {"spike_location": "AIS"}}
+    with pytest.raises(ModelError, match=r"cell 12 has no axon\[1\]"):
+        template(init, settings=settings).build(node)
+    (told,) = template(init, settings={"conditions": {"spike_location": "tuft"}}).check(node)
+    assert "'tuft'; there are soma and AIS" in told
+    soma, first, second = "soma", "axon 0", "axon 1"
+    made = SimpleNamespace(axon=[first, second])
+    found = initial_segment_detector(made, [soma, first, second], Detector(0, 0.5, -25.0), node)
+    assert found == Detector(2, 0.5, -25.0)
+
+
 def test_neurodamus_templates_are_told_gid_folder_and_file(template, tmp_path):
     (tmp_path / "morphologies").mkdir()
     (tmp_path / "morphologies" / "one.asc").write_text("")
@@ -268,7 +285,7 @@ def test_neurodamus_templates_are_told_gid_folder_and_file(template, tmp_path):
     assert cell.held.told == f"12 {tmp_path / 'morphologies'} one.asc"
     names = [section.name().split(".")[-1] for section in cell.sections]
     assert names == ["soma[0]", "axon[0]", "dend[0]", "dend[1]"], "as the circuit numbers sections"
-    assert cell.detector.threshold == -15.0
+    assert cell.detector == Detector(0, 0.5, -30.0)
     gone = NetworkNode(1, "cells", 1, attributes={"morphology": "two"})
     assert "two" in found.check(gone)[0]
 
