@@ -22,6 +22,7 @@ WidgetKind = Literal["cell", "traces"]
 
 MOST_TRACES = 20
 MOST_SAMPLES = 400_000
+_HEIGHT = ".player { --tall: 480px; border-radius: 8px; overflow: hidden; }"
 _MODULES = {"cell": ("player.js", "player"), "traces": ("traces.js", "traces")}
 _ESM = """
 {loader}
@@ -98,7 +99,7 @@ def widget(
         synapses=synapses,
         look=look,
     )
-    return _made(kind)(content={**film_data(film), "style": player_style()})
+    return _made(kind)(content={**film_data(film), "style": player_style() + _HEIGHT})
 
 
 def _traces(snapshot: Snapshot, trials: str, site: str, window: tuple[float, float] | None) -> dict[str, Any]:

@@ -508,8 +508,14 @@ export class Player {
 // Show a film that came as one piece, in a file or a notebook; returns what ends it.
 export function player(element, film) {
   const arrays = Object.fromEntries(Object.entries(film.arrays).map(([name, one]) => [name, decoded(one)]));
+  // Notebooks have no page of ours around it that would bring its style.
+  const style = film.style ? made(element, "style", { textContent: film.style }) : null;
   const own = new Player(element);
-  if (!own.scene) return () => own.dispose();
+  const close = () => {
+    own.dispose();
+    style?.remove();
+  };
+  if (!own.scene) return close;
   const { start, end, diameter, label, soma_distance, section_id, node_id, time, frames } = arrays;
   own.cells([{ start, end, diameter, label, soma_distance, section_id, node_id, labels: film.labels }]);
   own.values([{ time, frames, low: film.low, high: film.high }], film.quantity);
@@ -520,5 +526,5 @@ export function player(element, film) {
       ? [{ title: "Voltage", unit: "mV", series: film.sites.map(({ label }, at) => ({ label, time: arrays.recorded, values: arrays.sites.subarray(at * arrays.recorded.length, (at + 1) * arrays.recorded.length), colour: group(at) })) }]
       : [],
   );
-  return () => own.dispose();
+  return close;
 }
