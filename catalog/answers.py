@@ -5,7 +5,6 @@ import contextlib
 import re
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from ..lake import errors
 from ..lake.errors import NeurolakeError, QueryError
+from ..lake.nodes.shown import framed_html, table_html
 
 # How DuckDB tells of an error in a function of ours.
 _OURS = re.compile(
@@ -23,7 +23,6 @@ Explained = Callable[[str], str]
 
 MOST_ROWS = 20
 """Rows that a notebook shows."""
-_LONGEST = 200
 
 _read: weakref.WeakSet[Generator[pa.RecordBatch, None, None]] = weakref.WeakSet()
 
@@ -86,12 +85,8 @@ class Answer(Relation):
         with told(self._explained):
             rows = self._relation.limit(MOST_ROWS + 1).fetchall()
             columns = [*zip(self._relation.columns, map(str, self._relation.types), strict=True)]
-        head = "".join(f"<th>{escape(name)}<br><small>{escape(kind)}</small></th>" for name, kind in columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows[:MOST_ROWS]
-        )
         more = f"<p>the first {MOST_ROWS} rows</p>" if len(rows) > MOST_ROWS else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+        return framed_html(table_html(columns, rows[:MOST_ROWS]) + more)
 
     def __len__(self) -> int:
         with told(self._explained):
@@ -137,12 +132,6 @@ class Answer(Relation):
                 except StopIteration:
                     return
             yield batch
-
-
-def _cell(value: Any) -> str:
-    """A value as HTML; long text is cut."""
-    text = "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
-    return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 @contextlib.contextmanager

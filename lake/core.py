@@ -21,7 +21,7 @@ from .objects.condemned import GRACE
 from .objects.identity import FORMAT_VERSION, MARKER, check_identity, identity_at
 from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
-from .snapshot import Snapshot
+from .snapshot import NODE_COLUMNS, Snapshot, node_rows
 from .storage.base import Storage
 from .storage.locations import new_storage_at, storage_at
 
@@ -139,7 +139,7 @@ class Lake(Shown, Mapping[str, Any]):
         tip = self._history.log.tip()
         tree = self._history.tree(tip)
         line = f"<Lake {self.storage.url}: {len(tree)} nodes at commit {tip.id[:8]}>"
-        return About(line, self.status().facts, ("node", "kind"), [(n, tree[n].kind) for n in tree])
+        return About(line, self.status().facts, NODE_COLUMNS, node_rows(tree))
 
     def status(self) -> "Status":
         """Return where the lake stands: its branches and tags, what it holds, and what is condemned."""

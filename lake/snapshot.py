@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 Opened = TypeVar("Opened")
 
 
+NODE_COLUMNS = ("node", "kind", "size")
+
+
+def node_rows(tree: Mapping[str, Node]) -> list[tuple[str, str, str]]:
+    """Return a row for each node, in order of names: its name, kind and size, without reading any of it.
+
+    Parameters
+    ----------
+    tree
+        Nodes by name.
+    """
+    return [(name, tree[name].kind, _size(tree[name])) for name in sorted(tree)]
+
+
 def _size(node: Node) -> str:
     """Shape or rows of a node, without reading any of it."""
     if node.kind == "array":
@@ -87,8 +101,7 @@ class Snapshot(Shown, Mapping[str, Any]):
         line = f"<Snapshot {self.commit.id[:8]} of {self.objects.storage.url}: {counts}>"
         commit = self.commit
         facts = {"commit": commit.id, "time": f"{commit.time:%Y-%m-%d %H:%M:%S %Z}", "author": commit.author}
-        rows = [(name, self.tree[name].kind, _size(self.tree[name])) for name in self]
-        return About(line, {**facts, "message": commit.message}, ("node", "kind", "size"), rows)
+        return About(line, {**facts, "message": commit.message}, NODE_COLUMNS, node_rows(self.tree))
 
     def __getitem__(self, name: str) -> Any:
         node = self.tree.get(name)

@@ -57,6 +57,10 @@ class CommitGraph:
         names = self.names.get(record.id, ())
         return f" [{', '.join(names)}]" if names else ""
 
+    def _repr_html_(self) -> str:
+        # As a part of the notebook's page the picture has its colour of text; as a picture of its own it is black on dark.
+        return f'<div style="overflow-x:auto">{self._repr_svg_()}</div>'
+
     def _repr_svg_(self) -> str:
         lanes = self.lanes
         place = {record.id: at for at, record in enumerate(self.commits)}

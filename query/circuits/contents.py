@@ -14,6 +14,8 @@ from ...catalog.vocabulary import circuits, reports
 from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
 from ...lake.errors import NotFoundError
+from ...lake.names import listed as listed_names
+from ...lake.nodes.shown import About, Shown
 from ..base import Snapshot, Table, snapshot_of
 from ..glia.asking import GliaTables
 from ..glia.astrocytes import Astrocytes
@@ -102,7 +104,7 @@ class Part(Mapping[str, Opened], Generic[Opened]):
         return f"<{len(self)} of kind {self._what}: {', '.join(self._names)}>"
 
 
-class Circuit:
+class Circuit(Shown):
     """A circuit of one commit.
 
     Parameters
@@ -115,12 +117,22 @@ class Circuit:
         self.snapshot = snapshot
         self.name = name
 
-    def __repr__(self) -> str:
+    def _about(self) -> About:
         def listed(tables: Mapping[str, Table]) -> str:
             return ", ".join(f"{name} ({table.rows:,})" for name, table in tables.items()) or "none"
 
         more = f"{len(self.reports)} reports, {len(self.node_sets)} node sets"
-        return f"<Circuit {self.name!r}: nodes {listed(self.nodes)}; edges {listed(self.edges)}; {more}>"
+        line = f"<Circuit {self.name!r}: nodes {listed(self.nodes)}; edges {listed(self.edges)}; {more}>"
+        rows = [
+            (name, kind, table.rows, ", ".join(table.columns))
+            for kind, tables in (("nodes", self.nodes), ("edges", self.edges))
+            for name, table in tables.items()
+        ]
+        facts = {
+            "reports": listed_names(self.reports) or "none",
+            "node sets": listed_names(self.node_sets) or "none",
+        }
+        return About(line, facts, ("population", "kind", "rows", "columns"), rows)
 
     @cached_property
     def nodes(self) -> Part[Table]:

@@ -37,8 +37,8 @@ class Reports(Noun, Mapping[str, Report]):
 
     __eq__, __hash__ = Noun.__eq__, Noun.__hash__
 
-    def __repr__(self) -> str:
-        return f"<Reports of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+    def _contents(self) -> str:
+        return ", ".join(self) or "none"
 
 
 class WeightsByName(Noun, Mapping[str, ElectrodeWeights]):
@@ -65,8 +65,8 @@ class WeightsByName(Noun, Mapping[str, ElectrodeWeights]):
 
     __eq__, __hash__ = Noun.__eq__, Noun.__hash__
 
-    def __repr__(self) -> str:
-        return f"<Weights of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+    def _contents(self) -> str:
+        return ", ".join(self) or "none"
 
 
 class Circuits(Noun, Mapping[str, Circuit]):
@@ -90,8 +90,8 @@ class Circuits(Noun, Mapping[str, Circuit]):
 
     __eq__, __hash__ = Noun.__eq__, Noun.__hash__
 
-    def __repr__(self) -> str:
-        return f"<Circuits of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+    def _contents(self) -> str:
+        return ", ".join(self) or "none"
 
 
 def _whole(name: str, folder: str) -> str:

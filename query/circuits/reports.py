@@ -20,6 +20,7 @@ from ...catalog.vocabulary.reports import ELECTRODES, ELEMENTS, RANGES, REPORT_T
 from ...lake import Array, Snapshot, Table
 from ...lake.errors import InputError, NotFoundError
 from ...lake.names import listed
+from ...lake.nodes.shown import About, Shown
 
 Ids = npt.NDArray[np.int64]
 
@@ -185,7 +186,7 @@ def _whole(values: npt.ArrayLike, what: str) -> Ids:
     return found.astype(np.int64)
 
 
-class Report:
+class Report(Shown):
     """A report of one population.
 
     Parameters
@@ -212,10 +213,12 @@ class Report:
             )
         self.t_start, self.dt = float(attributes["t_start"]), float(attributes["dt"])
 
-    def __repr__(self) -> str:
+    def _about(self) -> About:
         frames, elements = self.array.shape
         size = f"{frames:,} frames of {self.dt:g} ms, {elements:,} elements of {len(self.node_ids):,} nodes"
-        return f"<Report {self.name!r}: {size}, {self.units or 'no unit'}>"
+        line = f"<Report {self.name!r}: {size}, {self.units or 'no unit'}>"
+        last = self.t_start + max(0, frames - 1) * self.dt
+        return About(line, {"from": f"{self.t_start:g} to {last:g} ms", "bytes": f"{self.array.nbytes:,}"})
 
     @cached_property
     def _ranges(self) -> _Ranges:
@@ -364,7 +367,7 @@ def _by_chunks(ascending: Ids, wide: int) -> Iterator[slice]:
     yield from map(slice, starts.tolist(), [*starts[1:].tolist(), len(chunks)])
 
 
-class ElectrodeWeights:
+class ElectrodeWeights(Shown):
     """Weights of electrodes for one population.
 
     Parameters
@@ -380,11 +383,14 @@ class ElectrodeWeights:
         self.electrodes: Table = snapshot.tables[ELECTRODES.beside(name)]
         self.units = str(self.array.attrs["units"])
 
-    def __repr__(self) -> str:
+    def _about(self) -> About:
         rows, columns = self.array.shape
-        return (
+        line = (
             f"<ElectrodeWeights {self.name!r}: {rows:,} compartments, {columns:,} electrodes, {self.units}>"
         )
+        names = ("column", "name", "x", "y", "z", "type")
+        contacts = self.electrodes.to_arrow([name for name in names if name in self.electrodes.columns])
+        return About(line, {}, contacts.column_names, [tuple(row.values()) for row in contacts.to_pylist()])
 
     @cached_property
     def _ranges(self) -> _Ranges:

@@ -68,6 +68,6 @@ class Lfp(Noun):
         tables = [name for name in self.snapshot.tables if name.startswith(f"{room}/")]
         return [name for name in tables if name.rpartition(".")[0] not in self.snapshot.tree]
 
-    def __repr__(self) -> str:
+    def _contents(self) -> str:
         found = [*self.electrodes, *self.segments, *self.weights]
-        return f"<Lfp of commit {self.snapshot.commit.id[:8]}: {', '.join(found) or 'none'}>"
+        return ", ".join(found) or "none"

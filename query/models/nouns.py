@@ -36,5 +36,5 @@ class Models(Noun, Mapping[str, Model]):
 
     __eq__, __hash__ = Noun.__eq__, Noun.__hash__
 
-    def __repr__(self) -> str:
-        return f"<Models of commit {self.snapshot.commit.id[:8]}: {', '.join(self) or 'none'}>"
+    def _contents(self) -> str:
+        return ", ".join(self) or "none"

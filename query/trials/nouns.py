@@ -22,10 +22,10 @@ class SpikeAnalyses(Noun):
     to_neo = Analysis(interop.to_neo)
     to_elephant = Analysis(interop.to_elephant)
 
-    def __repr__(self) -> str:
+    def _contents(self) -> str:
         table = self.snapshot.tables.get(SPIKES)
         found = "none" if table is None else f"{table.rows:,}"
-        return f"<SpikeAnalyses of commit {self.snapshot.commit.id[:8]}: {found} in {SPIKES}>"
+        return f"{found} in {SPIKES}"
 
 
 class VoltageAnalyses(Noun):
@@ -42,8 +42,8 @@ class VoltageAnalyses(Noun):
         """Names of the recording sites."""
         return Traces(self.snapshot.store).sites
 
-    def __repr__(self) -> str:
-        return f"<VoltageAnalyses of commit {self.snapshot.commit.id[:8]}: {', '.join(self.sites) or 'none'}>"
+    def _contents(self) -> str:
+        return ", ".join(self.sites) or "none"
 
 
 class ActivationAnalyses(Noun):
@@ -53,7 +53,7 @@ class ActivationAnalyses(Noun):
     spatiotemporal = Analysis(spatial.spatiotemporal_activations)
     batches = Analysis(batching.batches)
 
-    def __repr__(self) -> str:
+    def _contents(self) -> str:
         table = self.snapshot.tables.get(activations.TABLE)
         found = "none" if table is None else f"{table.rows:,}"
-        return f"<ActivationAnalyses of commit {self.snapshot.commit.id[:8]}: {found} in {activations.TABLE}>"
+        return f"{found} in {activations.TABLE}"

@@ -1,6 +1,7 @@
 """Lakes in notebooks: reprs, widgets, the cell magic, and the notebooks of the documentation, run to their end."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +10,7 @@ import nbformat
 import pyarrow as pa
 import pytest
 from nbclient import NotebookClient
-from served_lakes import HOSTILE, add_activations, add_recorded_cell
+from served_lakes import HOSTILE, add_activations, add_circuit, add_network_run, add_recorded_cell
 
 import neurolake as nl
 from neurolake.lake.errors import InputError, QueryError
@@ -55,6 +56,20 @@ def test_an_answer_is_a_table_with_types(lake: Lake) -> None:
         lake.sql("select error('no') from odd")._repr_html_()
 
 
+def test_nouns_and_circuits_tell_what_they_have(tmp_path: Path) -> None:
+    made = nl.create(tmp_path / "lake", durable=False)
+    add_circuit(made)
+    add_network_run(made)
+    spikes = made.spikes._repr_html_()
+    assert "psth(…)" in spikes and "in spike_times" in spikes
+    circuit = nl.circuit(made, "c")
+    assert repr(circuit).startswith("<Circuit 'c': nodes cells (3), vessels (2); edges cells__cells (3)")
+    assert "<td>cells__cells</td><td>edges</td>" in circuit._repr_html_()
+    assert "c</td>" in made.circuits._repr_html_()
+    report = made.reports["reports/net/all v/A"]
+    assert "0 to 4 ms" in report._repr_html_() and repr(report).startswith("<Report ")
+
+
 def test_commits_are_a_picture(lake: Lake) -> None:
     lake.branches.create("side", "main~1")
     with lake.transaction("Beside", branch="side") as tx:
@@ -87,6 +102,13 @@ def test_widgets_hold_what_is_stored(lake: Lake) -> None:
     assert cell.content["types"] == ["A", "B"] or set(cell.content["types"]) == {"A", "B"}
     assert cell.content["arrays"]["frames"]["shape"] == list(lake["reports/cell/000000/v"].shape)
     assert "WebGLRenderer" not in json.dumps(cell.content) and "loaded(" in cell._esm
+    assert ".player" in cell.content["style"] and cell.content["sites"][0]["site"] == "soma"
+    # Nothing is loaded from elsewhere, or by a path that a notebook would not know.
+    for made in (cell, nl.widget(lake, "traces")):
+        assert (
+            re.findall(r"\b(?:from|import)\s*\(?[\"'](?!neurolake/)[./h]", made._esm.replace("\\", "")) == []
+        )
+        assert "fetch(" not in made._esm
     traces = nl.widget(lake, "traces", window=(2.0, 4.0))
     assert traces.content["labels"] == ["trial 0"]
     assert traces.content["arrays"]["values"]["shape"][0] == 1
