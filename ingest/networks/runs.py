@@ -273,14 +273,15 @@ def run_network(
         if "/" in run:
             raise InputError(f"a network run is called by one name without '/', not {run!r}")
         code = KeptCode.for_run(snapshot, circuit, run, inputs_from)
-        trusted = code.trusted(run, [bool(templates), bool(mechanisms)], trust_templates)
+        given = [bool(templates), bool(mechanisms)]
+        trusted = code.trusted(run, given, trust_templates)
+        hint, other_hint = code.hints([] if trust_templates else code.wanted(given))
         report = NetworkRun(run, circuit, t_start=-options.equilibration, t_stop=t_stop)
         with code.written(snapshot, *trusted) as there:
             if there:
                 report.notices.append(
                     f"code that the lake keeps of the run {code.run} is used: {code.told(*there)}"
                 )
-            hint = "" if trusted or not code.files else f"; {code.offer}"
             named = [there[TEMPLATES]] if TEMPLATES in there else templates
             search = replace(_search(source, named, reproduce), settings=simulation.content, hint=hint)
             library, folders = _mechanisms(ranks, [there[MECHANISMS]] if MECHANISMS in there else mechanisms)
@@ -306,7 +307,7 @@ def run_network(
                 target, ranks, source, options, plan, report, search, clamps, observers, progress, faults
             )
             job.run(
-                KnownMechanisms(folders, hint),
+                KnownMechanisms(folders, other_hint),
                 before,
                 states,
                 commit_every if commit_every > 0 else math.inf,

@@ -96,8 +96,33 @@ class KeptCode:
             "(trust_templates=True)"
         )
 
+    def wanted(self, named: Sequence[bool]) -> list[str]:
+        """Return those of `TEMPLATES` and `MECHANISMS` that there are, and that the user has not named.
+
+        Parameters
+        ----------
+        named
+            Whether the user has named templates, and mechanisms.
+        """
+        return [
+            folder
+            for folder, there in zip((TEMPLATES, MECHANISMS), named, strict=True)
+            if not there and self.below(folder)
+        ]
+
+    def hints(self, wanted: Sequence[str]) -> tuple[str, str]:
+        """Return what messages add where a template, or a mechanism, is not found.
+
+        Parameters
+        ----------
+        wanted
+            As of `wanted`, where it is not trusted.
+        """
+        template, mechanism = (f"; {self.offer}" * (each in wanted) for each in (TEMPLATES, MECHANISMS))
+        return template, mechanism
+
     def trusted(self, run: str, named: Sequence[bool], trust: bool) -> list[str]:
-        """Return the folders that a run uses, those of `TEMPLATES` and `MECHANISMS` that the user has not named.
+        """Return the folders that a run uses, those that are `wanted`.
 
         Parameters
         ----------
@@ -113,11 +138,7 @@ class KeptCode:
         InputError
             The run needs its code, which is not trusted; or there is nothing to trust.
         """
-        wanted = [
-            folder
-            for folder, there in zip((TEMPLATES, MECHANISMS), named, strict=True)
-            if not there and self.below(folder)
-        ]
+        wanted = self.wanted(named)
         if wanted and not trust and self.run == run:
             raise InputError(
                 f"the run {run!r} was simulated with {self.told(*wanted)}: name the folders of its {' and '.join(wanted)} "

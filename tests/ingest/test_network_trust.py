@@ -66,6 +66,16 @@ def run(lake: Any, name: str, **options: Any) -> Any:
     return small.run(lake, name, **chosen)
 
 
+def with_mechanism(name: str) -> dict[str, Any]:
+    """The configuration with another point process at synapses."""
+    tree = copy.deepcopy(CONFIGURATION)
+    rules = {
+        name: {"mech_params": ["tau_rise", "tau_decay", "e"], "netcon_params": {"weight": 0, "g_unit": 1}}
+    }
+    tree["Connection Generator"] |= {"Synapse Mechanisms": {"AMPA": name}, "Synapse Parameter Rules": rules}
+    return tree
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A lake with the run `whole`, and `half` that was interrupted; the folders of their code are gone."""
@@ -127,6 +137,13 @@ def test_nothing_that_a_lake_keeps_is_run_without_trust(lake: Any) -> None:
         run(lake, "new")
     assert "there is no template 'TrustedBall'" in str(told.value)
     assert "no folder was named; run what the lake keeps of the run 'half', which is code" in str(told.value)
+    with pytest.raises(InputError) as told:
+        run(lake, "new", templates={"TrustedBall": small.ball}, configuration=with_mechanism("Elsewhere"))
+    assert "mechanism 'Elsewhere'" in str(told.value) and "with --trust-templates" in str(told.value)
+    with pytest.raises(InputError) as told:
+        run(lake, "new", templates={"Other": small.ball})
+    assert "there is no template 'TrustedBall'" in str(told.value)
+    assert "--trust-templates" not in str(told.value), "it would not help"
     assert lake.head.commit.id == before
 
 
