@@ -27,6 +27,7 @@ from .query.animations.films import animate as animate
 from .query.circuits.contents import circuit as circuit
 from .query.derive.kernels import kernel as kernel
 from .query.lake import Lake as Lake
+from .query.notebooks.bars import ProgressBar as ProgressBar
 from .query.notebooks.widgets import widget as widget
 from .query.opening import create as create
 from .query.opening import open as open

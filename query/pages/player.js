@@ -98,7 +98,10 @@ class Charts {
         width: 300,
         height: 140,
         scales: { x: { time: false } },
-        axes: [{ ...axis, size: 26 }, { ...axis, size: 52, space: 24 }],
+        axes: [
+          { ...axis, size: 26 },
+          { ...axis, size: 58, space: 24, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : String(Number(tick.toPrecision(6))))) },
+        ],
         series: drawn,
         cursor: { drag: { x: true, y: false } },
         legend: { live: true },
@@ -128,7 +131,9 @@ class Charts {
   resize() {
     const width = Math.floor(this.root.clientWidth);
     if (!width) return;
-    const tall = this.charts.length > 3 ? 96 : this.charts.length > 1 ? 130 : 200;
+    // Beside the scene they share its height; below it they are as tall as they need to be.
+    const room = this.root.offsetTop > 0 ? 0 : this.root.clientHeight / (this.charts.length || 1) - 74;
+    const tall = Math.round(Math.min(260, Math.max(120, room)));
     for (const { plot } of this.charts) if (plot.width !== width || plot.height !== tall) plot.setSize({ width, height: tall });
   }
 
@@ -183,7 +188,10 @@ export class Player {
       this.told.colour?.(this.by.value);
       this.paint();
     };
-    made(this.head, "button", { textContent: "Whole view", type: "button" }).onclick = () => this.fit();
+    made(this.head, "button", { textContent: "Whole view", type: "button" }).onclick = () => {
+      this.turned = false;
+      this.fit();
+    };
     this.play = made(this.foot, "button", { className: "main", textContent: "Play", type: "button" });
     this.play.onclick = () => this.toggle();
     this.slider = made(this.foot, "input", { type: "range" });
@@ -203,6 +211,12 @@ export class Player {
 
   listen(canvas) {
     let pressed = null;
+    // What a user looks at stays; what nobody turned yet shows all that comes.
+    for (const kind of ["pointerdown", "wheel", "keydown"]) {
+      canvas.addEventListener(kind, () => {
+        this.turned = true;
+      });
+    }
     canvas.addEventListener("pointerdown", ({ offsetX, offsetY }) => {
       pressed = [offsetX, offsetY];
     });
@@ -360,8 +374,10 @@ export class Player {
 
   // Places that are pointed out, with the colours of their curves: [{place, colour}].
   marks(given) {
+    const more = given.length > this.marked.length;
     this.marked = given;
     this.point();
+    if (more && !this.turned) this.fit();
   }
 
   point() {

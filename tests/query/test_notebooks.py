@@ -132,6 +132,19 @@ def test_the_magic_asks_a_lake(lake: Lake) -> None:
         ask(shell, "lake --at", "select 1")
 
 
+def test_a_bar_tells_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = nl.ProgressBar("Copying <b>")
+    assert bar.part == 0.0
+    for done in range(1, 5):
+        bar(done, 4)
+    assert bar.part == 1.0 and repr(bar) == "Copying <b>: 100%, done in 0 s"
+    assert 'value="1.0000"' in bar._repr_html_() and "&lt;b&gt;" in bar._repr_html_()
+    said = capsys.readouterr().err
+    # What comes too soon after the last is left out, but for the end.
+    assert said.startswith("\rCopying <b>: 25%") and said.endswith("100%, done in 0 s\x1b[K\n")
+    assert "50%" not in said
+
+
 def test_a_notebook_shows_all_of_it(lake: Lake, tmp_path: Path) -> None:
     place = str(lake.url)
     outputs = run(
@@ -142,6 +155,7 @@ def test_a_notebook_shows_all_of_it(lake: Lake, tmp_path: Path) -> None:
             "odd.fetchall()",
             "nl.widget(lake, 'cell', trial=0)",
             "lake.graph()",
+            "bar = nl.ProgressBar('Working')\nfor done in range(3): bar(done, 2)",
             "try:\n    get_ipython().run_cell_magic('neurolake', 'lake', 'select y from odd')\nexcept Exception as error:\n    print(type(error).__name__, error)",
         ],
         tmp_path,
@@ -152,7 +166,9 @@ def test_a_notebook_shows_all_of_it(lake: Lake, tmp_path: Path) -> None:
     assert data[3][0]["text/plain"].startswith("[(1.5,)")
     assert "application/vnd.jupyter.widget-view+json" in data[4][-1]
     assert "<svg" in data[5][0]["image/svg+xml"]
-    assert "UsageError" in outputs[6][0]["text"] and "odd" in outputs[6][0]["text"]
+    # One output that changed, not one for each step.
+    assert len(data[6]) == 1 and 'value="1.0000"' in data[6][0]["text/html"]
+    assert "UsageError" in outputs[7][0]["text"] and "odd" in outputs[7][0]["text"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
