@@ -33,11 +33,18 @@ from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.data.codecs import Codec
 from neurolake.lake.threads import mapped
 from neurolake.query.trials.activations import bin_activations
-from neurolake.query.trials.voltages import voltage_statistics
+from neurolake.query.trials.voltages import (
+    BLOCK_BYTES,
+    voltage_quantiles,
+    voltage_statistics,
+    voltage_window,
+    voltages_by_time,
+)
 
 BEGIN, END = 245.0, 265.0
 LAST_MS = 345
 TERABYTE = 1e12
+BY_TIME = "by-time"
 OURS, THEIRS = "neurolake", "ISF's layout"
 
 
@@ -239,6 +246,8 @@ class Scale:
         add_bytes(self.figures, self.section, self.folder, self.size)
         for name, timing in upkeep(self.folder, self.pattern, self.size, few):
             self.timed(name, timing)
+        if self.voltages:
+            _windows(self, nl.open(self.folder), few)
 
     def timed(self, name: str, timing: Timing, unit: str = "s") -> None:
         """Note the times of one thing that every size has."""
@@ -306,10 +315,14 @@ def _check_equal(title: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
 def _moments(scale: Scale, lake: Any, rounds: int) -> None:
     """Mean and SD over trials at every time, beside what nothing can do without: reading and decoding."""
     array = lake.head["voltage/soma"]
-    chunks = Chunks(array)
+    chunks, rows = Chunks(array), np.arange(array.shape[0])
+    block = np.empty(
+        (max(1, BLOCK_BYTES // (array.shape[1] * array.dtype.itemsize)), array.shape[1]), array.dtype
+    )
     cases = {
         "mean and SD over trials": lambda: voltage_statistics(lake.head),
-        "reading, checking and decoding alone": chunks.read_and_decode,
+        "reading, checking and decoding alone, chunk by chunk as before": chunks.read_and_decode,
+        "the same in batches": lambda: deque(array.row_parts(rows, block), maxlen=0),
         "decoding alone, from memory": chunks.decode,
     }
     timings = interleaved(cases, rounds)
@@ -319,6 +332,35 @@ def _moments(scale: Scale, lake: Any, rounds: int) -> None:
     for name in list(cases)[1:]:
         scale.figures.add(scale.section, f"{name} / mean and SD", timings[name].median / ours, "times")
     scale.figures.add(scale.section, "of traces", array.nbytes / ours / 1e9, "GB/s")
+
+
+def _windows(scale: Scale, lake: Any, rounds: int) -> None:
+    """Questions to 20 ms of all trials, from chunks of one trial and from those of many, which are derived on a branch."""
+    if BY_TIME not in lake.branches:
+        lake.branches.create(BY_TIME)
+    made = seconds(lambda: lake.derive(voltages_by_time, "voltage/soma", branch=BY_TIME))
+    scale.figures.add(scale.section, f"{BY_TIME}: derived", made, "s")
+    window = (BEGIN, END)
+    ask: dict[str, Callable[[Any], Any]] = {
+        "voltages in 20 ms": lambda snapshot: voltage_window(snapshot, window).values,
+        "median in 20 ms": lambda snapshot: (
+            voltage_quantiles(snapshot, [0.5], exact=True, window=window).values
+        ),
+        "mean in 20 ms": lambda snapshot: voltage_statistics(snapshot, window=window)["mean"].values,
+    }
+    for title, question in ask.items():
+        cases = {
+            f"{title}: by trial": lambda question=question: question(lake.head),
+            f"{title}: by time": lambda question=question: question(lake.at(BY_TIME)),
+        }
+        one, other = (case() for case in cases.values())
+        if not np.array_equal(one, other):
+            raise AssertionError(f"{title}: other answers from {BY_TIME}")
+        timings = interleaved(cases, rounds)
+        for name, timing in timings.items():
+            scale.timed(name, timing, "ms")
+        first, second = (timing.median for timing in timings.values())
+        scale.figures.add(scale.section, f"{title}: by trial / by time", first / second, "times")
 
 
 class Chunks:

@@ -12,7 +12,7 @@ import uuid
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..lake.errors import QueryError
+from ..lake.nodes.content import content
+from ..lake.nodes.derived import Origin
 from .vocabulary.trials import VOLTAGE
 
 # Zarr takes longer to import than most questions; those to tables do without it.
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from ..lake.data.zarrstore import ZarrStore
 
 FOLDER = VOLTAGE.folder
+BY_TIME = ("voltages_by_time", "1")
+"""Name and version of the kernel that derives what `Recording.by_time` is."""
 # Samples in a list that DuckDB is handed; it takes 2,048 lists at a time.
 _BLOCK = 1024
 # Rows of an array that are planned as one: DuckDB makes lists of them one after the other.
@@ -72,6 +76,38 @@ class Recording:
     trials: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
 
+    @cached_property
+    def by_time(self) -> "Array | None":
+        """The same values in chunks of many trials and few times, where that was derived of the array as it is now."""
+        from ..lake.data.arrays import Array
+        from ..lake.data.zarrstore import ZarrStore
+
+        name, store = self.array.path, self.array.store_path.store
+        assert isinstance(store, ZarrStore), "of a snapshot"
+        now = content(store.tree, name)
+        made = Origin(*BY_TIME, None, "", False, name, {name: now}, {}, "").result
+        if made not in store.tree:
+            return None
+        found = Array.of(store, made)
+        return found if (found.shape, found.dtype) == (self.array.shape, self.array.dtype) else None
+
+    def cheapest(self, rows: npt.NDArray[np.int64], start: int, stop: int, step: int) -> "Array":
+        """Return what a window is read from: the array or, where fewer values are decoded so, what is `by_time`.
+
+        Parameters
+        ----------
+        rows
+            Rows to read, int64[n].
+        start, stop
+            The samples to read.
+        step
+            How many of the rows are read at once.
+        """
+        # All samples of some rows: nothing is decoded for others.
+        if stop - start == self.array.shape[1] or not len(rows) or self.by_time is None:
+            return self.array
+        return min((self.array, self.by_time), key=lambda array: _decoded(array, rows, start, stop, step))
+
     def rows(self, trials: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the row of each trial; -1 where there is none.
 
@@ -99,6 +135,14 @@ class Recording:
         start = 0 if t0 is None else int(np.searchsorted(self.times, t0))
         stop = len(self.times) if t1 is None else int(np.searchsorted(self.times, t1))
         return start, max(start, stop)
+
+
+def _decoded(array: "Array", rows: npt.NDArray[np.int64], start: int, stop: int, step: int) -> int:
+    """How many values are decoded for a window of rows, so many of them at a time."""
+    height, width = array.chunks
+    places = np.stack([np.arange(len(rows)) // step, rows // height])
+    visits = 1 + np.count_nonzero(np.any(np.diff(places), axis=0))
+    return visits * height * (-(-stop // width) - start // width) * width
 
 
 class Traces:
@@ -295,8 +339,10 @@ class Traces:
         for first, last in _boxes(arrays, rows):
             recording = self.recording(arrays[first])
             low, high = int(starts[first:last].min()), int(stops[first:last].max())
-            top = int(rows[first])
-            box = recording.array.read_box([(top, int(rows[last - 1]) + 1), (low, high)])
+            top, end = int(rows[first]), int(rows[last - 1]) + 1
+            box = recording.cheapest(np.arange(top, end), low, high, end - top).read_box(
+                [(top, end), (low, high)]
+            )
             for at in range(first, last):
                 place = slice(ends[at] - lengths[at], ends[at])
                 part = slice(starts[at] - low, starts[at] - low + lengths[at])

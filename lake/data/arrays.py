@@ -214,8 +214,14 @@ class Array(Shown, zarr.Array[Any]):
         self._plan(np.array([grid.number(at) for at in touched], np.int64), pieces).fill(values)
         return values
 
-    def read_rows(self, rows: npt.NDArray[np.int64], out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read some indices of the first axis, whole in all other axes.
+    def read_rows(
+        self,
+        rows: npt.NDArray[np.int64],
+        out: npt.NDArray[Any] | None = None,
+        *,
+        within: Box | None = None,
+    ) -> npt.NDArray[Any]:
+        """Read some indices of the first axis, and a box of the other axes.
 
         Parameters
         ----------
@@ -223,67 +229,82 @@ class Array(Shown, zarr.Array[Any]):
             Indices, int64[n], in any order.
         out
             Where they go, as of `read_box`.
+        within
+            Start and end for each other axis; by default they are read whole.
 
         Raises
         ------
         InputError
-            The array has no such rows, or *out* does not fit them.
+            The array has no such rows or box, or *out* does not fit them.
         TooLargeError, CorruptObjectError, MalformedError
             As `read_box` says.
         """
-        values = self._room((len(rows), *self.shape[1:]), out)
-        deque(self.row_parts(rows, values), maxlen=0)
+        values = self._room((len(rows), *_lengths(self._rest(within))), out)
+        deque(self.row_parts(rows, values, within=within), maxlen=0)
         return values
 
-    def row_parts(self, rows: npt.NDArray[np.int64], memory: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-        """Read some indices of the first axis part by part into the same memory, which each part overwrites.
+    def row_parts(
+        self, rows: npt.NDArray[np.int64], memory: npt.NDArray[Any], *, within: Box | None = None
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Read as `read_rows` does, part by part into the same memory, which each part overwrites.
 
         Parameters
         ----------
         rows
             Indices, int64[n], in any order.
         memory
-            C-contiguous array of this array's type, whole in all axes but the first: as many rows as a part may have.
+            C-contiguous array of this array's type, as many rows as a part may have.
+        within
+            Start and end for each other axis; by default they are read whole.
 
         Raises
         ------
         InputError
-            The array has no such rows, or *memory* does not fit them.
+            The array has no such rows or box, or *memory* does not fit them.
         TooLargeError, CorruptObjectError, MalformedError
             As `read_box` says.
         """
-        rows = np.asarray(rows, np.int64)
+        rows, box = np.asarray(rows, np.int64), self._rest(within)
         if (
             rows.ndim != 1
             or not self.ndim
             or (len(rows) and not 0 <= rows.min() <= rows.max() < self.shape[0])
         ):
             raise InputError(f"array {self.path!r} of shape {self.shape} does not have these rows: {rows}")
-        self._room((len(memory), *self.shape[1:]), memory)
+        self._room((len(memory), *_lengths(box)), memory)
         grid, step = self._grid, max(1, len(memory))
-        rest = [grid.parts(axis, 0, length) for axis, length in enumerate(self.shape) if axis]
+        rest = [grid.parts(axis, *part) for axis, part in enumerate(box, 1)]
         # Rows whose chunks are found at once, a whole number of parts.
         many = step * max(1, SHARD_SIZE // max(1, step * math.prod(map(len, rest))))
         for begin in range(0, len(rows), many):
-            part = rows[begin : begin + many]
+            some = [rows[at : at + step] for at in range(begin, min(begin + many, len(rows)), step)]
             if self._codec is None:
-                for first in range(0, len(part), step):
-                    some = part[first : first + step]
-                    memory[: len(some)] = super().get_orthogonal_selection((some, ...))
-                    yield memory[: len(some)]
+                for part in some:
+                    selection = (part, *(slice(*ends) for ends in box))
+                    memory[: len(part)] = super().get_orthogonal_selection(selection)
+                    yield memory[: len(part)]
                 continue
-            axes = [[grid.parts_of(0, part[at : at + step]), *rest] for at in range(0, len(part), step)]
+            axes = [[grid.parts_of(0, part), *rest] for part in some]
             plan = self._plan(
                 np.concatenate([grid.numbers(each) for each in axes]),
                 [piece for each in axes for piece in product(*each)],
             )
             first = 0
-            for at, each in zip(range(0, len(part), step), axes, strict=True):
-                values = memory[: len(part[at : at + step])]
+            for part, each in zip(some, axes, strict=True):
                 last = first + math.prod(map(len, each))
-                plan.fill(values, first, last)
+                plan.fill(memory[: len(part)], first, last)
                 first = last
-                yield values
+                yield memory[: len(part)]
+
+    def _rest(self, within: Box | None) -> Box:
+        """Ranges of all axes but the first."""
+        lengths = self.shape[1:]
+        box = [(0, length) for length in lengths] if within is None else list(within)
+        if len(box) != len(lengths) or any(
+            not 0 <= a <= b <= n for (a, b), n in zip(box, lengths, strict=True)
+        ):
+            raise InputError(f"array {self.path!r} of shape {self.shape} has no box {box} within its rows")
+        return box
 
     def _room(self, shape: tuple[int, ...], out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         """Memory for what is read."""
@@ -640,6 +661,10 @@ def default_chunks(shape: Sequence[int], itemsize: int) -> list[int]:
         chunks[axis] = max(1, min(shape[axis], room))
         room = max(room // chunks[axis], 1)
     return chunks
+
+
+def _lengths(box: Box) -> tuple[int, ...]:
+    return tuple(stop - start for start, stop in box)
 
 
 def _commit(store: ZarrStore) -> str:

@@ -212,8 +212,12 @@ class Grid:
         for first, last in pairwise(edges):
             if first < last:
                 at = int(numbers[first])
-                of = chosen[first:last] - at * length
-                found.append(ChunkPart(at, slice(first, last), of, np.array_equal(of, np.arange(length))))
+                inside = chosen[first:last] - at * length
+                low, high = int(inside[0]), int(inside[-1]) + 1
+                # A slice is copied without a list of what is in it.
+                even = high - low == last - first and bool(np.all(np.diff(inside) == 1))
+                of = slice(low, high) if even else inside
+                found.append(ChunkPart(at, slice(first, last), of, even and last - first == length))
         return found
 
     def numbers(self, axes: Sequence[Sequence[ChunkPart]]) -> npt.NDArray[np.int64]:

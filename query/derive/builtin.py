@@ -27,6 +27,8 @@ BUILT_IN: Mapping[tuple[str, str], str] = {
     ("voltage_density", "1"): "trials.voltages",
     ("voltage_quantiles", "1"): "trials.voltages",
     ("voltage_statistics", "1"): "trials.voltages",
+    ("voltage_window", "1"): "trials.voltages",
+    ("voltages_by_time", "1"): "trials.voltages",
 }
 """Module of each kernel, below ``query``. A kernel keeps its line as long as a lake may hold results of it."""
 

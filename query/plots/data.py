@@ -9,7 +9,6 @@ import xarray as xr
 
 from ...catalog.traces import Recording
 from ...kernels.traces.raster import trace_raster
-from ...kernels.traces.voltages import Moments
 from ...lake.errors import InputError
 from ..base import Snapshot
 from ..models.lda import LdaModel
@@ -18,7 +17,7 @@ from ..trials.activations import bin_activations
 from ..trials.requirements import last_time
 from ..trials.spikes import psth, spike_counts
 from ..trials.trains import EVERYTHING, grouped, input_errors
-from ..trials.voltages import blocks, recording, voltage_density
+from ..trials.voltages import blocks, drawn, moments, recording, voltage_density
 
 Floats = npt.NDArray[np.float64]
 Limits = tuple[float, float]
@@ -210,18 +209,9 @@ def voltage_means(
     kept = [k for k in range(len(labels)) if (row[group == k] >= 0).any()]
     if not kept:
         raise InputError(f"no trial that meets {trials!r} has a trace in {source.array.path}")
-    found = [_moments(source, np.sort(row[(group == k) & (row >= 0)])).finish() for k in kept]
-    mean, sd = (
-        np.stack(list(arrays))[:, part] for arrays in zip(*((f.mean, f.sd) for f in found), strict=True)
-    )
+    found = [moments(source, np.sort(row[(group == k) & (row >= 0)]), part).finish() for k in kept]
+    mean, sd = (np.stack(list(arrays)) for arrays in zip(*((f.mean, f.sd) for f in found), strict=True))
     return Curves(tuple(labels[k] for k in kept), source.times[part], mean, sd, "mV")
-
-
-def _moments(source: Recording, rows: npt.NDArray[np.int64]) -> Moments:
-    moments = Moments.empty(source.array.shape[1])
-    for _, values in blocks(source, rows):
-        moments.update(values)
-    return moments
 
 
 def span(source: Recording, window: Limits | None) -> slice:
@@ -276,18 +266,18 @@ def trace_image(
     voltage
         Lowest and highest voltage in mV; by default tens of mV around all samples.
     """
-    part = span(source, window)
+    part, lines = span(source, window), drawn(source, window)
     if voltage is None:
         few = rows[:: max(1, len(rows) // _SAMPLE)]
-        guess = _tens(_extremes(np.concatenate([values[:, part] for _, values in blocks(source, few)])))
+        guess = _tens(_extremes(np.concatenate([values.copy() for _, values in blocks(source, few, part)])))
     while True:
         limits = voltage or guess
         image, seen = np.zeros((height, width), np.uint32), limits
-        for _, values in blocks(source, rows):
+        for _, values in blocks(source, rows, lines):
             with input_errors():
                 trace_raster(
                     values,
-                    source.times,
+                    source.times[lines],
                     width=width,
                     height=height,
                     v_min=limits[0],
@@ -295,7 +285,7 @@ def trace_image(
                     window=window,
                     out=image,
                 )
-            low, high = _extremes(values[:, part])
+            low, high = _extremes(values[:, part.start - lines.start : part.stop - lines.start])
             seen = min(low, seen[0]), max(high, seen[1])
         if voltage or seen == limits:
             return image, limits
@@ -343,7 +333,9 @@ def pooled_density(
         No sample lies in the range of voltages.
     """
     low, high = voltage or (-120.0, 80.0)
-    found = voltage_density(snapshot, site, trials=trials, v_min=low, v_max=high, width=1.0)
+    # Of the last column, both ends belong to it.
+    times = (window[0], float(np.nextafter(window[1], np.inf)))
+    found = voltage_density(snapshot, site, trials=trials, v_min=low, v_max=high, width=1.0, window=times)
     edges = np.linspace(*window, columns + 1)
     column = np.digitize(found["time"].values, edges) - 1
     column[found["time"].values == edges[-1]] = columns - 1

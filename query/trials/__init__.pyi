@@ -20,3 +20,5 @@ from .voltages import spike_triggered_average as spike_triggered_average
 from .voltages import voltage_density as voltage_density
 from .voltages import voltage_quantiles as voltage_quantiles
 from .voltages import voltage_statistics as voltage_statistics
+from .voltages import voltage_window as voltage_window
+from .voltages import voltages_by_time as voltages_by_time

@@ -277,8 +277,8 @@ def _voltages(source: Recording, trials: npt.NDArray[np.int64], samples: slice) 
     order = np.argsort(row)
     found = np.empty((len(row), samples.stop - samples.start), np.float32)
     first = 0
-    for part, values in blocks(source, row[order]):
-        found[order[first : first + len(part)]] = values[:, samples]
+    for part, values in blocks(source, row[order], samples):
+        found[order[first : first + len(part)]] = values
         first += len(part)
     return found
 

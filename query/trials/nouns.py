@@ -36,6 +36,7 @@ class VoltageAnalyses(Noun):
     density = Analysis(voltages.voltage_density)
     spike_triggered_average = Analysis(voltages.spike_triggered_average)
     picture = Analysis(voltages.voltage_picture)
+    window = Analysis(voltages.voltage_window)
 
     @property
     def sites(self) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from ...catalog.traces import Recording, Traces
+from ...catalog.traces import BY_TIME, Recording, Traces
 from ...catalog.vocabulary.trials import SPIKE_TIMES, TRIALS
 from ...kernels.traces.averages import TriggeredAverage
 from ...kernels.traces.density import VoltageDensity
@@ -27,6 +27,8 @@ from .trains import tables_read
 BLOCK_BYTES = 8 * 2**20
 # And what stays in the cache of one core.
 _WARM_BYTES = 2**19
+# Trials and times of a chunk of `voltages_by_time`.
+_TRIALS, _TIMES = 512, 128
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,8 +90,10 @@ def reads_recordings(snapshot: Snapshot, given: Mapping[str, Any]) -> list[str]:
     return [*Traces(snapshot.store).arrays_of(given["site"]), *tables_read(snapshot, trials, given)]
 
 
-def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
-    """Read rows of an array a block at a time: their numbers, and their values in mV, shape (block, n_time).
+def blocks(
+    source: Recording, rows: npt.NDArray[np.int64], part: slice | None = None
+) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
+    """Read rows of an array a block at a time: their numbers, and their values in mV, shape (block, samples).
 
     The values are overwritten by the next block.
 
@@ -99,35 +103,93 @@ def blocks(source: Recording, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt
         The recording to read.
     rows
         Numbers of the rows, int64[n].
+    part
+        Samples to read, as of `Recording.span`; all by default.
     """
-    memory = _memory(BLOCK_BYTES, source, rows)
-    yield from zip(_parts(rows, len(memory)), source.array.row_parts(rows, memory), strict=True)
+    ends = _ends(source, part)
+    size = _block_rows(source, rows, ends)
+    array = source.cheapest(rows, *ends, size)
+    memory = np.empty((size, ends[1] - ends[0]), array.dtype)
+    yield from zip(_parts(rows, size), array.row_parts(rows, memory, within=[ends]), strict=True)
 
 
-def _memory(size: int, source: Recording, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Memory of so many bytes, or for all of the rows, or for one."""
-    array = source.array
-    n_rows = max(1, min(len(rows), size // max(1, array.shape[1] * array.dtype.itemsize)))
-    return np.empty((n_rows, array.shape[1]), array.dtype)
+def _ends(source: Recording, part: slice | None) -> tuple[int, int]:
+    return (0, source.array.shape[1]) if part is None else (part.start, part.stop)
 
 
 def _parts(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
     return [rows[first : first + size] for first in range(0, len(rows), size)]
 
 
-def _moments(source: Recording, rows: npt.NDArray[np.int64]) -> Moments:
-    """Mean and variance of rows, each block of them by one thread, which sums what it decodes while it is in its cache."""
-    n_time = source.array.shape[1]
+def _block_rows(source: Recording, rows: npt.NDArray[np.int64], ends: tuple[int, int]) -> int:
+    """Rows of a block: the same whatever they are read from, and many of them end where `by_time` has a chunk end."""
+    size = BLOCK_BYTES // max(1, (ends[1] - ends[0]) * source.array.dtype.itemsize)
+    return max(1, min(len(rows), size if size < _TRIALS else size - size % _TRIALS))
+
+
+def moments(source: Recording, rows: npt.NDArray[np.int64], part: slice | None = None) -> Moments:
+    """Return mean and variance of rows, each block of them by one thread, which sums what it decodes while it is in its cache.
+
+    Parameters
+    ----------
+    source
+        The recording to read.
+    rows
+        Numbers of the rows, int64[n].
+    part
+        Samples to read, as of `Recording.span`; all by default.
+    """
+    ends = _ends(source, part)
+    size = _block_rows(source, rows, ends)
+    array, n_time = source.cheapest(rows, *ends, size), ends[1] - ends[0]
+    # A chunk of many trials is decoded once.
+    few = size if array is not source.array else _WARM_BYTES // max(1, n_time * array.dtype.itemsize)
 
     def of_block(block: npt.NDArray[np.int64]) -> Moments:
-        parts = source.array.row_parts(block, _memory(_WARM_BYTES, source, block))
-        return Moments.empty(n_time).update_parts(parts)
+        memory = np.empty((max(1, min(few, len(block))), n_time), array.dtype)
+        return Moments.empty(n_time).update_parts(array.row_parts(block, memory, within=[ends]))
 
     found = Moments.empty(n_time)
     # In order of the blocks, whichever thread is first: sums are the same each time.
-    for moments in mapped(of_block, _parts(rows, len(_memory(BLOCK_BYTES, source, rows)))):
-        found.merge(moments)
+    for each in mapped(of_block, _parts(rows, size)):
+        found.merge(each)
     return found
+
+
+@kernel(version="1", name=BY_TIME[0])
+def voltages_by_time(voltage: Any) -> Iterator[npt.NDArray[Any]]:
+    """Store the same values in chunks of many trials and few times, so that a window of time over all trials is read in few chunks.
+
+    ``lake.derive(voltages_by_time, "voltage/soma")`` makes it. From then on windows, quantiles, and means over a window
+    (in Python, in SQL's ``trace`` and in figures) are read from it as long as the array is what it was made of;
+    answers are the same. ``lake.refresh()`` makes it anew.
+
+    Parameters
+    ----------
+    voltage
+        An array ``[trial, time]`` of a lake.
+
+    Returns
+    -------
+    Iterator
+        Blocks of the array's rows.
+
+    Raises
+    ------
+    InputError
+        The array has another number of axes.
+    """
+    from ..views.blocks import ArrayBlocks
+
+    if voltage.ndim != 2:
+        raise InputError(f"array {voltage.path!r} of shape {voltage.shape} is not [trial, time]")
+    shape = tuple(max(1, min(pair)) for pair in zip((_TRIALS, _TIMES), voltage.shape, strict=True))
+    size = max(1, min(_TRIALS, voltage.shape[0]))
+    memory = np.empty((size, voltage.shape[1]), voltage.dtype)
+    parts = voltage.row_parts(np.arange(voltage.shape[0]), memory)
+    # Of no trials there is one block, too.
+    found = (part.copy() for part in parts) if voltage.shape[0] else iter([memory[:0]])
+    return ArrayBlocks(found, shape, ("trial", "time"))
 
 
 def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[np.int64]:
@@ -161,7 +223,12 @@ def rows_of(snapshot: Snapshot, source: Recording, trials: str) -> npt.NDArray[n
 
 @kernel(version="1", whole=True, reads=reads_recordings)
 def voltage_statistics(
-    snapshot: Snapshot, site: str = "soma", *, trials: str = "true", ddof: int = 0
+    snapshot: Snapshot,
+    site: str = "soma",
+    *,
+    trials: str = "true",
+    ddof: int = 0,
+    window: tuple[float, float] | None = None,
 ) -> xr.Dataset:
     """Mean and standard deviation over trials at every sample.
 
@@ -175,6 +242,8 @@ def voltage_statistics(
         Condition on trials in SQL, such as ``"stimulus = 'C2'"``.
     ddof
         The divisor of the variance is n - ddof: 0 as in NumPy, 1 as in pandas.
+    window
+        Times ``begin <= time < end`` in ms; all by default.
 
     Returns
     -------
@@ -187,8 +256,9 @@ def voltage_statistics(
         As `recording` and `rows_of` say.
     """
     source = recording(snapshot, site)
-    found = _moments(source, rows_of(snapshot, source, trials)).finish(ddof=ddof)
-    return _over_time(source, {"mean": found.mean, "sd": found.sd, "n": found.n})
+    part = _window(source, window)
+    found = moments(source, rows_of(snapshot, source, trials), part).finish(ddof=ddof)
+    return _over_time(source, part, {"mean": found.mean, "sd": found.sd, "n": found.n})
 
 
 @kernel(version="1", whole=True, reads=reads_recordings)
@@ -200,6 +270,7 @@ def voltage_quantiles(
     trials: str = "true",
     exact: bool = False,
     width: float = 0.05,
+    window: tuple[float, float] | None = None,
 ) -> xr.DataArray:
     """Quantiles over trials at every sample, ``[quantile, time]`` in mV.
 
@@ -217,6 +288,8 @@ def voltage_quantiles(
         within a bin; -inf or inf beyond.
     width
         Width of the bins in mV, unless *exact*.
+    window
+        Times ``begin <= time < end`` in ms; all by default.
 
     Raises
     ------
@@ -224,29 +297,31 @@ def voltage_quantiles(
         As `voltage_statistics`; a quantile is not between 0 and 1.
     """
     source = recording(snapshot, site)
-    rows = rows_of(snapshot, source, trials)
+    rows, part = rows_of(snapshot, source, trials), _window(source, window)
     try:
         found = (
-            _exact_quantiles(source, rows, q)
+            _exact_quantiles(source, rows, q, part)
             if exact
-            else _density(source, rows, -100, 50, width).quantiles(q)
+            else _density(source, rows, part, -100, 50, width).quantiles(q)
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    coords = {"quantile": np.asarray(q, float), "time": _time(source)}
+    coords = {"quantile": np.asarray(q, float), "time": _time(source, part)}
     attrs = {"units": "mV", "long_name": f"quantiles of the voltage over {len(rows)} trials"}
     return xr.DataArray(found, coords, ("quantile", "time"), "quantiles", attrs)
 
 
-def _exact_quantiles(source: Recording, rows: npt.NDArray[np.int64], q: Sequence[float]) -> Floats:
-    n_time = source.array.shape[1]
+def _exact_quantiles(
+    source: Recording, rows: npt.NDArray[np.int64], q: Sequence[float], part: slice | None
+) -> Floats:
+    first, last = _ends(source, part)
     step = max(1, 32 * BLOCK_BYTES // max(1, len(rows) * source.array.dtype.itemsize))
-    found = np.empty((len(q), n_time))
-    for start in range(0, n_time, step):
-        window = slice(start, min(start + step, n_time))
-        # A chunk holds all samples of a trial: each pass decodes all and keeps a window.
-        parts = [values[:, window].copy() for _, values in blocks(source, rows)]
-        found[:, window] = quantiles(np.concatenate(parts), q)
+    found = np.empty((len(q), last - first))
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        # Where a chunk holds all samples of a trial, each pass decodes all and keeps a window.
+        array = source.cheapest(rows, start, stop, len(rows))
+        found[:, start - first : stop - first] = quantiles(array.read_rows(rows, within=[(start, stop)]), q)
     return found
 
 
@@ -259,6 +334,7 @@ def voltage_density(
     v_min: float = -100.0,
     v_max: float = 50.0,
     width: float = 0.05,
+    window: tuple[float, float] | None = None,
 ) -> xr.DataArray:
     """Compute how often each voltage occurred at each time: probability density ``[time, voltage]`` in 1/mV.
 
@@ -270,6 +346,8 @@ def voltage_density(
         See `voltage_statistics`.
     v_min, v_max, width
         Bins in mV; ISF's by default.
+    window
+        Times ``begin <= time < end`` in ms; all by default.
 
     Raises
     ------
@@ -277,9 +355,10 @@ def voltage_density(
         As `voltage_statistics`; the bins make no sense.
     """
     source = recording(snapshot, site)
-    density = _density(source, rows_of(snapshot, source, trials), v_min, v_max, width)
+    part = _window(source, window)
+    density = _density(source, rows_of(snapshot, source, trials), part, v_min, v_max, width)
     coords = {
-        "time": _time(source),
+        "time": _time(source, part),
         "voltage": (
             "voltage",
             density.edges[:-1] + width / 2,
@@ -291,13 +370,19 @@ def voltage_density(
 
 
 def _density(
-    source: Recording, rows: npt.NDArray[np.int64], v_min: float, v_max: float, width: float
+    source: Recording,
+    rows: npt.NDArray[np.int64],
+    part: slice | None,
+    v_min: float,
+    v_max: float,
+    width: float,
 ) -> VoltageDensity:
+    first, last = _ends(source, part)
     try:
-        density = VoltageDensity.empty(source.array.shape[1], v_min=v_min, v_max=v_max, width=width)
+        density = VoltageDensity.empty(last - first, v_min=v_min, v_max=v_max, width=width)
     except ValueError as error:
         raise InputError(str(error)) from error
-    for _, values in blocks(source, rows):
+    for _, values in blocks(source, rows, part):
         density.update(values)
     return density
 
@@ -404,22 +489,72 @@ def voltage_picture(
         As `voltage_statistics`; the image or its bounds make no sense.
     """
     source = recording(snapshot, site)
-    image = np.zeros((height, width), np.uint32)
+    image, part = np.zeros((height, width), np.uint32), drawn(source, window)
     draw = partial(trace_raster, width=width, height=height, v_min=v_min, v_max=v_max, window=window)
     try:
-        for _, values in blocks(source, rows_of(snapshot, source, trials)):
-            draw(values, source.times, out=image)
+        for _, values in blocks(source, rows_of(snapshot, source, trials), part):
+            draw(values, source.times[part], out=image)
     except ValueError as error:
         raise InputError(str(error)) from error
     return image
 
 
-def _time(source: Recording) -> Any:
-    return ("time", source.times, {"units": "ms", "long_name": "time"})
+@kernel(version="1", whole=True, reads=reads_recordings)
+def voltage_window(
+    snapshot: Snapshot, window: tuple[float, float], site: str = "soma", *, trials: str = "true"
+) -> xr.DataArray:
+    """Voltages of all trials in a window of time, ``[trial, time]`` in mV.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    window
+        Times ``begin <= time < end`` in ms.
+    site, trials
+        See `voltage_statistics`.
+
+    Raises
+    ------
+    QueryError, InputError
+        As `voltage_statistics`.
+    TooLargeError
+        The values do not fit into memory.
+    """
+    source = recording(snapshot, site)
+    rows, part = rows_of(snapshot, source, trials), _window(source, window)
+    ends = _ends(source, part)
+    values = source.cheapest(rows, *ends, len(rows)).read_rows(rows, within=[ends])
+    coords = {"trial": source.trials[rows], "time": _time(source, part)}
+    return xr.DataArray(values, coords, ("trial", "time"), "voltage", {"units": "mV"})
 
 
-def _over_time(source: Recording, columns: dict[str, npt.NDArray[Any]]) -> xr.Dataset:
+def _window(source: Recording, window: tuple[float, float] | None) -> slice | None:
+    return None if window is None else slice(*source.span(*window))
+
+
+def drawn(source: Recording, window: tuple[float, float] | None) -> slice:
+    """Return the samples that lines within a window are drawn between: one more at either end, where there is one.
+
+    Parameters
+    ----------
+    source
+        The recording.
+    window
+        ``(begin, end)`` in ms; None for all times.
+    """
+    if window is None:
+        return slice(0, len(source.times))
+    start, stop = source.span(*window)
+    return slice(max(start - 1, 0), min(stop + 1, len(source.times)))
+
+
+def _time(source: Recording, part: slice | None) -> Any:
+    return ("time", source.times[part or slice(None)], {"units": "ms", "long_name": "time"})
+
+
+def _over_time(source: Recording, part: slice | None, columns: dict[str, npt.NDArray[Any]]) -> xr.Dataset:
     data = {
         name: ("time", values, {} if name == "n" else {"units": "mV"}) for name, values in columns.items()
     }
-    return xr.Dataset(data, {"time": _time(source)}, {"site": source.array.path})
+    return xr.Dataset(data, {"time": _time(source, part)}, {"site": source.array.path})

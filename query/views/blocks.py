@@ -7,6 +7,7 @@ leaves bytes that nothing refers to.
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dask
@@ -28,6 +29,28 @@ from ...lake.objects.store import ObjectWriter
 from ...lake.storage.base import Storage
 
 BLOCK_BYTES = 16 * 2**20
+
+
+@dataclass
+class ArrayBlocks(Iterator[npt.NDArray[Any]]):
+    """Blocks of an array along its first axis, and how it is to be stored.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of NumPy.
+    chunks
+        Shape of a chunk.
+    dimension_names
+        Name of each axis; None for one without a name.
+    """
+
+    blocks: Iterator[npt.NDArray[Any]]
+    chunks: tuple[int, ...]
+    dimension_names: Sequence[str | None]
+
+    def __next__(self) -> npt.NDArray[Any]:
+        return next(self.blocks)
 
 
 def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -248,12 +271,13 @@ def write_blocks(
     InputError
         There are none, or one does not fit the first.
     """
+    how = blocks if isinstance(blocks, ArrayBlocks) else None
     first = next(blocks, None)
     if first is None:
         raise InputError("there are no blocks; yield at least one, if only an empty one")
     everything = itertools.chain([first], blocks)
     if isinstance(first, np.ndarray):
-        _write_array_blocks(transaction, name, map(_checked_block, everything), attributes)
+        _write_array_blocks(transaction, name, map(_checked_block, everything), attributes, how)
     elif isinstance(first, pa.Table | pa.RecordBatch | pd.DataFrame):
         _write_row_blocks(transaction, name, map(as_table, everything), attributes)
     else:
@@ -265,9 +289,11 @@ def _write_array_blocks(
     name: str,
     blocks: Iterator[npt.NDArray[Any]],
     attributes: Mapping[str, Any] | None,
+    how: ArrayBlocks | None = None,
 ) -> None:
     first = next(blocks)
-    chunks = _chunk_within((2**20, *first.shape[1:]), first.dtype.itemsize)
+    chunks = _chunk_within((2**20, *first.shape[1:]), first.dtype.itemsize) if how is None else how.chunks
+    names = None if how is None else how.dimension_names
     made = False
     for values in _runs(itertools.chain([first], blocks), chunks[0]):
         if made:
@@ -275,7 +301,9 @@ def _write_array_blocks(
         else:
             # What is shorter than a chunk is all there is.
             fitting = chunks if len(values) >= chunks[0] else None
-            transaction.write_array(name, values, attributes=attributes, chunks=fitting)
+            transaction.write_array(
+                name, values, attributes=attributes, chunks=fitting, dimension_names=names
+            )
         made = True
 
 

@@ -130,6 +130,13 @@ class TestSelection:
         parts = [part.copy() for part in array.row_parts(np.array(rows) % len(known), memory)]
         assert len(parts) == -(-len(rows) // step)
         asked = [array.read_rows(np.array(rows) % len(known)), *([np.concatenate(parts)] if parts else [])]
+        ends = [sorted(data.draw(st.tuples(*[st.integers(0, n)] * 2))) for n in known.shape[1:]]
+        part = tuple(slice(*each) for each in ends)
+        assert np.array_equal(
+            array.read_rows(np.array(rows) % len(known), within=ends),
+            known[(rows, *part)],
+            equal_nan=values.dtype.kind in "fc",
+        )
         mask = np.isin(np.arange(len(known)), rows)
         for selection in (
             slice(None, None, step),
@@ -146,6 +153,9 @@ class TestSelection:
             array = tx.write_array("a", np.zeros((5, 2)))
             with pytest.raises(InputError, match="does not have these rows"):
                 array.read_rows(np.array(rows))
+            for within in ([], [(0, 3)], [(-1, 1)], [(2, 1)], [(0, 1), (0, 1)]):
+                with pytest.raises(InputError, match="has no box"):
+                    array.read_rows(np.array([1]), within=within)
 
     def test_beyond_the_ends(self, lake: Lake) -> None:
         with lake.transaction("write") as tx:
