@@ -141,8 +141,8 @@ def _decoded(array: "Array", rows: npt.NDArray[np.int64], start: int, stop: int,
     """How many values are decoded for a window of rows, so many of them at a time."""
     height, width = array.chunks
     places = np.stack([np.arange(len(rows)) // step, rows // height])
-    visits = 1 + np.count_nonzero(np.any(np.diff(places), axis=0))
-    return visits * height * (-(-stop // width) - start // width) * width
+    visits = 1 + int(np.count_nonzero(np.any(np.diff(places), axis=0)))
+    return int(visits * height * width) * (-(-stop // width) - start // width)
 
 
 class Traces:

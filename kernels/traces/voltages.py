@@ -86,21 +86,27 @@ class Moments:
         """
         return self.update_parts([voltage])
 
-    def update_parts(self, parts: Iterable[ArrayLike]) -> "Moments":
+    def update_parts(self, parts: Iterable[ArrayLike], room: NDArray[np.float64] | None = None) -> "Moments":
         """Add trials that come part by part, as `update` adds them at once: to the same last digit.
 
         Parameters
         ----------
         parts
             Voltages in mV, each of shape (n_trials, n_time), float32 or float64; each may be overwritten by the next.
+        room
+            Memory for sums, float64[4, n_time], which is overwritten; fresh by default, which costs as much as some trials.
 
         Raises
         ------
         ValueError
-            The number of times is another.
+            The number of times is another, or *room* is of another shape or type.
         """
         n_time = len(self.count)
-        seen, origin, total, square = np.zeros((4, n_time))
+        sums = np.empty((4, n_time)) if room is None else room
+        if sums.shape != (4, n_time) or sums.dtype != np.float64:
+            raise ValueError(f"room is {sums.dtype}{list(sums.shape)}; expected float64[4, {n_time}]")
+        sums[...] = 0
+        seen, origin, total, square = sums
         for voltage in parts:
             rows = traces("voltage", voltage)
             if rows.shape[1] != n_time:
@@ -243,20 +249,60 @@ def _add(
         for i in range(start, stop):
             if seen[i] == 0.0:
                 origin[i] = _first_sample(voltage[:, i])
-        zero, sums, squares, number = (
-            origin[start:stop],
-            total[start:stop],
-            square[start:stop],
-            seen[start:stop],
-        )
-        for row in range(len(voltage)):
-            trace = voltage[row, start:stop]
-            for i in range(len(trace)):
-                taken = not np.isnan(trace[i])
-                apart = np.float64(trace[i]) - zero[i] if taken else 0.0
-                sums[i] += apart
-                squares[i] += apart * apart
-                number[i] += 1.0 if taken else 0.0
+        sums = origin[start:stop], total[start:stop], square[start:stop], seen[start:stop]
+        row = 0
+        # Sums are loaded and stored once for four trials.
+        while row + 4 <= len(voltage):
+            one, two = voltage[row, start:stop], voltage[row + 1, start:stop]
+            _add_four(one, two, voltage[row + 2, start:stop], voltage[row + 3, start:stop], *sums)
+            row += 4
+        while row < len(voltage):
+            _add_one(voltage[row, start:stop], *sums)
+            row += 1
+
+
+@jit
+def _deviation(sample: Any, origin: float) -> tuple[float, float]:
+    """How far a sample is from the origin, and 1; twice 0 for NaN."""
+    taken = not np.isnan(sample)
+    return (np.float64(sample) - origin if taken else 0.0), (1.0 if taken else 0.0)
+
+
+@jit
+def _add_one(
+    trace: NDArray[Any],
+    origin: NDArray[np.float64],
+    total: NDArray[np.float64],
+    square: NDArray[np.float64],
+    seen: NDArray[np.float64],
+) -> None:
+    for i in range(len(trace)):
+        apart, taken = _deviation(trace[i], origin[i])
+        total[i] += apart
+        square[i] += apart * apart
+        seen[i] += taken
+
+
+@jit
+def _add_four(
+    one: NDArray[Any],
+    two: NDArray[Any],
+    three: NDArray[Any],
+    four: NDArray[Any],
+    origin: NDArray[np.float64],
+    total: NDArray[np.float64],
+    square: NDArray[np.float64],
+    seen: NDArray[np.float64],
+) -> None:
+    for i in range(len(total)):
+        a, m = _deviation(one[i], origin[i])
+        b, n = _deviation(two[i], origin[i])
+        c, o = _deviation(three[i], origin[i])
+        d, p = _deviation(four[i], origin[i])
+        # In the order of the trials, one by one.
+        total[i] = (((total[i] + a) + b) + c) + d
+        square[i] = (((square[i] + a * a) + b * b) + c * c) + d * d
+        seen[i] += m + n + o + p
 
 
 @jit

@@ -37,8 +37,9 @@ from ..names import checked_name
 from ..nodes.entry import SHARD_SIZE, Entry
 from ..nodes.grid import ChunkPart, Grid
 from ..nodes.node import Node
+from ..nodes.selection import box_of, rows_of
 from ..nodes.shown import About, Shown
-from ..objects.bulk import ObjectPlaces, contents
+from ..objects.bulk import ObjectPlaces, borrowed, contents
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
 from ..threads import mapped, workers
 from . import differences
@@ -152,9 +153,9 @@ class Array(Shown, zarr.Array[Any]):
         )
 
     def __getitem__(self, selection: Any) -> Any:
-        parsed = _box(selection, self.shape)
+        parsed = box_of(selection, self.shape)
         if parsed is None:
-            rows = _rows(selection, self.shape)
+            rows = rows_of(selection, self.shape)
             return super().__getitem__(selection) if rows is None else self.read_rows(rows)
         box, shape = parsed
         return self.read_box(box).reshape(shape)[()]
@@ -280,7 +281,7 @@ class Array(Shown, zarr.Array[Any]):
             some = [rows[at : at + step] for at in range(begin, min(begin + many, len(rows)), step)]
             if self._codec is None:
                 for part in some:
-                    selection = (part, *(slice(*ends) for ends in box))
+                    selection: Any = (part, *(slice(*ends) for ends in box))
                     memory[: len(part)] = super().get_orthogonal_selection(selection)
                     yield memory[: len(part)]
                 continue
@@ -456,27 +457,35 @@ class _Plan:
         deque(mapped(partial(self._decode, values), runs), maxlen=0)
 
     def _decode(self, values: npt.NDArray[Any], run: tuple[int, int]) -> None:
-        chunk: npt.NDArray[Any] | None = None
         size = math.prod(self.chunks) * values.itemsize
-        for at, data in enumerate(contents(self.array._store.objects, self.located, *run), run[0]):
-            piece = self.pieces[at]
-            # A view, by the ellipsis, of an array without axes too.
-            into: Any = (*[part.into for part in piece], ...)
-            target = values[into]
-            if data is None:
-                target[...] = self.array.fill_value
-                continue
-            try:
-                self.codec.check_size(data, size)
-                if all(part.whole for part in piece) and target.flags.c_contiguous:
-                    self.codec.decode_into(data, target)
+        chunk: npt.NDArray[Any] | None = None
+        with borrowed() as memory:
+            for at, data in enumerate(contents(self.array._store.objects, self.located, *run), run[0]):
+                piece = self.pieces[at]
+                # A view, by the ellipsis, of an array without axes too.
+                into: Any = (*[part.into for part in piece], ...)
+                target = values[into]
+                if data is None:
+                    target[...] = self.array.fill_value
                     continue
-                if chunk is None:
-                    chunk = room(self.chunks, values.dtype, f"a chunk of shape {self.chunks}")
-                self.codec.decode_into(data, chunk)
-                target[...] = chunk[tuple(part.of for part in piece)]
-            except MalformedError as error:
-                raise self._malformed(at, error) from error
+                try:
+                    self.codec.check_size(data, size)
+                    if all(part.whole for part in piece) and target.flags.c_contiguous:
+                        self.codec.decode_into(data, target)
+                        continue
+                    if chunk is None:
+                        chunk = self._room(values.dtype, memory)
+                    self.codec.decode_into(data, chunk)
+                    target[...] = chunk[tuple(part.of for part in piece)]
+                except MalformedError as error:
+                    raise self._malformed(at, error) from error
+
+    def _room(self, dtype: np.dtype[Any], memory: bytearray) -> npt.NDArray[Any]:
+        """Memory for a chunk of which only a part is wanted."""
+        count = math.prod(self.chunks)
+        if not 0 < count * dtype.itemsize <= len(memory):
+            return room(self.chunks, dtype, f"a chunk of shape {self.chunks}")
+        return np.frombuffer(memory, dtype, count).reshape(self.chunks)
 
     def _malformed(self, at: int, error: Exception) -> MalformedError:
         array, (digest, _, place) = self.array, self.located.object(at)
@@ -669,45 +678,3 @@ def _lengths(box: Box) -> tuple[int, ...]:
 
 def _commit(store: ZarrStore) -> str:
     return "a transaction" if store.origin is None else f"commit {store.origin[1].id}"
-
-
-def _box(selection: Any, shape: tuple[int, ...]) -> tuple[list[tuple[int, int]], list[int]] | None:
-    """Ranges and result shape of a selection by ints, slices of step 1 and an ellipsis; None for others."""
-    parts = list(selection) if isinstance(selection, tuple) else [selection]
-    gaps = [index for index, part in enumerate(parts) if part is Ellipsis]
-    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
-        return None
-    middle, end = (gaps[0], gaps[0] + 1) if gaps else (len(parts), len(parts))
-    parts[middle:end] = [slice(None)] * (len(shape) - len(parts) + len(gaps))
-    box, kept = [], []
-    for part, length in zip(parts, shape, strict=True):
-        if isinstance(part, slice) and part.step in (None, 1):
-            start, stop, _ = part.indices(length)
-            box.append((start, max(start, stop)))
-            kept.append(max(stop - start, 0))
-        elif isinstance(part, int | np.integer) and not isinstance(part, bool) and -length <= part < length:
-            box.append((int(part) % length, int(part) % length + 1))
-        else:
-            return None
-    return box, kept
-
-
-def _rows(selection: Any, shape: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
-    """Rows that a slice, integers or a mask select along the first axis, whole in all others; None for other selections."""
-    first, *rest = selection if isinstance(selection, tuple) and selection else (selection,)
-    whole = [part for part in rest if isinstance(part, slice) and part == slice(None)]
-    gaps = [part for part in rest if part is Ellipsis]
-    if not shape or len(whole) >= len(shape) or len(gaps) > 1 or len(whole) + len(gaps) < len(rest):
-        return None
-    if isinstance(first, slice):
-        return np.arange(*first.indices(shape[0])) if (first.step or 1) > 0 else None
-    if not isinstance(first, list | np.ndarray):
-        return None
-    chosen = np.asarray(first)
-    if chosen.dtype == bool and chosen.shape == shape[:1]:
-        return np.flatnonzero(chosen)
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not len(chosen):
-        return None
-    if chosen.min() < -shape[0] or chosen.max() >= shape[0]:
-        return None
-    return np.where(chosen < 0, chosen + shape[0], chosen).astype(np.int64)

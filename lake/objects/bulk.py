@@ -1,6 +1,7 @@
 """Reads of many objects: where they stand as columns, and their bytes, verified, in memory that is used again."""
 
 import bisect
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -165,9 +166,22 @@ class ObjectPlaces:
         return [*(np.flatnonzero(~follows) + 1).tolist(), len(self)], ends
 
 
-_MOST_FREE = 2 * CORES
-# Memory that reads fill and leave: fresh memory costs as much as the bytes that are copied into it.
+_MOST_FREE = 4 * CORES
 _free: list[bytearray] = []
+
+
+@contextlib.contextmanager
+def borrowed() -> Iterator[bytearray]:
+    """Lend `RUN_SIZE` bytes of memory that was used before: the system takes longer to make fresh memory than to fill it."""
+    try:
+        room = _free.pop()
+    except IndexError:
+        room = bytearray(RUN_SIZE)
+    try:
+        yield room
+    finally:
+        if len(_free) < _MOST_FREE:
+            _free.append(room)
 
 
 def contents(
@@ -202,11 +216,7 @@ def contents(
     lengths = located.length[first:last].tolist()
     digests = located.digest[first:last].tobytes()
     size = begins[-1] + lengths[-1]
-    try:
-        room = _free.pop()
-    except IndexError:
-        room = bytearray(RUN_SIZE)
-    try:
+    with borrowed() as room:
         span = memoryview(room)[:size]
         try:
             filled = objects.storage.read_into(pack_key(located.packs[located.pack[first]]), start, span)
@@ -218,6 +228,3 @@ def contents(
                 # What is wrong with it is told as if it had been read alone.
                 data = objects.read(*located.object(first + at))
             yield data
-    finally:
-        if len(_free) < _MOST_FREE:
-            _free.append(room)

@@ -145,9 +145,19 @@ def moments(source: Recording, rows: npt.NDArray[np.int64], part: slice | None =
     # A chunk of many trials is decoded once.
     few = size if array is not source.array else _WARM_BYTES // max(1, n_time * array.dtype.itemsize)
 
+    # Memory of blocks that are done, for the next: fresh memory costs as much as reading a few trials.
+    free: list[tuple[Any, Floats]] = []
+
     def of_block(block: npt.NDArray[np.int64]) -> Moments:
-        memory = np.empty((max(1, min(few, len(block))), n_time), array.dtype)
-        return Moments.empty(n_time).update_parts(array.row_parts(block, memory, within=[ends]))
+        try:
+            memory, sums = free.pop()
+        except IndexError:
+            memory = np.empty((max(1, min(few, len(rows))), n_time), array.dtype)
+            sums = np.empty((4, n_time))
+        parts = array.row_parts(block, memory, within=[ends])
+        made = Moments.empty(n_time).update_parts(parts, sums)
+        free.append((memory, sums))
+        return made
 
     found = Moments.empty(n_time)
     # In order of the blocks, whichever thread is first: sums are the same each time.

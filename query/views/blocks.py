@@ -42,12 +42,12 @@ class ArrayBlocks(Iterator[npt.NDArray[Any]]):
     chunks
         Shape of a chunk.
     dimension_names
-        Name of each axis; None for one without a name.
+        Name of each axis.
     """
 
     blocks: Iterator[npt.NDArray[Any]]
     chunks: tuple[int, ...]
-    dimension_names: Sequence[str | None]
+    dimension_names: Sequence[str]
 
     def __next__(self) -> npt.NDArray[Any]:
         return next(self.blocks)

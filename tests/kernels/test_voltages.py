@@ -50,7 +50,7 @@ def test_moments_of_parts_are_those_of_the_whole_to_the_last_bit(voltage, cuts):
             yield memory[: len(part)]
 
     whole.update(voltage)
-    parts.update_parts(overwritten())
+    parts.update_parts(overwritten(), np.full((4, voltage.shape[1]), np.nan))
     for name in ("count", "mean", "squares"):
         assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
 
@@ -170,6 +170,7 @@ BAD = [
         r"voltage has shape \(2, 4\); expected \(n_trials, 3\)",
     ),
     (lambda: Moments.empty(3).update(np.zeros(3)), r"voltage has shape \(3,\)"),
+    (lambda: Moments.empty(3).update_parts([], np.empty((3, 3))), r"expected float64\[4, 3\]"),
     (lambda: Moments.empty(3).merge(Moments.empty(2)), "other has 2 times; expected 3"),
     (lambda: quantiles(np.zeros((2, 2)), [0.5, 1.5]), r"q\[1\] is 1.5; expected 0 <= q <= 1"),
     (lambda: quantiles(np.zeros((2, 2)), [np.nan]), r"q\[0\] is nan"),
