@@ -280,7 +280,12 @@ class LiveNetwork:
         cells = [self._cells[gid] for gid in sorted(self._cells)]
         made = self._wiring.made
         self._frames = [FrameTaker(each, cells, made, self.ranks, self.timing.dt) for each in observers]
-        h.finitialize(self.timing.v_init)
+        try:
+            h.finitialize(self.timing.v_init)
+        except RuntimeError as error:
+            # NEURON says here which mechanisms cannot be shared by threads.
+            hint = "; use one thread, and ranks to share the cells" if "thread safe" in str(error) else ""
+            raise ModelError(f"NEURON cannot begin: {error}{hint}") from error
         if state is not None:
             self._restore(state)
         else:

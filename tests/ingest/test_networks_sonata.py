@@ -457,3 +457,57 @@ def test_results_of_bmtks_example_come_out_again(shared_data, tmp_path, kind, sp
     # float32 is what we store; after many spikes, the last bits of another NEURON have grown to a few microvolts.
     assert before < 1e-5 and everywhere < 0.01
     assert Path(examples).is_dir()
+
+
+OTHERS = """
+import json, shutil, sys
+import numpy as np
+import neurolake
+from neurolake.ingest.networks.runs import run_network
+from neurolake.ingest.sonata.ingest import ingest_sonata
+
+folder, examples = sys.argv[1:]
+lake = neurolake.create(folder, durable=False)
+components = {"templates": [f"{examples}/bio_components"], "mechanisms": [f"{examples}/bio_components/mechanisms"], "save_state": False}
+# Their outputs are not published with them.
+ingest_sonata(lake, f"{examples}/bio_14cells/config.simulation.json", name="v1", on_error="skip")
+for name in ("once", "twice"):
+    run_network(lake, "v1", name=name, t_stop=200, **components)
+once, twice = (lake.head.tables[f"spikes/{name}/v1"].to_arrow() for name in ("once", "twice"))
+told = lake.head.tables["inputs/v1/LGN_spikes/lgn"].to_arrow()["time"].to_numpy()
+played = lake.head.tables["spikes/once/lgn"].to_arrow().num_rows
+print("cells", once.num_rows, once.equals(twice), played, int((told < 200).sum()))
+ingest_sonata(lake, f"{examples}/bio_advanced_stimuli/config.simulation_xstim.json", name="field", on_error="skip")
+run_network(lake, "field", name="outside", t_stop=1010, record=["soma:e_extracellular@10"], **components)
+found = np.asarray(lake.head.arrays["reports/outside/soma e_extracellular/bio"][:])
+nodes = lake.head.tables["nodes/field/bio"].to_arrow().to_pylist()
+stimulations = f"{examples}/bio_components/stimulations"
+mesh = np.loadtxt(f"{stimulations}/stimxmesh.csv", skiprows=1, ndmin=2)
+place = np.loadtxt(f"{stimulations}/485058595_0000.csv", skiprows=1, usecols=(2, 3, 4))
+points = mesh - mesh.mean(axis=0) + place
+# The middle of the step after a frame; 300 Ohm cm; mA.
+current = 0.1 * np.sin(2e-3 * np.pi * 8 * (1010 + 0.05) + np.pi)
+for node, value in zip(nodes, found[-1]):
+    away = np.linalg.norm(points - [node["x"], node["y"], node["z"]], axis=1)
+    print("field", value, np.mean(300e4 * current / (4 * np.pi * away)), np.abs(found[:-2]).max())
+"""
+
+
+def test_other_examples_of_bmtk_run(tmp_path):
+    """bio_14cells, whose results are not published; and xstim, whose potential at somata is that of its mesh of electrodes."""
+    examples = os.environ.get("NEUROLAKE_BMTK_EXAMPLES")
+    if not examples:
+        pytest.skip("NEUROLAKE_BMTK_EXAMPLES names no folder")
+    (tmp_path / "others.py").write_text(OTHERS)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "others.py", tmp_path / "lake", examples],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    (cells,) = [row[1:] for row in rows if row[0] == "cells"]
+    assert int(cells[0]) > 0 and cells[1] == "True" and cells[2] == cells[3]
+    fields = [tuple(map(float, row[1:])) for row in rows if row[0] == "field"]
+    assert len(fields) == 5
+    for found, expected, before in fields:
+        assert found == pytest.approx(expected, rel=1e-3) and before == 0.0
