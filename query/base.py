@@ -29,7 +29,7 @@ class Table(StoredTable):
     """A table of a snapshot."""
 
     def dask(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
-        """Return the table as a dask DataFrame; see `dasked.frame`.
+        """Return the table as a dask DataFrame; see `frames.frame`.
 
         Parameters
         ----------
@@ -43,9 +43,9 @@ class Table(StoredTable):
         InputError
             A column is missing, or *where* is not a condition on columns of the table.
         """
-        from .views import dasked
+        from .views import frames
 
-        return dasked.frame(self, columns, where)
+        return frames.frame(self, columns, where)
 
 
 class Snapshot(StoredSnapshot):

@@ -78,3 +78,16 @@ with neurolake.open({str(lake)!r}).transaction("More trials") as transaction:
 
 def test_arrays_are_read_with_zarr(lake: Path) -> None:
     assert "zarr" in imported(f"import neurolake; neurolake.open({str(lake)!r})['voltage']")
+
+
+def test_an_array_in_dask_does_without_its_data_frames(lake: Path) -> None:
+    code = f"import neurolake; neurolake.open({str(lake)!r})['voltage'].dask()"
+    found = imported(code)
+    assert "dask.array" in found and "dask.dataframe" not in found
+
+
+def test_a_figure_does_without_dask(simrun_folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "raster.png"
+    argv = ["neurolake", "plot", "raster", "-o", str(file), "--lake", str(simrun_folder)]
+    assert imported(COMMAND.format(argv=argv)) & {"dask", "distributed", "sklearn"} == set()
+    assert file.stat().st_size > 0

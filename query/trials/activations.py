@@ -6,14 +6,12 @@ that a table of any size is counted in the memory of the result; or, as a dask a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xarray as xr
-from dask.base import tokenize
 
 from ...catalog.vocabulary.trials import SYNAPSE_ACTIVATION, TRIALS
 from ...kernels.activity.activations import activation_counts
@@ -25,6 +23,9 @@ from ..located import Located, located
 from ..prefetch import prefetched
 from .requirements import last_time, no_trial, require_tables
 from .trains import tables_read
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 # ISF of 2024; its list of 2025 has L1 as well, whose synapses are GABAergic.
 EXCITATORY = (
@@ -304,8 +305,12 @@ class _Job:
             self._add(rows, block, counts, at * per_block)
         return counts
 
-    def lazy(self, ids: npt.NDArray[np.int64], per_block: int) -> da.Array:
+    def lazy(self, ids: npt.NDArray[np.int64], per_block: int) -> "da.Array":
         """Counts of all trials, a block of trials for each task."""
+        # Counts in memory do without dask, which takes a while to import.
+        import dask.array as da
+        from dask.base import tokenize
+
         per_block = min(per_block, max(1, _BLOCK_BYTES // max(1, self._empty(1).nbytes)))
         name = f"activations-{tokenize(self, ids, per_block)}"
         blocks = [ids[first : first + per_block] for first in range(0, len(ids), per_block)]

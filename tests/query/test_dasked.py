@@ -19,7 +19,7 @@ import neurolake
 from neurolake import InputError
 from neurolake.lake import Lake
 from neurolake.lake.opened import opened
-from neurolake.query.views import dasked
+from neurolake.query.views import dasked, frames
 
 
 @pytest.fixture(autouse=True)
@@ -77,14 +77,14 @@ class Reads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.columns: list[list[str]] = []
         self.rows: list[int] = []
-        finish = dasked._ReadFile.finish
+        finish = frames._ReadFile.finish
 
         def noted(reader: Any, rows: Any, columns: Any) -> pd.DataFrame:
             self.columns.append(list(rows.column_names))
             self.rows.append(rows.num_rows)
             return finish(reader, rows, columns)
 
-        monkeypatch.setattr(dasked._ReadFile, "finish", noted)
+        monkeypatch.setattr(frames._ReadFile, "finish", noted)
 
 
 def test_only_needed_columns_are_read(simrun_lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
