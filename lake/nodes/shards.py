@@ -63,6 +63,7 @@ class Shard(Mapping[int, Entry]):
         if len(self._at) and not np.all(self._at[1:] > self._at[:-1]):
             raise ValueError("positions are not in increasing order")
         self._asked = 0
+        self._made: dict[int, Entry] = {}
 
     @classmethod
     def of(cls, entries: Mapping[int, Entry]) -> Self:
@@ -87,9 +88,18 @@ class Shard(Mapping[int, Entry]):
             raise KeyError(position)
         self._asked += 1
         if self._asked > _FEW:
-            return _entry(*self._rows[row])
+            return self._whole(row)
         # A cell of a column costs more than one of a list, and a list of all cells more than a few of these.
         return _entry(*(self._table[name][row].as_py() for name in _SCHEMA.names))
+
+    def _whole(self, row: int) -> Entry:
+        """An entry by its row; those of tables, which are asked for whole and take long to make, are kept."""
+        entry = self._made.get(row)
+        if entry is None:
+            entry = _entry(*self._rows[row])
+            if "columns" in entry.stats:
+                self._made[row] = entry
+        return entry
 
     def locate(
         self, positions: npt.NDArray[np.int64], at: npt.NDArray[np.int64], found: ObjectPlaces
