@@ -109,7 +109,13 @@ class Descriptions:
             return
         arrays = {name: node for name, node in sorted(self._tree.items()) if node.kind == "array"}
         # What is damaged is told here, before anything is made.
-        stored = [self._stored(name, node) for name, node in arrays.items() if node.entries.shards]
+        shards = {name: [*node.entries.shards.values()] for name, node in arrays.items()}
+        paths = iter(self._shard_paths([ref for refs in shards.values() for ref in refs]))
+        stored = [
+            _stored(name, arrays[name], [str(next(paths)) for _ in refs])
+            for name, refs in shards.items()
+            if refs
+        ]
         above = [chunk_columns(name, node.meta, Shard.of(_above(node))) for name, node in arrays.items()]
         part = f"{PARTS}.{CHUNKS}"
         self._connection.execute(f"create schema {self._database}{PARTS}")
@@ -125,17 +131,16 @@ class Descriptions:
         )
         self._made.add(CHUNKS)
 
-    def _stored(self, name: str, node: Node) -> str:
-        """The query for chunks of an array in its shards, but for those that something lies over."""
-        shards = [ref for _, ref in sorted(node.entries.shards.items())]
-        files = ", ".join(literal(str(path)) for path in self._shard_paths(shards))
-        hidden = [str(at) for at in sorted(node.entries.overlay) if at // SHARD_SIZE in node.entries.shards]
-        where = f' where "at" not in ({", ".join(hidden)})' if hidden else ""
-        return (
-            f'select {literal(name)} as "array", "at"::BIGINT as chunk, {_coordinates(node)} as coordinates, '
-            f"lower(hex(digest)) as digest, size::BIGINT as size, min, max, mean, nan::BIGINT as nan "
-            f"from read_parquet([{files}]){where}"
-        )
+
+def _stored(name: str, node: Node, paths: Sequence[str]) -> str:
+    """The query for chunks of an array in its shards, but for those that something lies over."""
+    hidden = [str(at) for at in sorted(node.entries.overlay) if at // SHARD_SIZE in node.entries.shards]
+    where = f' where "at" not in ({", ".join(hidden)})' if hidden else ""
+    return (
+        f'select {literal(name)} as "array", "at"::BIGINT as chunk, {_coordinates(node)} as coordinates, '
+        f"lower(hex(digest)) as digest, size::BIGINT as size, min, max, mean, nan::BIGINT as nan "
+        f"from read_parquet([{', '.join(map(literal, paths))}]){where}"
+    )
 
 
 def _above(node: Node) -> Mapping[int, Entry]:

@@ -7,7 +7,7 @@ one for each thread, and reads name their offset.
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -267,17 +267,20 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         self._blocks = Blocks(objects.storage, memory=MEMORY, size=BLOCK)
         self._files: dict[str, RemoteFile] = {}
 
-    def paths(self, table: Table) -> list[str]:
+    def paths(self, table: Table, files: Sequence[Entry] | None = None) -> list[str]:
         """Return what DuckDB is to read for each file of a table: a verified copy, or a URL of this file system.
 
         Parameters
         ----------
         table
             The table to read.
+        files
+            Entries of the table; all by default.
         """
-        whole = [entry for entry in table.files if self._is_copied_first(entry)]
+        chosen = table.files if files is None else files
+        whole = [entry for entry in chosen if self._is_copied_first(entry)]
         copies = {entry.digest: path for entry, path in zip(whole, table.paths(whole), strict=True)}
-        return [copies.get(entry.digest) or self._url(entry) for entry in table.files]
+        return [copies.get(entry.digest) or self._url(entry) for entry in chosen]
 
     def _is_copied_first(self, entry: Entry) -> bool:
         if entry.size <= WHOLE or self._objects.verification == "always":

@@ -155,7 +155,7 @@ class Catalog:
                 # A view of this cursor's own, which the query finds before that of the whole table.
                 table = self._tables[name]
                 try:
-                    cursor.execute(f"create temp {view(name, table, table.paths(files))}").fetchall()
+                    cursor.execute(f"create temp {view(name, table, self._paths(table, files))}").fetchall()
                 except duckdb.Error as error:
                     raise table.unreadable(error, files) from error
             if _TRACE.search(sql.lower()):
@@ -185,7 +185,7 @@ class Catalog:
     ) -> dict[str, tuple[Entry, ...]]:
         """By view, the files that a query may need, of tables of which it needs a part."""
         text = sql.lower()
-        if self._files is not None or "where" not in text or "query" in text or FOLDER in text:
+        if "where" not in text or "query" in text or FOLDER in text:
             return {}
         tables = {
             name: table
@@ -256,7 +256,7 @@ class Catalog:
 
     def _verify(self, name: str) -> None:
         table = self._tables[name]
-        paths = table.paths() if self._files is None else self._files.paths(table)
+        paths = self._paths(table)
         try:
             # What was made for a listing knew of no remote files.
             if name in self._unmade or self._files is not None:
@@ -264,6 +264,9 @@ class Catalog:
         except duckdb.Error as error:
             raise table.unreadable(error) from error
         self._unverified.remove(name)
+
+    def _paths(self, table: Table, files: Sequence[Entry] | None = None) -> list[str]:
+        return table.paths(files) if self._files is None else self._files.paths(table, files)
 
     def _make_view(self, name: str, paths: Sequence[str]) -> None:
         again = "" if name in self._unmade else "or replace "

@@ -12,6 +12,8 @@ from threading import Lock, local
 from typing import Generic, TypeVar
 
 CORES = os.cpu_count() or 1
+AT_ONCE = 16
+"""Requests that are under way at a storage at once: each waits longer than it works, where that is far away."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -108,6 +110,29 @@ _here = local()
 
 def _enter() -> None:
     _here.inside = True
+
+
+def gathered(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Return results in the order of *items*, of work that waits for a storage: `AT_ONCE` at a time.
+
+    Parameters
+    ----------
+    work
+        Called with each item.
+    items
+        What to work on.
+    """
+    if len(items) < 2:
+        yield from map(work, items)
+        return
+    pending = deque[Future[Result]]()
+    with ThreadPoolExecutor(min(AT_ONCE, len(items)), thread_name_prefix="neurolake-storage") as pool:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) >= AT_ONCE:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 @functools.cache

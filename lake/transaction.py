@@ -32,7 +32,7 @@ from .nodes.placement import rescued
 from .nodes.shown import About, Shown
 from .objects.store import ObjectWriter
 from .provenance import provenance
-from .threads import pause
+from .threads import gathered, pause
 
 # Zarr takes longer to import than most transactions; those of tables and files do without it.
 if TYPE_CHECKING:
@@ -563,7 +563,7 @@ class Transaction(Shown):
     def _append(self, changes: Mapping[str, Node | None]) -> bool:
         """Make the changes the next commit; False if more is to be done."""
         old = self._history.tree(self._tip)
-        folded = {name: node and self._folded(node) for name, node in changes.items()}
+        folded = dict(zip(changes, gathered(self._folded, [*changes.values()]), strict=True))
         kept = {name: node for name, node in old.items() if name not in folded}
         tree: Tree = kept | {name: node for name, node in folded.items() if node is not None}
         check_names(tree, old)
@@ -605,7 +605,7 @@ class Transaction(Shown):
         self.drafts.settle(tree)
         return True
 
-    def _folded(self, node: Node) -> Node:
-        if len(node.entries.overlay) <= OVERLAY_SIZE:
+    def _folded(self, node: Node | None) -> Node | None:
+        if node is None or len(node.entries.overlay) <= OVERLAY_SIZE:
             return node
         return Node(node.kind, node.meta, node.entries.folded(self.writer, self._history.keep_shard))

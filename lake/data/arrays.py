@@ -41,7 +41,7 @@ from ..nodes.selection import box_of, rows_of
 from ..nodes.shown import About, Shown
 from ..objects.bulk import ObjectPlaces, borrowed, contents
 from ..objects.store import RUN_SIZE, Address, ObjectWriter
-from ..threads import mapped, workers
+from ..threads import AT_ONCE, gathered, mapped, workers
 from . import differences
 from .bounded import bounded_pipeline
 from .codecs import Codec, chunk_statistics
@@ -450,11 +450,12 @@ class _Plan:
         last = len(self.numbers) if last is None else last
         # Never 0: a type may have no bytes.
         stride = max(1, math.prod(self.chunks) * values.itemsize)
-        share = last - first if workers() == 1 else (last - first) // (4 * workers())
-        most = max(1, min(RUN_SIZE // stride, share))
-        size = self.array._store.objects.storage.run_size
-        runs = list(self.located.runs(first, last, min(size, RUN_SIZE), most))
-        deque(mapped(partial(self._decode, values), runs), maxlen=0)
+        storage = self.array._store.objects.storage
+        tasks = AT_ONCE if storage.far else 1 if workers() == 1 else 4 * workers()
+        most = max(1, min(RUN_SIZE // stride, (last - first) // tasks))
+        runs = list(self.located.runs(first, last, min(storage.run_size, RUN_SIZE), most))
+        each = gathered if storage.far else mapped
+        deque(each(partial(self._decode, values), runs), maxlen=0)
 
     def _decode(self, values: npt.NDArray[Any], run: tuple[int, int]) -> None:
         size = math.prod(self.chunks) * values.itemsize

@@ -8,6 +8,8 @@ from ..errors import ExpiredError
 from .log import Commit, Log
 
 _ONE, _OTHER, _BOTH = 1, 2, 3
+# A long walk reads records by so many; a short one has read no more than twice what it needed.
+_AHEAD = 256
 # Sorts newest first.
 _Dated = tuple[float, int, str, Commit]
 
@@ -51,7 +53,7 @@ def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
     followers = {record.id: 0}
     unseen = [record]
     while unseen:
-        for parent in _parents(log, unseen.pop()):
+        for parent in _parents(log, unseen.pop(), ahead=min(len(records), _AHEAD)):
             followers[parent.id] = followers.get(parent.id, 0) + 1
             if parent.id not in records:
                 records[parent.id] = parent
@@ -148,8 +150,10 @@ def _dated(record: Commit) -> _Dated:
     return -record.time.timestamp(), -record.number, record.id, record
 
 
-def _parents(log: Log, record: Commit) -> Iterator[Commit]:
+def _parents(log: Log, record: Commit, ahead: int = 1) -> Iterator[Commit]:
+    """Commits that *record* follows; where one is read, as many as *ahead* before it are read with it."""
     for reference in record.parents:
+        log.read_back(reference, ahead)
         try:
             yield log.read(reference)
         except ExpiredError:

@@ -305,8 +305,8 @@ class Log:
         """
         # The place is that of the lake where the commit was made: here another may stand there, or nothing.
         record: Commit | Pointer | None = None
-        last, expired = self.last(reference.branch), None
-        if last is not None and reference.number <= last:
+        expired = None
+        if self._reaches(reference.branch, reference.number):
             try:
                 record = self.record(reference.branch, reference.number)
             except ExpiredError as error:
@@ -319,6 +319,14 @@ class Log:
             place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} is not at {place}, where it should be")
         return record
+
+    def _reaches(self, branch: str, number: int) -> bool:
+        """Whether a branch has a record of that number, or had it before it expired."""
+        # Rows of records only grow: the storage is asked where more is meant than was seen.
+        known = self._last.get(("log", branch))
+        if known is None or number > known:
+            known = self.last(branch)
+        return known is not None and number <= known
 
     def _elsewhere(self, commit: Digest) -> Commit | None:
         """A commit by its id alone, for it or its follower came from another lake."""
@@ -419,9 +427,10 @@ class Log:
             if not numbers:
                 return None
             known = max(numbers)
-        # Records are dense: writers leave no gap.
-        while self._storage.size(record_key(name, known + 1, space)) is not None:
-            known += 1
+        else:
+            # Records are dense: writers leave no gap.
+            while self._storage.size(record_key(name, known + 1, space)) is not None:
+                known += 1
         self._last[space, name] = known
         return known
 
@@ -564,6 +573,20 @@ class Log:
                 ) from None
             raise CorruptObjectError(f"record {key} is missing: {error}") from error
         return self._keep(key, parse_record(data, key, name, number))
+
+    def read_back(self, reference: Reference, count: int) -> None:
+        """Read at once a commit and those that stand before it in its branch, if it is not known yet.
+
+        Parameters
+        ----------
+        reference
+            A commit that is needed next.
+        count
+            How many commits.
+        """
+        if record_key(reference.branch, reference.number) not in self._records:
+            first = max(0, reference.number + 1 - count)
+            self.read_ahead(reference.branch, range(first, reference.number + 1))
 
     def read_ahead(self, name: str, numbers: Iterable[int], space: Space = "log") -> None:
         """Read several records at once that will be needed one by one.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from ..nodes.entry import ShardRef
 from ..nodes.node import Node, Tree, changed_node, tree_digest, tree_json
 from ..nodes.shards import Shard, parse_shard
 from ..objects.store import ObjectStore, ObjectWriter, Place
-from ..threads import Recent
+from ..threads import Recent, gathered
 from .log import MAIN, Commit, Log, Pointer, checked_ref_name
 
 # What reading JSON that is not what it should be may raise.
@@ -77,6 +78,7 @@ class History:
         tree = self._trees.get(record.id)
         if tree is None:
             tree = self._read(record)
+            self._read_shards_of(tree)
             if tree_digest(tree) != record.snapshot:
                 raise MalformedError(f"commit {record.id}: its tree does not have the digest it names")
             self.keep(record, tree)
@@ -197,13 +199,24 @@ class History:
         expired = [branch for branch in self.log.all_names() if self.log.horizon(branch)]
         return f"; early history of {', '.join(expired)} has expired" if expired else ""
 
+    def _read_shards_of(self, tree: Tree) -> None:
+        """Read at once the shards that the digest of a tree needs, as far as they can be kept."""
+        wanted = [
+            ref
+            for node in tree.values()
+            for ref in node.entries.changed_shards()
+            if ref.digest not in self._shards
+        ]
+        deque(gathered(self.read_shard, wanted[:_CACHED_SHARDS]), maxlen=0)
+
     def _read(self, record: Commit) -> Tree:
         later: list[Commit] = []
         # Looked up once for each commit: other threads may make this forget a tree at any time.
         while (known := self._trees.get(record.id)) is None and record.depth:
-            if len(later) == 1:
+            parent = record.parents[0]
+            if not later and parent.id not in self._trees:
                 # They stand one before the other, unless branches began or commits came from elsewhere.
-                self.log.read_ahead(record.branch, range(max(0, record.number - record.depth), record.number))
+                self.log.read_back(parent, record.depth)
             later.append(record)
             before = self.log.read(record.parents[0])
             # Depth falls by one from commit to commit, so no chain is endless.

@@ -78,7 +78,12 @@ class Entries:
     def items(self) -> Iterator[tuple[int, Entry]]:
         """Positions and entries in order of position."""
         for number in self._numbers:
-            yield from sorted(self.shard(number).items())
+            ref, changes = self.shards.get(number), self._dirty.get(number, {})
+            # A shard is shared by the commits after it, and keeps what it has made of its rows.
+            entries: dict[int, Entry | None] = {} if ref is None else dict(self.read_shard(ref).items())
+            for at, entry in sorted((entries | changes).items()):
+                if entry is not None:
+                    yield at, entry
 
     def shard(self, number: int) -> Shard | dict[int, Entry]:
         """Return the entries of shard *number* by position.
@@ -135,6 +140,10 @@ class Entries:
         positions = self._dirty.get(number, {}).keys() | old._dirty.get(number, {}).keys()
         pairs = ((at, self.get(at), old.get(at)) for at in sorted(positions))
         return {at: new for at, new, was in pairs if (new and new.digest) != (was and was.digest)}
+
+    def changed_shards(self) -> list[ShardRef]:
+        """Return the shards over which changes lie, so that the identity of these entries needs them."""
+        return [ref for number in self._dirty if (ref := self.shards.get(number)) is not None]
 
     def identity(self) -> list[tuple[int, Digest]]:
         """Return number and digest of every shard that is not empty; equal for equal entries, however stored."""

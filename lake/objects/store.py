@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from ..digest import Digest, checked_digest, digest_of, digest_of_file
 from ..errors import CorruptObjectError, MalformedError, NeurolakeError, NotFoundError
 from ..storage.base import Storage
+from ..threads import gathered
 from .condemned import Condemned
 from .copies import Copies
 from .identity import check_identity
@@ -29,7 +30,6 @@ RUN_SIZE = 2 * 2**20
 
 _SUFFIX = re.compile(r"(?P<copy>\.[0-9a-f]{4,12})?(?P<ending>\.[a-z]{1,16})?")
 _LONGEST = 2**63
-_AT_ONCE = 8
 
 Verification = Literal["first", "always", "never"]
 
@@ -320,8 +320,7 @@ class ObjectStore:
         CorruptObjectError
             As `read` does.
         """
-        with ThreadPoolExecutor(min(_AT_ONCE, max(1, len(wanted)))) as pool:
-            return list(pool.map(lambda one: self.verified_path(*one), wanted))
+        return list(gathered(lambda one: self.verified_path(*one), wanted))
 
     def _copied(self, digest: Digest, size: int, place: Place) -> bool | None:
         """Have a copy of a remote object here; whether it was made just now. None where none is needed."""

@@ -22,7 +22,15 @@ class StoredObject:
 
 
 class Storage(ABC):
-    """Bytes by key. Everything but a log record is immutable and named by its content."""
+    """Bytes by key. Everything but a log record is immutable and named by its content.
+
+    Attributes
+    ----------
+    far
+        Whether requests take long because of the way to the storage, so that many are made at once.
+    """
+
+    far: bool = True
 
     run_size = 2 * 2**20
     """Bytes that are best read at once: enough for a store far away to be worth one request."""

@@ -57,6 +57,8 @@ class LocalStorage(Storage):
         commits or leave damaged objects, which verified reads then report.
     """
 
+    far = False
+
     def __init__(self, root: Path, *, durable: bool = True) -> None:
         self._root = root
         self._durable = durable

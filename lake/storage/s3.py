@@ -6,7 +6,6 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -16,6 +15,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from ..errors import InputError, NotFoundError, StorageError
+from ..threads import gathered
 from .aws import endpoint, profile_settings
 from .base import Storage, StoredObject
 from .local import TEMPORARY
@@ -23,7 +23,7 @@ from .local import TEMPORARY
 PAGE = 1000
 _PART = 16 * 2**20
 _PARTS = 10_000
-_AT_ONCE = 16
+_SMALL = 2**20
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 # Seven tries in about three seconds: a busy server has its moment, a wrong address is soon told.
@@ -114,12 +114,14 @@ class S3Storage(Storage):
         return b""
 
     def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
-        with ThreadPoolExecutor(min(_AT_ONCE, len(keys) or 1)) as pool:
-            return list(pool.map(self._read_if_there, keys))
+        return list(gathered(self._read_if_there, keys))
 
     def write(self, key: str, data: bytes | memoryview) -> bool:
         self._require_exclusive()
         view = memoryview(data).cast("B")
+        # Of a small object it takes longer to ask whether it is there than to send it.
+        if len(view) <= _SMALL and self._put_absent(key, bytes(view)):
+            return True
         # Objects are named by their content: one of the right length is the one we would write.
         if self.size(key) == len(view):
             return False

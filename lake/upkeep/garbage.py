@@ -27,6 +27,7 @@ from ..objects.condemned import GRACE, publish, read_set, set_key, sets
 from ..objects.store import ObjectStore
 from ..storage.base import Storage, StoredObject
 from ..storage.local import TEMPORARY
+from ..threads import gathered
 from .reachable import Reachable
 
 KEPT = timedelta(days=7)
@@ -114,9 +115,8 @@ class _Collection:
         self._pause = pause
         # Listed before it is marked: what is written and committed meanwhile is not in the list.
         self._started = storage.now()
-        self._present = {
-            stored.key: stored for folder in ("packs/", "objects/") for stored in storage.list(folder)
-        }
+        lists = gathered(lambda folder: [*storage.list(folder)], ("packs/", "objects/"))
+        self._present = {stored.key: stored for listed in lists for stored in listed}
         self._reachable = Reachable(History(ObjectStore(storage), self._log))
         self._mark()
 

@@ -6,21 +6,24 @@ and each object that is a file of its own.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..digest import Digest
 from ..errors import CorruptObjectError, ExpiredError, MalformedError
-from ..history.log import Commit, Pointer, Space, record_key
+from ..history.log import Commit, Log, Pointer, Space, record_key
 from ..history.trees import MALFORMED, History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import Shard, parse_shard
 from ..objects.packs import pack_key
 from ..objects.store import Place, object_key, place_key
+from ..threads import gathered
 
 _AHEAD = 256
+
+Read = TypeVar("Read")
 
 
 class Reachable:
@@ -59,6 +62,7 @@ class Reachable:
         self.broken: dict[str, CorruptObjectError] = {}
         self._shards: set[str] = set()
         self._nodes: dict[str, Any] = {}
+        self._coming: Iterator[tuple[str, bytes | CorruptObjectError]] = iter(())
 
     def update(self) -> None:
         """Add what all commits of all branches need, including deleted branches, as of now."""
@@ -73,6 +77,7 @@ class Reachable:
                 for start in range(0, len(numbers), _AHEAD):
                     some = numbers[start : start + _AHEAD]
                     log.read_ahead(name, some, space)
+                    self._coming = self._trees_of(log, name, some, space)
                     for number in some:
                         self._read(record_key(name, number, space), partial(log.record, name, number, space))
                 self._follow(name, space)
@@ -89,6 +94,22 @@ class Reachable:
             self._record(record)
             record = self._history.log.read(record.parents[0])
         self._record(record)
+
+    def _trees_of(
+        self, log: Log, name: str, numbers: Sequence[int], space: Space
+    ) -> Iterator[tuple[str, bytes | CorruptObjectError]]:
+        """The stored trees of some records, as keys and bytes, in the order of the records; several are read at once."""
+        wanted: dict[str, Mapping[str, Any]] = {}
+        for number in numbers:
+            # What is wrong with a record is told when its turn comes.
+            with suppress(CorruptObjectError, ExpiredError, *MALFORMED):
+                record = log.record(name, number, space)
+                if isinstance(record, Commit) and record.depth == 0:
+                    wanted.setdefault(_tree_key(record.fields["tree"]), record.fields["tree"])
+        return gathered(
+            lambda one: (one[0], _attempt(lambda: tree_bytes(self._history, one[1]))),
+            [(key, at) for key, at in wanted.items() if key not in self.keys],
+        )
 
     def _follow(self, name: str, space: Space) -> None:
         """Make sure that what a branch or tag means now is there."""
@@ -123,57 +144,79 @@ class Reachable:
         try:
             if record.depth == 0:
                 self._tree(record.fields["tree"])
-            for value in record.fields["changes"].values():
-                if value:
-                    self._node(value)
+            self._nodes_of([value for value in record.fields["changes"].values() if value])
         except MALFORMED as error:
             self.broken[key] = MalformedError(f"commit {record.id} cannot be read: {error!r}")
         except CorruptObjectError as error:
             self.broken[key] = error
 
     def _tree(self, at: Mapping[str, Any]) -> None:
-        key = object_key(at["object"], Place.from_json(at).suffix)
+        key = _tree_key(at)
         if key in self.keys:
             return
         self.keys[key] = Digest(at["object"])
         try:
-            nodes = stored_tree(self._history, at)
-            for name, value in nodes.items():
-                if self._nodes.get(name) != value:
-                    self._node(value)
+            nodes = parsed_tree(self._tree_bytes(key, at))
+            self._nodes_of([value for name, value in nodes.items() if self._nodes.get(name) != value])
             self._nodes = nodes
         except CorruptObjectError as error:
             self.broken[key] = error
         except MALFORMED as error:
             self.broken[key] = MalformedError(f"tree {at['object']} cannot be read: {error!r}")
 
-    def _node(self, value: Mapping[str, Any]) -> None:
-        for row in value["entries"]:
-            if self._on_entry is not None:
-                self._on_entry(row)
-            if "pack" in row:
-                self.keys.setdefault(pack_key(row["pack"]), row["pack"])
-            elif "inline" not in row:
-                self.keys.setdefault(object_key(row["digest"], row.get("suffix", "")), row["digest"])
-        for row in value.get("shards", ()):
-            self._shard(ShardRef.from_json(row))
+    def _tree_bytes(self, key: str, at: Mapping[str, Any]) -> bytes:
+        for coming, data in self._coming:
+            if coming == key:
+                if isinstance(data, CorruptObjectError):
+                    raise data
+                return data
+        return tree_bytes(self._history, at)
 
-    def _shard(self, ref: ShardRef) -> None:
-        key = place_key(ref.object, ref.place) or f"shard {ref.object}"
-        if key in self._shards:
-            return
-        self._shards.add(key)
-        if ref.place.inline is None:
-            self.keys[key] = ref.object if ref.place.pack is None else Digest(ref.place.pack)
-        try:
-            shard = parse_shard(self._history.objects.read(ref.object, ref.size, ref.place), ref)
-        except CorruptObjectError as error:
-            self.broken[key] = error
-            return
+    def _nodes_of(self, values: Sequence[Mapping[str, Any]]) -> None:
+        for value in values:
+            for row in value["entries"]:
+                if self._on_entry is not None:
+                    self._on_entry(row)
+                if "pack" in row:
+                    self.keys.setdefault(pack_key(row["pack"]), row["pack"])
+                elif "inline" not in row:
+                    self.keys.setdefault(object_key(row["digest"], row.get("suffix", "")), row["digest"])
+        refs = [ShardRef.from_json(row) for value in values for row in value.get("shards", ())]
+        new = {key: ref for ref in refs if (key := _shard_key(ref)) not in self._shards}
+        self._shards |= new.keys()
+        for (key, ref), shard in zip(new.items(), gathered(self._read_shard, [*new.values()]), strict=True):
+            if ref.place.inline is None:
+                self.keys[key] = ref.object if ref.place.pack is None else Digest(ref.place.pack)
+            if isinstance(shard, CorruptObjectError):
+                self.broken[key] = shard
+            else:
+                self._shard(shard)
+
+    def _read_shard(self, ref: ShardRef) -> Shard | CorruptObjectError:
+        read = self._history.objects.read
+        return _attempt(lambda: parse_shard(read(ref.object, ref.size, ref.place), ref))
+
+    def _shard(self, shard: Shard) -> None:
         for stored in shard.keys_stored():
             self.keys.setdefault(stored, Digest(stored.rpartition("/")[2].partition(".")[0]))
         if self._on_shard is not None:
             self._on_shard(shard)
+
+
+def _attempt(read: Callable[[], Read]) -> Read | CorruptObjectError:
+    """What is read, or why it cannot be."""
+    try:
+        return read()
+    except CorruptObjectError as error:
+        return error
+
+
+def _tree_key(at: Mapping[str, Any]) -> str:
+    return object_key(at["object"], Place.from_json(at).suffix)
+
+
+def _shard_key(ref: ShardRef) -> str:
+    return place_key(ref.object, ref.place) or f"shard {ref.object}"
 
 
 def stored_tree(history: History, at: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,8 +236,36 @@ def stored_tree(history: History, at: Mapping[str, Any]) -> dict[str, Any]:
     ValueError, KeyError, TypeError
         It is no tree.
     """
-    place = Place.from_json(at)
-    nodes = json.loads(history.objects.read(Digest(at["object"]), at["size"], place))
+    return parsed_tree(tree_bytes(history, at))
+
+
+def tree_bytes(history: History, at: Mapping[str, Any]) -> bytes:
+    """Read the bytes of a stored tree; parameters and errors as of `stored_tree`.
+
+    Parameters
+    ----------
+    history
+        History of the lake.
+    at
+        What a record says of the tree's location.
+    """
+    return history.objects.read(Digest(at["object"]), at["size"], Place.from_json(at))
+
+
+def parsed_tree(data: bytes) -> dict[str, Any]:
+    """Return the nodes, as JSON, of a stored tree.
+
+    Parameters
+    ----------
+    data
+        Bytes of the tree.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is no tree.
+    """
+    nodes = json.loads(data)
     if not isinstance(nodes, dict):
         raise TypeError("a tree is an object of nodes")
     return nodes

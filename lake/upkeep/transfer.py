@@ -8,12 +8,12 @@ anything is sent, so that it is fenced; before the first record, and after every
 anything that it sent was condemned. Unlike other writers it cannot put that elsewhere, for records name places.
 """
 
-import os
 import uuid
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
+from threading import Semaphore
 
 from ..digest import Digest, digest_of
 from ..errors import ConflictError, CorruptObjectError, NeurolakeError, NotFoundError
@@ -23,6 +23,7 @@ from ..history.trees import History
 from ..nodes.naming import check_names
 from ..objects.condemned import Condemned
 from ..objects.packs import pack_content
+from ..threads import CORES, gathered
 from .reachable import Reachable
 from .verification import Progress
 
@@ -48,8 +49,9 @@ def copy_everything(source: History, target: History, progress: Progress | None 
     storage = target.objects.storage
     storage.flush()
     horizons = [stored.key for stored in source.objects.storage.list(EXPIRED)]
-    for key in [*horizons, *sorted(reachable.records)]:
-        storage.create(key, source.objects.storage.read(key))
+    # Nothing is a lake before it has its marker, so records may come in any order.
+    keys = [*horizons, *sorted(reachable.records)]
+    deque(gathered(lambda key: storage.create(key, source.objects.storage.read(key)), keys), maxlen=0)
     return sent
 
 
@@ -219,18 +221,18 @@ def _require_sound(reachable: Reachable) -> None:
 
 def _send(source: History, target: History, keys: Iterable[str], progress: Progress | None = None) -> int:
     """Copy objects that the other storage lacks, checked; how many."""
-    there = target.objects.storage
-    wanted = [key for key in keys if there.size(key) is None]
-    done = 0
+    there, known = target.objects.storage, [*keys]
+    wanted = [key for key, size in zip(known, gathered(there.size, known), strict=True) if size is None]
+    # Packs are large: few of them are in memory at once.
+    room = Semaphore(2 * CORES)
 
     def copy(key: str) -> None:
-        there.write(key, _checked(key, source.objects.storage.read(key)))
+        with room if key.startswith("packs/") else nullcontext():
+            there.write(key, _checked(key, source.objects.storage.read(key)))
 
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        for _ in pool.map(copy, wanted):
-            done += 1
-            if progress is not None:
-                progress(done, len(wanted))
+    for done, _ in enumerate(gathered(copy, wanted), 1):
+        if progress is not None:
+            progress(done, len(wanted))
     return len(wanted)
 
 

@@ -28,6 +28,8 @@ class FailingStorage(Storage):
         as failed; what only reads is not counted then. ``lost``: as ``late``, where something is created.
     """
 
+    far = False
+
     def __init__(self, inner: Storage, nth: int, how: str, *, dead: bool = True) -> None:
         self._inner = inner
         self._left = nth

@@ -11,6 +11,7 @@ from neurolake.lake.storage.local import LocalStorage
 class Remote(LocalStorage):
     """A storage whose files are not to be read in place; it notes what is read."""
 
+    far = True
     reads = 0
 
     def local_path(self, key: str) -> None:  # type: ignore[override]
