@@ -251,6 +251,9 @@ def verify_command(
     lake: LakePath,
     at: Annotated[str | None, typer.Option(help="Only this commit, branch or tag.")] = None,
     repair_from: Annotated[str | None, typer.Option(help="A lake that has sound copies.")] = None,
+    sample: Annotated[
+        float, typer.Option(help="Share of the objects to read, drawn by chance, such as 0.01.")
+    ] = 1.0,
     json: Json = False,
 ) -> None:
     """Read again every byte that commits need, and report damaged objects and their referrers.
@@ -259,7 +262,7 @@ def verify_command(
     """
     other = None if repair_from is None else _open(repair_from)
     with progress("Verifying") as advance:
-        findings = _open(lake).verify(at, repair_from=other, progress=advance)
+        findings = _open(lake).verify(at, repair_from=other, progress=advance, sample=sample)
     if json:
         print_json(asdict(findings))
     else:

@@ -285,6 +285,7 @@ class Lake(Shown, Mapping[str, Any]):
         progress: "Progress | None" = None,
         threads: int | None = None,
         repair_from: "Lake | None" = None,
+        sample: float = 1.0,
     ) -> "Findings":
         """Read again everything that commits need, and check it against its digests; see `verification.verify`.
 
@@ -295,14 +296,23 @@ class Lake(Shown, Mapping[str, Any]):
         progress
             Called with bytes read and bytes in all, from any thread.
         threads
-            How many read and hash at once; one for each processor by default.
+            How many read and hash at once; by default one for each processor, and more where the storage is far away.
         repair_from
             A lake with the same content, from which damaged objects are replaced.
+        sample
+            Share of the packs and objects to read, drawn by chance; all by default. Manifests are read all the same.
+
+        Raises
+        ------
+        InputError
+            *sample* is no share.
         """
         from .upkeep.verification import verify
 
         other = None if repair_from is None else repair_from._history
-        return verify(self._history, ref=ref, progress=progress, threads=threads, repair_from=other)
+        return verify(
+            self._history, ref=ref, progress=progress, threads=threads, repair_from=other, sample=sample
+        )
 
     def compact(
         self,

@@ -1,7 +1,8 @@
 """Verification: reads again every byte that commits need, reports damaged objects and their referrers, and repairs them."""
 
 import contextlib
-import os
+import math
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from ..digest import Digest, digest_of
 from ..errors import (
     CorruptObjectError,
     FormatError,
+    InputError,
     MalformedError,
     MissingPackageError,
     NotFoundError,
@@ -29,6 +31,7 @@ from ..nodes.shown import About, Shown
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
 from ..storage.base import Storage
+from ..threads import AT_ONCE, CORES, gathered
 from .reachable import Reachable
 from .repair import repair
 from .usage import Needed, Referrers
@@ -88,6 +91,8 @@ class Findings(Shown):
         What was read: records of the log, packs and objects that are files of their own, their length.
     seconds
         How long it took.
+    unread
+        Packs and objects that are there with some length, and were not in the sample.
     """
 
     damages: tuple[Damage, ...]
@@ -97,6 +102,7 @@ class Findings(Shown):
     objects: int
     bytes: int
     seconds: float
+    unread: int = 0
 
     def _about(self) -> About:
         read = f"{self.records:,} records and {self.objects:,} objects of {self.bytes:,} bytes"
@@ -104,6 +110,7 @@ class Findings(Shown):
         line = f"<Verified {read}: {state}, {len(self.repaired)} repaired>"
         facts = {
             "seconds": f"{self.seconds:.1f}",
+            **({"not in the sample": f"{self.unread:,} objects"} if self.unread else {}),
             "names that mean two things": listed(self.collisions) or "none",
         }
         rows = [(d.key, d.reason, listed(d.nodes), len(d.commits)) for d in self.damages]
@@ -121,11 +128,15 @@ def verify(
     progress: Progress | None = None,
     threads: int | None = None,
     repair_from: History | None = None,
+    sample: float = 1.0,
 ) -> Findings:
     """Read again everything that commits need, and compare it with its digests.
 
     Nothing is taken from a cache: records, trees and shards are read anew, too. Packs are read once and whole, and
     every object in them is checked. Garbage is left alone.
+
+    Of a sample, records, trees and shards are read all the same, and it is checked that every object is there; only the
+    others are drawn, by chance and anew each time, so that many small samples come to see everything.
 
     Parameters
     ----------
@@ -136,23 +147,38 @@ def verify(
     progress
         Called with bytes read and bytes in all, from any thread.
     threads
-        How many read and hash at once; one for each processor by default.
+        How many read and hash at once; by default one for each processor, and more where the storage is far away.
     repair_from
         Another lake to copy damaged objects from: any object with their digest, at any location.
+    sample
+        Share of the packs and objects to read, above 0; all by default.
+
+    Raises
+    ------
+    InputError
+        *sample* is no share.
     """
+    if not 0 < sample <= 1:
+        raise InputError(f"a sample is a share of the objects, above 0 and at most 1, not {sample}")
     started = time.monotonic()
     scan = _Scan(history, ref, progress, threads)
+    scan.choose(sample)
     damages = scan.damages()
     repaired: tuple[str, ...] = ()
     while damages and repair_from is not None:
         restored = repair(scan.history, {damage.key for damage in damages}, repair_from)
         # What a restored manifest refers to may be damaged, too.
-        scan = _Scan(history, ref, None, threads)
+        again = _Scan(history, ref, None, threads)
+        again.chosen -= scan.sizes.keys() - scan.chosen
+        scan = again
         damages, repaired = scan.damages(), repaired + restored
         if not restored:
             break
-    records, objects, seconds = len(scan.reachable.records), len(scan.sizes), time.monotonic() - started
-    return Findings(tuple(damages), repaired, scan.collisions(), records, objects, scan.total, seconds)
+    records, objects, seconds = len(scan.reachable.records), len(scan.chosen), time.monotonic() - started
+    unread = len(scan.sizes) - objects
+    return Findings(
+        tuple(damages), repaired, scan.collisions(), records, objects, scan.total, seconds, unread
+    )
 
 
 class _Scan:
@@ -167,19 +193,29 @@ class _Scan:
         self.reachable = Reachable(self.history)
         self._storage = storage
         self._progress = progress
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or (AT_ONCE if storage.far else CORES)
         self._only = None if ref is None else self.history.resolve(ref)
-        self._done = 0
+        self._done = self._all = 0
         self._lock = threading.Lock()
         if self._only is None:
             self.reachable.update()
         else:
             self.reachable.add(self._only)
-        lengths = {
-            stored.key: stored.size for folder in ("packs/", "objects/") for stored in storage.list(folder)
-        }
+        lists = gathered(lambda folder: [*storage.list(folder)], ("packs/", "objects/"))
+        lengths = {stored.key: stored.size for listed in lists for stored in listed}
         self.sizes = {key: lengths.get(key) for key in self.reachable.keys}
-        self.total = sum(size for size in self.sizes.values() if size is not None)
+        self.chosen = set(self.sizes)
+
+    @property
+    def total(self) -> int:
+        """Bytes to read."""
+        return sum(self.sizes[key] or 0 for key in self.chosen)
+
+    def choose(self, sample: float) -> None:
+        """Leave out of `chosen` what is there, all but a share of it."""
+        present = sorted(key for key, size in self.sizes.items() if size is not None)
+        kept = random.sample(present, math.ceil(sample * len(present)))
+        self.chosen -= set(present) - set(kept)
 
     def collisions(self) -> tuple[str, ...]:
         """Names that mean two things, in words."""
@@ -234,8 +270,9 @@ class _Scan:
         ]
 
     def _checked(self) -> Iterator[list[Damage]]:
+        self._all = self.total
         with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as pool:
-            yield from pool.map(self._check, self.sizes)
+            yield from pool.map(self._check, [key for key in self.sizes if key in self.chosen])
 
     def _check(self, key: str) -> list[Damage]:
         digest, size = self.reachable.keys[key], self.sizes[key]
@@ -275,7 +312,7 @@ class _Scan:
         if self._progress is not None:
             with self._lock:
                 self._done += length
-                self._progress(self._done, self.total)
+                self._progress(self._done, self._all)
         return block
 
     def _commits(self) -> Iterator[Commit]:

@@ -1,5 +1,6 @@
 """Verification: every damage is found, reported with its referrers, and repaired from another lake."""
 
+import math
 import random
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from neurolake.lake import Lake
 from neurolake.lake.digest import digest_of
+from neurolake.lake.errors import InputError
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.packs import pack_key
 from neurolake.lake.storage.local import LocalStorage
@@ -160,6 +162,39 @@ class TestFindings:
         monkeypatch.setattr(LocalStorage, "read", fails)
         (damage,) = lake.verify().damages
         assert (damage.reason, damage.detail, damage.nodes) == ("unreadable", "the disk says no", ("table",))
+
+
+class TestSample:
+    def test_a_share_of_the_objects_is_read(self, lake: Lake) -> None:
+        every = lake.verify().objects
+        found = lake.verify(sample=0.3)
+        assert found and (found.objects, found.unread) == (math.ceil(0.3 * every), every - found.objects)
+        assert "not in the sample" in repr(found._about())
+
+    def test_what_is_missing_is_always_found(self, lake: Lake) -> None:
+        path, _ = pack_of(lake, "packed too")
+        path.unlink()
+        assert [damage.reason for damage in lake.verify(sample=1e-9).damages] == ["missing"]
+
+    def test_what_was_drawn_is_checked_and_repaired(
+        self, lake: Lake, sound: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, _ = pack_of(lake, "packed too")
+        flip(path, 10)
+        monkeypatch.setattr(
+            random, "sample", lambda keys, count: [k for k in keys if "packs/" not in k][:count]
+        )
+        assert lake.verify(sample=0.1)
+        monkeypatch.setattr(random, "sample", lambda keys, count: [k for k in keys if path.name in k][:count])
+        (damage,) = lake.verify(sample=0.1).damages
+        assert damage.key.endswith(path.name) and damage.reason == "damaged"
+        found = lake.verify(sample=0.1, repair_from=Lake.open(sound))
+        assert found and found.repaired == (damage.key,) and found.unread
+
+    @pytest.mark.parametrize("sample", [0.0, -0.1, 1.1, float("nan")])
+    def test_a_share_is_above_0_and_at_most_1(self, lake: Lake, sample: float) -> None:
+        with pytest.raises(InputError, match="share"):
+            lake.verify(sample=sample)
 
 
 class TestRepair:
