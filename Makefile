@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install docs demo demo-network test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
-	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-start test-s3 clean
+	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-start bench-terabyte \
+	bench-latency bench-cluster test-s3 clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -74,6 +75,15 @@ bench-compression: $(VENV)/.bench ## voltages by Blosc and as differences: size,
 
 bench-scale: $(VENV)/.bench ## questions to 1,000 and 18,000 trials, beside pandas and dask on ISF's layout: half an hour
 	$(BIN)/python benchmarks/bench_scale.py
+
+bench-terabyte: $(VENV)/.bench ## a lake of TERABYTE_BENCH="--bytes 1e12 --work DIR", of 1 GB by default: open, ask, commit, verify, collect, copy
+	$(BIN)/python benchmarks/bench_terabyte.py $(TERABYTE_BENCH)
+
+bench-latency: $(VENV)/.bench ## a lake on an S3 server 20 ms away: requests, round trips one after the other, time
+	$(BIN)/python benchmarks/bench_latency.py $(LATENCY_BENCH)
+
+bench-cluster: $(VENV)/.bench ## dask on eight processes beside one: means, a derived result, an ingest
+	$(BIN)/python benchmarks/bench_cluster.py $(CLUSTER_BENCH)
 
 bench-kernels: $(VENV)/.bench ## kernels, beside NumPy, pandas, elephant and the speed of memory
 	$(BIN)/python benchmarks/bench_kernels.py

@@ -95,7 +95,7 @@ def append(
 ) -> None:
     """Commit the trials *ids*, which follow on those of the branch."""
     with lake.transaction(f"Trials {ids[0]} to {ids[-1]}") as tx:
-        for name, table in _tables(source, ids, seed):
+        for name, table in tables_of(source, ids, seed):
             tx.append_table(name, table, sorted_by=["trial_id"])
         if voltages:
             block = source.voltage[ids % source.size] * (1 + 1e-6 * ids)[:, None]
@@ -116,7 +116,8 @@ def _append(tx: Any, source: Template, block: np.ndarray) -> None:
     tx.write_array("voltage/soma.time", source.time, dimension_names=["time"])
 
 
-def _tables(source: Template, ids: np.ndarray, seed: int) -> Iterator[tuple[str, pa.Table]]:
+def tables_of(source: Template, ids: np.ndarray, seed: int) -> Iterator[tuple[str, pa.Table]]:
+    """Names and rows of the tables of the trials *ids*."""
     yield "trials", _trials(source, ids)
     rng = np.random.default_rng([seed, int(ids[0])])
     yield "synapse_activation", _repeated(source.synapses, source.size, ids, rng)
