@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from measure import Figures, interleaved, run
 
 import neurolake as nl
 
 BASE = "import duckdb, pyarrow.parquet, numpy"
+DASK = "import neurolake; neurolake.open({!r})['voltage/soma'].dask().mean().compute()"
 
 
 def main() -> None:
@@ -22,13 +24,32 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lake = nl.create(Path(folder) / "lake")
         with lake.transaction("Trials to count") as transaction:
-            transaction.write_table("trials", pa.table({"trial_id": range(1000)}))
+            trials = range(1000)
+            transaction.write_table(
+                "trials", pa.table({"trial_id": trials, "stimulus": ["A1"] * len(trials)})
+            )
+            spikes = {
+                "trial_id": trials,
+                "spike": [0] * len(trials),
+                "time": [float(n % 300) for n in trials],
+            }
+            transaction.write_table("spike_times", pa.table(spikes))
+            transaction.write_array("voltage/soma", np.zeros((len(trials), 100)))
         neurolake = [sys.executable, "-m", "neurolake"]
         commands: dict[str, Sequence[str]] = {
             f'python -c "{BASE}"': [sys.executable, "-c", BASE],
             'neurolake sql "select count(*) from trials"': [
                 *[*neurolake, "sql", "select count(*) from trials"],
                 *["--lake", lake.url],
+            ],
+            "python -c \"…['voltage/soma'].dask().mean().compute()\"": [
+                sys.executable,
+                "-c",
+                DASK.format(lake.url),
+            ],
+            'python -c "import dask.array, zarr"': [sys.executable, "-c", "import dask.array, zarr"],
+            "neurolake plot raster": [
+                *[*neurolake, "plot", "raster", "-o", f"{folder}/raster.png", "--lake", lake.url]
             ],
             "neurolake --help": [*neurolake, "--help"],
             'python -c "import neurolake"': [sys.executable, "-c", "import neurolake"],
