@@ -1,7 +1,7 @@
 """A lake of a terabyte, or of as much as is asked for: what it takes to open it, to ask it, to commit to it and to keep it.
 
     python benchmarks/bench_terabyte.py --bytes 1e12 --work DIR      # minutes to hours; DIR needs 15 GB
-    python benchmarks/bench_terabyte.py --bytes 1e9                  # seconds
+    python benchmarks/bench_terabyte.py --bytes 1e9                  # a minute or two
 
 `terabyte.py` says how such a lake fits on the disk. Everything is done in a new process, once for its first time
 and then again, with the peak of the process's memory.
