@@ -70,6 +70,9 @@ def locked_connection(
     with contextlib.suppress(duckdb.CatalogException):
         # It takes its own random numbers for too weak to guard a file for years; this one goes with the process.
         connection.execute("set force_mbedtls_unsafe = 'true'")
+    for name in ("late_materialization_max_rows", "dynamic_or_filter_threshold"):
+        # The first thousand rows by one column: other columns are read of these rows only. Cursors have what is set globally.
+        connection.execute(f"set global {name} = 1000")
     connection.execute(";\n".join(f"set {name} = {value}" for name, value in settings.items()))
     return connection
 

@@ -1,6 +1,6 @@
 """What figures show, read from a snapshot: curves of groups, bars, images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...lake.errors import InputError
 from ..base import Snapshot
 from ..models.lda import LdaModel
 from ..models.stored import Model
-from ..trials.activations import bin_activations
+from ..trials.activations import activation_totals, bin_activations
 from ..trials.requirements import last_time
 from ..trials.spikes import psth, spike_counts
 from ..trials.trains import EVERYTHING, grouped, input_errors
@@ -21,6 +21,7 @@ from ..trials.voltages import blocks, drawn, moments, recording, voltage_density
 
 Floats = npt.NDArray[np.float64]
 Limits = tuple[float, float]
+_AT_ONCE = 4_000  # rows between two pauses
 _SAMPLE = 50  # rows that limits are guessed from
 
 
@@ -100,9 +101,12 @@ def activation_histograms(
         Width of a bin in ms.
     """
     edges = whole_bins(snapshot, window, width)
-    counts = bin_activations(snapshot, by or "EI", edges=edges, trials=trials, lazy=True)
-    values = counts.mean("trial").values / (counts["time_end"] - counts["time"]).values
-    return _curves(counts, values, "Activations per trial and ms")
+    ids, _, _ = grouped(snapshot, trials, None)
+    labels, counts = activation_totals(
+        snapshot, by or "EI", begin=edges[0], width=width, bins=len(edges) - 1, trials=trials
+    )
+    values = counts / len(ids) / np.diff(edges)
+    return Curves(tuple(labels), edges, values, np.zeros_like(values), "Activations per trial and ms")
 
 
 def _curves(found: xr.DataArray, values: Floats, unit: str) -> Curves:
@@ -181,7 +185,14 @@ def whole_bins(snapshot: Snapshot, window: Limits | None, width: float) -> Float
 
 
 def voltage_means(
-    snapshot: Snapshot, site: str, *, by: Sequence[str], trials: str, window: Limits | None
+    snapshot: Snapshot,
+    site: str,
+    *,
+    by: Sequence[str],
+    trials: str,
+    window: Limits | None,
+    most: int | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Curves:
     """Compute mean and SD over the trials of each group that have a trace, in mV.
 
@@ -197,6 +208,10 @@ def voltage_means(
         Condition on ``trials`` in SQL.
     window
         ``(begin, end)`` in ms; None for all times.
+    most
+        How many traces of a group at most, evenly chosen; None for all.
+    pause
+        Called from time to time; may raise an error to end it.
 
     Raises
     ------
@@ -209,9 +224,22 @@ def voltage_means(
     kept = [k for k in range(len(labels)) if (row[group == k] >= 0).any()]
     if not kept:
         raise InputError(f"no trial that meets {trials!r} has a trace in {source.array.path}")
-    found = [moments(source, np.sort(row[(group == k) & (row >= 0)]), part).finish() for k in kept]
+    rows = [np.sort(row[(group == k) & (row >= 0)]) for k in kept]
+    found = [
+        _moments(source, some[:: -(-len(some) // (most or len(some)))], part, pause).finish() for some in rows
+    ]
     mean, sd = (np.stack(list(arrays)) for arrays in zip(*((f.mean, f.sd) for f in found), strict=True))
     return Curves(tuple(labels[k] for k in kept), source.times[part], mean, sd, "mV")
+
+
+def _moments(
+    source: Recording, rows: npt.NDArray[np.int64], part: slice, pause: Callable[[], None]
+) -> Moments:
+    found = Moments.empty(part.stop - part.start)
+    for first in range(0, len(rows), _AT_ONCE):
+        pause()
+        found.merge(moments(source, rows[first : first + _AT_ONCE], part))
+    return found
 
 
 def span(source: Recording, window: Limits | None) -> slice:
@@ -248,6 +276,7 @@ def trace_image(
     height: int,
     window: Limits,
     voltage: Limits | None,
+    pause: Callable[[], None] = lambda: None,
 ) -> tuple[npt.NDArray[np.uint32], Limits]:
     """Count traces by pixels, uint32[height, width], and return the voltages at the lower and upper edge in mV, too.
 
@@ -265,6 +294,8 @@ def trace_image(
         ``(begin, end)`` in ms.
     voltage
         Lowest and highest voltage in mV; by default tens of mV around all samples.
+    pause
+        Called from time to time; may raise an error to end it.
     """
     part, lines = span(source, window), drawn(source, window)
     if voltage is None:
@@ -274,6 +305,7 @@ def trace_image(
         limits = voltage or guess
         image, seen = np.zeros((height, width), np.uint32), limits
         for _, values in blocks(source, rows, lines):
+            pause()
             with input_errors():
                 trace_raster(
                     values,

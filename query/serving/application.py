@@ -1,11 +1,13 @@
 """What a lake's server answers, by path; see docs/serve.md."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -78,21 +80,35 @@ def application(lake: "Lake", port: int) -> Access:
     return Access(Starlette(routes=routes), port)
 
 
-def _answering(endpoint: Endpoint, served: Served) -> Callable[[Request], Response]:
-    """What calls an endpoint, in a thread of Starlette's, and tells errors in words."""
+def _answering(endpoint: Endpoint, served: Served) -> Callable[[Request], Awaitable[Response]]:
+    """What calls an endpoint, in a thread, tells errors in words, and ends what nobody waits for any more."""
 
-    def answer(request: Request) -> Response:
+    def answer(question: Question) -> Response:
         try:
-            return endpoint(Question(request, served))
+            return endpoint(question)
         except NotFoundError as error:
             return _refused(error, 404)
         except (NeurolakeError, ValueError) as error:
             return _refused(error, 400)
         except Exception as error:
-            logging.getLogger(__name__).exception("no answer to %s", request.url.path)
+            logging.getLogger(__name__).exception("no answer to /api/%s", endpoint.__name__)
             return Json({"error": f"neurolake failed: {type(error).__name__}: {error}", "kind": "fault"}, 500)
 
-    return answer
+    async def answered(request: Request) -> Response:
+        question = Question(request.query_params, served)
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            question.leave.leave()
+
+        watching = asyncio.create_task(watch())
+        try:
+            return await run_in_threadpool(answer, question)
+        finally:
+            watching.cancel()
+
+    return answered
 
 
 def _refused(error: Exception, status: int) -> Response:

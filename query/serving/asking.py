@@ -3,17 +3,21 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
 import pyarrow as pa
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 
 from ...catalog.answers import Answer
 from ...lake.errors import InputError, QueryError, QueryTimeoutError
 from ...lake.history.log import MAIN
 from ..views.formats import rows_of
+from .bodies import framed
+from .kept import Kept, Leave
 
 if TYPE_CHECKING:
     from ..lake import Lake, Snapshot
@@ -29,9 +33,12 @@ LONGEST_TEXT = 2_000
 """Of a cell; longer text is cut, and says so. Downloads have all of it."""
 _KEPT = 4
 
+Made = tuple[Mapping[str, Any], Mapping[str, npt.NDArray[Any]]]
+"""A head of JSON and arrays by name."""
+
 
 class Served:
-    """A lake that is served, with the snapshots that pages are looking at.
+    """A lake that is served, with the snapshots that pages are looking at, and answers that do not change.
 
     Parameters
     ----------
@@ -41,6 +48,8 @@ class Served:
 
     def __init__(self, lake: "Lake") -> None:
         self.lake = lake
+        cache = lake.objects.cache
+        self.kept = Kept(None if cache is None else cache / "answers")
         self._kept: OrderedDict[str, Snapshot] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -71,18 +80,39 @@ class Question:
 
     Parameters
     ----------
-    request
-        The request.
+    given
+        Its parameters.
     served
         The lake.
+
+    Attributes
+    ----------
+    leave
+        What tells that whoever asked has gone.
     """
 
-    def __init__(self, request: Request, served: Served) -> None:
-        self._given = request.query_params
+    def __init__(self, given: QueryParams, served: Served) -> None:
+        self._given = given
         self._served = served
         self.lake = served.lake
+        self.leave = Leave()
 
-    @property
+    def kept(self, name: str, given: Mapping[str, Any], make: Callable[[Callable[[], None]], Made]) -> bytes:
+        """Return an answer about the commit as `bodies.framed` has it, computed once.
+
+        Parameters
+        ----------
+        name
+            What is asked.
+        given
+            All that the answer depends on beside the commit, as JSON has it.
+        make
+            Computes it; it is given what to call from time to time, which raises an error when nobody waits.
+        """
+        key = [self.snapshot.commit.id, name, dict(given)]
+        return self._served.kept.get(key, lambda pause: framed(*make(pause)), self.leave)
+
+    @cached_property
     def snapshot(self) -> "Snapshot":
         """The commit that ``at`` means, by default the newest one of the main branch."""
         return self._served.snapshot(self._given.get("at") or MAIN)
@@ -216,8 +246,8 @@ class Question:
 
 
 @contextmanager
-def within(answer: Answer, seconds: float) -> Iterator[None]:
-    """Stop a query whose rows the block computes, when it has taken too long.
+def within(answer: Answer, seconds: float, leave: Leave | None = None) -> Iterator[None]:
+    """Stop a query whose rows the block computes, when it has taken too long, or whoever asked has gone.
 
     Parameters
     ----------
@@ -225,6 +255,8 @@ def within(answer: Answer, seconds: float) -> Iterator[None]:
         The query.
     seconds
         How long it may take.
+    leave
+        What tells that they have gone.
 
     Raises
     ------
@@ -241,7 +273,8 @@ def within(answer: Answer, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with (leave or Leave()).telling(answer.interrupt):
+            yield
     except QueryError as error:
         if late.is_set():
             raise QueryTimeoutError(f"no answer within {seconds:g} s; ask for less, or for longer") from error
@@ -251,7 +284,13 @@ def within(answer: Answer, seconds: float) -> Iterator[None]:
 
 
 def answer(
-    snapshot: "Snapshot", query: str, *, offset: int = 0, limit: int = MOST_ROWS, seconds: float = SECONDS
+    snapshot: "Snapshot",
+    query: str,
+    *,
+    offset: int = 0,
+    limit: int = MOST_ROWS,
+    seconds: float = SECONDS,
+    leave: Leave | None = None,
 ) -> dict[str, Any]:
     """Return some rows of a query as JSON has them.
 
@@ -265,6 +304,8 @@ def answer(
         How many rows to leave out, and how many to return at most.
     seconds
         How long it may take.
+    leave
+        What tells that whoever asked has gone; the query ends then.
 
     Returns
     -------
@@ -283,7 +324,7 @@ def answer(
     assert isinstance(asked, Answer), "of a catalog"
     types = [str(kind) for kind in asked.types]
     part = asked.limit(limit + 1, offset)
-    with within(asked, seconds):
+    with within(asked, seconds, leave):
         reader = rows_of(part, as_text=True)
         rows, complete = _bounded(reader)
     columns = [{"name": name, "type": kind} for name, kind in zip(reader.schema.names, types, strict=True)]

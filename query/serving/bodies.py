@@ -58,11 +58,52 @@ class Json(Response):
         super().__init__(json_body(value), status)
 
 
-class Framed(Response):
-    """Arrays as bytes: the length of a JSON head (uint32), the head, filled up to a multiple of 8, then the arrays.
+def framed(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return arrays as bytes: the length of a JSON head (uint32), the head, filled up to a multiple of 8, then the arrays.
 
     All numbers are little-endian. ``arrays`` in the head tells of each array its ``name``, ``type`` (NumPy's name), ``shape`` and
     ``start``, in bytes from the end of the head; each starts at a multiple of 8.
+
+    Parameters
+    ----------
+    head
+        What else to tell.
+    arrays
+        Arrays by name.
+    """
+    told, parts, start = [], [], 0
+    for name, array in arrays.items():
+        kept = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        told.append({"name": name, "type": kept.dtype.name, "shape": list(kept.shape), "start": start})
+        data = kept.tobytes()
+        parts.append(data + bytes(-len(data) % 8))
+        start += len(parts[-1])
+    text = json_body({**head, "arrays": told})
+    text += b" " * (-(len(text) + 4) % 8)
+    return b"".join([len(text).to_bytes(4, "little"), text, *parts])
+
+
+def unframed(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Return the head, without ``arrays``, and the arrays that `framed` made bytes of; they cannot be written to.
+
+    Parameters
+    ----------
+    body
+        The bytes.
+    """
+    begin = 4 + int.from_bytes(body[:4], "little")
+    head = json.loads(body[4:begin])
+    arrays = {
+        one["name"]: np.frombuffer(
+            body, np.dtype(one["type"]).newbyteorder("<"), math.prod(one["shape"]), begin + one["start"]
+        ).reshape(one["shape"])
+        for one in head.pop("arrays")
+    }
+    return head, arrays
+
+
+class Framed(Response):
+    """Arrays behind a JSON head; see `framed`.
 
     Parameters
     ----------
@@ -75,13 +116,19 @@ class Framed(Response):
     media_type = "application/octet-stream"
 
     def __init__(self, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        told, parts, start = [], [], 0
-        for name, array in arrays.items():
-            kept = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-            told.append({"name": name, "type": kept.dtype.name, "shape": list(kept.shape), "start": start})
-            data = kept.tobytes()
-            parts.append(data + bytes(-len(data) % 8))
-            start += len(parts[-1])
-        text = json_body({**head, "arrays": told})
-        text += b" " * (-(len(text) + 4) % 8)
-        super().__init__(b"".join([len(text).to_bytes(4, "little"), text, *parts]))
+        super().__init__(framed(head, arrays))
+
+
+class Ready(Response):
+    """Arrays behind a JSON head that are bytes already.
+
+    Parameters
+    ----------
+    body
+        What `framed` returned.
+    """
+
+    media_type = Framed.media_type
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)

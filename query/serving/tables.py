@@ -3,10 +3,12 @@
 import bisect
 import itertools
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from starlette.background import BackgroundTask
@@ -19,6 +21,7 @@ from ...lake.errors import InputError, NotFoundError
 from ..views.formats import csv_texts, rows_of
 from .asking import MOST_ROWS, MOST_SECONDS, SECONDS, Question, answer, within
 from .bodies import Json
+from .kept import Leave
 
 _ANYWHERE = 10**15
 
@@ -56,40 +59,44 @@ def rows(question: Question) -> Response:
         query += f" order by {identifier(order)}{' desc' if question.flag('descending') else ''} nulls last"
     seconds = question.real("seconds", SECONDS, 0.001, MOST_SECONDS)
     if where or order or offset == 0:
-        found = answer(snapshot, query, offset=offset, limit=limit, seconds=seconds or SECONDS)
+        # In the text: DuckDB then sorts by one column, and reads the others of the rows that it shows.
+        query += f" limit {limit + 1} offset {offset}"
+        found = answer(snapshot, query, limit=limit, seconds=seconds or SECONDS, leave=question.leave)
     else:
         # DuckDB would read all rows before the page.
         found = answer(snapshot, f"{query} limit 0")
-        part = _page(table, offset, limit)
-        found["rows"] = [[*row.values()] for row in part.to_pylist()]
-        found["more"] = offset + part.num_rows < table.rows
+        began = time.perf_counter()
+        found["rows"] = _page(table, offset, limit)
+        found["more"] = offset + len(found["rows"]) < table.rows
+        found["seconds"] += time.perf_counter() - began
     return Json({**found, "total": None if where else table.rows})
 
 
-def _page(table: Table, offset: int, limit: int) -> pa.Table:
-    """Rows of a table by their numbers: only the row groups that hold them are read."""
+def _page(table: Table, offset: int, limit: int) -> list[list[Any]]:
+    """Rows of a table by their numbers: of the files that hold them, only the pages that do are decoded."""
     ends = [*itertools.accumulate(entry.stats["rows"] for entry in table.files)]
-    schema = table.schema()
-    parts = [schema.empty_table()]
+    rows: list[list[Any]] = []
     at, stop = offset, min(offset + limit, table.rows)
-    while at < stop:
-        number = bisect.bisect_right(ends, at)
-        begin = ends[number - 1] if number else 0
-        first, last = at - begin, min(stop, ends[number]) - begin
-        (path,) = table.paths([table.files[number]])
-        parts.append(_rows_in(path, first, last))
-        at = begin + last
-    joined = pa.concat_tables(parts, promote_options="permissive")
-    return joined.select(schema.names)
+    # A cursor of its own, because one answers one question at a time.
+    with duckdb.cursor() as cursor:
+        while at < stop:
+            number = bisect.bisect_right(ends, at)
+            begin = ends[number - 1] if number else 0
+            first, last = at - begin, min(stop, ends[number]) - begin
+            (path,) = table.paths([table.files[number]])
+            part = _rows_in(cursor, path, first, last)
+            # A file from before a column was added lacks it.
+            rows += [[row.get(name) for name in table.columns] for row in part]
+            at = begin + last
+    return rows
 
 
-def _rows_in(path: str, first: int, last: int) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        counts = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
-        ends = [*itertools.accumulate(counts)]
-        groups = range(bisect.bisect_right(ends, first), bisect.bisect_left(ends, last) + 1)
-        before = ends[groups[0]] - counts[groups[0]]
-        return file.read_row_groups([*groups]).slice(first - before, last - first)
+def _rows_in(cursor: duckdb.DuckDBPyConnection, path: str, first: int, last: int) -> list[dict[str, Any]]:
+    number = "file_row_number"
+    query = f"from read_parquet([$path], {number} = true) where {number} >= $first and {number} < $last"
+    asked = cursor.sql(query, params={"path": path, "first": first, "last": last})
+    rows: list[dict[str, Any]] = rows_of(asked, as_text=True).read_all().to_pylist()
+    return rows
 
 
 def sql(question: Question) -> Response:
@@ -116,12 +123,14 @@ def sql(question: Question) -> Response:
     if form == "json":
         offset = question.whole("offset", 0, 0, _ANYWHERE)
         limit = question.whole("limit", 200, 1, MOST_ROWS)
-        return Json(answer(snapshot, query, offset=offset, limit=limit, seconds=seconds))
+        return Json(
+            answer(snapshot, query, offset=offset, limit=limit, seconds=seconds, leave=question.leave)
+        )
     if form not in _WRITERS:
         raise InputError(f"format is {form!r}; expected json, {', '.join(_WRITERS)}")
     asked = snapshot.sql(query)
     assert isinstance(asked, Answer), "of a catalog"
-    return _file(asked, form, f"neurolake-{snapshot.commit.id[:12]}.{form}", seconds)
+    return _file(asked, form, f"neurolake-{snapshot.commit.id[:12]}.{form}", seconds, question.leave)
 
 
 class _Csv:
@@ -150,13 +159,13 @@ _WRITERS: dict[str, Callable[[Path, pa.Schema], Any]] = {
 }
 
 
-def _file(asked: Answer, form: str, name: str, seconds: float) -> Response:
+def _file(asked: Answer, form: str, name: str, seconds: float, leave: Leave) -> Response:
     """Rows as a file, which is complete before any of it is sent."""
     with tempfile.NamedTemporaryFile(prefix="neurolake-", suffix=f"-{name}", delete=False) as made:
         path = Path(made.name)
     try:
         # To ask for the first row is to compute, for some queries all of it.
-        with within(asked, seconds):
+        with within(asked, seconds, leave):
             reader = rows_of(asked, as_text=form == "csv")
             with _WRITERS[form](path, reader.schema) as writer:
                 for batch in reader:

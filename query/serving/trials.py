@@ -1,11 +1,14 @@
 """Trials: spikes, rates and voltages of those that meet a condition, and all that is known of one."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from starlette.responses import Response
 
 from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, SPIKE_TIMES, SYNAPSE_ACTIVATION, TRIALS
+from ...lake.errors import InputError
 from ..animations import shapes
 from ..animations.films import rerun_command
 from ..lake import Snapshot
@@ -13,18 +16,21 @@ from ..plots import data
 from ..trials.parameters import of_trial, trial_id
 from ..trials.trains import trains
 from ..trials.voltages import recording, rows_of, sites_of
-from .asking import Question, answer, records
-from .bodies import Framed, Json
+from .asking import Made, Question, answer, records
+from .bodies import Framed, Json, Ready, unframed
 
 MOST_SPIKES = 500_000
 """In one raster."""
+MOST_TRACES = 10**9
+"""In one picture, unless less is asked for."""
 MOST_SAMPLES = 20_000
 """In one trace that is drawn; longer ones are drawn as least and greatest value of parts."""
 
+Pause = Callable[[], None]
+
 
 def _chosen(question: Question) -> dict[str, Any]:
-    by = question.texts("by")
-    return {"trials": question.text("trials", "true"), "by": data.expression(by)}
+    return {"trials": question.text("trials", "true"), "by": list(question.texts("by"))}
 
 
 def raster(question: Question) -> Response:
@@ -35,42 +41,71 @@ def raster(question: Question) -> Response:
     question
         ``trials`` (a condition in SQL), ``by`` (columns of trials, or SQL over them), ``table`` and ``at``.
     """
-    table = question.text("table", SPIKE_TIMES.name)
-    found = trains(question.snapshot, **_chosen(question), table=table)
-    order = np.argsort(found.group, kind="stable")
-    row = np.empty(len(order), np.int64)
-    row[order] = np.arange(len(order))
-    kept = slice(0, MOST_SPIKES)
-    arrays = {
-        "row": row[found.trial][kept].astype(np.int32),
-        "time": found.time[kept].astype(np.float32),
-        "trial": found.trials[order].astype(np.int32),
-        "group": found.group[order].astype(np.int32),
-    }
-    head = {"groups": found.labels, "spikes": len(found.time), "drawn": len(arrays["time"])}
-    return Framed({**head, "commit": question.snapshot.commit.id}, arrays)
+    table, chosen = question.text("table", SPIKE_TIMES.name), _chosen(question)
+
+    def make(pause: Pause) -> Made:
+        by = data.expression(chosen["by"])
+        found = trains(question.snapshot, trials=chosen["trials"], by=by, table=table)
+        order = np.argsort(found.group, kind="stable")
+        row = np.empty(len(order), np.int64)
+        row[order] = np.arange(len(order))
+        kept = slice(0, MOST_SPIKES)
+        arrays = {
+            "row": row[found.trial][kept].astype(np.int32),
+            "time": found.time[kept].astype(np.float32),
+            "trial": found.trials[order].astype(np.int32),
+            "group": found.group[order].astype(np.int32),
+        }
+        head = {"groups": found.labels, "spikes": len(found.time), "drawn": len(arrays["time"])}
+        return {**head, "commit": question.snapshot.commit.id}, arrays
+
+    return Ready(question.kept("raster", {**chosen, "table": table}, make))
 
 
 def psth(question: Question) -> Response:
     """Return firing rates of groups of trials in Hz, or activations of groups of synapses per trial and ms.
 
+    Bins begin at multiples of their width, so that those of a window are some of those of all times.
+
     Parameters
     ----------
     question
         ``trials``, ``by``, ``of`` (``spikes`` or ``activations``), ``begin`` and ``end`` in ms, ``bin`` in ms and ``at``.
+
+    Raises
+    ------
+    InputError
+        There are more bins than can be drawn.
     """
-    of = question.text("of", "spikes")
-    read = data.activation_histograms if of == "activations" else data.spike_histograms
+    of, chosen = question.text("of", "spikes"), _chosen(question)
     width = question.real("bin", 1.0 if of == "activations" else 5.0, 1e-3, 1e6)
     assert width is not None, "it has a default"
-    found = read(
-        question.snapshot,
-        by=question.texts("by"),
-        trials=question.text("trials", "true"),
-        window=question.span("begin", "end"),
-        width=width,
+    bins = len(data.whole_bins(question.snapshot, None, width)) - 1
+    first, last = 0, bins
+    if window := question.span("begin", "end"):
+        first = min(max(0, int(window[0] / width + 1e-9)), bins - 1)
+        last = max(first + 1, min(bins, math.ceil(window[1] / width - 1e-9)))
+    if last - first > MOST_SAMPLES:
+        raise InputError(f"{last - first:,} bins of {width:g} ms; choose wider bins, or a shorter time")
+    # The window is a part of what is kept, unless that is too much.
+    begin, end = (0, bins) if bins <= MOST_SAMPLES else (first, last)
+
+    def make(pause: Pause) -> Made:
+        read = data.activation_histograms if of == "activations" else data.spike_histograms
+        times = (begin * width, end * width)
+        return _curves(read(question.snapshot, **chosen, window=times, width=width))
+
+    given = {**chosen, "of": of, "bin": width, "begin": begin, "end": end}
+    head, arrays = unframed(question.kept("psth", given, make))
+    part = slice(first - begin, last - begin)
+    return Framed(
+        {**head, "step": 1},
+        {
+            "x": arrays["x"][part.start : part.stop + 1],
+            "values": arrays["values"][:, part],
+            "spread": arrays["spread"][:, part],
+        },
     )
-    return _curves(found)
 
 
 def mean(question: Question) -> Response:
@@ -79,24 +114,37 @@ def mean(question: Question) -> Response:
     Parameters
     ----------
     question
-        ``site``, ``trials``, ``by``, ``begin`` and ``end`` in ms, and ``at``.
+        ``site``, ``trials``, ``by``, ``most`` (of how many traces of each group at most; evenly chosen), ``begin`` and ``end`` in ms, and ``at``.
+
+    Raises
+    ------
+    InputError
+        The window holds fewer than two samples.
     """
-    found = data.voltage_means(
-        question.snapshot,
-        question.text("site", "soma"),
-        by=question.texts("by"),
-        trials=question.text("trials", "true"),
-        window=question.span("begin", "end"),
-    )
-    return _curves(found)
+    site, chosen = question.text("site", "soma"), _chosen(question)
+    most = question.whole("most", MOST_TRACES, 1, MOST_TRACES)
+
+    def make(pause: Pause) -> Made:
+        found = data.voltage_means(question.snapshot, site, **chosen, window=None, most=most, pause=pause)
+        return _curves(found)
+
+    head, arrays = unframed(question.kept("mean", {**chosen, "site": site, "most": most}, make))
+    part = slice(None)
+    if window := question.span("begin", "end"):
+        part = slice(*np.searchsorted(arrays["x"], window))
+        if part.stop - part.start < 2:
+            raise InputError(
+                f"{site} has {part.stop - part.start} samples from {window[0]:g} to {window[1]:g} ms"
+            )
+    step = max(1, -(-len(arrays["x"][part]) // MOST_SAMPLES))
+    part = slice(part.start, part.stop, step)
+    names = {"x": arrays["x"][part], "values": arrays["values"][:, part], "spread": arrays["spread"][:, part]}
+    return Framed({**head, "step": step}, names)
 
 
-def _curves(found: data.Curves) -> Response:
-    step = max(1, -(-found.values.shape[1] // MOST_SAMPLES))
-    arrays = {"x": found.x, "values": found.values[:, ::step], "spread": found.spread[:, ::step]}
-    if found.values.shape[1] == len(found.x):
-        arrays["x"] = found.x[::step]
-    return Framed({"groups": found.labels, "unit": found.unit, "step": step}, arrays)
+def _curves(found: data.Curves) -> Made:
+    arrays = {"x": found.x, "values": found.values, "spread": found.spread}
+    return {"groups": found.labels, "unit": found.unit}, arrays
 
 
 def traces(question: Question) -> Response:
@@ -105,21 +153,28 @@ def traces(question: Question) -> Response:
     Parameters
     ----------
     question
-        ``site``, ``trials``, ``begin`` and ``end`` in ms, ``low`` and ``high`` in mV, ``width`` and ``height`` in pixels, and ``at``.
+        ``site``, ``trials``, ``most`` (how many traces at most; evenly chosen), ``begin`` and ``end`` in ms, ``low`` and ``high`` in mV, ``width`` and
+        ``height`` in pixels, and ``at``.
     """
-    source = recording(question.snapshot, question.text("site", "soma"))
-    rows = rows_of(question.snapshot, source, question.text("trials", "true"))
-    window = question.span("begin", "end") or (float(source.times[0]), float(source.times[-1]))
-    image, limits = data.trace_image(
-        source,
-        rows,
-        width=question.whole("width", 800, 16, 4096),
-        height=question.whole("height", 300, 16, 4096),
-        window=window,
-        voltage=question.span("low", "high"),
-    )
-    head = {"traces": len(rows), "begin": window[0], "end": window[1], "low": limits[0], "high": limits[1]}
-    return Framed({**head, "unit": "mV"}, {"image": np.minimum(image, 65535).astype(np.uint16)})
+    site, trials = question.text("site", "soma"), question.text("trials", "true")
+    most = question.whole("most", MOST_TRACES, 1, MOST_TRACES)
+    width, height = question.whole("width", 1000, 16, 4096), question.whole("height", 300, 16, 4096)
+    window, voltage = question.span("begin", "end"), question.span("low", "high")
+
+    def make(pause: Pause) -> Made:
+        source = recording(question.snapshot, site)
+        rows = rows_of(question.snapshot, source, trials)
+        drawn = rows[:: -(-len(rows) // most)]
+        shown = window or (float(source.times[0]), float(source.times[-1]))
+        image, limits = data.trace_image(
+            source, drawn, width=width, height=height, window=shown, voltage=voltage, pause=pause
+        )
+        head = {"traces": len(rows), "drawn": len(drawn), "unit": "mV"}
+        edges = {"begin": shown[0], "end": shown[1], "low": limits[0], "high": limits[1]}
+        return {**head, **edges}, {"image": np.minimum(image, 65535).astype(np.uint16)}
+
+    given = {"site": site, "trials": trials, "most": most, "size": [width, height]}
+    return Ready(question.kept("traces", {**given, "window": window, "voltage": voltage}, make))
 
 
 def trace(question: Question) -> Response:

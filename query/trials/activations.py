@@ -66,11 +66,14 @@ class Key:
         Its value as SQL over the table of activations.
     label
         Function that returns the text of a value.
+    few
+        The column of few values that it is computed from, if there is just one.
     """
 
     name: str
     sql: str
     label: Labels = str
+    few: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,9 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
         raise InputError(f"distance_width is {distance_width}; it must be above 0 µm")
     excitatory = ", ".join(f"'{name}'" for name in (*EXCITATORY, *(["L1"] if l1 == "EXC" else [])))
     width = float(distance_width)
-    ei = Key("EI", f"(cell_type in ({excitatory}))::tinyint", lambda value: "EXC" if value else "INH")
+    ei = Key(
+        "EI", f"(cell_type in ({excitatory}))::tinyint", lambda value: "EXC" if value else "INH", "cell_type"
+    )
     near = f"(soma_distance < {PROXIMAL_UM})::tinyint"
     distance = Key(
         "soma_distance",
@@ -175,10 +180,10 @@ def keys(by: By, *, distance_width: float = 50.0, l1: Literal["INH", "EXC"] = "I
     )
     named = {
         "EI": ei,
-        "celltype": Key("cell_type", "cell_type"),
-        "cell_type": Key("cell_type", "cell_type"),
-        "presynaptic_column": Key("column", '"column"'),
-        "column": Key("column", '"column"'),
+        "celltype": Key("cell_type", "cell_type", few="cell_type"),
+        "cell_type": Key("cell_type", "cell_type", few="cell_type"),
+        "presynaptic_column": Key("column", '"column"', few='"column"'),
+        "column": Key("column", '"column"', few='"column"'),
         "proximal": Key("proximal", near, lambda value: "prox" if value else "dist"),
         "soma_distance": distance,
         "binned_somadist": distance,
@@ -276,6 +281,86 @@ def bin_activations(
     return _labelled(counts, groups, ids, borders)
 
 
+def activation_totals(
+    snapshot: Snapshot, by: By = "EI", *, begin: float, width: float, bins: int, trials: str = "true"
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Count synapse activations per group and even time bin, over all trials together.
+
+    What `bin_activations` sums up to, in a fifth of its time: DuckDB counts, and no row leaves it.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    by
+        What to group synapses by; see `keys`.
+    begin
+        Begin of the first bin in ms.
+    width
+        Width of the bins in ms.
+    bins
+        How many.
+    trials
+        Condition on trials in SQL.
+
+    Returns
+    -------
+    tuple
+        Names of all groups of the table, and counts int64[group, bin]. Bins are those of ``numpy.histogram`` with edges
+        ``begin + width * arange(bins + 1)``.
+
+    Raises
+    ------
+    NotFoundError
+        The lake has no synapse activations.
+    QueryError
+        An expression is not valid SQL over columns of the table.
+    InputError
+        No trial meets the condition.
+    """
+    chosen = keys(by)
+    require_tables(snapshot, TABLE, TRIALS.name)
+    groups = _groups(snapshot, chosen, "true")
+    names = ", ".join(f"k{at}" for at in range(len(chosen)))
+    inner = ", ".join(
+        f"({key.few or key.sql}\n) as {'v' if key.few else 'k'}{at}" for at, key in enumerate(chosen)
+    )
+    outer = ", ".join(
+        f"({key.sql.replace(key.few, f'v{at}')}\n) as k{at}" if key.few else f"k{at}"
+        for at, key in enumerate(chosen)
+    )
+    # A quotient may round to the other side of an edge: near one, the edges themselves decide. Keys are computed of
+    # what was counted where they can be, for there are fewer of these rows.
+    query = f"""
+        with counted as (
+          select {", ".join(f"{'v' if key.few else 'k'}{at}" for at, key in enumerate(chosen))}, case
+              when abs(q - round(q)) > 1e-6::double then floor(q)::int
+              else floor(q)::int + (t >= $begin + $width * (floor(q) + 1))::int - (t < $begin + $width * floor(q))::int
+            end as low, count(*) as n
+          from (
+            select {inner}, "time" as t, ("time" - $begin) / $width as q from {TABLE}
+            where "time" >= $begin and "time" <= $begin + $width * ($last + 1) and {_of_trials(snapshot, trials)}
+          ) group by all
+        )
+        select {names}, least(low, $last)::int as bin, sum(n)::bigint from (select {outer}, low, n from counted)
+        where {" and ".join(f"k{at} is not null" for at in range(len(chosen)))} group by all"""  # noqa: S608
+    number = {values: at for at, values in enumerate(groups.values)}
+    counts = np.zeros((len(number), bins), np.int64)
+    rows = snapshot.sql(query, begin=float(begin), width=float(width), last=bins - 1).fetchall()
+    for *values, at, n in rows:
+        counts[number[tuple(values)], at] = n
+    return groups.labels, counts
+
+
+def _of_trials(snapshot: Snapshot, condition: str) -> str:
+    """What chooses the activations of the trials that meet a condition."""
+    ids = _trial_ids(snapshot, condition)
+    # To compare with two numbers takes a fraction of the time, and passes over files and row groups.
+    if ids[-1] - ids[0] + 1 == len(ids):
+        return f"trial_id between {ids[0]} and {ids[-1]}"
+    return f"trial_id in (select trial_id from {TRIALS.name} where ({condition}\n))"  # noqa: S608
+
+
 @dataclass(frozen=True)
 class _Job:
     """Counting a range of trials: what a task of dask carries, and nothing else."""
@@ -350,7 +435,10 @@ def _counted(chosen: Sequence[Key], where: str) -> str:
 
 def _groups(snapshot: Snapshot, chosen: tuple[Key, ...], where: str) -> Groups:
     expressions = ", ".join(f"({key.sql}\n)" for key in chosen)
-    query = f"select distinct {expressions} from {TABLE} where {_counted(chosen, where)} order by all"  # noqa: S608
+    counted, rows = _counted(chosen, where), TABLE
+    if where == "true" and all(key.few for key in chosen):
+        rows = f"(select distinct {', '.join(f'{key.few}' for key in chosen)} from {TABLE})"  # noqa: S608
+    query = f"select distinct {expressions} from {rows} where {counted} order by all"  # noqa: S608
     return Groups(chosen, tuple(snapshot.sql(query).fetchall()))
 
 

@@ -16,7 +16,7 @@ from neurolake.ingest.simrun.ingest import ingest_simrun
 from neurolake.lake.errors import InputError, NotFoundError, QueryError
 from neurolake.query.lake import Lake
 from neurolake.query.trials import activations
-from neurolake.query.trials.activations import EXCITATORY, bin_activations
+from neurolake.query.trials.activations import EXCITATORY, activation_totals, bin_activations
 
 TYPES = ["L1", "L2", "L5tt", "VPM", "SymLocal1"]
 
@@ -168,6 +168,20 @@ def test_random_tables(tmp_path_factory: pytest.TempPathFactory, seed: int, n: i
     lake = lake_of(tmp_path_factory.mktemp("random") / "lake", frame)
     known = {**labels(frame), "column": frame["column"]}
     check(bin_activations(lake.head, by), reference(frame, known[by], np.arange(51)))
+
+
+@pytest.mark.parametrize(
+    "by", ["EI", ["cell_type", "proximal"], {"near": "nullif(soma_distance < 100, false)"}]
+)
+@pytest.mark.parametrize("trials", ["true", "trial_id % 2 = 1", "trial_id = 1"])
+def test_totals_are_sums_of_counts(lake: Lake, by: Any, trials: str) -> None:
+    # Times are whole tenths, which are on edges of these bins or just beside them.
+    begin, width, bins = 0.1, 0.3, 40
+    counts = bin_activations(lake.head, by, edges=begin + width * np.arange(bins + 1), trials=trials)
+    labels, totals = activation_totals(lake.head, by, begin=begin, width=width, bins=bins, trials=trials)
+    assert labels == counts["group"].values.tolist()
+    assert totals.any()
+    np.testing.assert_array_equal(totals, counts.sum("trial").values)
 
 
 @pytest.mark.parametrize(
