@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help install docs demo demo-network test test-newest test-oldest test-deep conformance lint bench-ingest bench-queries bench-store bench-compression bench-scale bench-kernels \
-	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-start bench-terabyte \
+	bench-lfp bench-lfp-scale bench-network bench-network-lake bench-network-run bench-glia-questions bench-ngv bench-runs bench-serve bench-start bench-terabyte \
 	bench-latency bench-cluster test-s3 clean
 
 help: ## this list
@@ -112,6 +112,9 @@ bench-network-run: $(VENV)/.bench ## networks simulated, beside NEURON alone: lo
 
 bench-runs: $(VENV)/.bench ## trials in NEURON, beside a loop written by hand
 	$(BIN)/python benchmarks/bench_runs.py
+
+bench-serve: $(VENV)/.bench ## the page of 18,000 trials in Chromium: first paint, every interaction, every endpoint
+	$(BIN)/python benchmarks/bench_serve.py $(SERVE_BENCH)
 
 bench-start: $(VENV)/.bench ## how long a new process takes to its first answer
 	$(BIN)/python benchmarks/bench_start.py

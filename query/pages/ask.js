@@ -31,10 +31,47 @@ async function fetched(name, given, signal) {
 }
 
 export async function ask(name, given = {}, signal) {
+  asking(1);
+  try {
+    return await asked(name, given, signal);
+  } finally {
+    asking(-1);
+  }
+}
+
+// How many answers are on their way stands in the document, for whoever drives the page by a program.
+let open = 0;
+
+function asking(more) {
+  open += more;
+  document.documentElement.dataset.asking = String(open);
+}
+
+async function asked(name, given, signal) {
   const response = await fetched(name, given, signal);
-  if (response.headers.get("content-type").startsWith("application/json")) return response.json();
-  if (response.headers.get("content-type").startsWith("image/")) return response.text();
-  return framed(await response.arrayBuffer());
+  const type = response.headers.get("content-type");
+  const value = type.startsWith("application/json")
+    ? await response.json()
+    : type.startsWith("image/")
+      ? await response.text()
+      : framed(await response.arrayBuffer());
+  if (COMMIT.test(given.at)) remember(address(name, given), value);
+  return value;
+}
+
+// What was told of a commit stays so: the last answers are there at once when one goes back.
+const COMMIT = /^[0-9a-f]{64}$/;
+const MOST = 60;
+const answers = new Map();
+
+function remember(key, value) {
+  answers.delete(key);
+  answers.set(key, value);
+  if (answers.size > MOST) answers.delete(answers.keys().next().value);
+}
+
+export function remembered(name, given = {}) {
+  return answers.get(address(name, given));
 }
 
 function framed(body) {

@@ -1,28 +1,22 @@
 // The page: a head that says which lake and commit, and one of the pages below it.
 
 import { render, useEffect, useState } from "./vendor/preact.js";
-import { CellPage } from "./cell.js";
-import { HeatPage } from "./heat.js";
-import { LakePage } from "./lake.js";
-import { LfpPage } from "./lfp.js";
-import { LineagePage } from "./lineage.js";
-import { Choice, html, Told, useAnswer, when } from "./parts.js";
+import { Choice, html, Told, useAnswer, useLoaded, when } from "./parts.js";
 import { go, link, useRoute } from "./route.js";
-import { RunsPage } from "./runs.js";
-import { SqlPage, TablesPage } from "./tables.js";
-import { TrialPage, TrialsPage } from "./trials.js";
 
+// Each page is loaded when it is first looked at: what draws cells is larger than all else.
 const PAGES = {
-  lake: ["Lake", LakePage],
-  tables: ["Tables", TablesPage],
-  sql: ["SQL", SqlPage],
-  trials: ["Trials", TrialsPage],
-  cell: ["Cells", CellPage],
-  lfp: ["Potentials", LfpPage],
-  heat: ["Arrays", HeatPage],
-  lineage: ["Lineage", LineagePage],
-  runs: ["Runs", RunsPage],
+  lake: ["Lake", async () => (await import("./lake.js")).LakePage],
+  tables: ["Tables", async () => (await import("./tables.js")).TablesPage],
+  sql: ["SQL", async () => (await import("./tables.js")).SqlPage],
+  trials: ["Trials", async () => (await import("./trials.js")).TrialsPage],
+  cell: ["Cells", async () => (await import("./cell.js")).CellPage],
+  lfp: ["Potentials", async () => (await import("./lfp.js")).LfpPage],
+  heat: ["Arrays", async () => (await import("./heat.js")).HeatPage],
+  lineage: ["Lineage", async () => (await import("./lineage.js")).LineagePage],
+  runs: ["Runs", async () => (await import("./runs.js")).RunsPage],
 };
+const trialPage = async () => (await import("./trials.js")).TrialPage;
 
 function Theme() {
   const [theme, tell] = useState(localStorage.getItem("neurolake-theme") ?? "system");
@@ -65,17 +59,21 @@ function App() {
   useEffect(() => {
     document.title = `${answer.value?.name ?? "neurolake"} · ${PAGES[now.page]?.[0] ?? now.page}`;
   }, [answer.value, now.page]);
-  const Page = now.page === "trial" ? TrialPage : PAGES[now.page]?.[1];
+  const load = now.page === "trial" ? trialPage : PAGES[now.page]?.[1];
+  const loaded = useLoaded(load);
+  if (!answer.value && !answer.error) return html`<header><h1><img src="icon.svg" alt="" /> neurolake</h1></header><main><p class="soft" role="status">Loading …</p></main>`;
   return html`<${Told} answer=${answer}>
     ${(lake) => html`
       <${Head} at=${now.at} lake=${lake} page=${now.page} />
       <main id="main">
-        ${Page
-          ? now.at && html`<${Page} key=${now.page} now=${now} lake=${lake} />`
-          : html`<p class="wrong">There is no page ${now.page}.</p>`}
+        ${load
+          ? now.at && html`<${Told} answer=${loaded}>${(Page) => html`<${Page} key=${now.page} now=${now} lake=${lake} />`}<//>`
+          : html`<p class="wrong" role="alert">There is no page ${now.page}; the pages are above.</p>`}
       </main>
     `}
   <//>`;
 }
 
-render(html`<${App} />`, document.getElementById("page"));
+const page = document.getElementById("page");
+page.replaceChildren();
+render(html`<${App} />`, page);

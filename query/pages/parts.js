@@ -1,17 +1,18 @@
 // What pages are made of: answers that load, tables, errors in words.
 
 import { h, htm, useEffect, useRef, useState } from "./vendor/preact.js";
-import { ask } from "./ask.js";
+import { ask, remembered } from "./ask.js";
 
 export const html = htm.bind(h);
 
 // An answer of the server: {value}, {error}, or neither while it loads; the last value stays until the next one is there.
 export function useAnswer(name, given, wanted = true) {
-  const [state, tell] = useState({});
   const key = JSON.stringify([name, given, wanted]);
+  const [state, tell] = useState(() => (wanted && remembered(name, given) ? { value: remembered(name, given) } : {}));
   useEffect(() => {
-    if (!wanted) {
-      tell({});
+    const known = wanted ? remembered(name, given) : undefined;
+    if (!wanted || known) {
+      tell((old) => (known && old.value === known && !old.loading ? old : known ? { value: known } : {}));
       return undefined;
     }
     const stop = new AbortController();
@@ -41,6 +42,39 @@ export function useAnswers(questions) {
     return () => stop.abort();
   }, [key]);
   return state.of === key || state.loading || !questions.length ? state : {};
+}
+
+const SOON_MS = 400;
+
+// An answer that may take long: until it is there, that of `few` of the trials, if it comes sooner.
+export function useSoonAnswer(name, given, few) {
+  const whole = useAnswer(name, given);
+  const [late, tell] = useState(false);
+  const key = JSON.stringify([name, given]);
+  useEffect(() => {
+    tell(false);
+    const timer = setTimeout(() => tell(key), SOON_MS);
+    return () => clearTimeout(timer);
+  }, [key]);
+  const waits = whole.loading && late === key;
+  const part = useAnswer(name, { ...given, most: few }, Boolean(waits));
+  return waits && part.value && !part.loading ? { value: part.value, loading: true } : whole;
+}
+
+// A part of the page that is loaded when it is needed.
+export function useLoaded(load) {
+  const [state, tell] = useState({});
+  useEffect(() => {
+    let wanted = true;
+    load?.().then(
+      (part) => wanted && tell({ load, value: part }),
+      () => wanted && tell({ load, error: "This part of the page could not be loaded: is neurolake serve still running?" }),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [load]);
+  return state.load === load ? state : {};
 }
 
 export function Told({ answer, children }) {

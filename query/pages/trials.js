@@ -2,9 +2,12 @@
 
 import { useMemo } from "./vendor/preact.js";
 import { group } from "./colours.js";
-import { Choice, Field, html, Panel, Rows, shown, Told, useAnswer } from "./parts.js";
+import { Choice, Field, html, Panel, Rows, shown, Told, useAnswer, useSoonAnswer } from "./parts.js";
 import { Counts, Curves, Dots } from "./plots.js";
 import { go, link } from "./route.js";
+
+// So many traces are drawn first, where all take longer.
+const FEW = 1000;
 
 function span(now) {
   return { begin: now.begin, end: now.end };
@@ -21,8 +24,8 @@ function Chosen({ now, trials, at, site, title }) {
   const zoom = (part) => go({ ...now, begin: part?.[0].toFixed(3), end: part?.[1].toFixed(3) });
   const raster = useAnswer("raster", { at, trials, by });
   const rates = useAnswer("psth", { at, trials, by, bin: now.bin, ...span(now) });
-  const mean = useAnswer("mean", { at, trials, by, site, ...span(now) });
-  const traces = useAnswer("traces", { at, trials, site, ...span(now), width: 1000, height: 300 });
+  const mean = useSoonAnswer("mean", { at, trials, by, site, ...span(now) }, FEW);
+  const traces = useSoonAnswer("traces", { at, trials, site, ...span(now) }, FEW);
   const bars = useAnswer("psth", { at, trials, of: "activations", bin: now.bin ?? 5, ...span(now) });
   const rateSeries = useMemo(() => rates.value && curves(rates.value, false), [rates.value]);
   const meanSeries = useMemo(() => mean.value && curves(mean.value, true), [mean.value]);
@@ -57,7 +60,7 @@ function Chosen({ now, trials, at, site, title }) {
     <${Panel} title=${`All voltages at ${site}${title}`}>
       <${Told} answer=${traces}>
         ${(found) => html`<${Counts} image=${found.arrays.image} span=${[found.begin, found.end]} limits=${[found.low, found.high]} unit=${found.unit} height=${320} onSpan=${zoom} />
-          <p class="soft">${found.traces.toLocaleString("en")} traces</p>`}
+          <p class="soft" role="status">${counted(found)}</p>`}
       <//>
     <//>
     <${Panel} title=${`Mean ± SD${title}`}>
@@ -67,6 +70,11 @@ function Chosen({ now, trials, at, site, title }) {
       <${Told} answer=${bars}>${({ arrays, unit }) => html`<${Curves} x=${centred(arrays)} series=${barSeries} steps xLabel="Time (ms)" yLabel=${unit} onSpan=${zoom} label="activations over time" />`}<//>
     <//>
   </div>`;
+}
+
+function counted({ traces, drawn }) {
+  const all = `${traces.toLocaleString("en")} trace${traces === 1 ? "" : "s"}`;
+  return drawn < traces ? `${drawn.toLocaleString("en")} of ${all}; the others follow` : all;
 }
 
 function centred({ x, values }) {

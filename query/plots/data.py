@@ -9,6 +9,7 @@ import xarray as xr
 
 from ...catalog.traces import Recording
 from ...kernels.traces.raster import trace_raster
+from ...kernels.traces.voltages import Moments
 from ...lake.errors import InputError
 from ..base import Snapshot
 from ..models.lda import LdaModel
@@ -21,6 +22,7 @@ from ..trials.voltages import blocks, drawn, moments, recording, voltage_density
 
 Floats = npt.NDArray[np.float64]
 Limits = tuple[float, float]
+ACTIVATIONS = "Activations per trial and ms"
 _AT_ONCE = 4_000  # rows between two pauses
 _SAMPLE = 50  # rows that limits are guessed from
 
@@ -106,7 +108,7 @@ def activation_histograms(
         snapshot, by or "EI", begin=edges[0], width=width, bins=len(edges) - 1, trials=trials
     )
     values = counts / len(ids) / np.diff(edges)
-    return Curves(tuple(labels), edges, values, np.zeros_like(values), "Activations per trial and ms")
+    return Curves(tuple(labels), edges, values, np.zeros_like(values), ACTIVATIONS)
 
 
 def _curves(found: xr.DataArray, values: Floats, unit: str) -> Curves:

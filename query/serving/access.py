@@ -62,7 +62,10 @@ class Access:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                # Nothing of a lake stays in a browser; its own files do, and it asks whether they have changed.
+                headers.setdefault(
+                    "Cache-Control", "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                )
             await send(message)
 
         await (answer or self._app)(scope, receive, with_headers)

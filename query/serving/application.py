@@ -1,13 +1,16 @@
 """What a lake's server answers, by path; see docs/serve.md."""
 
 import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -18,9 +21,7 @@ from . import cells, glia, images, lakes, potentials, tables, trials
 from .access import Access
 from .asking import Question, Served
 from .bodies import Json
-
-if TYPE_CHECKING:
-    from ..lake import Lake
+from .kept import Leave
 
 PAGES = Path(__file__).parents[1] / "pages"
 
@@ -60,17 +61,16 @@ ENDPOINTS: dict[str, Endpoint] = {
 """What can be asked below ``/api/``, by name."""
 
 
-def application(lake: "Lake", port: int) -> Access:
+def application(served: Served, port: int) -> Access:
     """Return what answers requests to a lake; it changes nothing in it.
 
     Parameters
     ----------
-    lake
+    served
         The lake.
     port
         The port that it will be served at.
     """
-    served = Served(lake)
     routes = [
         *(Route(f"/api/{name}", _answering(endpoint, served)) for name, endpoint in ENDPOINTS.items()),
         Route("/api/{rest:path}", _unknown),
@@ -78,6 +78,40 @@ def application(lake: "Lake", port: int) -> Access:
         Mount("/", StaticFiles(directory=PAGES)),
     ]
     return Access(Starlette(routes=routes), port)
+
+
+_FIRST: tuple[tuple[Endpoint, dict[str, Any]], ...] = (
+    (trials.traces, {}),
+    (trials.mean, {}),
+    (trials.psth, {"of": "activations", "bin": 5}),
+)
+"""What the page of trials asks for first, and takes long."""
+_MOST_SAMPLES = 2 * 10**9
+"""Of voltages that are looked at before anybody asks."""
+
+
+def prepare(served: Served, leave: Leave) -> None:
+    """Compute what the page of trials shows first, so that nobody waits for it; of lakes beyond some size nothing.
+
+    Parameters
+    ----------
+    served
+        The lake.
+    leave
+        What tells that it is not needed any more.
+    """
+    for endpoint, given in _FIRST:
+        # What is wrong is told to whoever asks.
+        with contextlib.suppress(NeurolakeError):
+            question = Question(QueryParams({key: str(value) for key, value in given.items()}), served, leave)
+            shapes = [node.meta["shape"] for node in question.snapshot.tree.values() if node.kind == "array"]
+            if max((math.prod(shape) for shape in shapes), default=0) > _MOST_SAMPLES:
+                return
+            if not leave.left:
+                endpoint(question)
+    with contextlib.suppress(NeurolakeError):
+        if not leave.left:
+            trials.count_activations(Question(QueryParams(), served, leave))
 
 
 def _answering(endpoint: Endpoint, served: Served) -> Callable[[Request], Awaitable[Response]]:

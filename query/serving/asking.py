@@ -74,6 +74,13 @@ class Served:
                 self._kept.popitem(last=False)
         return found
 
+    def interrupt(self) -> None:
+        """Stop what is asked now; it ends with an error."""
+        with self._lock:
+            kept = [*self._kept.values()]
+        for snapshot in kept:
+            snapshot.interrupt()
+
 
 class Question:
     """A request to a lake: the commit it is about, and its other parameters, checked as they are read.
@@ -84,18 +91,15 @@ class Question:
         Its parameters.
     served
         The lake.
-
-    Attributes
-    ----------
     leave
-        What tells that whoever asked has gone.
+        What tells that whoever asked has gone; also an attribute.
     """
 
-    def __init__(self, given: QueryParams, served: Served) -> None:
+    def __init__(self, given: QueryParams, served: Served, leave: Leave | None = None) -> None:
         self._given = given
         self._served = served
         self.lake = served.lake
-        self.leave = Leave()
+        self.leave = Leave() if leave is None else leave
 
     def kept(self, name: str, given: Mapping[str, Any], make: Callable[[Callable[[], None]], Made]) -> bytes:
         """Return an answer about the commit as `bodies.framed` has it, computed once.
@@ -111,6 +115,16 @@ class Question:
         """
         key = [self.snapshot.commit.id, name, dict(given)]
         return self._served.kept.get(key, lambda pause: framed(*make(pause)), self.leave)
+
+    def found(self, name: str, given: Mapping[str, Any]) -> bytes | None:
+        """Return what `kept` kept, if it did.
+
+        Parameters
+        ----------
+        name, given
+            As of `kept`.
+        """
+        return self._served.kept.found([self.snapshot.commit.id, name, dict(given)])
 
     @cached_property
     def snapshot(self) -> "Snapshot":

@@ -102,7 +102,7 @@ class Kept:
         StoppedError
             Whoever asked has gone, and so has everybody else.
         """
-        name = blake3(canonical_json([_VERSION, key])).hexdigest()
+        name = _name(key)
         leave = leave or Leave()
         while True:
             with self._lock:
@@ -120,6 +120,22 @@ class Kept:
                 # The one that computed it went; this one did not.
                 if leave.left:
                     raise
+
+    def found(self, key: Any) -> bytes | None:
+        """Return an answer if it is kept.
+
+        Parameters
+        ----------
+        key
+            What is asked; see `get`.
+        """
+        name = _name(key)
+        with self._lock:
+            known = self._remembered(name)
+        if known is None and (known := self._stored(name)) is not None:
+            with self._lock:
+                self._remember(name, known)
+        return known
 
     def _made(self, name: str, make: Callable[[Callable[[], None]], bytes], waiting: Waiting) -> bytes:
         try:
@@ -149,8 +165,8 @@ class Kept:
         return found
 
     def _remember(self, name: str, found: bytes) -> None:
+        self._size += len(found) - len(self._memory.pop(name, b""))
         self._memory[name] = found
-        self._size += len(found)
         while self._size > IN_MEMORY:
             _, old = self._memory.popitem(last=False)
             self._size -= len(old)
@@ -187,6 +203,10 @@ class Kept:
                 return
             path.unlink(missing_ok=True)
             size -= fact.st_size
+
+
+def _name(key: Any) -> str:
+    return blake3(canonical_json([_VERSION, key])).hexdigest()
 
 
 class Leave:

@@ -1,12 +1,15 @@
 """Serve a lake on this machine, to whoever has the link."""
 
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from ...lake.errors import InputError
-from .application import application
+from .application import application, prepare
+from .asking import Served
+from .kept import Leave
 
 if TYPE_CHECKING:
     from ..lake import Lake
@@ -48,7 +51,8 @@ class Server:
             raise InputError(f"port {port} cannot be used ({error.strerror}); choose another one") from error
         self._listener.listen(128)
         number = self._listener.getsockname()[1]
-        app = application(lake, number)
+        self._served = Served(lake)
+        app = application(self._served, number)
         self.link = f"http://{HOST}:{number}/?token={app.token}"
         settings = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=_GRACE_S, server_header=False
@@ -57,8 +61,18 @@ class Server:
 
     def run(self) -> None:
         """Answer until Ctrl-C, or until another thread calls `stop`."""
-        with self._listener:
-            self._server.run([self._listener])
+        leave = Leave()
+        preparing = threading.Thread(target=prepare, args=[self._served, leave], name="prepare")
+        preparing.start()
+        try:
+            with self._listener:
+                self._server.run([self._listener])
+        finally:
+            leave.leave()
+            # It may ask again after it was interrupted.
+            while preparing.is_alive():
+                self._served.interrupt()
+                preparing.join(0.05)
 
     def stop(self) -> None:
         """Let `run` end."""

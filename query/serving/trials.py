@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from starlette.responses import Response
 
 from ...catalog.vocabulary.trials import DENDRITIC_SPIKE_TIMES, SPIKE_TIMES, SYNAPSE_ACTIVATION, TRIALS
@@ -13,14 +14,17 @@ from ..animations import shapes
 from ..animations.films import rerun_command
 from ..lake import Snapshot
 from ..plots import data
+from ..trials.activations import bin_activations
 from ..trials.parameters import of_trial, trial_id
-from ..trials.trains import trains
+from ..trials.trains import grouped, trains
 from ..trials.voltages import recording, rows_of, sites_of
 from .asking import Made, Question, answer, records
 from .bodies import Framed, Json, Ready, unframed
 
 MOST_SPIKES = 500_000
 """In one raster."""
+MOST_COUNTS = 30_000_000
+"""Trials times ms of which activations are counted before anybody asks."""
 MOST_TRACES = 10**9
 """In one picture, unless less is asked for."""
 MOST_SAMPLES = 20_000
@@ -91,6 +95,15 @@ def psth(question: Question) -> Response:
     begin, end = (0, bins) if bins <= MOST_SAMPLES else (first, last)
 
     def make(pause: Pause) -> Made:
+        if (
+            of == "activations"
+            and not chosen["by"]
+            and (counted := _counted(question, chosen["trials"], width))
+        ):
+            labels, values = counted
+            edges = np.asarray(width * np.arange(begin, end + 1), np.float64)
+            values = values[:, begin:end]
+            return _curves(data.Curves(labels, edges, values, np.zeros(values.shape), data.ACTIVATIONS))
         read = data.activation_histograms if of == "activations" else data.spike_histograms
         times = (begin * width, end * width)
         return _curves(read(question.snapshot, **chosen, window=times, width=width))
@@ -106,6 +119,41 @@ def psth(question: Question) -> Response:
             "spread": arrays["spread"][:, part],
         },
     )
+
+
+def count_activations(question: Question) -> None:
+    """Count the activations of every trial and ms once, of which those of any trials are sums; of very many nothing.
+
+    Parameters
+    ----------
+    question
+        ``at``.
+    """
+    snapshot = question.snapshot
+    edges = data.whole_bins(snapshot, None, 1.0)
+    if len(edges) * snapshot.tables[TRIALS.name].rows > MOST_COUNTS:
+        return
+
+    def make(pause: Pause) -> Made:
+        found = bin_activations(snapshot, edges=edges)
+        arrays = {"trial": found["trial"].values, "counts": found.values}
+        return {"groups": found["group"].values.tolist()}, arrays
+
+    question.kept("counts", {}, make)
+
+
+def _counted(
+    question: Question, trials: str, width: float
+) -> tuple[tuple[str, ...], npt.NDArray[np.float64]] | None:
+    """Activations of chosen trials per trial and ms, by group and whole bin, if `count_activations` has counted them."""
+    if width != int(width) or (body := question.found("counts", {})) is None:
+        return None
+    head, arrays = unframed(body)
+    ids, _, _ = grouped(question.snapshot, trials, None)
+    ours = arrays["counts"][:, np.isin(arrays["trial"], ids)].sum(axis=1, dtype=np.int64)
+    whole = ours.shape[1] // int(width) * int(width)
+    bins = ours[:, :whole].reshape(len(ours), -1, int(width)).sum(axis=2)
+    return tuple(head["groups"]), np.asarray(bins / len(ids) / width, np.float64)
 
 
 def mean(question: Question) -> Response:

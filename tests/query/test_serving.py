@@ -20,6 +20,7 @@ from served_lakes import HOSTILE, Asker, add_circuit, add_recorded_cell, serving
 
 from neurolake.query.lake import Lake
 from neurolake.query.serving.application import ENDPOINTS
+from neurolake.query.trials.activations import bin_activations
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,6 +220,33 @@ def test_spikes_rates_and_voltages_are_those_of_python(asker: Asker, lake: Lake)
     np.testing.assert_array_equal(trace["value"], lake["voltage/soma"][row].astype(np.float32))
     picture = asker.framed("traces", site=site, width=200, height=100)[1]["image"]
     assert picture.shape == (100, 200) and picture.any()
+
+
+def test_a_window_is_a_part_of_all_times(asker: Asker, lake: Lake) -> None:
+    _, whole = asker.framed("psth", of="activations", bin=2, trials="trial_id in (0, 2, 3)")
+    edges = whole["x"]
+    counts = bin_activations(lake.head, "EI", edges=edges, trials="trial_id in (0, 2, 3)")
+    np.testing.assert_allclose(whole["values"], counts.mean("trial").values / 2)
+    assert whole["values"].any()
+    for of in ("spikes", "activations"):
+        _, whole = asker.framed("psth", of=of, bin=2, by="stimulus" if of == "spikes" else "cell_type")
+        given = {"of": of, "bin": 2, "begin": 3.3, "end": 7.5}
+        _, part = asker.framed("psth", **given, by="stimulus" if of == "spikes" else "cell_type")
+        assert part["x"].tolist() == [2, 4, 6, 8]
+        np.testing.assert_array_equal(part["values"], whole["values"][:, 1:4])
+    _, whole = asker.framed("mean", site="voltage/soma")
+    _, part = asker.framed("mean", site="voltage/soma", begin=1, end=2)
+    inside = (whole["x"] >= 1) & (whole["x"] < 2)
+    np.testing.assert_array_equal(part["values"], whole["values"][:, inside])
+    assert "samples from" in asker.refused("mean", site="voltage/soma", begin=1.001, end=1.002)[1]
+
+
+def test_few_of_the_traces_come_first(asker: Asker, lake: Lake) -> None:
+    head, picture = asker.framed("traces", site="voltage/soma", most=2, height=50)
+    assert head["drawn"] == 2 < head["traces"] == lake["voltage/soma"].shape[0]
+    assert picture["image"].max() <= 2
+    _, few = asker.framed("mean", site="voltage/soma", most=1)
+    np.testing.assert_allclose(few["values"][0], lake["voltage/soma"][0])
 
 
 def test_one_trial_and_what_reruns_it(asker: Asker, lake: Lake) -> None:
