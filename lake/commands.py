@@ -70,6 +70,7 @@ def status_command(lake: LakePath, at: Ref = "main", json: Json = False) -> None
         "nodes": {f"{kind}s": kinds[kind] for kind in sorted(kinds)},
         "objects": len(stored),
         "bytes": sum(one.size for one in stored),
+        "upkeep": {one.work: one.to_json() for one in reversed(opened.upkeep())},
     }
     if json:
         print_json(facts)
@@ -84,6 +85,7 @@ def status_command(lake: LakePath, at: Ref = "main", json: Json = False) -> None
         **{what: ", ".join(some) or "none" for what, some in names.items()},
         "nodes": nodes or "none",
         "stored": f"{size_text(facts['bytes'])} in {len(stored):,} files",
+        **{f"last {one.work}": str(one) for one in reversed(opened.upkeep())},
     }
     for name, value in told.items():
         out.print(f"{name:<10} {value}")

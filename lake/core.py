@@ -1,6 +1,7 @@
 """A lake: create it, open it, write to it, read its commits."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .upkeep.compaction import Compaction
     from .upkeep.expiry import Expiry
     from .upkeep.garbage import Garbage
+    from .upkeep.notes import Note, Work
     from .upkeep.status import Status
     from .upkeep.verification import Findings, Progress
 
@@ -310,9 +312,13 @@ class Lake(Shown, Mapping[str, Any]):
         from .upkeep.verification import verify
 
         other = None if repair_from is None else repair_from._history
-        return verify(
+        found = verify(
             self._history, ref=ref, progress=progress, threads=threads, repair_from=other, sample=sample
         )
+        options = {"at": ref, "repair_from": None if repair_from is None else repair_from.url}
+        options["sample"] = sample
+        self._note("verify", options, found.seconds, bool(found), str(found).strip("<>"))
+        return found
 
     def compact(
         self,
@@ -341,7 +347,8 @@ class Lake(Shown, Mapping[str, Any]):
         """
         from .upkeep.compaction import compact
 
-        return compact(
+        began = time.monotonic()
+        done = compact(
             self._history,
             branch=branch,
             tables=tables,
@@ -349,6 +356,9 @@ class Lake(Shown, Mapping[str, Any]):
             recompress=recompress,
             author=author or default_author(),
         )
+        options = {"branch": None if branch == MAIN else branch, "recompress": recompress}
+        self._note("compact", options, time.monotonic() - began, True, str(done))
+        return done
 
     def expire(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> "Expiry":
         """Drop history that is older than a time; see `expiry.expire`.
@@ -362,7 +372,15 @@ class Lake(Shown, Mapping[str, Any]):
         """
         from .upkeep.expiry import expire
 
-        return expire(self._history, older_than, dry_run=dry_run)
+        began = time.monotonic()
+        done = expire(self._history, older_than, dry_run=dry_run)
+        if not dry_run:
+            days = older_than.total_seconds() / 86400 if isinstance(older_than, timedelta) else older_than
+            options = {"older_than_days": f"{days:g}" if isinstance(days, float) else days}
+            self._note(
+                "expire", options, time.monotonic() - began, True, f"{done.records} records were dropped"
+            )
+        return done
 
     def collect_garbage(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> "Garbage":
         """Delete, in two phases, the objects that no commit needs any more; see `garbage.collect`.
@@ -376,7 +394,25 @@ class Lake(Shown, Mapping[str, Any]):
         """
         from .upkeep.garbage import collect
 
-        return collect(self._history, grace=grace, dry_run=dry_run, author=default_author())
+        began = time.monotonic()
+        done = collect(self._history, grace=grace, dry_run=dry_run, author=default_author())
+        if not dry_run:
+            hours = None if grace == GRACE else f"{grace.total_seconds() / 3600:g}"
+            self._note("gc", {"grace_hours": hours}, time.monotonic() - began, True, str(done))
+        return done
+
+    def upkeep(self) -> "tuple[Note, ...]":
+        """List when the lake was verified, collected, compacted and expired, newest first; see `notes.Note`."""
+        from .upkeep.notes import notes
+
+        return tuple(notes(self.storage))
+
+    def _note(
+        self, work: "Work", options: Mapping[str, Any], seconds: float, good: bool, result: str
+    ) -> None:
+        from .upkeep.notes import note
+
+        note(self.storage, work, options, seconds, good, result)
 
     def merge(
         self,

@@ -54,6 +54,13 @@ class Compaction:
     repacked: int
     commits: tuple[Commit, ...]
 
+    def __str__(self) -> str:
+        parts = [f"{name}: {before} files are {after}" for name, (before, after) in self.joined.items()]
+        parts += [
+            f"{name}: {before:,} bytes are {after:,}" for name, (before, after) in self.recompressed.items()
+        ]
+        return "; ".join([*parts, f"{self.repacked} packs were left"])
+
 
 def compact(
     history: History,
