@@ -315,8 +315,8 @@ class Lake(Shown, Mapping[str, Any]):
         found = verify(
             self._history, ref=ref, progress=progress, threads=threads, repair_from=other, sample=sample
         )
-        options = {"at": ref, "repair_from": None if repair_from is None else repair_from.url}
-        options["sample"] = sample
+        other_url = None if repair_from is None else repair_from.url
+        options = {"at": ref, "repair_from": other_url, "sample": None if sample == 1 else sample}
         self._note("verify", options, found.seconds, bool(found), str(found).strip("<>"))
         return found
 

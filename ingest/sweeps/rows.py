@@ -26,7 +26,7 @@ def stored_rows(lake: Lake) -> list[Row]:
     return [] if table is None else table.to_arrow().to_pylist()
 
 
-def put_rows(lake: Lake, rows: Sequence[Row]) -> str:
+def put_rows(lake: Lake, rows: Sequence[Row], planned: int) -> str:
     """Commit rows in place of those of the same sweep and key; return the commit's id.
 
     Parameters
@@ -35,6 +35,8 @@ def put_rows(lake: Lake, rows: Sequence[Row]) -> str:
         The lake.
     rows
         The rows, which are added in their order.
+    planned
+        How many combinations the sweep is to have, which the commit's provenance tells.
     """
     new = {(row["sweep"], row["key"]): row for row in rows}
     [sweep, *_] = [row["sweep"] for row in rows]
@@ -49,7 +51,7 @@ def put_rows(lake: Lake, rows: Sequence[Row]) -> str:
         transaction.write_table(SWEEPS.name, whole, doc=SWEEPS.doc)
 
     count = f"{len(new)} combination{'s' if len(new) != 1 else ''}"
-    return committed(lake, f"Note {count} of sweep {sweep}", stage, {"sweep": sweep})
+    return committed(lake, f"Note {count} of sweep {sweep}", stage, {"sweep": sweep, "planned": planned})
 
 
 def as_text(values: Mapping[str, Any]) -> str:

@@ -160,7 +160,7 @@ def sweep(
     lake = swept.lake()
     report = SweepReport(name)
     there = {(row["key"], row["extent"]): row for row in stored_rows(lake) if row["state"] == DONE}
-    ledger = _Ledger(lake, name, swept.sweepable.name, asking, report)
+    ledger = _Ledger(lake, name, swept.sweepable.name, asking, report, len(chosen))
     wanted = []
     for one in chosen:
         before = there.get((one.key, one.extent))
@@ -266,8 +266,15 @@ class _Ledger:
     """Asks results of finished combinations, and notes them in the lake in batches."""
 
     def __init__(
-        self, lake: Lake, sweep: str, function: str, results: Mapping[str, Result], report: SweepReport
+        self,
+        lake: Lake,
+        sweep: str,
+        function: str,
+        results: Mapping[str, Result],
+        report: SweepReport,
+        planned: int,
     ) -> None:
+        self._planned = planned
         self._lake, self._sweep, self._function = lake, sweep, function
         self._results, self._report = results, report
         self._ready: list[Row] = []
@@ -320,4 +327,4 @@ class _Ledger:
         ready, self._ready = self._ready, []
         self._last = time.monotonic()
         if ready:
-            self._report.commit = put_rows(self._lake, ready)
+            self._report.commit = put_rows(self._lake, ready, self._planned)

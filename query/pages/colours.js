@@ -3,8 +3,13 @@
 // Okabe and Ito, Color Universal Design (2008); black is left out, because pages may be dark.
 export const GROUPS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d00", "#7f7f7f"];
 
+// Those beyond the eighth are the same in lighter, and then in darker: ten stimuli are ten colours.
 export function group(at) {
-  return GROUPS[at % GROUPS.length];
+  const base = GROUPS[at % GROUPS.length];
+  const turn = Math.floor(at / GROUPS.length) % 3;
+  if (!turn) return base;
+  const to = turn === 1 ? 1 : 0;
+  return `#${parts(base).map((part) => Math.round(255 * (part + (to - part) * 0.42)).toString(16).padStart(2, "0")).join("")}`;
 }
 
 // A colour such as #0072b2 as three parts from 0 to 1.

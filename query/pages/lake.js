@@ -14,7 +14,7 @@ function Commits({ commits, chosen, onChosen }) {
   const x = (at) => 12 + LANE * lane[at];
   const y = (at) => STEP * (at + 0.5);
   const wide = 24 + LANE * Math.max(...lane);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="commits, newest first">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="commits, newest first" style=${{ maxHeight: "26rem" }}>
     <div style=${{ display: "grid", gridTemplateColumns: `${wide}px minmax(0, 1fr)` }}>
       <svg class="graph" width=${wide} height=${STEP * commits.length} aria-hidden="true">
         ${commits.flatMap(({ parents }, at) =>
@@ -70,32 +70,80 @@ function told(change) {
     .join(", ");
 }
 
+function spans(found) {
+  return found.map(([first, last]) => (first === last ? `${first}` : last === first + 1 ? `${first}, ${last}` : `${first} to ${last}`)).join(", ");
+}
+
+// Which trials came, which went, and what of those that stayed is something else.
+function Trials({ trials, before, after }) {
+  const [added, removed, changed] = trials.counts;
+  if (!added && !removed && !changed && !trials.unknown.length) return html`<p class="soft">All trials are the same.</p>`;
+  const facts = [
+    ["added", added, spans(trials.added)],
+    ["removed", removed, spans(trials.removed)],
+  ].filter(([, count]) => count);
+  return html`<table class="facts">
+      ${facts.map(([what, count, which]) => html`<tr><th scope="row">${what}</th><td class="number">${count.toLocaleString("en")}</td><td>${which}</td></tr>`)}
+      ${changed > 0 && html`<tr><th scope="row">changed</th><td class="number">${changed.toLocaleString("en")}</td><td>${changed > trials.changed.length && `the first ${trials.changed.length} below`}</td></tr>`}
+    </table>
+    ${changed > 0 &&
+    html`<${Rows}
+      label="trials that changed"
+      columns=${[{ name: "trial", type: "INT" }, { name: "in" }, { name: "look" }]}
+      rows=${trials.changed.map((one) => [one.trial, one.in.join(", "), one.trial])}
+      cell=${(name, value) => (name === "look" ? html`<a href=${link({ page: "trial", at: before, trial: value })}>before</a> <a href=${link({ page: "trial", at: after, trial: value })}>after</a>` : undefined)}
+    />`}
+    ${trials.unknown.length > 0 && html`<p class="soft">Not compared, because too many of their rows are in other files: ${trials.unknown.join(", ")}.</p>`}
+    ${(added || removed || changed) > 0 && html`<p><a href=${link({ page: "trials", at: after, against: before })}>Spikes and voltages of both side by side</a></p>`}`;
+}
+
 function Changes({ before, after }) {
   const answer = useAnswer("changes", { old: before, new: after });
   return html`<${Told} answer=${answer}>
-    ${({ changes }) =>
+    ${({ changes, trials }) =>
       changes.length
         ? html`<${Rows}
-            label="changes"
-            columns=${[{ name: "±" }, { name: "node" }, { name: "kind" }, { name: "what" }]}
-            rows=${changes.map((change) => [SIGNS[change.change], change.name, change.kind, told(change)])}
-          />`
+              label="changes"
+              columns=${[{ name: "±" }, { name: "node" }, { name: "kind" }, { name: "what" }]}
+              rows=${changes.map((change) => [SIGNS[change.change], change.name, change.kind, told(change)])}
+            />
+            <h3>Trials</h3>
+            <${Trials} trials=${trials} before=${before} after=${after} />`
         : html`<p class="soft">Nothing changed.</p>`}
   <//>`;
 }
 
-function Sizes({ at }) {
+// Tables of trials hold those of all runs: each run has its part of them, by its number of trials.
+const BY_RUN = `
+  with held as (select name from nodes where name like 'voltage/%' or name in (select "table" from columns where "column" = 'trial_id')),
+  parts as (select run, count(*) / sum(count(*)) over () as part from trials group by run)
+  select run, part * (select sum(stored_bytes) from nodes where name in (from held)) as bytes, (select list(name) from held) as held from parts`;
+
+function byRun(rows, at_, parts) {
+  const found = new Map(parts.map(([run, bytes]) => [run, bytes]));
+  const held = new Set(parts[0]?.[2] ?? []);
+  for (const row of rows) {
+    const name = row[at_.name];
+    if (held.has(name)) continue;
+    const run = name.split(/[/.]/).find((part, at) => at > 0 && found.has(part)) ?? "of no run";
+    found.set(run, (found.get(run) ?? 0) + Number(row[at_.stored_bytes] ?? 0));
+  }
+  return found;
+}
+
+function Sizes({ at, trials }) {
   const answer = useAnswer("nodes", { at });
   const [by, tell] = useState("node");
+  const parts = useAnswer("sql", { query: BY_RUN, limit: 10000, at }, trials > 0 && by === "run");
   return html`<${Panel} title="What takes how much room">
     <div class="row" role="group" aria-label="size by">
-      ${["node", "first name", "kind"].map((each) => html`<button aria-pressed=${by === each} class=${by === each ? "main" : ""} onClick=${() => tell(each)}>by ${each}</button>`)}
+      ${["node", "run", "first name", "kind"].map((each) => html`<button aria-pressed=${by === each} class=${by === each ? "main" : ""} onClick=${() => tell(each)}>by ${each}</button>`)}
     </div>
-    <${Told} answer=${answer}>
+    <${Told} answer=${by === "run" && trials ? (parts.value || parts.error ? { ...answer, error: parts.error ?? answer.error } : {}) : answer}>
       ${({ columns, rows }) => {
         const at_ = Object.fromEntries(columns.map(({ name }, number) => [name, number]));
-        const found = new Map();
-        for (const row of rows) {
+        const found = by === "run" ? byRun(rows, at_, parts.value?.rows ?? []) : new Map();
+        for (const row of by === "run" ? [] : rows) {
           const name = row[at_.name];
           const key = by === "node" ? name : by === "kind" ? row[at_.kind] : name.split("/")[0].split(".")[0];
           found.set(key, (found.get(key) ?? 0) + Number(row[at_.stored_bytes] ?? 0));
@@ -103,34 +151,60 @@ function Sizes({ at }) {
         const sorted = [...found].sort((a, b) => b[1] - a[1]);
         const most = sorted[0]?.[1] || 1;
         return html`<div class="scroll" style=${{ maxHeight: "420px" }} tabindex="0" role="region" aria-label="sizes">
-          <table class="facts">
-            ${sorted.slice(0, 200).map(([name, bytes]) => html`<tr>
-              <td>${name}</td>
-              <td class="number">${size(bytes)}</td>
-              <td style=${{ width: "40%" }}><div class="bar" style=${{ width: `${(100 * bytes) / most}%` }}></div></td>
-            </tr>`)}
-          </table>
-        </div>`;
+            <table class="facts wide">
+              ${sorted.slice(0, 200).map(([name, bytes]) => html`<tr>
+                <td>${name}</td>
+                <td class="number">${size(bytes)}</td>
+                <td class="bars"><div class="bar" style=${{ width: `${(100 * bytes) / most}%` }}></div></td>
+              </tr>`)}
+            </table>
+          </div>
+          <p class="soft">${size(sorted.reduce((sum, [, bytes]) => sum + bytes, 0))} in all${sorted.length > 200 ? `; the largest 200 of ${sorted.length.toLocaleString("en")} are shown` : ""}. ${by === "run" ? "Each run has its part of the tables of trials by its number of trials." : "What is equal in several nodes is stored once, and counted in each."}</p>`;
       }}
     <//>
   <//>`;
 }
 
-function Health() {
+const WORKS = { verify: "Verified", gc: "Garbage collected", compact: "Compacted", expire: "Old history dropped" };
+const COMMANDS = { verify: "neurolake verify", gc: "neurolake gc", compact: "neurolake compact", expire: "neurolake expire" };
+
+function Health({ round }) {
   const [wanted, tell] = useState(false);
+  const notes = useAnswer("upkeep", { round });
   const answer = useAnswer("health", {}, wanted);
   return html`<${Panel} title="Health">
-    <p class="soft">What no commit needs any more; nothing is deleted from here (neurolake gc does, neurolake verify reads everything again).</p>
+    <${Told} answer=${notes}>
+      ${({ upkeep }) => html`<table class="facts">
+        ${Object.entries(WORKS).map(([work, title]) => {
+          const note = upkeep[work];
+          return html`<tr>
+            <th scope="row">${title}</th>
+            <td>
+              ${note
+                ? html`<span class=${note.good ? "good" : "wrong"}>${note.good ? "✓" : "✗"} ${note.result}</span>
+                    <div class="soft">${when(note.time)}, ${note.seconds < 1 ? "under a second" : `${Math.round(note.seconds)} s`}, by ${note.author} on ${note.host}: <code>${note.command}</code></div>`
+                : html`<span class="soft">never noted; <code>${COMMANDS[work]}</code> does it</span>`}
+            </td>
+          </tr>`;
+        })}
+      </table>`}
+    <//>
     ${!wanted
-      ? html`<div><button onClick=${() => tell(true)}>Look for garbage</button></div>`
+      ? html`<div><button onClick=${() => tell(true)}>Look for garbage</button> <span class="soft">what no commit needs any more; nothing is deleted from here</span></div>`
       : html`<${Told} answer=${answer}>
           ${(found) => html`<table class="facts">
-            ${["condemned", "deletable", "temporary"].map((key) => html`<tr><td>${key}</td><td class="number">${found[key].files} files</td><td class="number">${size(found[key].bytes)}</td></tr>`)}
-            <tr><td>waiting</td><td class="number">${found.waiting} files</td><td></td></tr>
+            ${GARBAGE.map(([key, title]) => html`<tr><th scope="row">${title}</th><td class="number">${found[key].files.toLocaleString("en")} files</td><td class="number">${size(found[key].bytes)}</td></tr>`)}
+            <tr><th scope="row">waiting for their time</th><td class="number">${found.waiting.toLocaleString("en")} files</td><td></td></tr>
           </table>`}
         <//>`}
   <//>`;
 }
+
+const GARBAGE = [
+  ["condemned", "to be condemned"],
+  ["deletable", "to be deleted now"],
+  ["temporary", "left by writers that died"],
+];
 
 export function LakePage({ now, lake }) {
   const [limit, more] = useState(200);
@@ -166,8 +240,8 @@ export function LakePage({ now, lake }) {
           ${lake.circuits.map((name) => html`<span>circuit ${name}</span>`)}
         </div>
       <//>
-      <${Sizes} at=${now.at} />
-      <${Health} />
+      <${Sizes} at=${now.at} trials=${lake.trials} />
+      <${Health} round=${now.at} />
     </div>
   </div>`;
 }

@@ -43,7 +43,7 @@ function Head({ at, lake, page }) {
     </nav>
     <div class="end">
       <${Choice} label="At" value=${now ?? lake.commit.id} values=${values} onValue=${(name) => go({ page, at: lake.branches[name] ?? lake.tags[name] ?? name })} />
-      <span class="soft mono" title=${lake.commit.message}>${lake.commit.id.slice(0, 12)} ${when(lake.commit.time)}</span>
+      <span class="soft mono" title=${`${lake.commit.message}, ${when(lake.commit.time)}`}>${lake.commit.id.slice(0, 12)} <time>${when(lake.commit.time)}</time></span>
       <${Theme} />
     </div>
   </header>`;

@@ -95,6 +95,12 @@ export function shown(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+// A value for the eye: digests are cut, and whole where one points at them.
+export function seen(value) {
+  const text = shown(value);
+  return /^[0-9a-f]{40,64}$/.test(text) ? html`<span class="mono" title=${text}>${text.slice(0, 12)}…</span>` : text;
+}
+
 // Rows as a table; `cell` may show a value in another way, `onHead` makes the names of columns buttons.
 export function Rows({ columns, rows, cell, onHead, order, descending, chosen, label }) {
   const kinds = columns.map(({ type }) => (NUMBER.test(type ?? "") ? "number" : ""));
@@ -118,7 +124,7 @@ export function Rows({ columns, rows, cell, onHead, order, descending, chosen, l
           (row, number) =>
             html`<tr class=${chosen?.(row) ? "chosen" : ""}>
               ${row.map(
-                (value, at) => html`<td class=${kinds[at]}>${cell?.(columns[at].name, value, row) ?? shown(value)}</td>`,
+                (value, at) => html`<td class=${kinds[at]}>${cell?.(columns[at].name, value, row) ?? seen(value)}</td>`,
               )}
             </tr>`,
         )}
@@ -168,6 +174,23 @@ export function Choice({ label, value, values, onValue }) {
       })}
     </select></label
   >`;
+}
+
+// Changes when the page becomes light or dark: what is drawn has to be drawn anew.
+export function useTheme() {
+  const [round, next] = useState(0);
+  useEffect(() => {
+    const changed = () => next((old) => old + 1);
+    const seen = new MutationObserver(changed);
+    seen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", changed);
+    return () => {
+      seen.disconnect();
+      dark.removeEventListener("change", changed);
+    };
+  }, []);
+  return round;
 }
 
 // The width of an element in pixels, as it is now.

@@ -3,20 +3,43 @@
 import { useEffect, useRef } from "./vendor/preact.js";
 import uPlot from "./vendor/uplot.js";
 import { group, rising } from "./colours.js";
-import { html, useWidth } from "./parts.js";
+import { html, useTheme, useWidth } from "./parts.js";
+
+// All charts begin and end at the same places, so that times stand below one another.
+const LEFT = 62;
+const RIGHT = 16;
 
 function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function axis(label) {
-  return { label, stroke: ink("--soft"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line") }, font: "12px system-ui", labelFont: "12px system-ui" };
+const LABEL = 18;
+
+function axis(label, size) {
+  return {
+    label,
+    size: size - LABEL,
+    labelSize: LABEL,
+    labelGap: 0,
+    gap: 4,
+    stroke: ink("--soft"),
+    grid: { stroke: ink("--line"), width: 1 },
+    ticks: { stroke: ink("--line"), size: 5 },
+    font: "12px system-ui",
+    labelFont: "12px system-ui",
+  };
 }
+
+// What the curves are where the pointer is: so many of them at most.
+const READ = 8;
 
 // Curves over one axis: `series` are {label, values, low, high}; a band is filled between low and high.
 // `onSpan` is told the part that was dragged over, or null for a double click.
-export function Curves({ x, series, xLabel, yLabel, height = 260, steps = false, onSpan, marks = [], label }) {
+// `range` is what of x is shown, if not all of it; of steps, `x` are the edges, one more than there are values.
+export function Curves({ x, series, range, xLabel, yLabel, height = 260, steps = false, onSpan, marks = [], label }) {
   const [at, width] = useWidth();
+  const theme = useTheme();
+  const read = useRef(null);
   const told = useRef(onSpan);
   told.current = onSpan;
   useEffect(() => {
@@ -27,7 +50,7 @@ export function Curves({ x, series, xLabel, yLabel, height = 260, steps = false,
     series.forEach((one, number) => {
       const stroke = one.colour ?? group(number);
       const paths = steps ? uPlot.paths.stepped({ align: 1 }) : undefined;
-      data.push(one.values);
+      data.push(steps && x.length > one.values.length ? [...one.values, one.values.at(-1)] : one.values);
       drawn.push({ label: one.label, stroke, width: 1.4, paths, points: { show: x.length < 3 } });
       if (one.low) {
         const first = data.length;
@@ -41,13 +64,22 @@ export function Curves({ x, series, xLabel, yLabel, height = 260, steps = false,
       {
         width,
         height,
-        scales: { x: { time: false } },
-        axes: [axis(xLabel), { ...axis(yLabel), size: 62 }],
+        scales: { x: { time: false, ...(range ? { range: () => range } : {}) } },
+        padding: [6, RIGHT, 0, 0],
+        axes: [axis(xLabel, 44), axis(yLabel, LEFT)],
         series: drawn,
         bands,
         cursor: { drag: { x: true, y: false, setScale: !told.current } },
-        legend: { live: x.length < 200000 },
+        legend: { show: false },
         hooks: {
+          setCursor: [
+            (own) => {
+              const { idx } = own.cursor;
+              const unit = xLabel.match(/\((.*)\)/)?.[1] ?? "";
+              const parts = idx === null || idx === undefined ? [] : [`${short(x[idx])} ${unit}`, ...series.slice(0, READ).map((one) => `${series.length > 1 ? `${one.label} ` : ""}${short(one.values[idx])}`)];
+              if (read.current) read.current.textContent = parts.join("  ·  ");
+            },
+          ],
           setSelect: [
             (own) => {
               if (!told.current || own.select.width < 3) return;
@@ -81,8 +113,9 @@ export function Curves({ x, series, xLabel, yLabel, height = 260, steps = false,
     const whole = () => told.current?.(null);
     plot.over.addEventListener("dblclick", whole);
     return () => plot.destroy();
-  }, [width, x, series, height, String(marks)]);
-  return html`<div class="chart" ref=${at} role="img" aria-label=${label ?? yLabel}></div>`;
+  }, [width, x, series, height, String(range), String(marks), theme]);
+  return html`<div class="chart-read" ref=${read} aria-hidden="true"></div>
+    <div class="chart" ref=${at} role="img" aria-label=${label ?? yLabel}></div>`;
 }
 
 // A canvas with axes: `draw(context, box, toX, toY)` fills it; dragging over it tells a part of x.
@@ -90,7 +123,8 @@ function Framed({ x, y, xLabel, yLabel, height, draw, onSpan, onPoint, label, de
   const [at, width] = useWidth();
   const canvas = useRef(null);
   const pressed = useRef(null);
-  const box = { left: 62, top: 6, right: 8, bottom: 38 };
+  const theme = useTheme();
+  const box = { left: LEFT, top: 6, right: RIGHT, bottom: 38 };
   const inner = { width: Math.max(1, width - box.left - box.right), height: height - box.top - box.bottom };
   const toX = (value) => box.left + ((value - x[0]) / (x[1] - x[0] || 1)) * inner.width;
   const toY = (value) => box.top + inner.height - ((value - y[0]) / (y[1] - y[0] || 1)) * inner.height;
@@ -122,7 +156,7 @@ function Framed({ x, y, xLabel, yLabel, height, draw, onSpan, onPoint, label, de
     context.textAlign = "center";
     context.fillText(yLabel, 0, 0);
     context.restore();
-  }, [width, height, ...x, ...y, ...deps]);
+  }, [width, height, ...x, ...y, ...deps, theme]);
   const place = (event) => event.clientX - canvas.current.getBoundingClientRect().left;
   const down = (event) => {
     pressed.current = place(event);
@@ -147,13 +181,18 @@ function Framed({ x, y, xLabel, yLabel, height, draw, onSpan, onPoint, label, de
   </div>`;
 }
 
-export function ticks([low, high], most) {
+export function ticks(ends, most) {
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const raw = (high - low) / most || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((part) => part * power).find((part) => part >= raw) ?? raw;
   const found = [];
   for (let tick = Math.ceil(low / step) * step; tick <= high + step / 1e6; tick += step) found.push(tick);
   return found;
+}
+
+function short(value) {
+  return value === null || value === undefined || Number.isNaN(value) ? "–" : String(Number(value.toPrecision(5)));
 }
 
 function text(value) {
@@ -181,9 +220,13 @@ export function Picture({ values, shape, x, y, xLabel, yLabel, height, colour, o
   const draw = (context, box) => {
     const [rows, columns] = shape;
     const image = new ImageData(columns, rows);
-    for (let k = 0; k < rows * columns; k += 1) {
+    for (let k = 0, to = 0; k < rows * columns; k += 1, to += 4) {
       const shade = colour(values[k]);
-      if (shade) image.data.set([...shade, 255], 4 * k);
+      if (!shade) continue;
+      image.data[to] = shade[0];
+      image.data[to + 1] = shade[1];
+      image.data[to + 2] = shade[2];
+      image.data[to + 3] = 255;
     }
     const made = new OffscreenCanvas(columns, rows);
     made.getContext("2d").putImageData(image, 0, 0);
@@ -198,7 +241,8 @@ export function Counts({ image, span, limits, height, onSpan, unit }) {
   let most = 1;
   for (const count of image) if (count > most) most = count;
   const scale = 1 / Math.log1p(most);
-  const colour = (count) => (count ? rising(1 - 0.95 * Math.log1p(count) * scale * 0.9) : null);
+  const known = [null];
+  const colour = (count) => (known[count] === undefined ? (known[count] = rising(1 - 0.95 * Math.log1p(count) * scale * 0.9)) : known[count]);
   return html`<${Picture}
     values=${image}
     shape=${image.shape}

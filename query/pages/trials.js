@@ -1,11 +1,12 @@
 // Trials: those that meet a condition, as spikes, rates and voltages; two conditions side by side; and one trial.
 
-import { useMemo } from "./vendor/preact.js";
+import { useMemo, useState } from "./vendor/preact.js";
 import { group } from "./colours.js";
-import { Choice, Field, html, Panel, Rows, shown, Told, useAnswer, useSoonAnswer } from "./parts.js";
+import { Choice, Field, html, Panel, Rows, seen, Told, useAnswer, useSoonAnswer } from "./parts.js";
 import { Counts, Curves, Dots } from "./plots.js";
 import { go, link } from "./route.js";
 
+const HEIGHT = 300;
 // So many traces are drawn first, where all take longer.
 const FEW = 1000;
 
@@ -32,7 +33,7 @@ function Chosen({ now, trials, at, site, title }) {
   const barSeries = useMemo(() => bars.value && curves(bars.value, false), [bars.value]);
   const end = traces.value?.end ?? rates.value?.arrays.x.at(-1) ?? 1;
   const window = [Number(now.begin ?? traces.value?.begin ?? 0), Number(now.end ?? end)];
-  return html`<div class="columns" style=${{ gridTemplateColumns: "minmax(0, 1fr)" }}>
+  return html`<div class="columns plots">
     <${Panel} title=${`Spikes${title}`}>
       <${Told} answer=${raster}>
         ${({ arrays, groups, spikes, drawn }) => html`
@@ -44,7 +45,7 @@ function Chosen({ now, trials, at, site, title }) {
             colourOf=${(k) => arrays.group[arrays.row[k]]}
             span=${window}
             yLabel="Trial"
-            height=${Math.min(460, 60 + Math.max(120, arrays.trial.length * 4))}
+            height=${Math.min(HEIGHT, 60 + Math.max(120, arrays.trial.length * 8))}
             tall=${Math.max(1.2, Math.min(6, 400 / arrays.trial.length))}
             onSpan=${zoom}
             onPoint=${(_, y) => y >= 0 && y < arrays.trial.length && go({ page: "trial", at, trial: arrays.trial[Math.floor(y)] })}
@@ -55,19 +56,19 @@ function Chosen({ now, trials, at, site, title }) {
       <//>
     <//>
     <${Panel} title=${`Rates${title}`}>
-      <${Told} answer=${rates}>${({ arrays, unit }) => html`<${Curves} x=${centred(arrays)} series=${rateSeries} steps xLabel="Time (ms)" yLabel=${unit} onSpan=${zoom} label="firing rates over time" />`}<//>
+      <${Told} answer=${rates}>${({ arrays, unit, groups }) => html`<${Key} groups=${groups} /><${Curves} x=${arrays.x} series=${rateSeries} range=${window} height=${HEIGHT} steps xLabel="Time (ms)" yLabel=${unit} onSpan=${zoom} label="firing rates over time" />`}<//>
     <//>
     <${Panel} title=${`All voltages at ${site}${title}`}>
       <${Told} answer=${traces}>
-        ${(found) => html`<${Counts} image=${found.arrays.image} span=${[found.begin, found.end]} limits=${[found.low, found.high]} unit=${found.unit} height=${320} onSpan=${zoom} />
+        ${(found) => html`<${Counts} image=${found.arrays.image} span=${[found.begin, found.end]} limits=${[found.low, found.high]} unit=${found.unit} height=${HEIGHT} onSpan=${zoom} />
           <p class="soft" role="status">${counted(found)}</p>`}
       <//>
     <//>
     <${Panel} title=${`Mean ± SD${title}`}>
-      <${Told} answer=${mean}>${({ arrays, unit }) => html`<${Curves} x=${arrays.x} series=${meanSeries} xLabel="Time (ms)" yLabel=${`Voltage (${unit})`} onSpan=${zoom} label="mean voltage" />`}<//>
+      <${Told} answer=${mean}>${({ arrays, unit, groups }) => html`<${Key} groups=${groups} /><${Curves} x=${arrays.x} series=${meanSeries} range=${window} height=${HEIGHT} xLabel="Time (ms)" yLabel=${`Voltage (${unit})`} onSpan=${zoom} label="mean voltage" />`}<//>
     <//>
     <${Panel} title=${`Activations of synapses${title}`}>
-      <${Told} answer=${bars}>${({ arrays, unit }) => html`<${Curves} x=${centred(arrays)} series=${barSeries} steps xLabel="Time (ms)" yLabel=${unit} onSpan=${zoom} label="activations over time" />`}<//>
+      <${Told} answer=${bars}>${({ arrays, unit, groups }) => html`<${Key} groups=${groups} /><${Curves} x=${arrays.x} series=${barSeries} range=${window} height=${HEIGHT} steps xLabel="Time (ms)" yLabel=${unit} onSpan=${zoom} label="activations over time" />`}<//>
     <//>
   </div>`;
 }
@@ -75,11 +76,6 @@ function Chosen({ now, trials, at, site, title }) {
 function counted({ traces, drawn }) {
   const all = `${traces.toLocaleString("en")} trace${traces === 1 ? "" : "s"}`;
   return drawn < traces ? `${drawn.toLocaleString("en")} of ${all}; the others follow` : all;
-}
-
-function centred({ x, values }) {
-  const count = values.shape[1];
-  return x.length === count ? x : x.slice(0, count);
 }
 
 function curves({ arrays, groups }, bands) {
@@ -92,13 +88,67 @@ function curves({ arrays, groups }, bands) {
   });
 }
 
-function List({ now }) {
-  const answer = useAnswer("rows", { node: "trials", where: now.trials, limit: 200, at: now.at });
+// Columns in which all rows have the same say so once, and not in each row.
+function split(columns, rows) {
+  const same = (at) => rows.length > 1 && rows.every((row) => row[at] === rows[0][at]);
+  const all = columns.map((column, at) => [column, at]).filter(([{ name }, at]) => name !== "trial_id" && same(at));
+  const constant = new Set(all.map(([, at]) => at));
+  const kept = columns.map((_, at) => at).filter((at) => !constant.has(at));
+  return { columns: kept.map((at) => columns[at]), rows: rows.map((row) => kept.map((at) => row[at])), all: all.map(([{ name }, at]) => [name, rows[0][at]]) };
+}
+
+const PAGE = 100;
+
+function List({ now, set }) {
+  const offset = Number(now.row ?? 0);
+  const answer = useAnswer("rows", { node: "trials", where: now.trials, order: "trial_id", offset, limit: PAGE, at: now.at });
   return html`<${Panel} title="Trials">
     <${Told} answer=${answer}>
-      ${({ columns, rows }) => html`<${Rows} columns=${columns} rows=${rows} label="trials" cell=${(name, value) => (name === "trial_id" ? html`<a href=${link({ page: "trial", at: now.at, trial: value })}>${value}</a>` : undefined)} />`}
+      ${(found) => {
+        const { columns, rows, all } = split(found.columns, found.rows);
+        const told = found.rows.length ? `${(offset + 1).toLocaleString("en")} to ${(offset + rows.length).toLocaleString("en")}` : "none";
+        return html`
+          <div class="row">
+            <button disabled=${!offset} onClick=${() => set({ row: Math.max(0, offset - PAGE) || "" })}>Before</button>
+            <button disabled=${!found.more} onClick=${() => set({ row: offset + PAGE })}>Next</button>
+            <span class="soft" role="status">${told}${found.total !== null ? ` of ${found.total.toLocaleString("en")}` : ""}</span>
+          </div>
+          <${Rows} columns=${columns} rows=${rows} label="trials" cell=${(name, value) => (name === "trial_id" ? html`<a href=${link({ page: "trial", at: now.at, trial: value })}>${value}</a>` : undefined)} />
+          ${all.length > 0 && html`<p class="soft same">The same in all of these: ${all.map(([name, value], k) => html`${k ? ", " : ""}<b>${name}</b> ${value === null ? "null" : seen(value)}`)}</p>`}
+        `;
+      }}
     <//>
   <//>`;
+}
+
+function quoted(text) {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+// Conditions that most want, without SQL: a stimulus, and the value of a parameter.
+function Filters({ now, set }) {
+  const stimuli = useAnswer("sql", { query: "select stimulus, count(*) from trials group by 1 order by 1", limit: 500, at: now.at });
+  const parameters = useAnswer("sql", { query: "select distinct path from parameters order by 1", limit: 5000, at: now.at });
+  const [path, tell] = useState("");
+  const values = useAnswer(
+    "sql",
+    { query: `select coalesce(number::varchar, text) as value, count(*) as files from parameters where path = ${quoted(path)} group by 1 order by any_value(number), 1`, limit: 500, at: now.at },
+    Boolean(path),
+  );
+  const add = (condition) => set({ trials: now.trials ? `(${now.trials}) and ${condition}` : condition, row: "" });
+  const holds = (value) => {
+    const files = `select file from parameters where path = ${quoted(path)} and coalesce(number::varchar, text) is not distinct from ${value === null ? "null" : quoted(value)}`;
+    add(`(neuron_parameters in (${files}) or network_parameters in (${files}))`);
+  };
+  const found = (stimuli.value?.rows ?? []).filter(([name]) => name !== null);
+  const known = (parameters.value?.rows ?? []).map(([name]) => name);
+  return html`
+    ${found.length > 1 && html`<${Choice} label="Stimulus" value="" values=${[["", "…"], ...found.map(([name, count]) => [name, `${name} (${Number(count).toLocaleString("en")})`])]} onValue=${(name) => name && add(`stimulus = ${quoted(name)}`)} />`}
+    ${known.length > 0 && html`<${Field} label="Parameter" value=${path} size="28" list="paths" onValue=${(text) => tell(known.includes(text) ? text : "")} />
+      <datalist id="paths">${known.map((name) => html`<option value=${name}></option>`)}</datalist>`}
+    ${path && values.value && html`<${Choice} label="is" value="" values=${[["", "…"], ...values.value.rows.map(([value], at) => [String(at), value ?? "null"])]} onValue=${(at) => at !== "" && holds(values.value.rows[Number(at)][0])} />`}
+    ${now.trials && html`<button onClick=${() => set({ trials: "", row: "" })}>All trials</button>`}
+  `;
 }
 
 export function TrialsPage({ now, lake }) {
@@ -109,7 +159,7 @@ export function TrialsPage({ now, lake }) {
   return html`
     <${Panel} title="Which trials">
       <div class="row">
-        <${Field} label="Trials where" value=${now.trials} size="36" placeholder="stimulus = 'C2'" onValue=${(trials) => set({ trials })} />
+        <${Field} label="Trials where" value=${now.trials} size="36" placeholder="stimulus = 'C2'" onValue=${(trials) => set({ trials, row: "" })} />
         <${Field} label="Group by" value=${now.by} size="16" placeholder="stimulus" onValue=${(by) => set({ by })} />
         <${Choice} label="Site" value=${site} values=${lake.sites} onValue=${(chosen) => set({ site: chosen })} />
         <${Field} label="Bin (ms)" value=${now.bin} size="5" placeholder="5" onValue=${(bin) => set({ bin })} />
@@ -117,6 +167,7 @@ export function TrialsPage({ now, lake }) {
         <${Field} label="to" value=${now.end} size="8" onValue=${(end) => set({ end })} />
         ${(now.begin || now.end) && html`<button onClick=${() => set({ begin: "", end: "" })}>All times</button>`}
       </div>
+      <div class="row"><${Filters} now=${now} set=${set} /></div>
       <div class="row">
         <${Field} label="Beside them, trials where" value=${now.other} size="30" onValue=${(other) => set({ other })} />
         <${Field} label="at" value=${now.against} size="14" placeholder="branch, tag, commit" onValue=${(against) => set({ against })} />
@@ -126,7 +177,7 @@ export function TrialsPage({ now, lake }) {
       <${Chosen} now=${now} trials=${now.trials} at=${now.at} site=${site} title=${compared ? ` of ${now.trials || "all"}` : ""} />
       ${compared && html`<${Chosen} now=${now} trials=${now.other ?? now.trials} at=${now.against ?? now.at} site=${site} title=${` of ${now.other ?? now.trials ?? "all"}${now.against ? ` at ${now.against.slice(0, 12)}` : ""}`} />`}
     </div>
-    <${List} now=${now} />
+    <${List} now=${now} set=${set} />
   `;
 }
 
@@ -176,7 +227,7 @@ export function TrialPage({ now }) {
         ${found.sites.map((site) => html`<${Trace} key=${site} now=${now} site=${site} spikes=${found.spikes} />`)}
         ${found.activations.length > 0 && html`<${Synapses} now=${now} />`}
         <${Panel} title="What it is">
-          <table class="facts">${Object.entries(found.facts).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${shown(value)}</td></tr>`)}
+          <table class="facts">${Object.entries(found.facts).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${seen(value)}</td></tr>`)}
             <tr><th scope="row">spikes (ms)</th><td>${found.spikes.map((time) => time.toFixed(2)).join(", ") || "none"}</td></tr>
           </table>
           ${found.rerun && html`<p>Simulate it again:</p><pre tabindex="0" aria-label="command">${found.rerun}</pre>`}

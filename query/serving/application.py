@@ -33,6 +33,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "changes": lakes.changes,
     "nodes": lakes.nodes,
     "columns": lakes.columns,
+    "upkeep": lakes.upkeep,
     "health": lakes.health,
     "runs": lakes.runs,
     "rows": tables.rows,

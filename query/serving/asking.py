@@ -16,7 +16,7 @@ from ...catalog.answers import Answer
 from ...lake.errors import InputError, QueryError, QueryTimeoutError
 from ...lake.history.log import MAIN
 from ..views.formats import rows_of
-from .bodies import framed
+from .bodies import framed, json_body
 from .kept import Kept, Leave
 
 if TYPE_CHECKING:
@@ -115,6 +115,20 @@ class Question:
         """
         key = [self.snapshot.commit.id, name, dict(given)]
         return self._served.kept.get(key, lambda pause: framed(*make(pause)), self.leave)
+
+    def kept_json(self, name: str, given: Mapping[str, Any], make: Callable[[], Any]) -> bytes:
+        """Return an answer about commits that *given* names as `bodies.json_body` has it, computed once.
+
+        Parameters
+        ----------
+        name
+            What is asked.
+        given
+            All that the answer depends on.
+        make
+            Computes it.
+        """
+        return self._served.kept.get([name, dict(given)], lambda pause: json_body(make()), self.leave)
 
     def found(self, name: str, given: Mapping[str, Any]) -> bytes | None:
         """Return what `kept` kept, if it did.

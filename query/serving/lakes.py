@@ -9,16 +9,20 @@ from typing import Any
 from starlette.responses import Response
 
 from ...catalog.schema import literal
-from ...catalog.vocabulary.runs import SIMULATIONS
+from ...catalog.vocabulary.runs import NETWORK_RUNS, SIMULATIONS
+from ...catalog.vocabulary.sweeps import SWEEPS
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.history.log import Commit
 from ..circuits.contents import circuit_names
 from ..lake import Snapshot
+from ..trials.changes import trial_changes
 from ..trials.voltages import sites_of
 from .asking import Question, answer, records
 from .bodies import Json
 
 MOST_COMMITS = 2_000
+MOST_CHANGED = 200
+"""Trials, and runs of trials, that are told of one difference."""
 LOOKED_AT = 500
 """Newest commits that are looked through for how far runs are."""
 
@@ -85,7 +89,7 @@ def commits(question: Question) -> Response:
 
 
 def changes(question: Question) -> Response:
-    """Tell what changed from one commit to another, node by node.
+    """Tell what changed from one commit to another, node by node and trial by trial.
 
     Parameters
     ----------
@@ -93,8 +97,38 @@ def changes(question: Question) -> Response:
         ``old`` and ``new``: branches, tags, commits or times.
     """
     old, new = question.at("old"), question.at("new")
-    found = question.lake.diff(old.commit.id, new.commit.id)
-    return Json({"old": old.commit.id, "new": new.commit.id, "changes": [one.to_json() for one in found]})
+
+    def make() -> dict[str, Any]:
+        found = question.lake.diff(old.commit.id, new.commit.id)
+        trials = trial_changes(old, new)
+        return {
+            "old": old.commit.id,
+            "new": new.commit.id,
+            "changes": [one.to_json() for one in found],
+            "trials": {
+                "added": _spans(trials.added),
+                "removed": _spans(trials.removed),
+                "changed": [
+                    {"trial": trial, "in": names} for trial, names in [*trials.changed.items()][:MOST_CHANGED]
+                ],
+                "counts": [len(trials.added), len(trials.removed), len(trials.changed)],
+                "unknown": trials.unknown,
+            },
+        }
+
+    ids = {"old": old.commit.id, "new": new.commit.id}
+    return Response(question.kept_json("changes", ids, make), media_type="application/json")
+
+
+def _spans(numbers: Sequence[int]) -> list[list[int]]:
+    """Rising numbers as first and last of each run of them."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found[:MOST_CHANGED]
 
 
 def nodes(question: Question) -> Response:
@@ -122,6 +156,19 @@ def columns(question: Question) -> Response:
     return Json(answer(question.snapshot, query))
 
 
+def upkeep(question: Question) -> Response:
+    """Tell when the lake was last verified, collected, compacted and expired, by which command, and with what result.
+
+    Parameters
+    ----------
+    question
+        Nothing of it is used.
+    """
+    # Listed newest first: the last one of each work stays.
+    found = {note.work: note.to_json() for note in reversed(question.lake.upkeep())}
+    return Json({"upkeep": found})
+
+
 def health(question: Question) -> Response:
     """Tell what no commit needs any more, and what awaits deletion; reads the whole log, so it is asked for only on demand.
 
@@ -139,7 +186,7 @@ def health(question: Question) -> Response:
 
 
 def runs(question: Question) -> Response:
-    """List the simulated runs: trials there, planned and failed, time of the last commit, and seconds left by the speed so far.
+    """List runs of trials, runs of networks and sweeps: how far each is, what failed, and seconds left by the speed so far.
 
     Parameters
     ----------
@@ -147,40 +194,110 @@ def runs(question: Question) -> Response:
         ``at``.
     """
     snapshot = question.snapshot
+    told = _progress(snapshot)
+    parts = (_trial_runs, _network_runs, _sweeps)
+    return Json({"runs": [row for part in parts for row in part(snapshot, told)]})
+
+
+Told = Mapping[tuple[str, str], Sequence[Commit]]
+"""By kind and name, commits that tell how far a run or sweep was, newest first."""
+
+
+def _trial_runs(snapshot: Snapshot, told: Told) -> list[dict[str, Any]]:
     if SIMULATIONS.name not in snapshot.tables:
-        return Json({"runs": []})
+        return []
     counted = f"select run, count(*) as trials from {TRIALS.name} group by run"  # noqa: S608
     has_trials = TRIALS.name in snapshot.tables
     query = (
-        f"select s.run, s.kind, s.seed, s.t_stop, s.settings, {'coalesce(t.trials, 0)' if has_trials else '0'} as trials "  # noqa: S608
+        f"select s.run, s.kind, s.seed, s.t_stop, {'coalesce(t.trials, 0)' if has_trials else '0'} as trials "  # noqa: S608
         f"from {SIMULATIONS.name} as s "
         + (f"left join ({counted}) as t using (run) " if has_trials else "")
-        + "order by s.run"
+        + "where s.kind <> 'network' order by s.run"
     )
-    found = answer(snapshot, query)
-    told = _progress(snapshot)
-    rows = [{**row, **_left(row["trials"], told.get(row["run"], []))} for row in records(found)]
-    return Json({"runs": rows})
-
-
-def _progress(snapshot: Snapshot) -> dict[str, list[Commit]]:
-    """Commits of each run that tell how far it was, newest first."""
-    found: dict[str, list[Commit]] = {}
-    for record in itertools.islice(snapshot.history(), LOOKED_AT):
-        run = record.provenance.get("notes", {}).get("run", {})
-        if isinstance(run, Mapping) and "planned" in run:
-            found.setdefault(str(run.get("name")), []).append(record)
+    found = []
+    for row in records(answer(snapshot, query)):
+        commits = told.get(("run", row["run"]), ())
+        notes = commits[0].provenance["notes"]["run"] if commits else {}
+        planned, failed = notes.get("planned"), int(notes.get("failed", 0))
+        rest = None if planned is None else max(0, int(planned) - row["trials"] - failed)
+        left = _left(rest, row["trials"], commits)
+        found.append(
+            {
+                **row,
+                "unit": "trials",
+                "done": row["trials"],
+                "planned": planned,
+                "failed": failed if commits else None,
+                **left,
+            }
+        )
     return found
 
 
-def _left(trials: int, commits: Sequence[Commit]) -> dict[str, Any]:
-    """How many trials are planned and failed, and how many seconds are left by the speed so far; null where that is not known."""
+def _network_runs(snapshot: Snapshot, told: Told) -> list[dict[str, Any]]:
+    if NETWORK_RUNS.name not in snapshot.tables:
+        return []
+    query = (
+        f"select n.run, n.circuit, n.t_start, n.t_stop, n.t_done, n.seconds, s.seed from {NETWORK_RUNS.name} as n "  # noqa: S608
+        f"left join {SIMULATIONS.name} as s using (run) order by n.run"
+    )
+    found = []
+    for row in records(answer(snapshot, query)):
+        commits = told.get(("run", row["run"]), ())
+        done, rest = row["t_done"] - row["t_start"], row["t_stop"] - row["t_done"]
+        left = 0.0 if rest <= 0 else row["seconds"] * rest / done if done > 0 else None
+        last = commits[0].time.isoformat() if commits else None
+        shared = {"unit": "ms", "done": done, "planned": row["t_stop"] - row["t_start"], "failed": 0}
+        found.append(
+            {
+                "run": row["run"],
+                "kind": f"network of {row['circuit']}",
+                "seed": row["seed"],
+                "t_stop": row["t_stop"],
+                **shared,
+                "last": last,
+                "seconds_left": left,
+            }
+        )
+    return found
+
+
+def _sweeps(snapshot: Snapshot, told: Told) -> list[dict[str, Any]]:
+    if SWEEPS.name not in snapshot.tables:
+        return []
+    query = (
+        "select sweep as run, any_value(function) as kind, count(*) filter (state = 'done') as done, "  # noqa: S608
+        f"count(*) filter (state = 'failed') as failed from {SWEEPS.name} group by sweep order by sweep"
+    )
+    found = []
+    for row in records(answer(snapshot, query)):
+        commits = told.get(("sweep", row["run"]), ())
+        planned = commits[0].provenance["notes"]["planned"] if commits else None
+        rest = None if planned is None else max(0, int(planned) - row["done"] - row["failed"])
+        left = _left(rest, row["done"] + row["failed"], commits)
+        kind = {"kind": f"sweep of {row['kind']}", "seed": None, "t_stop": None}
+        found.append({**row, **kind, "unit": "combinations", "planned": planned, **left})
+    return found
+
+
+def _progress(snapshot: Snapshot) -> dict[tuple[str, str], list[Commit]]:
+    """See `Told`."""
+    found: dict[tuple[str, str], list[Commit]] = {}
+    for record in itertools.islice(snapshot.history(), LOOKED_AT):
+        notes = record.provenance.get("notes", {})
+        run = notes.get("run", {})
+        if isinstance(run, Mapping) and ("planned" in run or "circuit" in run):
+            found.setdefault(("run", str(run.get("name"))), []).append(record)
+        elif isinstance(notes.get("sweep"), str) and "planned" in notes:
+            found.setdefault(("sweep", notes["sweep"]), []).append(record)
+    return found
+
+
+def _left(rest: int | None, done: int, commits: Sequence[Commit]) -> dict[str, Any]:
+    """When there was a commit last, and how many seconds are left by the speed so far; null where that is not known."""
     if not commits:
-        return {"planned": None, "failed": None, "last": None, "seconds_left": None}
+        return {"last": None, "seconds_left": None}
     newest, oldest = commits[0], commits[-1]
-    notes = newest.provenance["notes"]["run"]
-    planned, failed = int(notes["planned"]), int(notes.get("failed", 0))
     passed = (newest.time - oldest.time).total_seconds()
-    rest = max(0, planned - trials - failed)
-    left = None if rest and not (trials and passed) else rest * passed / max(trials, 1)
-    return {"planned": planned, "failed": failed, "last": newest.time.isoformat(), "seconds_left": left}
+    left = 0.0 if rest == 0 else rest * passed / done if rest and done and passed else None
+    return {"last": newest.time.isoformat(), "seconds_left": left}

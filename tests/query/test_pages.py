@@ -75,8 +75,11 @@ def test_commits_and_what_changed(page: Page) -> None:
     assert "commit=" in page.address()
     page.click("button", "by kind")
     page.one("section td", "array")
+    page.click("button", "by run")
+    page.one("section td", "of no run")
+    page.one("section th", "Verified")
     page.click("button", "Look for garbage")
-    page.one("td", "condemned")
+    page.one("th", "condemned")
 
 
 def test_what_a_lake_says_is_text(page: Page) -> None:

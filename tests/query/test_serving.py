@@ -9,15 +9,20 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 from served_lakes import HOSTILE, Asker, add_circuit, add_recorded_cell, serving
 
+from neurolake.catalog.vocabulary.runs import NETWORK_RUNS, SIMULATIONS
+from neurolake.catalog.vocabulary.sweeps import SWEEPS
+from neurolake.catalog.vocabulary.trials import TRIALS
 from neurolake.query.lake import Lake
 from neurolake.query.serving.application import ENDPOINTS
 from neurolake.query.trials.activations import bin_activations
@@ -308,6 +313,63 @@ def test_heat_maps_figures_and_lineage(asker: Asker, lake: Lake) -> None:
     assert asker.raw("figure", kind="raster").startswith(b"<?xml")
     assert "no plot" in asker.refused("figure", kind="pie")[1]
     assert asker.json("lineage", node="trials")["name"] == "trials"
+
+
+def test_how_far_runs_networks_and_sweeps_are(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake", durable=False)
+
+    def commit(notes: dict[str, Any], **tables: dict[str, list[Any]]) -> None:
+        with lake.transaction("Go on", notes=notes) as tx:
+            for name, rows in tables.items():
+                kind = {
+                    "simulations": SIMULATIONS,
+                    "network_runs": NETWORK_RUNS,
+                    "sweeps": SWEEPS,
+                    "trials": TRIALS,
+                }
+                schema = kind[name].schema
+                count = len(next(iter(rows.values())))
+                whole = {field.name: rows.get(field.name, [None] * count) for field in schema}
+                tx.write_table(name, pa.table(whole, schema))
+
+    commit(
+        {"run": {"name": HOSTILE, "planned": 10}},
+        simulations={"run": [HOSTILE, "net"], "kind": ["cell", "network"]},
+    )
+    network = {
+        "run": ["net"],
+        "circuit": ["c"],
+        "t_start": [0.0],
+        "t_stop": [200.0],
+        "t_done": [50.0],
+        "seconds": [3.0],
+    }
+    commit({"run": {"name": "net", "circuit": "c"}}, network_runs=network)
+    commit(
+        {"run": {"name": HOSTILE, "planned": 10, "failed": 1}},
+        trials={"trial_id": [0, 1, 2], "run": [HOSTILE] * 3},
+    )
+    states = {"sweep": ["s"] * 3, "function": ["run"] * 3, "state": ["done", "done", "failed"]}
+    commit({"sweep": "s", "planned": 3}, sweeps=states)
+    with serving(tmp_path / "lake") as link:
+        run, net, sweep = Asker(link).json("runs")["runs"]
+    assert [run[key] for key in ("run", "done", "planned", "failed", "unit")] == [HOSTILE, 3, 10, 1, "trials"]
+    assert run["seconds_left"] > 0
+    assert [net[key] for key in ("run", "done", "planned", "seconds_left")] == ["net", 50, 200, 9]
+    assert [sweep[key] for key in ("done", "failed", "planned", "seconds_left")] == [2, 1, 3, 0]
+
+
+def test_two_commits_trial_by_trial_and_what_upkeep_noted(folder: Path, tmp_path: Path) -> None:
+    lake = Lake.open(shutil.copytree(folder, tmp_path / "lake"))
+    with lake.transaction("Drop") as tx:
+        tx.replace_rows("trials", lake.head["trials"].to_arrow().slice(0, 0), pads.field("trial_id") == 2)
+    lake.verify()
+    with serving(tmp_path / "lake") as link:
+        asker = Asker(link)
+        found = asker.json("changes", old="main~1", new="main")["trials"]
+        assert found["removed"] == [[2, 2]] and found["counts"] == [0, 1, 0]
+        note = asker.json("upkeep")["upkeep"]["verify"]
+        assert note["command"] == "neurolake verify" and note["good"]
 
 
 def test_a_hundred_requests_at_once(asker: Asker) -> None:
