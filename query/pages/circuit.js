@@ -7,6 +7,7 @@ import { go, link } from "./route.js";
 import { usePlayer } from "./stage.js";
 
 const CHOSEN = [0.98, 0.98, 0.98];
+const LASTING = 5; // ms for which a cell that fired is lit
 
 function shapes({ populations, arrays }, now, partners) {
   return populations.map(({ population, step, ids }, number) => {
@@ -22,11 +23,11 @@ function shapes({ populations, arrays }, now, partners) {
     const tint = new Float32Array(3 * count);
     for (let k = 0; k < count; k += 1) {
       const chosen = population === now.population && Math.floor(Number(now.node) / step) === k;
-      tint.set(chosen ? CHOSEN : partners && !connected.has(k) ? own.map((one) => 0.15 + 0.25 * one) : own, 3 * k);
+      tint.set(chosen ? CHOSEN : now.spikes || (partners && !connected.has(k)) ? own.map((one) => 0.15 + 0.25 * one) : own, 3 * k);
     }
     // Small, where what a chosen astrocyte is made of would be behind them.
     const size = now.astrocytes ? 4 : count > 60000 ? 6 : 12;
-    return { name: population, place, node_id, step, size, least: count > 60000 ? 2 : 4, tint: partners ? tint : undefined };
+    return { name: population, place, node_id, step, size, least: count > 60000 ? 2 : 4, tint: partners || now.spikes ? tint : undefined };
   });
 }
 
@@ -37,6 +38,22 @@ function placeOf(made, population, node) {
   const all = place ?? start;
   if (!all || !(at >= 0 && at < all.length)) return null;
   return place ? [...place.subarray(at, at + 3)] : [0, 1, 2].map((axis) => (start[at + axis] + end[at + axis]) / 2);
+}
+
+// Where and when cells fired; those that are not drawn are left out.
+function fired(made, { arrays }) {
+  const [place, time, type] = [[], [], []];
+  made.forEach(({ name }, number) => {
+    const [nodes, times] = [arrays[`${name}.node_id`], arrays[`${name}.time`]];
+    nodes?.forEach((node, k) => {
+      const at = placeOf(made, name, node);
+      if (!at) return;
+      place.push(...at);
+      time.push(times[k]);
+      type.push(number);
+    });
+  });
+  return { place: Float32Array.from(place), time: Float32Array.from(time), type, types: [], lasting: LASTING, size: 24 };
 }
 
 // Lines from a node to those that it is connected with.
@@ -98,7 +115,12 @@ export function Circuit({ now }) {
     player.beside("edges", lines?.diameter.length ? [player.scene.segments(lines)] : []);
     const place = chosen && placeOf(made, now.population, now.node);
     player.marks(place ? [{ place, colour: "#ffffff" }] : []);
-  }, [player, answer.value, partners.value, chosen]);
+  }, [player, answer.value, partners.value, chosen, now.spikes]);
+  const spikes = useAnswer("spikes", { run: now.spikes, at: now.at }, Boolean(now.spikes));
+  useEffect(() => {
+    if (!player || !answer.value) return;
+    player.synapses(now.spikes && spikes.value ? fired(shapes(answer.value, now), spikes.value) : null);
+  }, [player, answer.value, spikes.value, now.spikes]);
   useEffect(() => {
     if (!player) return;
     const layers = [];
@@ -124,6 +146,7 @@ export function Circuit({ now }) {
           ${now.population &&
           html`<${Field} label="number" value=${String(now.node ?? 0)} size="8" onValue=${(node) => set({ node })} />
             <a href=${link({ page: "cell", at: now.at, circuit: now.circuit, population: now.population, node: now.node ?? 0, tree: "1" })}>Its tree</a>`}
+          ${found.runs.length > 0 && html`<${Choice} label="Spikes of" value=${now.spikes ?? ""} values=${[["", "no run"], ...found.runs]} onValue=${(run) => set({ spikes: run })} />`}
           ${glia && html`<${Field} label="Astrocytes" value=${now.astrocytes ?? ""} placeholder="3,17,20" onValue=${(text) => set({ astrocytes: text.replaceAll(" ", "") })} />`}
           ${astrocytes.length > 0 && grown.value && html`<button onClick=${look}>Look at them</button>`}
         </div>
@@ -134,6 +157,7 @@ export function Circuit({ now }) {
     <//>
     ${view}
     ${partners.error && html`<p class="wrong" role="alert">${partners.error}</p>`}
+    ${spikes.error && html`<p class="wrong" role="alert">${spikes.error}</p>`}
     ${grown.error && html`<p class="wrong" role="alert">${grown.error}</p>`}
     ${chosen && partners.value && html`<p><strong>${now.population} ${now.node}</strong>: ${summary(partners.value.partners)}. <span class="soft">Lines to it are blue, from it orange.</span></p>`}
     ${astrocytes.length > 0 &&

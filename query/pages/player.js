@@ -349,7 +349,7 @@ export class Player {
     this.lit?.types.forEach((name, at) => entry(group(at), name));
   }
 
-  // Synapses as they are activated: {place, time, type, types, lasting}, or null for none.
+  // Synapses as they are activated, or cells as they fire: {place, time, type, types, lasting, size}, or null for none.
   synapses(found) {
     this.scene.remove(this.lit?.layer);
     this.lit = found && {
@@ -359,7 +359,7 @@ export class Player {
         tint: Float32Array.from({ length: found.place.length }, (_, k) => parts(group(found.type[Math.floor(k / 3)]))[k % 3]),
         time: found.time,
         lasting: found.lasting,
-        size: 12,
+        size: found.size ?? 12,
         least: 5,
       }),
     };

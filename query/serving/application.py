@@ -51,6 +51,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "cell": cells.cell,
     "frames": cells.values,
     "somata": cells.somata,
+    "spikes": cells.spikes,
     "partners": cells.partners,
     "astrocytes": glia.astrocytes,
     "signals": potentials.signals,

@@ -8,10 +8,11 @@ import pyarrow.dataset as pds
 from starlette.responses import Response
 
 from ...catalog.schema import identifier
+from ...catalog.vocabulary.circuits import SPIKES
 from ...catalog.vocabulary.runs import NETWORK_RUNS
 from ...catalog.vocabulary.trials import TRIALS
 from ...lake.data.tables import Table
-from ...lake.errors import InputError
+from ...lake.errors import InputError, NotFoundError
 from ..animations import shapes
 from ..circuits.contents import Circuit, circuit, circuit_names
 from ..lake import Snapshot
@@ -23,6 +24,8 @@ MOST_SOMATA = 200_000
 """Of one population that are sent; of more, every second, third … is."""
 MOST_PARTNERS = 20_000
 MOST_TRIALS = 1_000
+MOST_SPIKES = 200_000
+"""Of each population that are sent, the first ones."""
 
 
 def cells(question: Question) -> Response:
@@ -199,7 +202,7 @@ def somata(question: Question) -> Response:
     """Return where a circuit's nodes are, by population: cells as points [cell, 3], segments of vessels as capsules, in µm.
 
     A population ``P`` of cells is the array ``P``; one of vessels the arrays ``P.start``, ``P.end`` and ``P.diameter``. ``step`` tells every
-    how-manieth node is in them, ``astrocytes`` which population are these, if any.
+    how-manieth node is in them, ``astrocytes`` which population are these, if any, and ``runs`` whose spikes there are.
 
     Parameters
     ----------
@@ -232,7 +235,49 @@ def somata(question: Question) -> Response:
             continue
         told.append({"population": population, "cells": table.rows, "step": step})
     head = {"circuit": one.name, "populations": told, "astrocytes": _astrocytes(one)}
-    return Framed(head, arrays)
+    return Framed({**head, "runs": _fired(question.snapshot, one.name)}, arrays)
+
+
+def _fired(snapshot: Snapshot, circuit: str) -> list[str]:
+    """Runs of a circuit, or the circuit itself where spikes came with it, that have spikes."""
+    runs = {circuit}
+    if NETWORK_RUNS.name in snapshot.tables:
+        rows = snapshot.tables[NETWORK_RUNS.name].to_arrow(["run"], pds.field("circuit") == circuit)
+        runs |= {*rows["run"].to_pylist()}
+    found = {
+        parts["circuit"]
+        for name, table in snapshot.tables.items()
+        if (parts := SPIKES.parts(name)) and table.rows
+    }
+    return sorted(found & runs)
+
+
+def spikes(question: Question) -> Response:
+    """Return the spikes of a network run in order of time: cell and time in ms, an array ``P.node_id`` and ``P.time`` for each population ``P``.
+
+    Parameters
+    ----------
+    question
+        ``run`` and ``at``.
+
+    Raises
+    ------
+    NotFoundError
+        There are no spikes of that run.
+    """
+    snapshot, run = question.snapshot, question.text("run")
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name in snapshot.tables:
+        parts = SPIKES.parts(name)
+        if parts is None or parts["circuit"] != run:
+            continue
+        query = f'select node_id, "time" from {identifier(name)} order by "time" limit {MOST_SPIKES}'  # noqa: S608
+        rows = snapshot.sql(query).to_arrow_table()
+        for column, kind in (("node_id", np.int32), ("time", np.float32)):
+            arrays[f"{parts['population']}.{column}"] = np.asarray(rows[column], kind)
+    if not arrays:
+        raise NotFoundError(f"there are no spikes of a run {run!r}")
+    return Framed({"run": run}, arrays)
 
 
 def _astrocytes(one: Circuit) -> str | None:

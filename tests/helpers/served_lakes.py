@@ -101,13 +101,17 @@ def add_potentials(lake: Lake) -> None:
 
 
 def add_network_run(lake: Lake) -> None:
-    """Add a run ``net`` of two populations: A with two cells of three segments, all recorded, B with one of two, of which the soma is."""
+    """Add a run ``net`` of two populations: A with two cells of three segments, all recorded, B with one of two, of which the soma is.
+
+    Cells 2 and 0 of the population ``cells`` fire at 3 and 1 ms.
+    """
     from neurolake.catalog.vocabulary import reports, runs
 
     row = {"run": "net", "circuit": "c", "content": "0", "cells": 3, "edges": 0, "t_start": 0.0}
     row |= {"t_stop": 4.0, "t_done": 4.0, "dt": 1.0, "ranks": 1, "threads": 1, "seconds": 0.0}
     with lake.transaction("Run a network") as tx:
         tx.write_table(runs.NETWORK_RUNS.name, pa.Table.from_pylist([row], runs.NETWORK_RUNS.schema))
+        tx.write_table("spikes/net/cells", pa.table({"node_id": [2, 0], "time": [3.0, 1.0]}))
         for population, cells, sections, recorded in (("A", 2, 3, 3), ("B", 1, 2, 1)):
             ids = [(cell, section) for cell in range(cells) for section in range(sections)]
             segments = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from served_lakes import Asker, add_network_run, add_potentials, add_recorded_cell, serving
+from served_lakes import Asker, add_circuit, add_network_run, add_potentials, add_recorded_cell, serving
 from small_glia import SmallGlia, write_small_glia
 
 import neurolake as nl
@@ -45,6 +45,18 @@ def test_runs_of_networks_are_one_and_have_parts(asker: Asker) -> None:
     head, cell = asker.framed("cell", run="net/A")
     assert [(one["variable"], one["trial_id"]) for one in head["reports"]] == [("all v", None)]
     assert cell["node_id"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_spikes_of_a_run_in_order_of_time(tmp_path: Path) -> None:
+    lake = nl.create(tmp_path / "lake", durable=False)
+    add_circuit(lake)
+    add_network_run(lake)
+    with serving(tmp_path / "lake") as link:
+        asker = Asker(link)
+        assert asker.framed("somata", circuit="c")[0]["runs"] == ["net"]
+        found = asker.framed("spikes", run="net")[1]
+        assert found["cells.node_id"].tolist() == [0, 2] and found["cells.time"].tolist() == [1.0, 3.0]
+        assert asker.refused("spikes", run="c")[0] == 404
 
 
 def test_values_stand_at_their_segments(asker: Asker) -> None:

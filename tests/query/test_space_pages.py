@@ -121,6 +121,21 @@ def test_a_cell_of_a_circuit_is_chosen_by_a_click(page: Page) -> None:
     page.until(lambda: "node=" in page.address())
 
 
+def test_somata_light_up_as_they_fire(page: Page) -> None:
+    page.open("?page=cell&circuit=c")
+    select = page.one("label", "Spikes of").find_element("css selector", "select")
+    select.send_keys("net")
+    page.until(lambda: "spikes=net" in page.address())
+    slider = page.one("input[type=range]")
+    quiet = page.pixels()
+    slider.send_keys(Keys.END)
+    page.one("output", "8.00 ms")
+    slider.send_keys(Keys.HOME)
+    slider.send_keys(*[Keys.PAGE_UP] * 2)
+    page.until(lambda: page.texts(".controls output") != {"0.00 ms"})
+    page.until(lambda: page.pixels() != quiet)
+
+
 def test_astrocytes_are_seen_as_they_are_grown(page: Page) -> None:
     page.open("?page=cell&circuit=g")
     page.until(lambda: len(shades(page)) > 3)
