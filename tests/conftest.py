@@ -1,7 +1,9 @@
 """Fixtures shared by all rooms."""
 
+import gc
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,32 @@ from neurolake.lake import cache_folder
 ROOT = Path(__file__).parents[1]
 
 pytest_plugins = ["s3_places"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave modules and tests, of which nothing goes before the end, out of every search for garbage."""
+    # It looks for who holds the generators of numbers that it seeds, and would not find what is left out.
+    importlib.import_module("hypothesis")
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let Python find them at its end: NEURON tells of each of its own that is left."""
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk() -> Iterator[None]:
+    """Do not wait for the disk: no machine stops in a test. What a stop would leave, tests/lake/test_crash_points.py tries."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-# Two ranks may share a core, and containers run as root: Open MPI wants to be told so.
+# Two ranks may share a core, and containers run as root: Open MPI wants to be told so. Ranks that wait give their core to
+# other tests.
 OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
 }

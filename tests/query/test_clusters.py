@@ -1,4 +1,4 @@
-"""The dask half on processes: a cluster of four, a scheduler started by hand, and workers that die."""
+"""The dask half on processes: a cluster of two, a scheduler started by hand, and workers that die."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ HELPERS = Path(derivations.__file__).parent
 
 @contextlib.contextmanager
 def local_cluster(folder: Path) -> Iterator[str]:
-    with LocalCluster(n_workers=4, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -64,7 +64,7 @@ def by_hand(folder: Path) -> Iterator[str]:
             process.wait(30)
 
 
-@pytest.fixture(scope="module", params=[local_cluster, by_hand], ids=["four processes", "by hand"])
+@pytest.fixture(scope="module", params=[local_cluster, by_hand], ids=["two processes", "by hand"])
 def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with request.param(tmp_path_factory.mktemp("cluster")) as address, Client(address) as client:
         yield client
