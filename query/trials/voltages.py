@@ -25,8 +25,8 @@ from .trains import tables_read
 
 # Samples in memory at a time: few enough to be in the cache when they are counted.
 BLOCK_BYTES = 8 * 2**20
-# And what stays in the cache of one core.
-_WARM_BYTES = 2**19
+# And what nearly stays in the cache of one core: of fewer, calls take longer than they save.
+_WARM_BYTES = 2**20
 # Trials and times of a chunk of `voltages_by_time`.
 _TRIALS, _TIMES = 512, 128
 
