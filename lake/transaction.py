@@ -563,7 +563,7 @@ class Transaction(Shown):
     def _append(self, changes: Mapping[str, Node | None]) -> bool:
         """Make the changes the next commit; False if more is to be done."""
         old = self._history.tree(self._tip)
-        folded = dict(zip(changes, gathered(self._folded, [*changes.values()]), strict=True))
+        folded = self._folded(changes)
         kept = {name: node for name, node in old.items() if name not in folded}
         tree: Tree = kept | {name: node for name, node in folded.items() if node is not None}
         check_names(tree, old)
@@ -605,7 +605,14 @@ class Transaction(Shown):
         self.drafts.settle(tree)
         return True
 
-    def _folded(self, node: Node | None) -> Node | None:
-        if node is None or len(node.entries.overlay) <= OVERLAY_SIZE:
-            return node
+    def _folded(self, changes: Mapping[str, Node | None]) -> dict[str, Node | None]:
+        """The changes, with shards written of what has become too much to lie over them."""
+        large = {
+            name: node
+            for name, node in changes.items()
+            if node is not None and len(node.entries.overlay) > OVERLAY_SIZE
+        }
+        return {**changes, **dict(zip(large, gathered(self._fold, [*large.values()]), strict=True))}
+
+    def _fold(self, node: Node) -> Node:
         return Node(node.kind, node.meta, node.entries.folded(self.writer, self._history.keep_shard))
