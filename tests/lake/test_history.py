@@ -41,4 +41,4 @@ def test_records_are_read_at_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -
         LocalStorage, "read", lambda self, key, *part: (read.append(key), read_one(self, key, *part))[1]
     )
     assert len(Lake.open(Path(lake.url))["t"]) == 10
-    assert asked == [9] and len(read) == len(set(read))
+    assert asked == [10] and len(read) == len(set(read))
