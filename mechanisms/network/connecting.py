@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .cells import NetworkCell
@@ -40,6 +41,8 @@ class NetworkWiring:
         The sides of gap junctions.
     placed
         How many point processes each cell has, by gid.
+    streams
+        Synapses that can say, as NEURON's BBSaveState asks them, where their random streams are.
     made
         Synapses that are to be observed.
     """
@@ -53,6 +56,7 @@ class NetworkWiring:
         self.processes = self.connections = 0
         self.sides: list[Any] = []
         self.placed: dict[int, int] = {}
+        self.streams: list[Any] = []
         self.made: list[MadeSynapses] = []
 
     def connect(self, edges: Connections) -> None:
@@ -103,6 +107,8 @@ class NetworkWiring:
                     if edges.seed is not None and hasattr(process, "setRNG"):
                         # As neurodamus numbers streams of Random123: cell, synapse, key.
                         process.setRNG(target + 251, int(edges.number[row]) + 100, edges.seed)
+                        if hasattr(process, "bbsavestate"):
+                            self.streams.append(process)
                     self._held.append(process)
                     self.processes += 1
                     self.placed[target] = self.placed.get(target, 0) + 1
@@ -127,6 +133,36 @@ class NetworkWiring:
                 self._mini(kind.mechanism, process, edges.minis[row], weights)
         if kept:
             self.made.append(MadeSynapses(edges.take(np.array(kept, np.int64)), processes))
+
+    def stream_places(self) -> NDArray[np.float64]:
+        """Return where random streams are, float64[n]."""
+        found = [self._place(process) for process in self.streams]
+        return np.concatenate([np.empty(0), *found])
+
+    def set_streams(self, places: NDArray[np.float64]) -> None:
+        """Put random streams where they were.
+
+        Parameters
+        ----------
+        places
+            As `stream_places` returned them, in a network made in the same way.
+        """
+        at = 0
+        for process in self.streams:
+            count = len(self._place(process))
+            how, values = self._h.Vector([1.0]), self._h.Vector(places[at : at + count])
+            process.bbsavestate(how._ref_x[0], values._ref_x[0])
+            at += count
+
+    def _place(self, process: Any) -> NDArray[np.float64]:
+        # Asked with -1 it says how many numbers it has, with 0 it gives them, and with 1 it takes them.
+        how, none = self._h.Vector([-1.0]), self._h.Vector([0.0])
+        process.bbsavestate(how._ref_x[0], none._ref_x[0])
+        values = self._h.Vector(max(int(how[0]), 1))
+        count, how[0] = int(how[0]), 0.0
+        process.bbsavestate(how._ref_x[0], values._ref_x[0])
+        found: NDArray[np.float64] = np.array(values)[:count]
+        return found
 
     def _mini(self, mechanism: str, process: Any, times: Any, weights: Sequence[float]) -> None:
         """Let spontaneous events arrive at a synapse, with the weights of those that its source sends."""

@@ -384,13 +384,15 @@ class LiveNetwork:
         """Return the state of this rank, from which `start` goes on.
 
         It is NEURON's SaveState and what that lacks: the number of steps, the voltages that gap junctions see of their other
-        side until the next step, and events that one thread has sent to another and that are not in its queue yet.
+        side until the next step, where random streams of synapses are, and events that one thread has sent to another and that are not in its queue yet.
         """
         if self.threads > 1:
             # Any event without a statement makes all threads take up what others have sent them; this one is never due.
             self._h.CVode().event(_NEVER)
         seen = np.array([side.vgap for side in self._wiring.sides])
-        head = np.array([self._step, len(seen)], "<i8").tobytes() + seen.astype("<f8").tobytes()
+        streams = self._wiring.stream_places()
+        counts = np.array([self._step, len(seen), len(streams)], "<i8")
+        head = counts.tobytes() + seen.astype("<f8").tobytes() + streams.astype("<f8").tobytes()
         with _scratch() as path:
             saved, file = self._h.SaveState(), self._h.File(str(path))
             saved.save()
@@ -399,19 +401,21 @@ class LiveNetwork:
             return head + path.read_bytes()
 
     def _restore(self, state: bytes) -> None:
-        step, count = np.frombuffer(state[:16], "<i8").tolist()
-        if count != len(self._wiring.sides):
-            raise ModelError("the saved state is of a network with other gap junctions, or of other ranks")
+        step, count, streams = np.frombuffer(state[:24], "<i8").tolist()
+        if count != len(self._wiring.sides) or streams != len(self._wiring.stream_places()):
+            raise ModelError(
+                "the saved state is of a network with other gap junctions or synapses, or of other ranks"
+            )
+        numbers = np.frombuffer(state[24:], "<f8", count + streams)
         with _scratch() as path:
-            path.write_bytes(state[16 + 8 * count :])
+            path.write_bytes(state[24 + 8 * (count + streams) :])
             saved, file = self._h.SaveState(), self._h.File(str(path))
             saved.fread(file)
             file.close()
             saved.restore()
-        for side, seen in zip(
-            self._wiring.sides, np.frombuffer(state[16:], "<f8", count).tolist(), strict=True
-        ):
+        for side, seen in zip(self._wiring.sides, numbers[:count].tolist(), strict=True):
             side.vgap = seen
+        self._wiring.set_streams(numbers[count:])
         self._step = step
         if abs(self._h.t - step * self.timing.dt) > self.timing.dt / 4:
             raise ModelError("the saved state does not fit the time step of this run")

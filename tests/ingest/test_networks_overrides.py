@@ -302,6 +302,7 @@ def test_values_of_mechanisms_are_set_while_a_network_lives():
 
 
 AGAIN = """
+import json
 import sys
 import h5py
 import numpy as np
@@ -318,6 +319,28 @@ for variable in ("v", "i_membrane"):
         theirs = h5py.File(f"{ring}/reference/reports/compartment_{variable}.h5")[f"report/{population}/data"][()]
         ours = np.asarray(lake.head.arrays[f"reports/again/all {variable}/{population}"][:])
         print(np.abs(ours[: len(theirs)] - theirs).max(), np.ptp(theirs))
+
+
+def interrupted(done, end):
+    raise KeyboardInterrupt
+
+
+# The same with release that is left to chance, and gone on with from the middle.
+told = json.loads(open(config).read())
+told["connection_overrides"] = [{"name": "o", "source": "Mosaic", "target": "Mosaic", "synapse_configure": "%s.Use = 0.5 %s.Dep = 40 %s.Fac = 0"}]
+with open(config.replace(".json", "_random.json"), "w") as file:
+    json.dump(told, file)
+ingest_sonata(lake, file.name, name="random")
+more = {"templates": [ring], "mechanisms": [mods], "record": ["all:v@1"], "commit_every": 15}
+run_network(lake, "random", name="whole", save_state=False, **more)
+try:
+    run_network(lake, "random", name="halves", progress=interrupted, **more)
+except KeyboardInterrupt:
+    pass
+assert run_network(lake, "random", name="halves", resume=True, **more).t_start == 15
+for population in ("RingA", "RingB"):
+    whole, parts = (np.asarray(lake.head.arrays[f"reports/{run}/all v/{population}"][:]) for run in ("whole", "halves"))
+    assert np.array_equal(whole, parts), np.abs(whole - parts).max()
 """
 
 
