@@ -15,7 +15,7 @@ from ...catalog.vocabulary.trials import TRIALS
 from ...lake.history.log import Commit
 from ..circuits.contents import circuit_names
 from ..lake import Snapshot
-from ..trials.changes import trial_changes
+from ..trials.changes import TrialChanges, trial_changes
 from ..trials.voltages import sites_of
 from .asking import Question, answer, records
 from .bodies import Json
@@ -100,24 +100,27 @@ def changes(question: Question) -> Response:
 
     def make() -> dict[str, Any]:
         found = question.lake.diff(old.commit.id, new.commit.id)
-        trials = trial_changes(old, new)
         return {
             "old": old.commit.id,
             "new": new.commit.id,
             "changes": [one.to_json() for one in found],
-            "trials": {
-                "added": _spans(trials.added),
-                "removed": _spans(trials.removed),
-                "changed": [
-                    {"trial": trial, "in": names} for trial, names in [*trials.changed.items()][:MOST_CHANGED]
-                ],
-                "counts": [len(trials.added), len(trials.removed), len(trials.changed)],
-                "unknown": trials.unknown,
-            },
+            "trials": _told(trial_changes(old, new)),
         }
 
     ids = {"old": old.commit.id, "new": new.commit.id}
     return Response(question.kept_json("changes", ids, make), media_type="application/json")
+
+
+def _told(trials: TrialChanges) -> dict[str, Any]:
+    return {
+        "added": _spans(trials.added),
+        "removed": _spans(trials.removed),
+        "changed": [
+            {"trial": trial, "in": names} for trial, names in [*trials.changed.items()][:MOST_CHANGED]
+        ],
+        "counts": [len(trials.added), len(trials.removed), len(trials.changed)],
+        "unknown": trials.unknown,
+    }
 
 
 def _spans(numbers: Sequence[int]) -> list[list[int]]:
