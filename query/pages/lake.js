@@ -102,11 +102,11 @@ function Changes({ before, after }) {
   return html`<${Told} answer=${answer}>
     ${({ changes, trials }) =>
       changes.length
-        ? html`<${Rows}
+        ? html`<div class="fold"><${Rows}
               label="changes"
               columns=${[{ name: "±" }, { name: "node" }, { name: "kind" }, { name: "what" }]}
               rows=${changes.map((change) => [SIGNS[change.change], change.name, change.kind, told(change)])}
-            />
+            /></div>
             <h3>Trials</h3>
             <${Trials} trials=${trials} before=${before} after=${after} />`
         : html`<p class="soft">Nothing changed.</p>`}

@@ -6,6 +6,7 @@ import { Choice, Field, html, Panel, Rows, seen, Told, useAnswer, useSoonAnswer 
 import { Counts, Curves, Dots } from "./plots.js";
 import { go, link } from "./route.js";
 
+const SOMA = /(^|\/)soma(@|$)/;
 const HEIGHT = 300;
 // So many traces are drawn first, where all take longer.
 const FEW = 1000;
@@ -154,7 +155,7 @@ function Filters({ now, set }) {
 export function TrialsPage({ now, lake }) {
   if (!lake.trials) return html`<p>This commit has no trials. neurolake ingest brings results, neurolake run simulates.</p>`;
   const set = (changed) => go({ ...now, ...changed });
-  const site = now.site ?? (lake.sites.find((name) => /(^|\/)soma(@|$)/.test(name)) ?? lake.sites[0]);
+  const site = now.site ?? (lake.sites.find((name) => SOMA.test(name)) ?? lake.sites[0]);
   const compared = now.other !== undefined || now.against !== undefined;
   return html`
     <${Panel} title="Which trials">
@@ -187,7 +188,7 @@ function Trace({ now, site, spikes }) {
   const series = useMemo(() => answer.value && [{ label: site, values: answer.value.arrays.value }], [answer.value]);
   return html`<${Panel} title=${site}>
     <${Told} answer=${answer}>
-      ${({ arrays, unit }) => html`<${Curves} x=${arrays.time} series=${series} xLabel="Time (ms)" yLabel=${`Voltage (${unit})`} height=${220} onSpan=${zoom} marks=${/(^|\/)soma(@|$)/.test(site) ? spikes : []} label=${`voltage at ${site}`} />`}
+      ${({ arrays, unit }) => html`<${Curves} x=${arrays.time} series=${series} xLabel="Time (ms)" yLabel=${`Voltage (${unit})`} height=${220} onSpan=${zoom} marks=${SOMA.test(site) ? spikes : []} label=${`voltage at ${site}`} />`}
     <//>
   <//>`;
 }
@@ -224,13 +225,13 @@ export function TrialPage({ now }) {
         ${(now.begin || now.end) && html`<button onClick=${() => go({ ...now, begin: "", end: "" })}>All times</button>`}
       </div>
       <div class="columns">
-        ${found.sites.map((site) => html`<${Trace} key=${site} now=${now} site=${site} spikes=${found.spikes} />`)}
+        ${[...found.sites].sort((a, b) => Number(SOMA.test(b)) - Number(SOMA.test(a))).map((site) => html`<${Trace} key=${site} now=${now} site=${site} spikes=${found.spikes} />`)}
         ${found.activations.length > 0 && html`<${Synapses} now=${now} />`}
         <${Panel} title="What it is">
-          <table class="facts">${Object.entries(found.facts).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${seen(value)}</td></tr>`)}
+          <table class="facts">${Object.entries(found.facts).filter(([, value]) => value !== null).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${seen(value)}</td></tr>`)}
             <tr><th scope="row">spikes (ms)</th><td>${found.spikes.map((time) => time.toFixed(2)).join(", ") || "none"}</td></tr>
           </table>
-          ${found.rerun && html`<p>Simulate it again:</p><pre tabindex="0" aria-label="command">${found.rerun}</pre>`}
+          ${found.rerun && html`<p>Simulate it again:</p><pre class="command" tabindex="0" aria-label="command">${found.rerun}</pre>`}
         <//>
         <${Panel} title="Activations by cell type">
           <${Rows} label="activations" columns=${[{ name: "cell_type" }, { name: "activations", type: "INT" }, { name: "synapses", type: "INT" }, { name: "soma_distance", type: "DOUBLE", title: "µm" }]} rows=${found.activations.map((one) => [one.cell_type, one.activations, one.synapses, one.soma_distance])} />

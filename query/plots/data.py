@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 Limits = tuple[float, float]
 ACTIVATIONS = "Activations per trial and ms"
 _AT_ONCE = 4_000  # rows between two pauses
-_SAMPLE = 50  # rows that limits are guessed from
+_SAMPLE = 200  # rows that limits are guessed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,7 +301,7 @@ def trace_image(
     """
     part, lines = span(source, window), drawn(source, window)
     if voltage is None:
-        few = rows[:: max(1, len(rows) // _SAMPLE)]
+        few = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64))]
         guess = _tens(_extremes(np.concatenate([values.copy() for _, values in blocks(source, few, part)])))
     while True:
         limits = voltage or guess
