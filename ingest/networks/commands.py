@@ -71,7 +71,7 @@ def run_network_command(
         list[str] | None,
         typer.Option(
             help="[POPULATION or node set:]soma, all, set:NAME, synapses, profile:NAME or types of sections such as apical, then :VARIABLE, "
-            "@DT and ,KEY=VALUE, as all:i_membrane@0.1,fraction=0.2. May be repeated."
+            "@DT and ,KEY=VALUE, as all:i_membrane@0.1,fraction=0.2; none leaves out the reports of a SONATA configuration. May be repeated."
         ),
     ] = None,
     dt_record: Annotated[

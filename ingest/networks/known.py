@@ -22,6 +22,13 @@ class KnownMechanisms:
         Where they were looked for, besides our own, for messages.
     hint
         What messages add where one is not there.
+
+    Attributes
+    ----------
+    names
+        Of all of them.
+    processes
+        Of those that are point processes.
     """
 
     def __init__(self, folders: Sequence[Any] = (), hint: str = "") -> None:
@@ -30,6 +37,7 @@ class KnownMechanisms:
         self._hint = hint
         self._folders, self._h = [str(folder) for folder in folders], h
         self.names: set[str] = set()
+        self.processes: set[str] = set()
         self._variables: dict[str, set[str]] = {}
         for kind in (0, 1):
             mechanisms, name = h.MechanismType(kind), h.ref("")
@@ -37,6 +45,8 @@ class KnownMechanisms:
                 mechanisms.select(number)
                 mechanisms.selected(name)
                 self.names.add(name[0])
+                if kind:
+                    self.processes.add(name[0])
 
     def variables(self) -> set[str]:
         """Return the range variables of all mechanisms."""
@@ -165,5 +175,6 @@ class KnownMechanisms:
         if of_segments:
             variables = self.variables()
             for request in of_segments:
-                if request.variable not in variables:
-                    faults.add(f"{request.told}: no mechanism has a variable {request.variable!r}")
+                for name in request.variables:
+                    if name not in variables:
+                        faults.add(f"{request.told}: no mechanism has a variable {name!r}")

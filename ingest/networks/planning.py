@@ -186,9 +186,10 @@ def planned_network(
     recorded = _recorded(source, options, search, chosen, nodes, templates)
     check_names(options.records, recorded, faults)
     for request, cells in zip(options.records, recorded, strict=True):
-        if request.samples and not any(map(len, cells.values())):
+        if not any(map(len, cells.values())):
+            how = "drawn" if request.samples else "among its cells"
             notices.append(
-                f"{request.told}: none of the cells that are simulated was drawn, so it records nothing"
+                f"{request.told}: none of the cells that are simulated was {how}, so it records nothing"
             )
     at_synapses = [at for at, request in enumerate(options.records) if request.of_synapses]
     connections, units = observed_synapses(

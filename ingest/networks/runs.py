@@ -25,7 +25,7 @@ from ...mechanisms.templates.files import hoc_files
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
 from ..records.profiles import expanded, sample_seed, told_request, told_sample
-from ..records.requests import RecordRequest
+from ..records.requests import NONE, RecordRequest
 from ..records.synapses import SynapseRecord
 from ..records.traces import NetworkRecord, TraceRecord
 from ..runs.model import require_neuron
@@ -36,6 +36,7 @@ from ..wiring.faults import Faults
 from .acting import identities, sonata_clamps
 from .known import KnownMechanisms
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
+from .reports import sonata_records
 from .selection import Chosen, record_places
 from .sonata import SonataSimulation
 from .stored import NetworkPlan, RunWriter, check_name, states_of
@@ -182,7 +183,8 @@ def run_network(
         Numbers of the cells that are simulated, by population (None: all of it); all by default. With *inputs_from*, cells
         that send to these replay their spikes of that run: a network clamp.
     record
-        What to record: texts as of `RecordRequest.parse`, or requests.
+        What to record: texts as of `RecordRequest.parse`, or requests. Reports of the simulation configuration that a SONATA
+        circuit was ingested with are recorded as well, unless ``"none"`` is among them.
     dt_record
         Interval of potentials, and of records that do not say theirs, in ms; every time step by default.
     lfp
@@ -234,16 +236,18 @@ def run_network(
         source = NetworkSource.read(snapshot, circuit, configuration, values)
         simulation = SonataSimulation.of(snapshot, circuit) or SonataSimulation({})
         faults = Faults()
-        requests = _requests(source, record, dt_record, reproduce, faults)
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
-        dt = _said(dt, simulation.number("run", "dt"), 0.025, "dt")
+        dt = _positive(_said(dt, simulation.number("run", "dt"), 0.025, "dt"), "dt")
+        notices: list[str] = []
+        asked = [each for each in record if each != NONE]
+        requests = _requests(source, asked, dt_record, reproduce, faults)
         if celsius is None:
             celsius = simulation.number("conditions", "celsius")
         if second_order is None:
             second_order = 2 if reproduce == "miv" else simulation.second_order(faults)
         options = NetworkOptions(
             t_stop=_positive(t_stop, "t_stop"),
-            dt=_positive(dt, "dt"),
+            dt=dt,
             v_init=_said(v_init, simulation.number("conditions", "v_init"), -65.0, "v_init"),
             celsius=_temperature(source, celsius),
             own_celsius=reproduce == "miv" and celsius is None,
@@ -276,7 +280,7 @@ def run_network(
         given = [bool(templates), bool(mechanisms)]
         trusted = code.trusted(run, given, trust_templates)
         hint, other_hint = code.hints([] if trust_templates else code.wanted(given))
-        report = NetworkRun(run, circuit, t_start=-options.equilibration, t_stop=t_stop)
+        report = NetworkRun(run, circuit, t_start=-options.equilibration, t_stop=t_stop, notices=notices)
         with code.written(snapshot, *trusted) as there:
             if there:
                 report.notices.append(
@@ -285,6 +289,10 @@ def run_network(
             named = [there[TEMPLATES]] if TEMPLATES in there else templates
             search = replace(_search(source, named, reproduce), settings=simulation.content, hint=hint)
             library, folders = _mechanisms(ranks, [there[MECHANISMS]] if MECHANISMS in there else mechanisms)
+            known = KnownMechanisms(folders, other_hint)
+            if NONE not in record:
+                reports = sonata_records(source, simulation, known, options, faults, notices)
+                options = replace(options, records=[*reports, *requests])
             plan = NetworkPlan(
                 run=run,
                 circuit=circuit,
@@ -307,7 +315,7 @@ def run_network(
                 target, ranks, source, options, plan, report, search, clamps, observers, progress, faults
             )
             job.run(
-                KnownMechanisms(folders, other_hint),
+                known,
                 before,
                 states,
                 commit_every if commit_every > 0 else math.inf,

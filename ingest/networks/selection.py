@@ -10,7 +10,7 @@ from ...catalog.node_sets import node_set, node_sets
 from ...catalog.vocabulary import circuits
 from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
-from ..records.requests import ALL, SET, SOMA, RecordRequest, sampled, section_places
+from ..records.requests import ALL, ANY, SET, SOMA, OnSection, RecordRequest, sampled, section_places
 from ..records.traces import RecordPlaces
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
@@ -137,6 +137,8 @@ def record_places(
 ) -> dict[int, RecordPlaces]:
     """Return where cells are recorded, by gid: sections and positions, None for the request's own place.
 
+    Types of sections are those of the cell's tree; without one, names of sections in NEURON will say them.
+
     Parameters
     ----------
     source
@@ -159,11 +161,16 @@ def record_places(
     found: dict[int, RecordPlaces] = {}
     for node in cells:
         if node.shape is None:
+            if not layers:
+                found[node.gid] = None
             continue
-        types = node.shape.section_types.tolist()
-        places = [(section, wanted[kind]) for section, kind in enumerate(types) if kind in wanted]
-        if layers:
-            places = [each for each in places if _layer(node.shape, *each) in layers]
+        places: list[tuple[int, OnSection]] = []
+        for section, kind in enumerate(node.shape.section_types.tolist()):
+            x = wanted.get(kind, wanted.get(ANY))
+            if x is not None and (
+                not layers or _layer(node.shape, section, 0.5 if x == ALL else x) in layers
+            ):
+                places.append((section, x))
         if places:
             found[node.gid] = places
     return found
@@ -238,7 +245,7 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
             known = node_sets(source.snapshot, source.circuit) if files in source.snapshot.tables else {}
             if request.population not in known:
                 faults.add(
-                    f"--record: there is no population {request.population!r}, and no node set of that name; the circuit has "
+                    f"{request.told}: there is no population {request.population!r}, and no node set of that name; the circuit has "
                     f"{', '.join([*source.populations, *known])}"
                 )
         if request.place.startswith(SET):
@@ -247,7 +254,7 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
             known_sets = [] if there is None else there.to_arrow(["name"])["name"].unique().to_pylist()
             if name not in known_sets:
                 faults.add(
-                    f"--record {request.place}: there is no such compartment set; there are {', '.join(known_sets) or 'none'}"
+                    f"{request.told}: there is no such compartment set; there are {', '.join(known_sets) or 'none'}"
                 )
 
 

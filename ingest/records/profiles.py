@@ -144,10 +144,9 @@ class _Profile:
             types=self._names((*keys, "syn types"), tuple(self._known("Synapse Types", SYNAPSE_TYPES))),
             sections=self._names((*keys, "swc types"), tuple(SWC_TYPES)),
             layers=self._names((*keys, "layers")),
-            summed=summed,
         )
         label = f"{self.name} {SYNAPSES} {variable}"
-        return replace(base, variable=variable, place=SYNAPSES, synapses=chosen, label=label)
+        return replace(base, variable=variable, place=SYNAPSES, synapses=chosen, label=label, summed=summed)
 
     def _known(self, name: str, usual: Sequence[str] | dict[str, int]) -> list[str]:
         return list(self.asked.mapping(("Definitions", name))) or list(usual)
@@ -198,6 +197,10 @@ def told_request(request: RecordRequest, seed: int) -> list[Any]:
     more = {**told_sample(request, seed), **({"layers": request.layers} if request.layers else {})}
     if request.label is not None:
         more |= {"place": request.place, "variable": request.variable}
+    added = {name: value for name in ("summed", "scaling") if (value := getattr(request, name))}
     if request.of_synapses:
-        more["synapses"] = {name: value for name, value in vars(request.synapses).items() if value}
+        chosen = {name: value for name, value in vars(request.synapses).items() if value}
+        more["synapses"] = {**chosen, **added}
+    else:
+        more |= added
     return [*told, str(request.start), str(request.stop), *([more] if more else [])]

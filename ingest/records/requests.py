@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,12 +12,20 @@ from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids
 from ..building.configuration import SWC_TYPES, SYNAPSE_TYPES
 
-SOMA, ALL, SYNAPSES = "soma", "all", "synapses"
+SOMA, SYNAPSES = "soma", "synapses"
+ALL: Literal["all"] = "all"
 SET, PROFILE = "set ", "profile "
-SECTION = "section"
-"""What synapses may be summed by."""
+SECTION, CELL = "section", "cell"
+"""What values may be summed by: synapses by section, segments and synapses by cell."""
+AREA = "area"
+NONE = "none"
+"""What is said to leave out the reports of a simulation configuration."""
+ANY = -1
+"""Sections of any type, among those that `section_places` returns."""
+OnSection = float | Literal["all"]
+"""Where on a section: a position, or all of its segments."""
 _NAMED = (SET, PROFILE)
-_PART = re.compile(rf"(?P<type>{'|'.join(SWC_TYPES)})(?:\((?P<x>[^()]+)\))?")
+_PART = re.compile(rf"(?P<type>{'|'.join(SWC_TYPES)}|{ALL}(?=\())(?:\((?P<x>[^()]+)\))?")
 _MIDDLE = 0.5
 _SEEDS = 2**32
 
@@ -38,9 +46,6 @@ class SynapseFilter:
         Types of their sections, such as ``apical``.
     layers
         Names of layers, or their numbers as text.
-    summed
-        ``section``: values of a cell's synapses of one mechanism on one section are added up, as MiV-Simulator does
-        where a profile has ``reduce: true``; empty: each point process for itself.
     """
 
     mechanisms: tuple[str, ...] = ()
@@ -48,7 +53,6 @@ class SynapseFilter:
     types: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    summed: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,11 @@ class RecordRequest:
     Attributes
     ----------
     variable
-        NEURON's range variable, or a variable of point processes.
+        NEURON's range variable, or a variable of point processes. Several range variables, joined by +, are added up.
     place
         ``soma``: the middle of the soma; ``all``: every segment; types of sections, such as ``apical`` or
-        ``soma(0.5)+apical(0.1)``: on each of them the place named, or else its middle; ``set NAME``: the places of a compartment
-        set; ``synapses``: point processes at the cells' synapses; ``profile NAME``: what a profile of the configuration says.
+        ``soma(0.5)+apical(0.1)``: on each of them the place named, or else its middle, or all segments of ``apical(all)``;
+        ``all(0.5)``: that place of every section; ``set NAME``: the places of a compartment set; ``synapses``: point processes at the cells' synapses; ``profile NAME``: what a profile of the configuration says.
     population
         Whose cells: a population or a node set; all populations that have sections by default.
     nodes
@@ -81,6 +85,16 @@ class RecordRequest:
         Which synapses, where *place* is ``synapses``.
     profile
         Profile that it is of.
+    configured
+        Whether it is a report of the simulation configuration that the circuit was ingested with.
+    summed
+        ``cell``: values of all segments, or synapses, of a cell are added up; ``section``: those of a cell's synapses of one
+        mechanism on one section, as MiV-Simulator does where a profile has ``reduce: true``; empty: each for itself.
+    scaling
+        ``area``: values of segments, but for ``i_membrane``, are multiplied by the segment's area / 100, which makes nA of
+        mA/cm2 (µm2); empty: they are as NEURON has them.
+    unit
+        What the unit of the values is called, where the variable does not say it.
     """
 
     variable: str
@@ -96,6 +110,15 @@ class RecordRequest:
     layers: tuple[str, ...] = ()
     synapses: SynapseFilter = field(default_factory=SynapseFilter)
     profile: str | None = None
+    configured: bool = False
+    summed: str = ""
+    scaling: str = ""
+    unit: str | None = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that are added up, or the only one."""
+        return tuple(self.variable.split("+"))
 
     @property
     def name(self) -> str:
@@ -122,6 +145,8 @@ class RecordRequest:
         """What messages call it."""
         whose = "" if self.population is None else f"{self.population}:"
         shown = f"--record {whose}{self.place}" + ("" if self.of_profile else f":{self.variable}")
+        if self.configured:
+            return f"reports.{self.label} of the configuration ({shown.removeprefix('--record ')})"
         return shown if self.profile is None else f"{shown} of the profile {self.profile!r}"
 
     @classmethod
@@ -131,7 +156,7 @@ class RecordRequest:
         Such as ``soma``, ``PYR:all:i_membrane@0.1``, ``set:NAME``, ``PYR:apical(0.1)+basal,fraction=0.2``,
         ``PYR:synapses:g,mechanisms=AMPA`` or ``profile:Network default``. Keys are the attributes ``fraction``, ``limit``, ``start``,
         ``stop`` and ``layers``, ``name`` for the label, and for synapses ``mechanisms``, ``sources``, ``types``,
-        ``sections`` and ``sum``; several names are joined by +.
+        ``sections``; ``sum`` and ``scale`` for what is added up; several names are joined by +.
 
         Parameters
         ----------
@@ -158,7 +183,7 @@ class RecordRequest:
         if unnamed or not 1 <= len(parts) <= 2 or not _is_place(parts[0]) or not all(parts):
             raise InputError(
                 f"--record {text}: write [POPULATION or node set:]PLACE, then :VARIABLE and @DT if wanted; a place is soma, all, synapses, "
-                f"set:NAME, profile:NAME or a type of sections: {', '.join(SWC_TYPES)}"
+                f"set:NAME, profile:NAME or a type of sections: {', '.join(SWC_TYPES)}, with a position or all in brackets"
             )
         interval = _number(text, step, "an interval in ms") if at else dt
         if interval is not None and not interval > 0:
@@ -179,8 +204,10 @@ def _is_place(text: str) -> bool:
     return named or text in (ALL, SYNAPSES) or all(_PART.fullmatch(part) for part in text.split("+"))
 
 
-def section_places(place: str) -> Mapping[int, float]:
+def section_places(place: str) -> Mapping[int, OnSection]:
     """Return types of sections and the position on each, of a place such as ``soma(0.5)+apical``; empty for other places.
+
+    The position is ``"all"`` where all segments are meant, as in ``apical(all)``; the type is `ANY` for ``all(0.5)``.
 
     Parameters
     ----------
@@ -192,15 +219,19 @@ def section_places(place: str) -> Mapping[int, float]:
     InputError
         A position is not within 0 and 1.
     """
-    found: dict[int, float] = {}
+    found: dict[int, OnSection] = {}
     parts = [_PART.fullmatch(part) for part in place.split("+")]
     for match in parts:
         if match is None:
             return {}
+        kind = ANY if match["type"] == ALL else SWC_TYPES[match["type"]]
+        if match["x"] == ALL:
+            found[kind] = ALL
+            continue
         x = _MIDDLE if match["x"] is None else _number(place, match["x"], "a position on a section")
         if not 0 <= x <= 1:
             raise InputError(f"--record {place}: a position on a section is within 0 and 1, not {x:g}")
-        found[SWC_TYPES[match["type"]]] = x
+        found[kind] = x
     return found
 
 
@@ -239,7 +270,7 @@ def _label(made: RecordRequest, text: str, value: str) -> RecordRequest:
 
 
 def _names(name: str) -> Callable[[RecordRequest, str, str], RecordRequest]:
-    known = {"types": SYNAPSE_TYPES, "sections": SWC_TYPES, "sum": (SECTION,)}.get(name)
+    known = {"types": SYNAPSE_TYPES, "sections": SWC_TYPES}.get(name)
 
     def read(made: RecordRequest, text: str, value: str) -> RecordRequest:
         names = tuple(part.strip() for part in value.split("+"))
@@ -254,10 +285,23 @@ def _names(name: str) -> Callable[[RecordRequest, str, str], RecordRequest]:
             raise InputError(
                 f"--record {text}: {name} chooses among {'sections of types or ' * (name == 'layers')}synapses, and the place is {made.place}"
             )
-        change: dict[str, Any] = {"summed": SECTION} if name == "sum" else {name: names}
+        change: dict[str, Any] = {name: names}
         return replace(made, synapses=replace(made.synapses, **change))
 
     return read
+
+
+def _sum(made: RecordRequest, text: str, value: str) -> RecordRequest:
+    known = (SECTION, CELL) if made.of_synapses else (CELL,)
+    if value not in known or made.of_profile:
+        raise InputError(f"--record {text}: sum has no {value!r} here; known are: {', '.join(known)}")
+    return replace(made, summed=value)
+
+
+def _scale(made: RecordRequest, text: str, value: str) -> RecordRequest:
+    if value != AREA or made.of_synapses or made.of_profile:
+        raise InputError(f"--record {text}: scale is {AREA}, of variables of segments")
+    return replace(made, scaling=value)
 
 
 _KEYS: Mapping[str, Callable[[RecordRequest, str, str], RecordRequest]] = {
@@ -265,7 +309,9 @@ _KEYS: Mapping[str, Callable[[RecordRequest, str, str], RecordRequest]] = {
     "limit": _limit,
     **{name: _time(name) for name in ("start", "stop")},
     "name": _label,
-    **{name: _names(name) for name in ("layers", "mechanisms", "sources", "types", "sections", "sum")},
+    **{name: _names(name) for name in ("layers", "mechanisms", "sources", "types", "sections")},
+    "sum": _sum,
+    "scale": _scale,
 }
 _OPTION = re.compile(rf"\s*,\s*({'|'.join(_KEYS)})\s*=")
 

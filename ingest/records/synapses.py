@@ -1,4 +1,4 @@
-"""What a network run records of synapses: a variable of the point processes at them, each for itself or summed by section."""
+"""What a network run records of synapses: a variable of the point processes at them, each for itself or summed by section or cell."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from ...mechanisms.network.attached import FrameColumns, SynapseColumns
 from ...mechanisms.network.cells import Ids, NetworkCell
 from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.network.wiring import MadeSynapses
-from .requests import RecordRequest
+from .requests import CELL, RecordRequest
 from .traces import ReportPart, ReportRecord
 
 
 class SynapseRecord(ReportRecord):
     """Observes one variable of point processes at the synapses of one population's cells.
 
-    A column is a point process, or the sum over those of one mechanism on one section. Edges that share a point process share the
+    A column is a point process, or the sum over those of one mechanism on one section, or over those of a cell. Edges that share a point process share the
     column; the table ``.synapses`` names all of them.
 
     Parameters
@@ -93,12 +93,10 @@ class SynapseRecord(ReportRecord):
         assert isinstance(columns, SynapseColumns), "it is a SynapseObserver"
         column = columns.column
         chosen = np.arange(len(columns))
-        if self.request.synapses.summed:
-            keys: list[NDArray[Any]] = [
-                np.unique(columns.label, return_inverse=True)[1],
-                columns.section,
-                columns.gid,
-            ]
+        if self.request.summed:
+            keys: list[NDArray[Any]] = [columns.gid]
+            if self.request.summed != CELL:
+                keys = [np.unique(columns.label, return_inverse=True)[1], columns.section, *keys]
             order = np.lexsort(keys)
             new = np.ones(len(order), bool)
             if len(order):
@@ -127,7 +125,8 @@ class SynapseRecord(ReportRecord):
             gid, section, segment, x, number, label, column=at[rows], edge=edge[rows], source=source[rows]
         )
 
-    def _values(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _values(self, frames: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        values = super()._values(frames)
         if self._groups is None:
             return values
         order, starts = self._groups
@@ -154,8 +153,10 @@ class SynapseRecord(ReportRecord):
             return
         columns, kind = self.columns, report_kinds.SYNAPSES
         nodes = self.nodes_of(columns.gid)
-        summed = bool(self.request.synapses.summed)
+        summed = bool(self.request.summed)
         element: Ids = columns.section.astype(np.int64) if summed else columns.number
+        if self.request.summed == CELL:
+            element = np.zeros(len(nodes), np.int64)
         position = pa.nulls(len(nodes), pa.float64()) if summed else columns.x
         self._write_elements(transaction, node, nodes, element, position)
         at = columns.column

@@ -1,5 +1,6 @@
 """What a network run records, gathered from all ranks into reports [time, element]: variables of segments."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,12 +14,17 @@ from ...lake import Transaction
 from ...mechanisms.network.attached import FrameColumns, Observer
 from ...mechanisms.network.cells import Ids, NetworkCell, Reals
 from ...mechanisms.network.ranks import Ranks
-from ...mechanisms.trial.recording import SegmentFrames
+from ...mechanisms.trial.recording import CURRENT, SegmentFrames
+from ..building.configuration import SWC_TYPES
 from ..sonata.reports import ordinals
-from .requests import ALL, RecordRequest
+from .requests import ALL, ANY, NONE, SOMA, OnSection, RecordRequest, section_places
 
-RecordPlaces = Sequence[tuple[int, float]] | None
-"""Sections and positions of one cell; None for the soma or all segments, as the request says."""
+RecordPlaces = Sequence[tuple[int, OnSection]] | None
+"""Sections and positions of one cell, or all segments of a section; None for what the request's place says of the cell in NEURON."""
+_WORDS = {"soma": 1, "axon": 2, "dend": 3, "apic": 4}
+"""SONATA's words for types of sections, which are the names of sections in NEURON as Import3d gives them."""
+_NAMED = {**SWC_TYPES, **_WORDS}
+_NAME = re.compile("[a-z]+")
 _CHUNK_VALUES, _CHUNK_ELEMENTS = 2**18, 1024
 UNITS = {"v": "mV", "i_membrane": "nA", "ina": "mA/cm2", "ik": "mA/cm2", "ica": "mA/cm2", "cai": "mM"}
 
@@ -99,7 +105,7 @@ class ReportRecord:
     ) -> None:
         self.request, self.population, self._cells = request, population, cells
         self._ranks, self._shift, self._told = ranks, shift, dict(told or {})
-        self.variables: Sequence[str] = (request.variable,)
+        self.variables: Sequence[str] = request.variables
         self.dt = dt if request.dt is None else request.dt
         self.start, self.stop = max(0.0, request.start + shift), request.stop + shift
         self.parts: list[ReportPart] = []
@@ -136,16 +142,16 @@ class ReportRecord:
             Of this rank.
         """
         self.waiting += len(frames.time) * self._frame_bytes
-        told = self._ranks.gather(self._values(frames.values[self.request.variable]))
+        told = self._ranks.gather(self._values(frames.values))
         if told:
             joined = told[0] if len(told) == 1 else np.concatenate(told, axis=1)
             self.parts.append(
                 ReportPart(frames.time - self._shift, np.ascontiguousarray(joined[:, self._order]))
             )
 
-    def _values(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _values(self, frames: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """What is kept of a block."""
-        return values
+        return frames[self.variables[0]]
 
     def finish(self) -> None:
         """Do nothing: what waits is stored with the last commit."""
@@ -174,7 +180,7 @@ class ReportRecord:
             "units": units,
             "t_start": float(part.time[0]),
             "dt": self.dt,
-            "report": {"variable_name": self.request.variable, **self._told},
+            "report": {"variable_name": ", ".join(self.variables), **self._told},
         }
         transaction.write_array(
             node,
@@ -204,7 +210,9 @@ class ReportRecord:
 
 
 class TraceRecord(ReportRecord):
-    """Observes one variable of segments.
+    """Observes one variable of segments, or a sum of variables, of each segment or of all of a cell.
+
+    What a segment does not have adds nothing to a sum, as in neurodamus.
 
     Parameters
     ----------
@@ -230,9 +238,12 @@ class TraceRecord(ReportRecord):
         places: Mapping[int, RecordPlaces] | None = None,
         told: Mapping[str, Any] | None = None,
     ) -> None:
-        told = {"type": "compartment", "sections": request.place, **(told or {})}
+        told = {**_told_kind(request), **(told or {})}
         super().__init__(request, population, cells, ranks, dt, shift, told)
         self._places = places or {}
+        self._wanted = {ANY: ALL} if request.place == ALL else section_places(request.place)
+        self._areas: list[float] = []
+        self._starts = np.empty(0, np.int64)
 
     def places(self, cell: NetworkCell) -> Sequence[tuple[int, float]] | None:
         """Return where a cell is recorded.
@@ -245,9 +256,16 @@ class TraceRecord(ReportRecord):
         if cell.gid not in self._cells:
             return ()
         own = self._places.get(cell.gid)
-        if own is not None:
-            return own
-        return None if self.request.place == ALL else [(cell.soma, 0.5)]
+        if own is None:
+            if self.request.place == ALL and not self.request.scaling:
+                return None
+            own = [(cell.soma, 0.5)] if self.request.place == SOMA else _named_sections(cell, self._wanted)
+        found: list[tuple[int, float]] = []
+        for section, x in own:
+            found += [(section, each.x) for each in cell.sections[section]] if x == ALL else [(section, x)]
+        if self.request.scaling:
+            self._areas += [cell.sections[section](x).area() for section, x in found]
+        return found
 
     def begin(self, columns: FrameColumns) -> None:
         """Order the columns of all ranks by their cells.
@@ -257,8 +275,32 @@ class TraceRecord(ReportRecord):
         columns
             Those of this rank.
         """
-        own = (columns.gid, columns.section, columns.segment, columns.x)
-        self.columns = FrameColumns(*self._gathered(len(columns), own))
+        own: Sequence[NDArray[Any]] = (columns.gid, columns.section, columns.segment, columns.x)
+        if self.request.summed:
+            # Segments come cell by cell.
+            self._starts = np.unique(columns.gid, return_index=True)[1]
+            self._starts.sort()
+            own = (columns.gid[self._starts], *(0 * each[self._starts] for each in own[1:]))
+        self.columns = FrameColumns(*self._gathered(len(own[0]), own))
+
+    def _values(self, frames: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        if not _added(self.request):
+            return super()._values(frames)
+        total = np.zeros(frames[self.variables[0]].shape)
+        for name in self.variables:
+            values = frames[name]
+            own = np.where(np.isnan(values), 0.0, values.astype(np.float64))
+            # mA/cm2 times um2 is 0.01 nA.
+            total += own * (np.array(self._areas) / 100) if self.request.scaling and name != CURRENT else own
+        if self.request.summed:
+            total = np.add.reduceat(total, self._starts, axis=1) if len(self._starts) else total[:, :0]
+        return total.astype(np.float32)
+
+    def _units(self) -> str | None:
+        units = {UNITS.get(name) for name in self.variables}
+        if self.request.scaling:
+            units = {"nA" if unit in ("nA", "mA/cm2") else None for unit in units}
+        return (units.pop() if len(units) == 1 else None) or self.request.unit
 
     def store(self, transaction: Transaction, run: str, part: ReportPart) -> None:
         """Append what waited to the report, which is made with its elements if it is missing.
@@ -272,7 +314,44 @@ class TraceRecord(ReportRecord):
         part
             What `taken` has returned.
         """
-        node = self._append(transaction, run, part, UNITS.get(self.request.variable))
+        node = self._append(transaction, run, part, self._units())
         if node is not None:
             nodes, section = self.nodes_of(self.columns.gid), self.columns.section.astype(np.int64)
-            self._write_elements(transaction, node, nodes, section, self.columns.x)
+            position = pa.nulls(len(nodes), pa.float64()) if self.request.summed else self.columns.x
+            self._write_elements(transaction, node, nodes, section, position)
+
+
+def _named_sections(cell: NetworkCell, wanted: Mapping[int, OnSection]) -> list[tuple[int, OnSection]]:
+    """Sections of some types by their names in NEURON, such as ``Template[0].dend[3]``, of a cell without a tree."""
+    found: list[tuple[int, OnSection]] = []
+    for at, section in enumerate(cell.sections):
+        name = _NAME.match(str(section.name()).rpartition(".")[2].lower())
+        x = wanted.get(_NAMED.get(name[0], 0) if name else 0, wanted.get(ANY))
+        if x is not None:
+            found.append((at, x))
+    return found
+
+
+def _added(request: RecordRequest) -> bool:
+    """Whether values are added up or scaled: a summation, as SONATA calls it."""
+    return bool(request.summed or request.scaling or len(request.variables) > 1)
+
+
+def _told_kind(request: RecordRequest) -> dict[str, str]:
+    """What a report says of what it is, in SONATA's words: a sum over a cell is one of its soma."""
+    if not _added(request):
+        return {"type": "compartment", **_told_place(request.place)}
+    place = SOMA if request.summed and request.place == ALL else request.place
+    return {"type": "summation", **_told_place(place), "scaling": request.scaling or NONE}
+
+
+def _told_place(place: str) -> dict[str, str]:
+    """What a report says of where it is, in SONATA's words where it has them."""
+    places = section_places(place)
+    if place in (ALL, SOMA) or len(places) != 1:
+        return {"sections": place}
+    ((kind, x),) = places.items()
+    word = next((word for word, number in ((ALL, ANY), *_WORDS.items()) if number == kind), None)
+    if word is None or x not in (ALL, 0.5):
+        return {"sections": place}
+    return {"sections": word, "compartments": ALL if x == ALL else "center"}

@@ -109,9 +109,10 @@ def test_requests_are_read_from_texts() -> None:
     asked = read(
         "PYR:synapses:g,mechanisms=AMPA+NMDA,sources=STIM,types=excitatory,sections=apical,sum=section"
     )
-    assert asked.synapses == SynapseFilter(
-        ("AMPA", "NMDA"), ("STIM",), ("excitatory",), ("apical",), (), "section"
-    )
+    assert asked.synapses == SynapseFilter(("AMPA", "NMDA"), ("STIM",), ("excitatory",), ("apical",), ())
+    assert asked.summed == "section"
+    asked = read("all:ina+i_membrane,sum=cell,scale=area")
+    assert (asked.variables, asked.summed, asked.scaling) == (("ina", "i_membrane"), "cell", "area")
     assert read("E:profile:Network default@0.2").name == "profile Network default "
     for text, said in {
         "set": "a place is soma, all, synapses",
@@ -122,7 +123,9 @@ def test_requests_are_read_from_texts() -> None:
         "soma,types=excitatory": "the place is soma",
         "all,layers=SR": "sections of types or synapses",
         "synapses:g,types=exc": "known are: excitatory, inhibitory",
-        "synapses:g,sum=cell": "known are: section",
+        "synapses:g,sum=network": "known are: section, cell",
+        "all:v,sum=section": "known are: cell",
+        "synapses:g,scale=area": "scale is area, of variables of segments",
         "apical(1.5)": "within 0 and 1, not 1.5",
         "soma,name=a/b": "without '/'",
     }.items():
@@ -156,7 +159,7 @@ def test_profiles_are_read_and_their_faults_told() -> None:
     middle = expanded(request, configuration, reproduce=True)[1]
     assert (middle.place, middle.samples) == ("basal(0.5)+soma(0.5)", False)
     (summed,) = expanded(RecordRequest.parse("profile:synaptic"), configuration)
-    assert summed.synapses == SynapseFilter(sections=("basal",), summed="section")
+    assert summed.synapses == SynapseFilter(sections=("basal",)) and summed.summed == "section"
     assert sample_seed(configuration) == sample_seed(None) == 24_000_000
     bad = copy.deepcopy(CONFIGURATION)
     bad["Recording"]["Intracellular"]["bad"] = {
@@ -197,7 +200,8 @@ def test_the_lake_holds_what_a_profile_says(lake: Any) -> None:
     assert told == {
         "variable_name": "v",
         "type": "compartment",
-        "sections": "soma(0.5)",
+        "sections": "soma",
+        "compartments": "center",
         "profile": "Network default",
         "fraction": 0.5,
         "limit": None,

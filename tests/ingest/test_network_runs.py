@@ -300,7 +300,7 @@ def test_everything_that_is_wrong_is_told_before_anything_is_made(folder: Path, 
         "there is no input 'nothing'",
         "no mechanism has a variable 'volts'",
         "there is no population 'NOBODY', and no node set of that name",
-        "--record set nowhere: there is no such compartment set",
+        "--record set nowhere:v: there is no such compartment set",
     ):
         assert said in str(told.value), said
     assert "spikes/bad/E" not in lake.head.tables
