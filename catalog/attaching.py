@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -25,7 +26,7 @@ from .schema import (
     view_names,
 )
 from .tables import commits, refs
-from .views import view, view_comments
+from .views import reading, view_comments
 from .vocabulary.trials import TRIALS
 
 # What the first DuckDB with a stable format reads, all later ones read.
@@ -35,8 +36,8 @@ _STORAGE = "v1.0.0"
 def attach(snapshot: Snapshot, path: str | Path, *, replace: bool = False) -> None:
     """Write a DuckDB file with a view for every table of a snapshot, and the tables that describe it.
 
-    The views read the lake's Parquet files by their absolute paths: nothing is copied, nothing is hashed
-    (`Lake.verify` does), and the file is to be made again when the lake has moved or when garbage collection has
+    The views read the lake's Parquet files by their absolute paths; rows of small files, which stand in manifests and
+    packs, are copied into tables of the schema ``parts``. Files are not hashed (`Lake.verify` does), and the file is to be made again when the lake has moved or when garbage collection has
     removed the snapshot. Comments on views and columns say what they mean. ``commits`` and ``refs`` are those of
     now. What `views.Catalog` computes in Python, ``trace``, is not in it. Writers of the lake and readers of the
     file do not hinder one another.
@@ -131,9 +132,23 @@ def _add_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table
         if name not in taken:
             said += comments(kind, name, *description_texts(name))
     for name, shown in view_names(tables).items():
-        paths = [str(path) for path in tables[name].unverified_paths()]
-        connection.execute(f"create {view(shown, tables[name], paths)}")
+        connection.execute(f"create view {identifier(shown)} as {_rows(connection, shown, tables[name])}")
         said += view_comments(shown, tables[name])
     if runs is not None and "runs" not in {name.lower() for name in tables}:
         connection.execute(f"create view runs as {runs}")
     return said
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, shown: str, table: Table) -> str:
+    """Copy the rows of small files of a table; the query of all its rows in their order."""
+    parts = []
+    paths = [str(path) for path in table.unverified_paths()]
+    files = zip(paths, table.files, strict=True)
+    for number, (alone, some) in enumerate(groupby(files, lambda one: one[1].place.alone)):
+        query = reading(table, [path for path, _ in some])
+        if not alone:
+            copied = f"{PARTS}.{identifier(f'{shown} {number}')}"
+            connection.execute(f"create table {copied} as {query}")
+            query = f"from {copied}"
+        parts.append(query)
+    return " union all by name ".join(parts)

@@ -268,7 +268,7 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         self._files: dict[str, RemoteFile] = {}
 
     def paths(self, table: Table, files: Sequence[Entry] | None = None) -> list[str]:
-        """Return what DuckDB is to read for each file of a table: a verified copy, or a URL of this file system.
+        """Return what DuckDB is to read for the rows of a table: verified copies, and URLs of this file system.
 
         Parameters
         ----------
@@ -277,13 +277,16 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]
         files
             Entries of the table; all by default.
         """
-        chosen = table.files if files is None else files
-        whole = [entry for entry in chosen if self._is_copied_first(entry)]
-        copies = {entry.digest: path for entry, path in zip(whole, table.paths(whole), strict=True)}
-        return [copies.get(entry.digest) or self._url(entry) for entry in chosen]
+
+        def single(some: Sequence[Entry]) -> list[str]:
+            whole = [entry for entry in some if self._is_copied_first(entry)]
+            copies = {entry.digest: path for entry, path in zip(whole, table.paths(whole), strict=True)}
+            return [copies.get(entry.digest) or self._url(entry) for entry in some]
+
+        return table.scan_paths(files, single)
 
     def _is_copied_first(self, entry: Entry) -> bool:
-        if entry.size <= WHOLE or self._objects.verification == "always":
+        if entry.size <= WHOLE or not entry.place.alone or self._objects.verification == "always":
             return True
         return self._objects.local_path(entry.digest, entry.place).exists()
 

@@ -90,7 +90,8 @@ class Catalog:
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         httpfs = None if self._files is None else self._files.httpfs
-        self._connection = locked_connection([f"{snapshot.objects.folder}/"], self._files, httpfs)
+        folders = [f"{folder}/" for folder in snapshot.objects.folders]
+        self._connection = locked_connection(folders, self._files, httpfs)
         self._connection.execute(f"attach ':memory:' as {SCHEMA}")
         self._descriptions = Descriptions(self._connection, snapshot.tree, self._shard_paths, f"{SCHEMA}.")
 
@@ -266,7 +267,7 @@ class Catalog:
         self._unverified.remove(name)
 
     def _paths(self, table: Table, files: Sequence[Entry] | None = None) -> list[str]:
-        return table.paths(files) if self._files is None else self._files.paths(table, files)
+        return table.scan_paths(files) if self._files is None else self._files.paths(table, files)
 
     def _make_view(self, name: str, paths: Sequence[str]) -> None:
         again = "" if name in self._unmade else "or replace "
@@ -337,9 +338,22 @@ def view(name: str, table: Table, paths: Sequence[str]) -> str:
     paths
         What DuckDB reads for each of its files.
     """
+    return f"view {identifier(name)} as {reading(table, paths)}"
+
+
+def reading(table: Table, paths: Sequence[str]) -> str:
+    """Return the query of all rows in Parquet files of a table.
+
+    Parameters
+    ----------
+    table
+        The table.
+    paths
+        What DuckDB reads for each file.
+    """
     files = ", ".join(map(literal, paths))
     evolved = ", union_by_name = true" if table.evolved else ""
-    return f"view {identifier(name)} as from read_parquet([{files}]{evolved})"
+    return f"from read_parquet([{files}]{evolved})"
 
 
 def view_comments(name: str, table: Table) -> list[str]:

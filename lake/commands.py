@@ -64,6 +64,7 @@ def status_command(lake: LakePath, at: Ref = "main", json: Json = False) -> None
     facts: dict[str, Any] = {
         "lake": opened.url,
         "id": opened.id,
+        "format": opened.format,
         "commit": commit_json(snapshot.commit),
         "branches": list(opened.branches),
         "tags": list(opened.tags),
@@ -330,6 +331,18 @@ def compact_command(
     for name, (before, after) in done.recompressed.items():
         out.say(f"{name}: {before:,} bytes are {after:,} now")
     out.say(f"{len(done.commits)} commits, {done.repacked} packs")
+
+
+@app.command("upgrade", rich_help_panel=UPKEEP)
+def upgrade_command(lake: LakePath) -> None:
+    """Let a lake of an older format have the newest one; nothing is written anew, and an older neurolake then refuses it.
+
+    Example: neurolake upgrade --lake my-lake
+    """
+    opened = _open(lake)
+    before = opened.upgrade()
+    how = "already" if before == opened.format else f"now; it had format {before}"
+    out.say(f"{opened.url} has format {opened.format} {how}")
 
 
 @app.command("expire", rich_help_panel=UPKEEP)

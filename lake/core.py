@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from .data.parquet import ROW_GROUP
-from .digest import HASH_NAME, canonical_json
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .history.ancestry import ancestors
 from .history.diff import Changes, diff
@@ -19,7 +18,7 @@ from .history.trees import History, store_tree
 from .nodes.node import tree_digest
 from .nodes.shown import About, Shown
 from .objects.condemned import GRACE
-from .objects.identity import FORMAT_VERSION, MARKER, check_identity, identity_at
+from .objects.identity import FORMAT_VERSION, MARKER, check_identity, marker_at, marker_bytes, raise_format
 from .objects.store import ObjectStore, ObjectWriter, Verification
 from .provenance import default_author, provenance
 from .snapshot import NODE_COLUMNS, Snapshot, node_rows
@@ -55,10 +54,15 @@ class Lake(Shown, Mapping[str, Any]):
     snapshot_type: type[Snapshot] = Snapshot
 
     def __init__(self, storage: Storage, *, verification: Verification = "first") -> None:
-        self.id = identity_at(storage)
+        marker = marker_at(storage)
+        self.id = marker.id
         self.storage = storage
         objects = ObjectStore(
-            storage, cache=cache_folder() / self.id, verification=verification, lake=self.id
+            storage,
+            cache=cache_folder() / self.id,
+            verification=verification,
+            lake=self.id,
+            format=marker.format,
         )
         self._history = History(objects, Log(storage))
 
@@ -174,6 +178,25 @@ class Lake(Shown, Mapping[str, Any]):
     def objects(self) -> ObjectStore:
         """What reads and verifies the lake's bytes."""
         return self._history.objects
+
+    @property
+    def format(self) -> int:
+        """Version of the format that writers of this lake keep to: docs/format.md."""
+        return self.objects.format
+
+    def upgrade(self) -> int:
+        """Let writers use the newest format; return the version that the lake had.
+
+        Nothing is written anew. An older neurolake says then that it has to be replaced by a newer one.
+
+        Raises
+        ------
+        StorageError
+            The marker cannot be written.
+        """
+        before = raise_format(self.storage)
+        self.objects.format = marker_at(self.storage).format
+        return before
 
     @property
     def head(self) -> Snapshot:
@@ -533,7 +556,7 @@ class Lake(Shown, Mapping[str, Any]):
 
         storage = new_storage_at(path)
         copy_everything(self._history, History(ObjectStore(storage), Log(storage)), progress)
-        _mark(storage)
+        _mark(storage, self.format)
         return type(self)(storage)
 
     def push(
@@ -653,10 +676,9 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else usual
 
 
-def _mark(storage: Storage) -> None:
+def _mark(storage: Storage, version: int = FORMAT_VERSION) -> None:
     """Say that there is a lake. This comes last: what has a marker is complete."""
-    marker = {"format": FORMAT_VERSION, "hash": HASH_NAME, "id": new_uuid()}
-    if not storage.create(MARKER, canonical_json(marker) + b"\n"):
+    if not storage.create(MARKER, marker_bytes(version, new_uuid())):
         raise InputError(f"{storage.url}: another process has just made a lake here")
 
 

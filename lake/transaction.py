@@ -28,7 +28,7 @@ from .nodes.entry import Entry
 from .nodes.fields import fields_of, merged_fields
 from .nodes.naming import check_file, check_names
 from .nodes.node import Node, Tree, tree_digest
-from .nodes.placement import rescued
+from .nodes.placement import packed, rescued
 from .nodes.shown import About, Shown
 from .objects.store import ObjectWriter
 from .provenance import provenance
@@ -89,7 +89,7 @@ class Transaction(Shown):
         self._attempts = attempts
         self._tip, self._number = history.log.head(branch)
         self.drafts = Drafts(history.tree(self._tip), history.read_shard)
-        self.writer = ObjectWriter(history.objects.storage)
+        self.writer = history.objects.writer()
         self.committed: Commit | None = None
         # One for all attempts at a commit: the storage may have made it and failed to say so.
         self._uuid = new_uuid()
@@ -584,6 +584,8 @@ class Transaction(Shown):
             or fields["depth"] >= FOLD_AFTER
             or len(canonical_json(fields["changes"])) > INLINE_CHANGES
         ):
+            tree = {name: packed(node, self.writer) for name, node in tree.items()}
+            self.writer.flush()
             fields |= {"depth": 0, "tree": store_tree(tree, self.writer)}
             fields["changes"] = {name: None if node is None else {} for name, node in folded.items()}
         # Everything the record names is on the disk before the record is.
@@ -608,10 +610,13 @@ class Transaction(Shown):
     def _folded(self, changes: Mapping[str, Node | None]) -> dict[str, Node | None]:
         """The changes, with shards written of what has become too much to lie over them."""
         large = {
-            name: node
+            name: packed(node, self.writer)
             for name, node in changes.items()
             if node is not None and len(node.entries.overlay) > OVERLAY_SIZE
         }
+        if large:
+            # Shards tell places, which a pack has only once it is closed.
+            self.writer.flush()
         return {**changes, **dict(zip(large, gathered(self._fold, [*large.values()]), strict=True))}
 
     def _fold(self, node: Node) -> Node:

@@ -58,6 +58,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def own_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small tables are written as files of their own, which a test can damage or take away."""
+    monkeypatch.setattr("neurolake.lake.objects.store.FILE_INLINE_SIZE", -1)
+
+
 @pytest.fixture(scope="session")
 def scheduler(cache: None) -> Iterator[str]:
     """Address of a dask scheduler with two processes."""

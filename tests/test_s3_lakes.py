@@ -17,6 +17,7 @@ from simrun_trees import Run, read_lake, read_tree, write_run
 import neurolake
 from neurolake import CorruptObjectError, NotFoundError, QueryError
 from neurolake.ingest.simrun.ingest import ingest_simrun
+from neurolake.lake.history.log import FOLD_AFTER
 
 obstore = pytest.importorskip("obstore", reason="lakes on S3 need obstore: pip install -e '.[dev]'")
 VALUES = np.random.default_rng(0).random((12, 100))
@@ -24,7 +25,7 @@ TABLE = pa.table({"trial_id": [0, 0, 1, 2], "time": [1.5, 2.5, 3.5, 4.5]})
 
 
 @pytest.fixture
-def lake(s3: str) -> Any:
+def lake(s3: str, own_files: None) -> Any:
     lake = neurolake.create(s3)
     with lake.transaction("all kinds") as tx:
         tx.write_array("voltage", VALUES, chunks=(4, 100))
@@ -36,7 +37,7 @@ def lake(s3: str) -> Any:
 
 
 def copies(lake: Any) -> list[Path]:
-    return sorted(lake.objects.folder.glob("*")) if lake.objects.folder.is_dir() else []
+    return sorted(path for folder in lake.objects.folders for path in folder.glob("*"))
 
 
 class TestRoundTrip:
@@ -105,7 +106,7 @@ class TestQueries:
     def test_files_of_the_machine_stay_closed(self, lake: Any, tmp_path: Path) -> None:
         lake.sql("select * from other").fetchall()
         (tmp_path / "secret.csv").write_text("a\n1\n")
-        for place in (str(tmp_path / "secret.csv"), str(lake.objects.folder.parent / "verified")):
+        for place in (str(tmp_path / "secret.csv"), str(lake.objects.cache / "verified")):
             with pytest.raises(QueryError, match=r"disabled|not allowed|Permission"):
                 lake.sql(f"select * from read_csv('{place}')").fetchall()
 
@@ -134,6 +135,26 @@ class TestQueries:
             frame, array = lake["spikes"].dask(), lake["voltage"].dask()
             assert client.compute(frame.time.sum()).result() == 12.0
             assert client.compute(array.sum()).result() == pytest.approx(VALUES.sum())
+
+
+class TestSmallFiles:
+    def test_in_records_and_packs(self, s3: str) -> None:
+        """A commit of a row puts one object; whatever reads them finds them."""
+        lake = neurolake.create(s3)
+        for number in range(FOLD_AFTER + 3):
+            before = {stored.key for stored in lake.storage.list("")}
+            with lake.transaction("a row") as tx:
+                tx.append_table("rows", pa.table({"x": [number]}))
+            if lake.head.commit.depth:
+                (key,) = {stored.key for stored in lake.storage.list("")} - before
+                assert key.startswith("log/main/")
+        assert not [stored.key for stored in lake.storage.list("") if stored.key.endswith(".parquet")]
+        again = neurolake.open(s3)
+        expected = list(range(FOLD_AFTER + 3))
+        assert again["rows"].to_arrow()["x"].to_pylist() == expected
+        assert again.sql("select x from rows").fetchall() == [(number,) for number in expected]
+        assert again["rows"].dask().x.sum().compute(scheduler="synchronous") == sum(expected)
+        assert not again.verify().damages
 
 
 class TestIngest:

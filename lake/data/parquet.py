@@ -1,22 +1,36 @@
-"""Parquet files in the one encoding of the lake, with their statistics."""
+"""Parquet files in the one encoding of the lake, with their statistics; and small ones joined for programs that need paths.
+
+A lake with a commit for each row has as many small files as rows. Opening one takes DuckDB about a tenth of a
+millisecond, and copying one as much. Neighbours are therefore joined in the user's cache, in blocks that stay the same
+while the table grows (`joined`).
+"""
 
 import base64
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..digest import digest_of
 from ..nodes.entry import Entry
-from ..objects.store import ObjectWriter
+from ..objects.bulk import read_all
+from ..objects.store import ObjectStore, ObjectWriter
 from ..threads import mapped
 
 ROW_GROUP = 2**20
 FILE_ROWS = 2 * ROW_GROUP
-SUFFIX = ".parquet"
 _LONGEST_STATISTIC = 64
 _SAMPLED_ROWS = 65536
+_INCOMPRESSIBLE = 2048
+BLOCK = 256
+# So few are copied one by one, where only some of a block are asked for.
+FEW = 4
+
+Source = TypeVar("Source")
 
 
 def write_files(table: pa.Table, writer: ObjectWriter) -> list[Entry]:
@@ -43,13 +57,13 @@ def write_file(table: pa.Table, writer: ObjectWriter) -> Entry:
     writer
         Stores the objects.
     """
-    buffer = ParquetBuffer(table.schema)
+    buffer = ParquetBuffer(table.schema, compressed=table.nbytes > _INCOMPRESSIBLE)
     buffer.write(table)
     return add_file(buffer.finish(), writer)
 
 
 class ParquetBuffer:
-    """A Parquet file under construction, in the one encoding of the lake: zstd-1, one thread.
+    """A Parquet file under construction, in the one encoding of the lake: zstd-1 (nothing for a few rows), one thread.
 
     Columns have dictionaries, except those of real numbers that rarely repeat among the first rows: these are
     split into byte streams, which makes them smaller by a fifth (measured on spike times in full precision).
@@ -58,10 +72,15 @@ class ParquetBuffer:
     ----------
     schema
         Arrow schema of the file.
+    compressed
+        Whether columns are compressed: a few values are no smaller for it, and each column takes 20 µs.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, *, compressed: bool = True) -> None:
         self._schema = schema
+        self._compression: dict[str, Any] = (
+            {"compression": "zstd", "compression_level": 1} if compressed else {"compression": "none"}
+        )
         self._sink = pa.BufferOutputStream()
         self._file: pq.ParquetWriter | None = None
 
@@ -98,8 +117,7 @@ class ParquetBuffer:
             self._sink,
             written,
             store_schema=False,
-            compression="zstd",
-            compression_level=1,
+            **self._compression,
             use_dictionary=[name for name in plain if name not in split] or False,
             column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT") or None,
             # Bounds leave NaN out, and readers then rule out row groups that have some.
@@ -137,7 +155,7 @@ def add_file(data: memoryview, writer: ObjectWriter) -> Entry:
     """
     file = pq.ParquetFile(pa.BufferReader(data))
     metadata = file.metadata
-    digest, place = writer.add_alone(data, SUFFIX)
+    digest, place = writer.add_file(data)
     stats = {"rows": metadata.num_rows, "columns": _column_statistics(metadata, file.schema_arrow)}
     return Entry(digest, len(data), place, stats)
 
@@ -196,3 +214,66 @@ def _fits(value: object) -> bool:
 def _knows_bounds(part: pq.Statistics) -> bool:
     # Parquet leaves out bounds where all is null or NaN, and where they are too long.
     return part.has_min_max or not part.num_values or part.physical_type in ("FLOAT", "DOUBLE")
+
+
+def joined(
+    files: Sequence[Entry],
+    chosen: Collection[int],
+    objects: ObjectStore,
+    single: Callable[[Sequence[Entry]], Sequence[Source]],
+    *,
+    alike: bool,
+) -> list[Source | Path]:
+    """Return what holds the rows of a table in their order, and perhaps rows of small files that were not chosen.
+
+    Parameters
+    ----------
+    files
+        All files of the table.
+    chosen
+        Positions of those to read.
+    objects
+        Reads them, and has the cache.
+    single
+        Returns what is read for each of some files that are not joined.
+    alike
+        Whether all files have the same columns.
+
+    Returns
+    -------
+    list
+        Local files, and what *single* returns.
+    """
+    may_join = alike and objects.verification != "always" and objects.cache is not None
+    found: list[Source | Path] = []
+    waiting: list[Entry] = []
+    for (alone, _), some in groupby(enumerate(files), lambda one: (one[1].place.alone, one[0] // BLOCK)):
+        numbered = list(some)
+        block = [entry for _, entry in numbered]
+        wanted = [entry for at, entry in numbered if at in chosen]
+        few = len(wanted) <= (1 if len(wanted) == len(block) else FEW)
+        path = None if alone or few or not may_join else _joined(block, objects)
+        if path is None:
+            waiting += wanted
+        else:
+            found += [*(single(waiting) if waiting else ()), path]
+            waiting = []
+    return [*found, *(single(waiting) if waiting else ())]
+
+
+def _joined(block: Sequence[Entry], objects: ObjectStore) -> Path | None:
+    """A file with the rows of others; None where they do not go together, which who reads them tells."""
+    name = digest_of(b"joined" + b"".join(bytes.fromhex(entry.digest) for entry in block))
+    try:
+        return objects.made_path(name, lambda: _bytes(block, objects))
+    except pa.ArrowException:
+        return None
+
+
+def _bytes(block: Sequence[Entry], objects: ObjectStore) -> memoryview:
+    stored = read_all(objects, [(entry.digest, entry.size, entry.place) for entry in block])
+    parts = [pq.ParquetFile(pa.BufferReader(data)).read() for data in stored]
+    rows = pa.concat_tables(parts)
+    buffer = ParquetBuffer(rows.schema)
+    buffer.write(rows)
+    return buffer.finish()

@@ -1,6 +1,6 @@
 """Tables: Parquet files in a fixed encoding, their fields, statistics and reading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,17 +8,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
-from ..digest import digest_of_file
-from ..errors import CorruptObjectError, InputError, MalformedError, TooLargeError
+from ..digest import Digest, digest_of_file
+from ..errors import CorruptObjectError, InputError, MalformedError, StorageError, TooLargeError
 from ..names import listed
 from ..nodes.entry import Entry
 from ..nodes.node import Node
 from ..nodes.shown import About, Shown
-from ..objects.store import Address, ObjectStore
+from ..objects.bulk import read_all
+from ..objects.store import Address, ObjectStore, Place
+from .parquet import Source, joined
 from .types import BY_NAME, plain
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
+    import pyarrow.dataset as pds
 
 # Bounds of a file that can be trusted: those of real numbers exclude NaN.
 _BOUNDED = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "string")
@@ -111,11 +114,19 @@ class Table(Shown):
         return bool(self._node.meta.get("evolved"))
 
     def unverified_paths(self) -> list[Path]:
-        """Return the paths of the local files, which may be missing, for a caller that needs only names and schemas."""
-        return [self._objects.local_path(entry.digest, entry.place) for entry in self.files]
+        """Return local files, which may be missing, for a caller that needs only names and schemas.
+
+        Small files in manifests and packs are copied first.
+        """
+        return [
+            self._objects.local_path(entry.digest, entry.place) if entry.place.alone else self._path(entry)
+            for entry in self.files
+        ]
 
     def paths(self, files: Sequence[Entry] | None = None) -> list[str]:
         """Return the local files of the table, verified as the lake's policy says, for programs that read them in place.
+
+        Remote files, and small ones in manifests and packs, are copied to this machine first.
 
         Parameters
         ----------
@@ -123,8 +134,47 @@ class Table(Shown):
             Entries of the table; all by default.
         """
         chosen = self.files if files is None else files
-        wanted = [(entry.digest, entry.size, entry.place) for entry in chosen]
-        return [str(path) for path in self._objects.verified_paths(wanted)]
+        return list(map(str, self._objects.verified_paths(_stored(chosen))))
+
+    def scan_paths(
+        self,
+        files: Sequence[Entry] | None = None,
+        single: Callable[[Sequence[Entry]], Sequence[str]] | None = None,
+    ) -> list[str]:
+        """Return local files with the rows of the table in their order, for programs that filter what they read in place.
+
+        Neighbouring small files are one; where some files are asked for, rows of others may be among theirs.
+
+        Parameters
+        ----------
+        files
+            Entries of the table whose rows are needed; all by default.
+        single
+            Returns what is read for each of some files that are not joined; `paths` by default.
+        """
+        return list(map(str, self._joined(files, single or self.paths)))
+
+    def _joined(
+        self, files: Sequence[Entry] | None, single: Callable[[Sequence[Entry]], Sequence[Source]]
+    ) -> list[Source | Path]:
+        wanted = None if files is None else set(map(id, files))
+        chosen = {at for at, entry in enumerate(self.files) if wanted is None or id(entry) in wanted}
+        return joined(self.files, chosen, self._objects, single, alike=not self.evolved)
+
+    def sources(self, files: Sequence[Entry] | None = None) -> list[Path | bytes]:
+        """Return what Arrow reads the files of the table from: local files, and the bytes of small ones.
+
+        Parameters
+        ----------
+        files
+            Entries of the table; all by default.
+        """
+        chosen = self.files if files is None else files
+        alone = [entry for entry in chosen if entry.place.alone]
+        small = [entry for entry in chosen if not entry.place.alone]
+        files_there = iter(self._objects.verified_paths(_stored(alone)))
+        read = iter(read_all(self._objects, _stored(small)))
+        return [next(files_there) if entry.place.alone else next(read) for entry in chosen]
 
     def matching(self, where: "pc.Expression | None") -> tuple[Entry, ...]:
         """Return the files whose bounds do not rule out matching rows; reads none of them.
@@ -149,7 +199,7 @@ class Table(Shown):
             Entry of the file.
         """
         try:
-            return plain(pq.read_table(self._path(entry), partitioning=None))
+            return plain(_read_whole(self._source(entry)))
         except (pa.ArrowException, OSError) as error:
             raise self.unreadable(error, [entry]) from error
 
@@ -168,7 +218,10 @@ class Table(Shown):
             Whether something was asked of the rows, which may be what failed.
         """
         read = self.files if files is None else files
-        paths = {self._objects.local_path(entry.digest, entry.place): entry for entry in read}
+        # What is no file of its own was verified when it was read or copied.
+        paths = {
+            self._objects.local_path(entry.digest, entry.place): entry for entry in read if entry.place.alone
+        }
         unsigned = [field["name"] for field in self.fields if field["type"] == "uint64"]
         return unreadable(error, f"table {self.name!r}", paths, asked=asked, unsigned=unsigned)
 
@@ -196,13 +249,15 @@ class Table(Shown):
         schema = self.schema()
         self._check_where(where, schema)
         files = self.matching(where)
-        paths = self.paths(files)
         try:
-            if not paths:
+            sources = self._joined(files, self.sources)
+        except StorageError:
+            # Without a cache they are read one by one.
+            sources = [*self.sources(files)]
+        try:
+            if not sources:
                 return schema.empty_table().select(columns or schema.names)
-            from pyarrow import dataset as pds  # brings pandas, which takes a while to import
-
-            return pds.dataset(paths, schema, format="parquet").to_table(columns=columns, filter=where)
+            return scanned(sources, schema).to_table(columns=columns, filter=where)
         except (pa.ArrowException, OSError, OverflowError) as error:
             raise self.unreadable(error, files, asked=where is not None) from error
 
@@ -232,7 +287,9 @@ class Table(Shown):
         if None not in fields:
             return pa.schema([_arrow_field(field) for field in self.fields])
         # Types with parts of their own are told by the files.
-        parts = [_schema_of(self._path(entry)) for entry in (self.files if self.evolved else self.files[:1])]
+        parts = [
+            _schema_of(self._source(entry)) for entry in (self.files if self.evolved else self.files[:1])
+        ]
         return pa.unify_schemas(parts, promote_options="permissive")
 
     def _check_where(self, where: "pc.Expression | None", schema: pa.Schema) -> None:
@@ -261,8 +318,11 @@ class Table(Shown):
                 f"table {self.name!r} has no column {unknown[0]!r}; it has {listed(self.columns)}"
             )
 
-    def _path(self, entry: Entry) -> Any:
+    def _path(self, entry: Entry) -> Path:
         return self._objects.verified_path(entry.digest, entry.size, entry.place)
+
+    def _source(self, entry: Entry) -> Path | bytes:
+        return self._objects.readable(entry.digest, entry.size, entry.place)
 
 
 def unreadable(
@@ -301,6 +361,30 @@ def unreadable(
         return InputError(f"{what} cannot be asked so: {error}{hint}")
     one = f" ({next(iter(files))})" if len(files) == 1 else ""
     return MalformedError(f"{what} cannot be read, although its files are as they were written{one}: {error}")
+
+
+def scanned(sources: Sequence[Path | bytes], schema: pa.Schema) -> "pds.Dataset":
+    """Return a dataset of Parquet files in their order.
+
+    Parameters
+    ----------
+    sources
+        Local files, and bytes of files, at least one.
+    schema
+        Arrow schema of the rows.
+    """
+    from pyarrow import dataset as pds  # brings pandas, which takes a while to import
+
+    if all(isinstance(source, Path) for source in sources):
+        return pds.dataset([str(source) for source in sources], schema, format="parquet")
+    form, disk = pds.ParquetFileFormat(), LocalFileSystem()
+    fragments = [
+        form.make_fragment(pa.py_buffer(source))
+        if isinstance(source, bytes)
+        else form.make_fragment(str(source), disk)
+        for source in sources
+    ]
+    return pds.FileSystemDataset(fragments, schema, form, disk)
 
 
 def matching(files: Sequence[Entry], schema: pa.Schema, where: "pc.Expression") -> tuple[Entry, ...]:
@@ -361,8 +445,21 @@ def _arrow_field(field: Mapping[str, Any]) -> pa.Field:
     return pa.field(field["name"], kind, field.get("nullable", True), field.get("doc") or None)
 
 
-def _schema_of(path: Any) -> pa.Schema:
+def _stored(files: Sequence[Entry]) -> list[tuple[Digest, int, Place]]:
+    return [(entry.digest, entry.size, entry.place) for entry in files]
+
+
+def _opened(source: Path | bytes) -> Any:
+    return pa.BufferReader(source) if isinstance(source, bytes) else source
+
+
+def _read_whole(source: Path | bytes) -> pa.Table:
+    return pq.read_table(_opened(source), partitioning=None)
+
+
+def _schema_of(source: Path | bytes) -> pa.Schema:
     try:
-        return pq.read_schema(path)
+        return pq.read_schema(_opened(source))
     except (pa.ArrowException, OSError) as error:
-        raise CorruptObjectError(f"{path} cannot be read: {error}") from error
+        what = source if isinstance(source, Path) else "a small file"
+        raise CorruptObjectError(f"{what} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from ..errors import ConflictError, CorruptObjectError
-from ..objects.store import ObjectStore, ObjectWriter, place_key
+from ..objects.store import INLINE_SIZE, ObjectStore, ObjectWriter, place_key
 from .entries import Entries
 from .entry import Entry, ShardRef
 from .node import Node, Tree
@@ -99,6 +99,27 @@ def moved(
     if not changes and shards == entries.shards:
         return entries
     return replace(entries, shards=shards).updated(changes)
+
+
+def packed(node: Node, writer: ObjectWriter) -> Node:
+    """Return the same node with small files of its overlay in packs, where they take less of what is read and written again.
+
+    Records are written once, stored trees and shards anew by later commits: what is inline there is tiny. Nothing is
+    flushed, and until then nothing is to be told of the new places.
+
+    Parameters
+    ----------
+    node
+        The node.
+    writer
+        Stores the objects.
+    """
+    changes: dict[int, Entry | None] = {
+        position: replace(entry, place=writer.add(entry.place.inline, entry.digest))
+        for position, entry in node.entries.overlay.items()
+        if entry is not None and entry.place.inline is not None and len(entry.place.inline) > INLINE_SIZE
+    }
+    return Node(node.kind, node.meta, node.entries.updated(changes)) if changes else node
 
 
 def _overlay_and_shards(entries: Entries, leaving: Leaving, since: Entries) -> Iterator[tuple[int, Entry]]:

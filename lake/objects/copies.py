@@ -1,4 +1,6 @@
-"""Copies of remote objects on this machine, for programs that read files in place: DuckDB, Arrow, dask.
+"""Copies of objects that are no files on this machine, for programs that read files in place: DuckDB, Arrow, dask.
+
+Those of remote lakes are copied, and of local ones the Parquet files that are so small that they stand in manifests and packs.
 
 They lie in the user's cache, and may be deleted at any time. Beyond ``NEUROLAKE_CACHE_SIZE`` (20 GB) those go that
 were not asked for longest, except what a running process has asked for: each keeps a list of that, with a lock on
@@ -13,7 +15,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from ..storage.base import Storage
 SIZE = 20 * 10**9
 _BLOCK = 16 * 2**20
 _AT_ONCE = 4
+# Copies may take this part more than they should before room is made.
+_SHARE = 100
 _PART = ".part"
 _ABANDONED = 24 * 3600
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -44,6 +48,7 @@ class Copies:
         self.folder = cache / "objects"
         self._storage = storage
         self._root = cache.parent
+        self._added = 0
 
     def path(self, key: str) -> Path:
         """Return the path of the copy of *key*, which may be missing.
@@ -74,23 +79,63 @@ class Copies:
         StorageError
             There is no room for it, or it cannot be read.
         """
+
+        def download(part: Path) -> None:
+            self._download(key, size, part)
+            if digest_of_file(part) != digest:
+                raise CorruptObjectError(f"object {digest} in {key} is damaged")
+
+        return self._have(key, size, download)
+
+    def keep(
+        self, key: str, size: int | None, read: Callable[[], bytes | memoryview], *, anew: bool = False
+    ) -> bool:
+        """Keep a copy of what *read* returns, which is verified, until this process ends; return whether it was made now.
+
+        Parameters
+        ----------
+        key
+            Key that the object would have as a file of its own.
+        size
+            Length in bytes; None for a copy of any length.
+        read
+            Returns the bytes.
+        anew
+            Whether to replace a copy that is there.
+
+        Raises
+        ------
+        StorageError
+            There is no room for it.
+        """
+        return self._have(key, size, lambda part: part.write_bytes(read()), anew=anew)
+
+    def _have(
+        self, key: str, size: int | None, make: Callable[[Path], object], *, anew: bool = False
+    ) -> bool:
         path = self.path(key)
         with _mishaps(f"cannot keep a copy of {key} in {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with _lock(self._root, fcntl.LOCK_SH):
                 _using(self._root, os.getpid()).hold(path.name)
-                if _touched(path, size):
+                if not anew and _touched(path, size):
                     return False
             part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PART}")
             try:
-                self._download(key, size, part)
-                if digest_of_file(part) != digest:
-                    raise CorruptObjectError(f"object {digest} in {key} is damaged")
+                make(part)
+                made = part.stat().st_size
                 part.rename(path)
             finally:
                 part.unlink(missing_ok=True)
-            trim(self._root)
+            self._trim(made)
         return True
+
+    def _trim(self, size: int) -> None:
+        """Make room, but not after each of many small copies: to look at all of them takes longer than to make one."""
+        self._added += size
+        if self._added * _SHARE >= _limit():
+            self._added = 0
+            trim(self._root)
 
     def _download(self, key: str, size: int, part: Path) -> None:
         with part.open("xb") as file, ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -173,14 +218,14 @@ def _copies(root: Path) -> Iterator[tuple[float, int, Path]]:
             yield status.st_atime, status.st_size, path
 
 
-def _touched(path: Path, size: int) -> bool:
+def _touched(path: Path, size: int | None) -> bool:
     try:
         status = path.stat()
         # Many file systems do not note when a file is read.
         os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
     except FileNotFoundError:
         return False
-    return status.st_size == size
+    return size is None or status.st_size == size
 
 
 def _limit() -> int:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,10 +20,12 @@ from ..storage.base import Storage
 from ..threads import gathered
 from .condemned import Condemned
 from .copies import Copies
-from .identity import check_identity
+from .identity import SMALL_FILES, check_identity
 from .packs import PACK_SIZE, PackWriter, pack_key
 
 INLINE_SIZE = 512
+FILE_INLINE_SIZE = 8 * 2**10
+FILE_SUFFIX = ".parquet"
 ALONE_SIZE = 8 * 2**20
 # Most that is read at once: little enough for every thread to hold one.
 RUN_SIZE = 2 * 2**20
@@ -48,6 +50,11 @@ class Place:
     inline: bytes | None = None
     suffix: str = ""
     held: PackWriter | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the object is a file of its own."""
+        return self.inline is None and self.pack is None and self.held is None
 
     def to_json(self) -> Any:
         """Return the location in the form of log records and snapshots."""
@@ -112,6 +119,11 @@ def checked_suffix(text: object) -> str:
     return text
 
 
+def _copy_name(digest: Digest, place: Place) -> str:
+    # What others read in place are Parquet files, wherever the lake has them.
+    return object_key(digest, place.suffix if place.alone else FILE_SUFFIX)
+
+
 def object_key(digest: str, suffix: str = "") -> str:
     """Return the storage's key of an object that is a file of its own.
 
@@ -169,6 +181,8 @@ class ObjectStore:
         this machine, ``always``, or ``never``. What neurolake itself reads is always verified.
     lake
         Id of the lake that the storage holds; empty for one that is being made.
+    format
+        Version of the format that its writers keep to.
     """
 
     def __init__(
@@ -178,9 +192,11 @@ class ObjectStore:
         cache: Path | None = None,
         verification: Verification = "first",
         lake: str = "",
+        format: int = 1,
     ) -> None:
         self.storage = storage
         self.lake = lake
+        self.format = format
         self.cache = cache
         self.verification = verification
         self._copies = None if cache is None else Copies(storage, cache)
@@ -189,8 +205,18 @@ class ObjectStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process makes its own lock, and learns what is verified from the cache.
-        made = partial(ObjectStore, cache=self.cache, verification=self.verification, lake=self.lake)
+        made = partial(
+            ObjectStore,
+            cache=self.cache,
+            verification=self.verification,
+            lake=self.lake,
+            format=self.format,
+        )
         return made, (self.storage,)
+
+    def writer(self) -> "ObjectWriter":
+        """Return what writes objects for one transaction, in the format of the lake."""
+        return ObjectWriter(self.storage, small_files=self.format >= SMALL_FILES)
 
     @property
     def address(self) -> Address:
@@ -222,13 +248,16 @@ class ObjectStore:
         return data
 
     @property
-    def folder(self) -> Path | None:
-        """What the files lie below that `verified_path` gives; None where there are none."""
+    def folders(self) -> list[Path]:
+        """What the files lie below that `verified_path` gives."""
         local = self.storage.local_path("objects")
-        return self._copies.folder if local is None and self._copies is not None else local
+        copies = None if self._copies is None else self._copies.folder
+        return [folder for folder in (local, copies) if folder is not None]
 
     def local_path(self, digest: Digest, place: Place) -> Path:
-        """Return the local file of an object that is a file of its own; for a remote one, that of its copy.
+        """Return the local file of an object that programs read in place; it may be missing.
+
+        That is the object, where it is a file of its own on this machine, and a copy otherwise.
 
         Parameters
         ----------
@@ -240,15 +269,37 @@ class ObjectStore:
         Raises
         ------
         NotFoundError
-            It does not, or the storage is not local and there is no cache.
+            There would have to be a copy, and there is no cache.
         """
-        key = object_key(digest, place.suffix)
-        path = self.storage.local_path(key)
+        path = self._own_path(digest, place)
         if path is None and self._copies is not None:
-            path = self._copies.path(key)
-        if path is None or place.pack is not None or place.inline is not None:
+            path = self._copies.path(_copy_name(digest, place))
+        if path is None:
             raise NotFoundError(f"object {digest} has no file of its own that could be read in place")
         return path
+
+    def _own_path(self, digest: Digest, place: Place) -> Path | None:
+        """The object itself, where it is a file of its own on this machine."""
+        return self.storage.local_path(object_key(digest, place.suffix)) if place.alone else None
+
+    def readable(self, digest: Digest, size: int, place: Place) -> Path | bytes:
+        """Return what Arrow reads an object from, checked as `verified_path` does: a local file, or the bytes of what is none.
+
+        Parameters
+        ----------
+        digest
+            Digest of the object.
+        size
+            Length in bytes.
+        place
+            Where the bytes are.
+
+        Raises
+        ------
+        CorruptObjectError
+            As `read` does.
+        """
+        return self.verified_path(digest, size, place) if place.alone else self.read(digest, size, place)
 
     def _stored(self, digest: Digest, size: int, place: Place) -> bytes:
         if place.inline is not None:
@@ -269,9 +320,10 @@ class ObjectStore:
         return CorruptObjectError(f"object {digest} is missing: {error}")
 
     def verified_path(self, digest: Digest, size: int, place: Place) -> Path:
-        """Return the local file of an object that is a file of its own, checked as `verification` says.
+        """Return a local file with the bytes of an object, checked as `verification` says.
 
-        A remote object is copied to this machine first, unless it is there, and verified on its way.
+        An object that is remote, in a manifest or in a pack is copied first, unless its copy is there, and verified on
+        its way.
 
         Parameters
         ----------
@@ -292,10 +344,9 @@ class ObjectStore:
         if self.verification == "never":
             return path
         try:
-            status = path.stat()
+            identity = self._identity(digest, path)
         except OSError as error:
             raise self._missing(digest, error) from error
-        identity = f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
         if self.verification == "first" and identity in self._known_good():
             return path
         if copied is None:
@@ -308,7 +359,7 @@ class ObjectStore:
         return path
 
     def verified_paths(self, wanted: Sequence[tuple[Digest, int, Place]]) -> list[Path]:
-        """Return what `verified_path` returns, of several objects; remote ones come several at a time.
+        """Return what `verified_path` returns, of several objects; those that are copied come several at a time.
 
         Parameters
         ----------
@@ -322,12 +373,49 @@ class ObjectStore:
         """
         return list(gathered(lambda one: self.verified_path(*one), wanted))
 
+    def made_path(self, name: Digest, make: Callable[[], bytes | memoryview]) -> Path:
+        """Return a file of the cache that is made of verified objects, made now unless it is there as it was made.
+
+        Parameters
+        ----------
+        name
+            Digest that tells what it is made of.
+        make
+            Returns its content.
+
+        Raises
+        ------
+        NotFoundError
+            There is no cache.
+        StorageError
+            The cache cannot be written.
+        """
+        if self._copies is None:
+            raise NotFoundError("there is no cache to make files in")
+        key = object_key(name, FILE_SUFFIX)
+        path = self._copies.path(key)
+        made = self._copies.keep(key, None, make)
+        if not made and self.verification != "never" and self._identity(name, path) not in self._known_good():
+            # Others may be reading it: it is replaced in one step.
+            made = self._copies.keep(key, None, make, anew=True)
+        if made:
+            self._remember(self._identity(name, path))
+        return path
+
+    @staticmethod
+    def _identity(digest: Digest, path: Path) -> str:
+        """What a file that was found to be good is known by."""
+        status = path.stat()
+        return f"{digest} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
     def _copied(self, digest: Digest, size: int, place: Place) -> bool | None:
-        """Have a copy of a remote object here; whether it was made just now. None where none is needed."""
-        key = object_key(digest, place.suffix)
-        if self._copies is None or self.storage.local_path(key) is not None:
+        """Have a copy of an object here; whether it was made just now. None where none is needed."""
+        if self._copies is None or self._own_path(digest, place) is not None:
             return None
-        return self._copies.fetch(key, digest, size)
+        name = _copy_name(digest, place)
+        if place.alone:
+            return self._copies.fetch(name, digest, size)
+        return self._copies.keep(name, size, lambda: self.read(digest, size, place))
 
     def where(self, digest: str, place: Place) -> str:
         """Return where an object is, in words.
@@ -403,10 +491,13 @@ class ObjectWriter:
     ----------
     storage
         Storage that holds the lake.
+    small_files
+        Whether Parquet files of at most `FILE_INLINE_SIZE` bytes stand where their entries are, which needs no flush.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, small_files: bool = False) -> None:
         self._storage = storage
+        self._small_files = small_files
         self._condemned = Condemned(storage)
         self._pack = PackWriter()
         self._open: list[Place] = []
@@ -446,6 +537,18 @@ class ObjectWriter:
         """
         digest = digest_of(data)
         return digest, self._alone(digest, data, suffix)
+
+    def add_file(self, data: bytes | memoryview) -> tuple[Digest, Place]:
+        """Store a Parquet file: small ones inline, where the format has that, others as files that are read in place.
+
+        Parameters
+        ----------
+        data
+            Bytes of the file.
+        """
+        if not self._small_files or len(data) > FILE_INLINE_SIZE:
+            return self.add_alone(data, FILE_SUFFIX)
+        return digest_of(data), Place(inline=bytes(data))
 
     def copy(self, data: bytes, digest: Digest, place: Place) -> Place:
         """Store an object once more, in the same form; under another name if that is condemned.

@@ -23,7 +23,7 @@ from ..history.log import MAIN, Commit
 from ..history.trees import History
 from ..nodes.entry import Entry
 from ..nodes.node import Node, Tree, tree_digest
-from ..nodes.placement import moved
+from ..nodes.placement import moved, packed
 from ..objects.packs import pack_key
 from ..objects.store import ObjectStore, ObjectWriter
 from ..transaction import Transaction
@@ -207,10 +207,10 @@ class _Layout:
     objects: ObjectStore
 
     def __call__(self, tree: Tree, writer: ObjectWriter) -> Tree:
-        elsewhere = {
-            name: moved(node.entries, self.leaving.__contains__, self.objects, writer)
-            for name, node in tree.items()
-        }
+        elsewhere = {}
+        for name, node in tree.items():
+            entries = moved(packed(node, writer).entries, self.leaving.__contains__, self.objects, writer)
+            elsewhere[name] = entries
         # A shard tells places, which a pack has only once it is closed.
         writer.flush()
         laid = {}

@@ -189,8 +189,11 @@ class Reachable:
                 self.keys[key] = ref.object if ref.place.pack is None else Digest(ref.place.pack)
             if isinstance(shard, CorruptObjectError):
                 self.broken[key] = shard
-            else:
+                continue
+            try:
                 self._shard(shard)
+            except CorruptObjectError as error:
+                self.broken[key] = error
 
     def _read_shard(self, ref: ShardRef) -> Shard | CorruptObjectError:
         read = self._history.objects.read

@@ -16,7 +16,7 @@ from functools import partial
 from threading import Semaphore
 
 from ..digest import Digest, digest_of
-from ..errors import ConflictError, CorruptObjectError, NeurolakeError, NotFoundError
+from ..errors import ConflictError, CorruptObjectError, FormatError, NeurolakeError, NotFoundError
 from ..history.ancestry import ancestors
 from ..history.log import EXPIRED, IMPORTED, Commit
 from ..history.trees import History
@@ -129,7 +129,13 @@ def send(
         Author of the pointers, for the reflog.
     progress
         Called with the number of objects sent and to send.
+
+    Raises
+    ------
+    FormatError
+        The other lake keeps to an older format, in which commits cannot be what they are here.
     """
+    _require_format(source, target)
     known = {record.id for record in target.commits()}
     missing = list(_missing(source, tip, known))
     if not missing:
@@ -200,6 +206,16 @@ class _Arrival:
         """Name nothing any more."""
         while not self._point(None, after=self._number):
             self._number += 1
+
+
+def _require_format(source: History, target: History) -> None:
+    ours, theirs = source.objects.format, target.objects.format
+    if ours > theirs:
+        place = target.objects.storage.url
+        raise FormatError(
+            f"{place} has format {theirs}, and the commits to be sent have format {ours}: "
+            f"neurolake upgrade --lake {place} lets it have them, and asks for a newer neurolake where an older one is used"
+        )
 
 
 def _missing(source: History, tip: Commit, known: set[Digest]) -> Iterator[Commit]:

@@ -1,15 +1,16 @@
 """Verification: reads again every byte that commits need, reports damaged objects and their referrers, and repairs them."""
 
+import base64
 import contextlib
 import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from blake3 import blake3
 
@@ -27,6 +28,7 @@ from ..history.log import Commit, Log, record_key
 from ..history.trees import History
 from ..names import listed
 from ..nodes.naming import collisions
+from ..nodes.shards import Shard
 from ..nodes.shown import About, Shown
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
@@ -190,7 +192,7 @@ class _Scan:
         # What others hold in memory does not show what is on the disk.
         storage = history.objects.storage
         self.history = History(ObjectStore(storage), Log(storage))
-        self.reachable = Reachable(self.history)
+        self.reachable = Reachable(self.history, shard=_check_inline_shard, entry=_check_inline)
         self._storage = storage
         self._progress = progress
         self._threads = threads or (AT_ONCE if storage.far else CORES)
@@ -373,6 +375,24 @@ def runs(rows: list[tuple[Digest, int, int]]) -> Iterator[list[tuple[Digest, int
         run.append(row)
     if run:
         yield run
+
+
+def _check_inline(row: Mapping[str, Any]) -> None:
+    """Compare what stands in an overlay with its digest; that of the manifest tells only that it is as it was written."""
+    if "inline" in row:
+        _require_digest(base64.b64decode(row["inline"], validate=True), row["digest"], row["size"])
+
+
+def _check_inline_shard(shard: Shard) -> None:
+    rows = shard.columns.filter(shard.columns["inline"].is_valid())
+    columns = (rows[name].to_pylist() for name in ("inline", "digest", "size"))
+    for data, digest, size in zip(*columns, strict=True):
+        _require_digest(data, digest.hex(), size)
+
+
+def _require_digest(data: bytes, digest: str, size: int) -> None:
+    if len(data) != size or digest_of(data) != digest:
+        raise MalformedError(f"object {digest} is inline, with bytes of another digest")
 
 
 def _name(damage: Damage) -> Needed:

@@ -7,6 +7,7 @@ names come from content, so equal data has equal keys.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from dask.dataframe.dask_expr import new_collection
 from dask.dataframe.utils import pyarrow_strings_enabled
 
 from ...lake import Lake, Table
-from ...lake.data.tables import matching, unreadable
+from ...lake.data.tables import matching, scanned, unreadable
 from ...lake.errors import InputError
 from ...lake.nodes.entry import Entry
 from ...lake.objects.store import Address
@@ -125,14 +126,15 @@ class _ReadFile:
         conditions = [part for part in (self.where, self.keep) if part is not None]
         if not all(matching([entry], self.schema, part) for part in conditions):
             return self.finish(self.schema.empty_table(), columns)
-        path = opened(self.lake, Lake).objects.verified_path(entry.digest, entry.size, entry.place)
+        source = opened(self.lake, Lake).objects.readable(entry.digest, entry.size, entry.place)
         try:
-            return self._read(str(path), columns)
+            return self._read(source, columns)
         except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
-            raise unreadable(error, f"table {self.name!r}", {path: entry}, asked=bool(conditions)) from error
+            files = {source: entry} if isinstance(source, Path) else {}
+            raise unreadable(error, f"table {self.name!r}", files, asked=bool(conditions)) from error
 
-    def _read(self, path: str, columns: Sequence[str]) -> pd.DataFrame:
-        dataset = pds.dataset(path, self.schema, format="parquet")
+    def _read(self, source: Path | bytes, columns: Sequence[str]) -> pd.DataFrame:
+        dataset = scanned([source], self.schema)
         if self.keep is not None:
             return self._kept(dataset, columns)
         names = [*columns, *([self.index] if self.index else [])]

@@ -72,7 +72,8 @@ def folder(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "noise": rng.integers(0, 2**62, ROWS),
                 }
                 tx.append_table("spikes", pa.table(columns))
-    with lake.transaction("small") as tx:
+    with pytest.MonkeyPatch.context() as patch, lake.transaction("small") as tx:
+        patch.setattr("neurolake.lake.objects.store.FILE_INLINE_SIZE", -1)
         tx.write_table("kinds", pa.table({"kind": ["L4ss", "VPM"], "weight": [1.0, 2.0]}))
     return folder
 
@@ -92,7 +93,7 @@ def lake(storage: Faraway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
 
 def copies(lake: Any) -> list[Path]:
-    return sorted(lake.objects.folder.glob("*.parquet")) if lake.objects.folder.is_dir() else []
+    return sorted(path for folder in lake.objects.folders for path in folder.glob("*.parquet"))
 
 
 QUESTIONS = [

@@ -49,7 +49,7 @@ def test_the_lake_answers_through_it(lake: Any) -> None:
         pytest.skip(f"DuckDB {duckdb.__version__} cannot load httpfs: {reason}")
     found = lake.sql("select y, sum(x) from numbers group by y order by y").fetchall()
     assert found == [(y, sum(range(y, 1000, 7))) for y in range(7)]
-    assert not lake.objects.folder.exists()
+    assert not any(folder.exists() for folder in lake.objects.folders)
     secrets = str(lake.sql("from duckdb_secrets()").fetchall())
     assert "an/example+secret" not in secrets
     for place in ("s3://lakes/other/x.parquet", f"{lake.url}/neurolake.json"):

@@ -128,6 +128,7 @@ def test_tables_that_lack_columns_spoil_nothing_else(tmp_path: Path) -> None:
     attach(lake.head, tmp_path / "lake.duckdb")
 
 
+@pytest.mark.usefixtures("own_files")
 def test_a_damaged_table_is_found_through_a_view(tmp_path: Path) -> None:
     """Also after the view was listed, for which tables are not read."""
     lake = nl.create(tmp_path / "lake", durable=False)
@@ -135,7 +136,7 @@ def test_a_damaged_table_is_found_through_a_view(tmp_path: Path) -> None:
     table = lake.head.tables["edges/g/glialglial"]
     (path,) = table.unverified_paths()
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
+    data[10] ^= 255
     path.chmod(0o644)
     path.write_bytes(bytes(data))
     snapshot = nl.open(tmp_path / "lake").head

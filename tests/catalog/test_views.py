@@ -17,7 +17,7 @@ def ask(lake: Any, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Any:
+def small(tmp_path: Path, own_files: None) -> Any:
     lake = neurolake.create(tmp_path / "lake", durable=False)
     with lake.transaction("fill") as tx:
         tx.write_table("numbers", pa.table({"x": [1, 2, 3]}), doc="a number")

@@ -45,7 +45,7 @@ def build(path: Path) -> None:
         for step in range(100):
             tx.put_file(f"many/{step}", RNG.bytes(400))
     with lake.transaction("tables") as tx:
-        tx.write_table("table", pa.table({"x": RNG.random(100)}))
+        tx.write_table("table", pa.table({"x": RNG.random(2000)}))
     with lake.transaction("more") as tx:
         tx.append_table("table", pa.table({"x": RNG.random(100), "y": RNG.integers(0, 9, 100)}))
         tx.write_array("array2", RNG.random((10, 30)), chunks=(10, 30))

@@ -21,7 +21,7 @@ from neurolake.lake.upkeep.garbage import collect
 RNG = np.random.default_rng(2)
 DAYS = timedelta(days=8)
 NOW = timedelta(0)
-TABLE = pa.table({"x": RNG.random(100)})
+TABLE = pa.table({"x": RNG.random(2000)})
 PACKED = RNG.bytes(5000)
 ALONE = RNG.bytes(8 * 2**20)
 SHARDED = RNG.integers(0, 2**60, (OVERLAY_SIZE + 1, 100))

@@ -340,9 +340,11 @@ class TestMedia:
 
     def test_a_newer_format(self, built: Lake) -> None:
         marker = Path(built.url) / "neurolake.json"
-        marker.write_bytes(marker.read_bytes().replace(b'"format":1', b'"format":2'))
+        marker.write_bytes(marker.read_bytes().replace(b'"format":2', b'"format":3'))
         before = files(Path(built.url))
-        with pytest.raises(FormatError, match=r"has format 2 .* reads format 1 .*: install a newer one"):
+        with pytest.raises(
+            FormatError, match=r"has format 3 .* reads formats 1 to 2 .*: install a newer one"
+        ):
             Lake.open(built.url)
         assert files(Path(built.url)) == before
 

@@ -192,6 +192,11 @@ class TestReading:
     def table(self, lake: Lake) -> Table:
         return write(lake, SPIKES)
 
+    @pytest.fixture
+    def large(self, lake: Lake) -> Table:
+        """One whose file stands in the lake as such."""
+        return write(lake, pa.table({"time": np.random.default_rng(0).random(2000)}))
+
     def test_columns_and_where(self, table: Table) -> None:
         found = table.to_arrow(["cell", "time"], (pds.field("trial") == 1) & (pds.field("time") > 1))
         assert found.to_pylist() == [{"cell": "b", "time": 1.5}]
@@ -211,8 +216,8 @@ class TestReading:
             table.to_arrow(where=where)
 
     @pytest.mark.parametrize("verification", ["first", "always", "never"])
-    def test_verification(self, lake: Lake, table: Table, verification: Any) -> None:
-        (path,) = map(Path, table.paths())
+    def test_verification(self, lake: Lake, large: Table, verification: Any) -> None:
+        (path,) = map(Path, large.paths())
         data = bytearray(path.read_bytes())
         data[10] ^= 4
         path.write_bytes(data)
@@ -244,8 +249,8 @@ class TestReading:
         (lake.objects.cache / "verified").write_bytes(b"\xff\xfe\n")
         assert reread(lake).to_arrow().equals(SPIKES)
 
-    def test_damage_that_nobody_verified_is_an_error_of_ours(self, lake: Lake, table: Table) -> None:
-        (path,) = map(Path, table.paths())
+    def test_damage_that_nobody_verified_is_an_error_of_ours(self, lake: Lake, large: Table) -> None:
+        (path,) = map(Path, large.paths())
         path.write_bytes(b"PAR1 no longer")
         with pytest.raises(CorruptObjectError):
             Lake.open(lake.url, verification="never")["t"].to_arrow()
@@ -310,11 +315,11 @@ class _Nowhere(ObjectWriter):
     def __init__(self) -> None:
         pass
 
-    def add_alone(self, data: bytes | memoryview, suffix: str) -> Any:
+    def add_file(self, data: bytes | memoryview) -> Any:
         from neurolake.lake.digest import digest_of
         from neurolake.lake.objects.store import Place
 
-        return digest_of(data), Place(suffix=suffix)
+        return digest_of(data), Place()
 
 
 def test_parquet_is_deterministic(tmp_path: Path) -> None:

@@ -661,7 +661,9 @@ class TestCreateAndOpen:
             b"3",
             b"{}",
             b"\xff",
-            b'{"format":2,"hash":"blake3-256","id":"x"}',
+            b'{"format":3,"hash":"blake3-256","id":"x"}',
+            b'{"format":0,"hash":"blake3-256","id":"x"}',
+            b'{"format":true,"hash":"blake3-256","id":"x"}',
             b'{"format":1,"hash":"md5","id":"x"}',
         ],
     )

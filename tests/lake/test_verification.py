@@ -33,7 +33,7 @@ def build(path: Path) -> Lake:
             tx.put_file(f"many/{step}", RNG.bytes(400))
     lake.branches.create("side")
     with lake.transaction("third") as tx:
-        tx.write_table("table", pa.table({"x": RNG.random(100)}))
+        tx.write_table("table", pa.table({"x": RNG.random(2000)}))
         tx.put_file("packed", b"other")
     with lake.transaction("aside", branch="side") as tx:
         tx.put_file("aside", RNG.bytes(700))

@@ -141,8 +141,8 @@ def test_files_that_cannot_match_are_left_out(
                 )
     read: list[str] = []
     store = opened(lake.objects.address, Lake).objects
-    find = store.verified_path
-    monkeypatch.setattr(store, "verified_path", lambda *args: read.append(args[0]) or find(*args))
+    find = store.readable
+    monkeypatch.setattr(store, "readable", lambda *args: read.append(args[0]) or find(*args))
     for name in ("sorted", "loose"):
         # What dask finds out later leaves partitions in place, but does not open their files.
         frame = lake[name].dask()
