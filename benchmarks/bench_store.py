@@ -22,7 +22,7 @@ from measure import Figures, Timing, emptied, interleaved, seconds, shown, tree_
 from signals import activations, voltages
 from stores import CODECS, NAME, STORES, ArrayStore, encoded_bytes, forget_pages
 from trees import work_folder
-from writers import COMMITTERS, race
+from writers import COMMITTERS, event, race
 
 import neurolake as nl
 
@@ -370,12 +370,37 @@ def _queries(figures: Figures, section: str, folder: Path, rounds: int) -> None:
         figures.add(section, f"{title}: neurolake / DuckDB", ratio, "times", "of its time")
 
 
+# Many small commits, asked
+
+
+def _small(figures: Figures, work: Path, chosen: argparse.Namespace) -> None:
+    """Questions to a table of as many commits as rows, beside DuckDB on a file for each."""
+    folder = emptied(work / "neurolake")
+    lake = nl.create(folder, durable=False)
+    for number in range(chosen.commits):
+        with lake.transaction("append") as transaction:
+            transaction.append_table("events", event(number))
+    section = f"a table of {chosen.commits:,} commits of one row"
+    ask = "select count(*), avg(time) from {}"
+    opened = seconds(lambda: nl.open(folder).sql(ask.format("events")).fetchall())
+    figures.add(section, "neurolake: first question of a lake that was opened anew", 1e3 * opened, "ms")
+    connection, files = duckdb.connect(), f"read_parquet({lake['events'].paths()!r})"
+    cases: Cases = {
+        "neurolake": lambda: lake.sql(ask.format("events")).fetchall(),
+        "DuckDB on a file for each": lambda: connection.sql(ask.format(files)).fetchall(),
+        "neurolake, to_arrow": lambda: lake["events"].to_arrow(),
+    }
+    for name, timing in interleaved(cases, 3 * chosen.rounds).items():
+        figures.add_time(section, name, timing, "ms")
+
+
 PARTS: Mapping[str, Callable[[Figures, Path, argparse.Namespace], None]] = {
     "arrays": _arrays,
     "commits": _commits,
     "writers": _races,
     "chunks": _many_chunks,
     "tables": _tables,
+    "small": _small,
 }
 
 

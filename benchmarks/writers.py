@@ -137,6 +137,11 @@ def row(turn: int) -> Any:
     return np.random.default_rng(turn).random((1, ROW), np.float32)
 
 
+def event(turn: int) -> pa.Table:
+    """A table of one row that no other equals."""
+    return pa.table({"trial_id": [turn], "time": [turn * 0.5], "cell": ["L5tt"]})
+
+
 def _rows(turn: int) -> pa.Table:
     return pa.table({"turn": np.full(ROW, turn), "value": row(turn)[0]})
 

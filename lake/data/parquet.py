@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..digest import digest_of
+from ..errors import NeurolakeError
 from ..nodes.entry import Entry
 from ..objects.bulk import read_all
 from ..objects.store import ObjectStore, ObjectWriter
@@ -266,7 +267,9 @@ def _joined(block: Sequence[Entry], objects: ObjectStore) -> Path | None:
     name = digest_of(b"joined" + b"".join(bytes.fromhex(entry.digest) for entry in block))
     try:
         return objects.made_path(name, lambda: _bytes(block, objects))
-    except pa.ArrowException:
+    except NeurolakeError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
         return None
 
 

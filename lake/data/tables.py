@@ -157,8 +157,9 @@ class Table(Shown):
     def _joined(
         self, files: Sequence[Entry] | None, single: Callable[[Sequence[Entry]], Sequence[Source]]
     ) -> list[Source | Path]:
-        wanted = None if files is None else set(map(id, files))
-        chosen = {at for at, entry in enumerate(self.files) if wanted is None or id(entry) in wanted}
+        # A file that is in the table twice has the same bounds twice.
+        wanted = {entry.digest for entry in (self.files if files is None else files)}
+        chosen = {at for at, entry in enumerate(self.files) if entry.digest in wanted}
         return joined(self.files, chosen, self._objects, single, alike=not self.evolved)
 
     def sources(self, files: Sequence[Entry] | None = None) -> list[Path | bytes]:

@@ -20,7 +20,7 @@ import neurolake as nl
 from neurolake.catalog import attach
 from neurolake.lake import Lake
 from neurolake.lake.digest import canonical_json, digest_of
-from neurolake.lake.errors import CorruptObjectError, FormatError
+from neurolake.lake.errors import CorruptObjectError, FormatError, MalformedError
 from neurolake.lake.history.log import FOLD_AFTER
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.identity import MARKER
@@ -195,6 +195,19 @@ class TestReading:
         assert few["t"].scan_paths() == few["t"].paths()
         assert few.sql("select s from t where x = 7").fetchall() == [("swapped",)]
         assert few["t"].to_arrow(where=pds.field("x") == 7.0)["s"].to_pylist() == ["swapped"]
+
+    def test_no_parquet(self, few: nl.Lake) -> None:
+        """What has its digest and is no Parquet file is told as such."""
+        with few.transaction("foreign") as tx:
+            data = b"no Parquet"
+            entry = replace(
+                few["t"].files[-1], digest=digest_of(data), size=len(data), place=Place(inline=data)
+            )
+            tx.drafts.append("t", [entry], tx.drafts["t"].meta)
+        with pytest.raises(MalformedError, match="table 't' cannot be read, although"):
+            few["t"].to_arrow()
+        with pytest.raises(nl.QueryError, match=f"{digest_of(data)}.*too small to be a Parquet file"):
+            few.sql("select sum(x) from t").fetchall()
 
     def test_dask(self, few: nl.Lake) -> None:
         frame = few["t"].dask()
