@@ -508,10 +508,10 @@ def test_the_lake_may_come_from_the_environment(run: Command, simrun_folder: Pat
 
 def test_damage_has_its_own_exit_code(run: Command, simrun_folder: Path, tmp_path: Path) -> None:
     lake = shutil.copytree(simrun_folder, tmp_path / "lake")
-    (path, *_) = neurolake.open(lake)["trials"].unverified_paths()
+    (path, *_) = neurolake.open(lake)["synapse_activation"].unverified_paths()
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-20])
-    for command in (["sql", "from trials"], ["export", "simrun", tmp_path / "copy"]):
+    for command in (["sql", "from synapse_activation"], ["export", "simrun", tmp_path / "copy"]):
         ended = run(*command, "--lake", lake)
         assert (ended.code, ended.out) == (4, "") and one_line(ended.err) and "object" in ended.err
     assert run("ls", "--lake", lake).code == run("sql", "from spike_times", "--lake", lake).code == 0
