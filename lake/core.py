@@ -4,8 +4,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from .data.parquet import ROW_GROUP
@@ -670,10 +671,21 @@ class Lake(Shown, Mapping[str, Any]):
 
 
 def cache_folder() -> Path:
-    """This user's cache on this machine: ``NEUROLAKE_CACHE``, or neurolake's folder in the usual place."""
+    """This user's cache on this machine: ``NEUROLAKE_CACHE``, or neurolake's folder in the usual place.
+
+    Where that cannot be written, as on some nodes of clusters, it is a folder that ends with this process.
+    """
     chosen = os.environ.get("NEUROLAKE_CACHE")
+    if chosen:
+        return Path(chosen)
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
-    return Path(chosen) if chosen else usual
+    there = next(folder for folder in (usual, *usual.parents) if folder.exists())
+    return usual if there.is_dir() and os.access(there, os.W_OK) else Path(_own_cache().name)
+
+
+@cache
+def _own_cache() -> "TemporaryDirectory[str]":
+    return TemporaryDirectory(prefix="neurolake-")
 
 
 def _mark(storage: Storage, version: int = FORMAT_VERSION) -> None:

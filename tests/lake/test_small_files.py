@@ -18,7 +18,7 @@ from lake_contents import age
 
 import neurolake as nl
 from neurolake.catalog import attach
-from neurolake.lake import Lake
+from neurolake.lake import Lake, cache_folder
 from neurolake.lake.digest import canonical_json, digest_of
 from neurolake.lake.errors import CorruptObjectError, FormatError, MalformedError
 from neurolake.lake.history.log import FOLD_AFTER
@@ -400,3 +400,17 @@ class TestVersions:
         tx.append_table("t", row(5))
         tx.commit()
         assert places(lake)[-1] == "alone" and lake["t"].rows == 2006
+
+
+def test_where_the_cache_cannot_be_written_a_process_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some nodes of clusters have no home that can be written."""
+    monkeypatch.delenv("NEUROLAKE_CACHE", raising=False)
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    lake = nl.create(tmp_path / "lake")
+    for number in range(20):
+        append(lake, row(number))
+    assert lake.sql("select sum(x) from t").fetchall() == [(190,)]
+    assert tmp_path not in cache_folder().parents and cache_folder() == cache_folder()
