@@ -675,12 +675,10 @@ def cache_folder() -> Path:
 
     Where that cannot be written, as on some nodes of clusters, it is a folder that ends with this process.
     """
-    chosen = os.environ.get("NEUROLAKE_CACHE")
-    if chosen:
-        return Path(chosen)
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
-    there = next(folder for folder in (usual, *usual.parents) if folder.exists())
-    return usual if there.is_dir() and os.access(there, os.W_OK) else Path(_own_cache().name)
+    place = Path(os.environ.get("NEUROLAKE_CACHE") or usual)
+    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    return place if there.is_dir() and os.access(there, os.W_OK) else Path(_own_cache().name)
 
 
 @cache

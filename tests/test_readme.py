@@ -12,11 +12,19 @@ import pytest
 from printed import blocks, run_commands
 
 import neurolake as nl
+from neurolake.query.derive import kernels
 
 ROOT = Path(__file__).parents[1]
 README, TOUR, PERFORMANCE = (
     (ROOT / name).read_text() for name in ("README.md", "docs/tour.md", "docs/performance.md")
 )
+
+
+@pytest.fixture(autouse=True)
+def kernels_of_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that documents register are forgotten: other tests have some of the same names."""
+    monkeypatch.setattr(kernels, "_VERSIONED", {**kernels._VERSIONED})
+    monkeypatch.setattr(kernels, "_OTHERS", [*kernels._OTHERS])
 
 
 @pytest.fixture(scope="module")

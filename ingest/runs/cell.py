@@ -16,6 +16,7 @@ from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.cell.morphology import read_morphology
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import load
+from ...mechanisms.live.solver import choose_solver
 from ...mechanisms.trial.experiments import Conditions, ExperimentTraces, bac_response, run, step_response
 from ...mechanisms.trial.recording import MembraneCurrents, reference
 from .model import Given, Tree, read_model
@@ -321,6 +322,7 @@ def check_alone() -> None:
     gc.collect()
     if any(True for _ in h.allsec()):
         raise InputError("another cell is in this process; close it, or use a new process")
+    choose_solver()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from ...lake.errors import IngestError, InputError
 from ...lake.storage.base import Storage
 from ...mechanisms.cell.geometry import section_table, segment_table
 from ...mechanisms.errors import ModelError
+from ...mechanisms.live.solver import choose_solver
 from ...mechanisms.trial.contacts import ContactSums, block_of
 from ...mechanisms.trial.recording import SegmentFrames
 from ...mechanisms.trial.simulation import Played, Recorded, Simulation
@@ -317,6 +318,7 @@ def _check_alone() -> None:
             f"NEURON in this process holds {len(others)} sections, such as {others[0]}, that would be simulated"
             " with every trial: run in processes of their own (processes=2), or from a new one"
         )
+    choose_solver()
 
 
 def _fetched(setting: Setting) -> Model:

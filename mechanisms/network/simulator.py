@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import ModelError
+from ..live.solver import choose_solver
 from ..live.tree import root_of
 from .attached import Clamp, Observer, Timing
 from .cells import Ids, NetworkCell, NetworkNode, Reals
@@ -101,6 +102,7 @@ class LiveNetwork:
                 f"NEURON in this process holds {len(others)} sections, such as {others[0]}, that would be simulated with the "
                 "network: run it in a new process"
             )
+        choose_solver()
         self.timing, self.threads = timing, max(1, threads)
         self._h, self._context = h, self.ranks.context
         self._context.gid_clear()
@@ -410,9 +412,17 @@ class LiveNetwork:
         with _scratch() as path:
             path.write_bytes(state[24 + 8 * (count + streams) :])
             saved, file = self._h.SaveState(), self._h.File(str(path))
-            saved.fread(file)
-            file.close()
-            saved.restore()
+            try:
+                saved.fread(file)
+                saved.restore()
+            except RuntimeError as error:
+                # States tell point processes by numbers that NEURON gives in a process.
+                raise ModelError(
+                    f"the saved state does not fit ({error}): NEURON in this process may hold point processes of another model; "
+                    "go on in a new process"
+                ) from None
+            finally:
+                file.close()
         for side, seen in zip(self._wiring.sides, numbers[:count].tolist(), strict=True):
             side.vgap = seen
         self._wiring.set_streams(numbers[count:])
@@ -433,6 +443,7 @@ class LiveNetwork:
         # All there are are the network's; those of hoc's cells went with the cells.
         for section in list(h.allsec()):
             h.delete_section(sec=section)
+        choose_solver()
         for name, value in self._before.items():
             setattr(h, name, value)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from small_trees import small_tree
-from solver import allow_threads_again
 
 import neurolake
 from neurolake.ingest.lfp.electrodes import store_electrodes
@@ -25,12 +24,6 @@ NODES = [
     NetworkNode(1, "cells", 1, small_tree(), (200.0, 0.0, 0.0)),
 ]
 TIMING = Timing(40.0, v_init=-70.0)
-
-
-@pytest.fixture(autouse=True)
-def solver_as_before():
-    yield
-    allow_threads_again()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from solver import allow_threads_again
 from sonata_files import write_nodes
 from typer.testing import CliRunner
 
@@ -60,12 +59,6 @@ XSTIM = {
     "waveform": SINE,
 }
 RUN = {"tstop": 10.0, "dt": 0.025}
-
-
-@pytest.fixture(autouse=True)
-def solver_as_before():
-    yield
-    allow_threads_again()
 
 
 @pytest.fixture(scope="module")

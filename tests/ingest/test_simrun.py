@@ -626,7 +626,7 @@ ingest_simrun(neurolake.open(sys.argv[1], durable=False), sys.argv[2], processes
 """
 
 
-@pytest.mark.parametrize(("method", "count"), [("write", 2), ("write", 8), ("create", 1)])
+@pytest.mark.parametrize(("method", "count"), [("write", 2), ("write", 5), ("create", 1)])
 def test_killed_and_run_again(lake: Any, tree: Path, tmp_path: Path, method: str, count: int) -> None:
     command = [sys.executable, "-c", KILLED, lake.url, str(tree), method, str(count)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL

@@ -43,7 +43,7 @@ def test_each_work_is_noted_with_its_command_and_result(lake: Lake) -> None:
     assert all(one.good for one in lake.upkeep())
 
 
-def test_damage_is_noted_and_notes_are_no_part_of_the_lake(lake: Lake) -> None:
+def test_damage_is_noted_and_notes_are_no_part_of_the_lake(own_files: None, lake: Lake) -> None:
     lake.verify()
     commit, before = lake.head.commit.id, lake.verify()
     (path, *_) = Path(lake.url).glob("objects/*/*.parquet")

@@ -105,6 +105,10 @@ class ExpiryMachine(RuleBasedStateMachine):
             # Whoever joins files puts them in the place of all; then nobody knows where what is appended belongs.
             assert error.nodes == ("t",) and self.compacted
             return self.branches["main"]
+        except NotFoundError as error:
+            # What a branch has in common with another may have expired; that is told.
+            assert "no commit in common" in str(error) and "has expired" in str(error) and self.gone
+            return self.branches["main"]
         if record is None:
             return self.branches["main"]
         files = ours[1] | {name: value for name, value in theirs[1].items() if name == "side"}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from solver import allow_threads_again
 
 from neurolake.kernels.traces.noise import poisson_times
 from neurolake.mechanisms.errors import ModelError
+from neurolake.mechanisms.live.solver import choose_solver
 from neurolake.mechanisms.network.attached import Timing
 from neurolake.mechanisms.network.cells import Detector, NetworkCell, NetworkNode
 from neurolake.mechanisms.stimuli.clamps import ConductanceClamp, CurrentClamp, VoltageClamp
@@ -353,7 +353,8 @@ def cable(library):
     section.insert("pas")
     section.g_pas, section.e_pas = 1 / 3500, REST
     yield NetworkCell(0, [section], Detector())
-    allow_threads_again()
+    h.delete_section(sec=section)
+    choose_solver()
 
 
 def test_a_uniform_field_polarises_a_cable_as_its_closed_form_says(cable):

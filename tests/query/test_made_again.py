@@ -68,6 +68,7 @@ def test_reads_what_is_there_now(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "lake")
 
 
+@pytest.mark.usefixtures("own_files")
 def test_what_was_planned_before_says_so(tmp_path: Path) -> None:
     planned = make(tmp_path / "lake", 1)
     tasks = [planned["a"].dask(), planned["t"].dask()["y"], planned.head.activations.bin(lazy=True).data]
