@@ -3,7 +3,7 @@
 import { useMemo } from "./vendor/preact.js";
 import { both, css, group, rising } from "./colours.js";
 import { Choice, html, Panel, Told, useAnswer, useWidth } from "./parts.js";
-import { Curves, Picture } from "./plots.js";
+import { Curves, Key, Picture } from "./plots.js";
 import { go } from "./route.js";
 
 const TALL = 420;
@@ -161,7 +161,7 @@ function Signal({ now, groups }) {
     ${made &&
     html`<${Panel} title="Traces of contacts">
       ${made.few.length
-        ? html`<${Curves} x=${found.arrays.time} series=${made.series} xLabel="Time (ms)" yLabel=${`Potential (${found.potential})`} height=${280} onSpan=${zoom} label="potentials of contacts over time" />`
+        ? html`<${Key} groups=${made.series.map((one) => one.label)} /><${Curves} x=${found.arrays.time} series=${made.series} xLabel="Time (ms)" yLabel=${`Potential (${found.potential})`} height=${280} onSpan=${zoom} label="potentials of contacts over time" />`
         : html`<p class="soft">Click contacts of the probe.</p>`}
     <//>`}`;
 }

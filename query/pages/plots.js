@@ -118,6 +118,11 @@ export function Curves({ x, series, range, xLabel, yLabel, height = 260, steps =
     <div class="chart" ref=${at} role="img" aria-label=${label ?? yLabel}></div>`;
 }
 
+export function Key({ groups }) {
+  if (groups.length < 2) return null;
+  return html`<div class="row">${groups.map((name, at) => html`<span class="key"><i style=${{ background: group(at) }}></i>${name}</span>`)}</div>`;
+}
+
 // A canvas with axes: `draw(context, box, toX, toY)` fills it; dragging over it tells a part of x.
 function Framed({ x, y, xLabel, yLabel, height, draw, onSpan, onPoint, label, deps }) {
   const [at, width] = useWidth();

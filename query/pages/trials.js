@@ -1,9 +1,8 @@
 // Trials: those that meet a condition, as spikes, rates and voltages; two conditions side by side; and one trial.
 
 import { useMemo, useState } from "./vendor/preact.js";
-import { group } from "./colours.js";
 import { Choice, Field, html, Panel, Rows, seen, Told, useAnswer, useSoonAnswer } from "./parts.js";
-import { Counts, Curves, Dots } from "./plots.js";
+import { Counts, Curves, Dots, Key } from "./plots.js";
 import { go, link } from "./route.js";
 
 const SOMA = /(^|\/)soma(@|$)/;
@@ -13,11 +12,6 @@ const FEW = 1000;
 
 function span(now) {
   return { begin: now.begin, end: now.end };
-}
-
-function Key({ groups }) {
-  if (groups.length < 2) return null;
-  return html`<div class="row">${groups.map((name, at) => html`<span class="key"><i style=${{ background: group(at) }}></i>${name}</span>`)}</div>`;
 }
 
 // What one condition chooses, at one commit; two of them stand side by side.

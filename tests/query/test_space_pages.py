@@ -163,7 +163,7 @@ def test_potentials_zoom_and_contacts_are_chosen(page: Page) -> None:
     page.one("circle[aria-label^='contact e2,']").send_keys(Keys.ENTER)
     page.until(lambda: "contacts=" in page.address())
     page.one("circle[aria-label^='contact e2,'][aria-pressed=true]")
-    page.one(".u-legend", "e2")
+    page.one(".key", "e2")
     select = page.one("label", "Show").find_element("css selector", "select")
     select.send_keys("current")
     page.one("p", "a sink")
