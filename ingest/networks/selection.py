@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow.dataset as pds
 
-from ...catalog.node_sets import node_set, node_sets
+from ...catalog.node_sets import node_set
 from ...catalog.vocabulary import circuits
 from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
@@ -14,6 +14,7 @@ from ..records.requests import ALL, ANY, SET, SOMA, OnSection, RecordRequest, sa
 from ..records.traces import RecordPlaces
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
+from ..wiring.rules import known_sets
 
 Chosen = Mapping[str, Sequence[int] | None]
 """Numbers of cells by population; None means all of a population."""
@@ -114,9 +115,7 @@ def recorded_cells(
         if request.population not in (None, name):
             if request.population in source.populations:
                 continue
-            files = circuits.FILES.of(circuit=source.circuit)
-            known = node_sets(source.snapshot, source.circuit) if files in source.snapshot.tables else {}
-            if request.population not in known:
+            if request.population not in known_sets(source):
                 continue
             own = np.intersect1d(
                 own, node_set(source.snapshot, source.circuit, str(request.population), name)
@@ -241,8 +240,7 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
                     f"{request.told}: there is no population {name!r}; the circuit has {', '.join(source.populations)}"
                 )
         if request.population is not None and request.population not in source.populations:
-            files = circuits.FILES.of(circuit=source.circuit)
-            known = node_sets(source.snapshot, source.circuit) if files in source.snapshot.tables else {}
+            known = known_sets(source)
             if request.population not in known:
                 faults.add(
                     f"{request.told}: there is no population {request.population!r}, and no node set of that name; the circuit has "
@@ -251,10 +249,10 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
         if request.place.startswith(SET):
             name, node = request.place.removeprefix(SET), circuits.COMPARTMENT_SETS.of(circuit=source.circuit)
             there = source.snapshot.tables.get(node)
-            known_sets = [] if there is None else there.to_arrow(["name"])["name"].unique().to_pylist()
-            if name not in known_sets:
+            sets = [] if there is None else there.to_arrow(["name"])["name"].unique().to_pylist()
+            if name not in sets:
                 faults.add(
-                    f"{request.told}: there is no such compartment set; there are {', '.join(known_sets) or 'none'}"
+                    f"{request.told}: there is no such compartment set; there are {', '.join(sets) or 'none'}"
                 )
 
 

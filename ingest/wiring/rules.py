@@ -30,10 +30,7 @@ def nodes_of(source: NetworkSource, rule: Any, population: str) -> Ids:
     everything = np.arange(len(source.populations[population]))
     if rule in ("all", None):
         return everything
-    try:
-        known = node_sets(source.snapshot, source.circuit)
-    except NotFoundError:
-        known = {}
+    known = known_sets(source)
     if isinstance(rule, str) and rule not in known and rule in source.populations:
         return everything if rule == population else everything[:0]
     if isinstance(rule, list):
@@ -42,3 +39,17 @@ def nodes_of(source: NetworkSource, rule: Any, population: str) -> Ids:
         return node_set(source.snapshot, source.circuit, rule, population)
     except NotFoundError as error:
         raise InputError(str(error)) from error
+
+
+def known_sets(source: NetworkSource) -> dict[str, Any]:
+    """Return rules of a circuit's node sets by name; none where it came without.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    """
+    try:
+        return node_sets(source.snapshot, source.circuit)
+    except NotFoundError:
+        return {}

@@ -479,7 +479,7 @@ told = lake.head.tables["inputs/v1/LGN_spikes/lgn"].to_arrow()["time"].to_numpy(
 played = lake.head.tables["spikes/once/lgn"].to_arrow().num_rows
 print("cells", once.num_rows, once.equals(twice), played, int((told < 200).sum()))
 ingest_sonata(lake, f"{examples}/bio_advanced_stimuli/config.simulation_xstim.json", name="field", on_error="skip")
-run_network(lake, "field", name="outside", t_stop=1010, record=["soma:e_extracellular@10"], **components)
+run_network(lake, "field", name="outside", t_stop=1010, record=["none", "soma:e_extracellular@10"], **components)
 found = np.asarray(lake.head.arrays["reports/outside/soma e_extracellular/bio"][:])
 nodes = lake.head.tables["nodes/field/bio"].to_arrow().to_pylist()
 stimulations = f"{examples}/bio_components/stimulations"
