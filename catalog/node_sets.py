@@ -47,6 +47,22 @@ def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
     return {name: rule for row in files for name, rule in json.loads(snapshot.files[row["node"]]).items()}
 
 
+def known_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
+    """Return what `node_sets` does; nothing where the run has no node sets.
+
+    Parameters
+    ----------
+    snapshot
+        The commit to read.
+    run
+        Name of the ingest.
+    """
+    try:
+        return node_sets(snapshot, run)
+    except NotFoundError:
+        return {}
+
+
 def node_set(snapshot: Snapshot, run: str, name: str | Mapping[str, Any], population: str) -> Ids:
     """Return the ids of the nodes of a population that are in a set, ascending, int64.
 

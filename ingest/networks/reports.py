@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...catalog.node_sets import known_sets
 from ...lake.errors import InputError
 from ...mechanisms.entries import is_number
 from ..records.requests import ALL, AREA, CELL, NONE, SET, SOMA, SYNAPSES, RecordRequest, SynapseFilter
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
-from ..wiring.rules import known_sets, nodes_of
+from ..wiring.rules import nodes_of
 from .known import KnownMechanisms
 from .planning import NetworkOptions
 from .sonata import SonataSimulation
@@ -269,7 +270,7 @@ class ReportEntry:
             raise InputError(f"cells is {cells!r:.80}, expected a node set, a population, a rule or numbers")
 
     def _known_sets(self) -> Mapping[str, Any]:
-        return {**known_sets(self.source), **self.source.populations}
+        return {**known_sets(self.source.snapshot, self.source.circuit), **self.source.populations}
 
     def _section(self, word: Any) -> str:
         found = SECTIONS.get(word.lower()) if isinstance(word, str) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow.dataset as pds
 
-from ...catalog.node_sets import node_set
+from ...catalog.node_sets import known_sets, node_set
 from ...catalog.vocabulary import circuits
 from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
@@ -14,7 +14,6 @@ from ..records.requests import ALL, ANY, SET, SOMA, OnSection, RecordRequest, sa
 from ..records.traces import RecordPlaces
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
-from ..wiring.rules import known_sets
 
 Chosen = Mapping[str, Sequence[int] | None]
 """Numbers of cells by population; None means all of a population."""
@@ -115,7 +114,7 @@ def recorded_cells(
         if request.population not in (None, name):
             if request.population in source.populations:
                 continue
-            if request.population not in known_sets(source):
+            if request.population not in known_sets(source.snapshot, source.circuit):
                 continue
             own = np.intersect1d(
                 own, node_set(source.snapshot, source.circuit, str(request.population), name)
@@ -240,7 +239,7 @@ def check_records(source: NetworkSource, records: Sequence[RecordRequest], fault
                     f"{request.told}: there is no population {name!r}; the circuit has {', '.join(source.populations)}"
                 )
         if request.population is not None and request.population not in source.populations:
-            known = known_sets(source)
+            known = known_sets(source.snapshot, source.circuit)
             if request.population not in known:
                 faults.add(
                     f"{request.told}: there is no population {request.population!r}, and no node set of that name; the circuit has "

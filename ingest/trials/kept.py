@@ -12,6 +12,7 @@ from ...catalog.vocabulary import trials as schema
 from ...catalog.vocabulary.runs import NETWORK_RUNS
 from ...lake import Snapshot
 from ...lake.errors import InputError
+from ...lake.names import listed
 from ...mechanisms.library import source_files
 from ...mechanisms.templates.files import hoc_files
 
@@ -169,8 +170,7 @@ class KeptCode:
             The folders.
         """
         paths = [path for folder in folders for path in self.below(folder)]
-        more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-        return ", ".join(path.partition("/")[2] for path in paths[:_SHOWN]) + more
+        return listed((path.partition("/")[2] for path in paths), most=_SHOWN)
 
     @contextmanager
     def written(self, snapshot: Snapshot, *folders: str) -> Iterator[Mapping[str, Path]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ...catalog.node_sets import node_set, node_sets
+from ...catalog.node_sets import known_sets, node_set
 from ...lake.errors import InputError, NotFoundError
 from ...mechanisms.network.cells import Ids
 from .circuit import NetworkSource
@@ -30,7 +30,7 @@ def nodes_of(source: NetworkSource, rule: Any, population: str) -> Ids:
     everything = np.arange(len(source.populations[population]))
     if rule in ("all", None):
         return everything
-    known = known_sets(source)
+    known = known_sets(source.snapshot, source.circuit)
     if isinstance(rule, str) and rule not in known and rule in source.populations:
         return everything if rule == population else everything[:0]
     if isinstance(rule, list):
@@ -39,17 +39,3 @@ def nodes_of(source: NetworkSource, rule: Any, population: str) -> Ids:
         return node_set(source.snapshot, source.circuit, rule, population)
     except NotFoundError as error:
         raise InputError(str(error)) from error
-
-
-def known_sets(source: NetworkSource) -> dict[str, Any]:
-    """Return rules of a circuit's node sets by name; none where it came without.
-
-    Parameters
-    ----------
-    source
-        The circuit.
-    """
-    try:
-        return node_sets(source.snapshot, source.circuit)
-    except NotFoundError:
-        return {}

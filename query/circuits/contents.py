@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 import pyarrow.dataset as pds
 
-from ...catalog.node_sets import Ids, node_set, node_sets
+from ...catalog.node_sets import Ids, known_sets, node_set
 from ...catalog.vocabulary import circuits, reports
 from ...catalog.vocabulary.kinds import Kind
 from ...lake.core import Lake
@@ -242,10 +242,7 @@ class Circuit(Shown):
     @cached_property
     def node_sets(self) -> dict[str, Any]:
         """Rules of node sets by name; none if the circuit was ingested without."""
-        try:
-            return node_sets(self.snapshot, self.name)
-        except NotFoundError:
-            return {}
+        return known_sets(self.snapshot, self.name)
 
     def node_ids(self, node_set_name: str | Mapping[str, Any], population: str) -> Ids:
         """Return the ids of the nodes of a population that are in a node set, or that match a rule, ascending, int64.
