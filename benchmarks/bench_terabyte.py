@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -175,15 +176,18 @@ def _garbage(work: Path, trials: int) -> Callable[[], object]:
     return lambda: nl.open(work / "lake").collect_garbage(dry_run=True)
 
 
-def _copied(work: Path, trials: int) -> Callable[[], object]:
-    """All of it, with its history, to another folder of the disk."""
+def _copied(history: timedelta | None) -> Task:
+    """Copy to another folder of the disk."""
 
-    def copy() -> None:
-        shutil.rmtree(work / "other", ignore_errors=True)
-        nl.open(work / "lake").copy_to(work / "other")
-        shutil.rmtree(work / "other")
+    def task(work: Path, trials: int) -> Callable[[], object]:
+        def copy() -> None:
+            shutil.rmtree(work / "other", ignore_errors=True)
+            nl.open(work / "lake").copy_to(work / "other", history=history)
+            shutil.rmtree(work / "other")
 
-    return copy
+        return copy
+
+    return task
 
 
 def _copy(work: Path) -> Any:
@@ -209,7 +213,8 @@ TASKS: Mapping[str, Task] = {
     "files in SQL after one more commit": _described_after_a_commit,
     f"verify a sample of {SAMPLE:.1%}": _verify,
     "gc, dry run": _garbage,
-    "copy": _copied,
+    "copy": _copied(None),
+    "copy of the newest commits": _copied(timedelta(0)),
 }
 
 

@@ -365,14 +365,20 @@ def expire_command(
 
 @app.command("copy", rich_help_panel=VERSIONS)
 def copy_command(
-    target: Annotated[str, typer.Argument(help="Folder or URL of the new lake.")], lake: LakePath
+    target: Annotated[str, typer.Argument(help="Folder or URL of the new lake.")],
+    lake: LakePath,
+    history_days: Annotated[
+        float | None,
+        typer.Option(min=0, help="Leave older history behind; 0: copy what branches and tags mean now."),
+    ] = None,
 ) -> None:
     """Make a new lake with all commits, branches and tags of this one.
 
     Example: neurolake copy s3://lab/backup --lake my-lake
     """
+    history = None if history_days is None else timedelta(days=history_days)
     with progress("Copying", objects=True) as advance:
-        made = _open(lake).copy_to(target, progress=advance)
+        made = _open(lake).copy_to(target, history=history, progress=advance)
     out.say(f"Copied to {made.url}")
 
 

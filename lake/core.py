@@ -534,7 +534,13 @@ class Lake(Shown, Mapping[str, Any]):
         )
         return versions.cherry_pick(self._history, record, begin)
 
-    def copy_to(self, path: str | Path, *, progress: "Progress | None" = None) -> Self:
+    def copy_to(
+        self,
+        path: str | Path,
+        *,
+        history: timedelta | datetime | None = None,
+        progress: "Progress | None" = None,
+    ) -> Self:
         """Make a new lake with all commits, branches and tags of this one.
 
         Run again after it was interrupted, it sends the rest.
@@ -543,20 +549,24 @@ class Lake(Shown, Mapping[str, Any]):
         ----------
         path
             As of `create`.
+        history
+            A time, or how long ago that was: what `expire` would drop stays behind. With ``timedelta(0)`` go what branches
+            and tags mean now, and the few commits that these are stored as changes of. All history goes by default.
         progress
             Called with objects done and objects in all.
 
         Raises
         ------
         InputError
-            There is something else at *path* already.
+            There is something else at *path* already, or the time is in the future.
         CorruptObjectError
             An object of this lake is damaged.
         """
         from .upkeep.transfer import copy_everything
 
         storage = new_storage_at(path)
-        copy_everything(self._history, History(ObjectStore(storage), Log(storage)), progress)
+        there = History(ObjectStore(storage), Log(storage))
+        copy_everything(self._history, there, progress, history=history)
         _mark(storage, self.format)
         return type(self)(storage)
 

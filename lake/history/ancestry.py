@@ -1,9 +1,10 @@
 """Ancestors and merge bases: walks over the parents of commits that do not depend on the clocks of writers."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..digest import Digest
 from ..errors import ExpiredError
 from .log import Commit, Log
 
@@ -32,7 +33,7 @@ class Divergence:
     other: list[Commit]
 
 
-def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
+def ancestors(log: Log, record: Commit, *, without: Collection[Digest] = ()) -> Iterator[Commit]:
     """Yield *record* and all commits before it, newest first, none before one that follows it.
 
     History that has expired is left out.
@@ -43,17 +44,23 @@ def ancestors(log: Log, record: Commit) -> Iterator[Commit]:
         Log of the lake.
     record
         The commit.
+    without
+        Ids of commits that are left out, with all before them that nothing else leads to.
 
     Raises
     ------
     CorruptObjectError
         A record is missing or damaged.
     """
+    if record.id in without:
+        return
     records = {record.id: record}
     followers = {record.id: 0}
     unseen = [record]
     while unseen:
         for parent in _parents(log, unseen.pop(), ahead=min(len(records), _AHEAD)):
+            if parent.id in without:
+                continue
             followers[parent.id] = followers.get(parent.id, 0) + 1
             if parent.id not in records:
                 records[parent.id] = parent

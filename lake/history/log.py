@@ -377,8 +377,8 @@ class Log:
         newest = self._storage.last(f"{EXPIRED}{checked_ref_name(name)}/") if space == "log" else None
         return int(_file(newest)) if newest is not None and _NUMBER.fullmatch(_file(newest)) else 0
 
-    def expire(self, name: str, horizon: int, time: datetime) -> None:
-        """Declare that records of a branch before a number may be missing.
+    def expire(self, name: str, horizon: int, time: datetime) -> str:
+        """Declare that records of a branch before a number may be missing; return the key that says so.
 
         Parameters
         ----------
@@ -390,7 +390,9 @@ class Log:
             When this was decided.
         """
         data = canonical_json({"time": time.isoformat()}) + b"\n"
-        self._storage.create(f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}", data)
+        key = f"{EXPIRED}{checked_ref_name(name)}/{horizon:012d}"
+        self._storage.create(key, data)
+        return key
 
     def forget(self) -> None:
         """Read every record again when it is needed next."""

@@ -7,7 +7,7 @@ from ..extras import needed
 from .base import Storage
 from .local import LocalStorage, make_root
 
-_UNFINISHED = frozenset({"log", "objects", "packs", "tags", "tmp"})
+_UNFINISHED = frozenset({"expired", "log", "objects", "packs", "tags", "tmp"})
 _FILE, _S3 = "file://", "s3://"
 
 

@@ -20,7 +20,6 @@ from datetime import UTC, datetime, timedelta
 from ..errors import InputError
 from ..history.log import MAIN, Commit, Log, Pointer, record_key
 from ..history.trees import History
-from ..objects.store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -63,45 +62,58 @@ def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool 
     CorruptObjectError
         A record is missing or damaged; nothing was deleted.
     """
-    now = datetime.now(UTC)
-    time = now - older_than if isinstance(older_than, timedelta) else older_than
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    if time > now:
-        raise InputError(f"{time.isoformat()} is in the future; give a time in the past")
     log, storage = Log(history.objects.storage), history.objects.storage
-    needs = _Needs(History(ObjectStore(storage), log), time)
+    needs = Needs(log, older_than)
+    doomed = needs.doomed()
     # Every horizon is there before anything is gone.
-    lost = {branch: horizon for branch, horizon in needs.horizons.items() if horizon > log.horizon(branch)}
-    doomed = [
-        record_key(branch, number)
-        for branch, horizon in needs.horizons.items()
-        for number in sorted(log.numbers(branch))
-        if number < horizon and (branch, number) not in needs.islands
-    ]
-    for branch, horizon in lost.items() if not dry_run else ():
-        log.expire(branch, horizon, now)
+    for branch, horizon in needs.lost.items() if not dry_run else ():
+        log.expire(branch, horizon, datetime.now(UTC))
     storage.flush()
     for key in doomed if not dry_run else ():
         storage.delete(key)
     history.log.forget()
-    return Expiry(lost, len(doomed), tuple(sorted(record_key(*at) for at in needs.islands)))
+    return Expiry(needs.lost, len(doomed), tuple(sorted(record_key(*at) for at in needs.islands)))
 
 
-class _Needs:
-    """Which records have to stay.
+class Needs:
+    """Which records have to stay where history older than a time is dropped.
+
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    older_than
+        A time, in UTC unless it says otherwise, or how long ago.
 
     Attributes
     ----------
     horizons
         By branch, the first of the records that stay in a row.
+    lost
+        Those of the branches that lose history.
     islands
         Branch and number of further records that stay.
+    kept
+        Keys of all records that stay, those of tags among them; they refer to no others that are there now.
+
+    Raises
+    ------
+    InputError
+        The time is in the future.
+    CorruptObjectError
+        A record is missing or damaged.
     """
 
-    def __init__(self, history: History, time: datetime) -> None:
-        self._log = history.log
+    def __init__(self, log: Log, older_than: timedelta | datetime) -> None:
+        now = datetime.now(UTC)
+        time = now - older_than if isinstance(older_than, timedelta) else older_than
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        if time > now:
+            raise InputError(f"{time.isoformat()} is in the future; give a time in the past")
+        self._log = log
         self.horizons: dict[str, int] = {}
         self.islands: set[tuple[str, int]] = set()
+        self.kept: set[str] = set()
         living = self._log.names()
         for branch in self._log.all_names():
             last = self._log.last(branch)
@@ -109,11 +121,23 @@ class _Needs:
                 self._keep(branch, self._since(branch, last, time))
             if branch in living and branch != MAIN:
                 self._keep_beginning(branch)
-        for tag in self._log.names("tags"):
-            target = self._log.points_at(tag, "tags")
-            assert target is not None, "tags that exist point at something"
-            self._keep_island(self._log.read(target))
+        for tag in self._log.all_names("tags"):
+            numbers = self._log.numbers(tag, "tags")
+            self.kept |= {record_key(tag, number, "tags") for number in numbers}
+            newest = self._log.record(tag, numbers[0], "tags")
+            if isinstance(newest, Pointer) and newest.target is not None:
+                self._keep_island(self._log.read(newest.target))
         self.islands = {at for at in self.islands if at[1] < self.horizons[at[0]]}
+        self.lost = {name: first for name, first in self.horizons.items() if first > log.horizon(name)}
+
+    def doomed(self) -> list[str]:
+        """Return the keys of the records that need not stay, oldest first in each branch."""
+        return [
+            record_key(branch, number)
+            for branch, horizon in self.horizons.items()
+            for number in sorted(self._log.numbers(branch))
+            if number < horizon and (branch, number) not in self.islands
+        ]
 
     def _since(self, branch: str, last: int, time: datetime) -> int:
         """The record that was current at *time*: what follows is newer throughout."""
@@ -132,6 +156,7 @@ class _Needs:
             done = self.horizons.get(branch, last + 1)
             self.horizons[branch] = min(first, done)
             for number in range(first, done):
+                self.kept.add(record_key(branch, number))
                 pending += self._needed_by(self._log.record(branch, number))
 
     def _keep_beginning(self, branch: str) -> None:
@@ -149,6 +174,7 @@ class _Needs:
 
     def _keep_island(self, record: Commit) -> None:
         self.islands.add((record.branch, record.number))
+        self.kept.add(record_key(record.branch, record.number))
         for branch, number in self._needed_by(record):
             before = self._log.record(branch, number)
             if isinstance(before, Commit):

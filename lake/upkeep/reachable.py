@@ -6,7 +6,7 @@ and each object that is a file of its own.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -64,23 +64,31 @@ class Reachable:
         self._nodes: dict[str, Any] = {}
         self._coming: Iterator[tuple[str, bytes | CorruptObjectError]] = iter(())
 
-    def update(self) -> None:
-        """Add what all commits of all branches need, including deleted branches, as of now."""
+    def update(self, only: Collection[str] | None = None) -> None:
+        """Add what all commits of all branches need, including deleted branches, as of now.
+
+        Parameters
+        ----------
+        only
+            Keys of the records to look at; all by default.
+        """
         log = self._history.log
         for space in ("log", "tags"):
             for name in log.all_names(space):
+                keys = {number: record_key(name, number, space) for number in log.numbers(name, space)}
                 numbers = [
                     number
-                    for number in log.numbers(name, space)
-                    if record_key(name, number, space) not in self.records
+                    for number, key in keys.items()
+                    if key not in self.records and (only is None or key in only)
                 ]
                 for start in range(0, len(numbers), _AHEAD):
                     some = numbers[start : start + _AHEAD]
                     log.read_ahead(name, some, space)
                     self._coming = self._trees_of(log, name, some, space)
                     for number in some:
-                        self._read(record_key(name, number, space), partial(log.record, name, number, space))
-                self._follow(name, space)
+                        self._read(keys[number], partial(log.record, name, number, space))
+                if only is None:
+                    self._follow(name, space)
 
     def add(self, record: Commit) -> None:
         """Add what one commit needs.

@@ -12,6 +12,7 @@ import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Semaphore
 
@@ -24,11 +25,18 @@ from ..nodes.naming import check_names
 from ..objects.condemned import Condemned
 from ..objects.packs import pack_content
 from ..threads import CORES, gathered
+from .expiry import Needs
 from .reachable import Reachable
 from .verification import Progress
 
 
-def copy_everything(source: History, target: History, progress: Progress | None = None) -> int:
+def copy_everything(
+    source: History,
+    target: History,
+    progress: Progress | None = None,
+    *,
+    history: timedelta | datetime | None = None,
+) -> int:
     """Copy all objects, branches and tags to an empty storage; return the number of objects sent.
 
     Run again after it was interrupted, it sends the rest.
@@ -41,17 +49,26 @@ def copy_everything(source: History, target: History, progress: Progress | None 
         History of the new lake.
     progress
         Called with the number of objects sent and to send.
+    history
+        Older history stays behind, as if it had expired: see `expiry.Needs`. All is copied by default.
     """
+    needs = None if history is None else Needs(source.log, history)
     reachable = Reachable(source)
-    reachable.update()
+    reachable.update(None if needs is None else needs.kept)
     _require_sound(reachable)
     sent = _send(source, target, reachable.keys, progress)
     storage = target.objects.storage
     storage.flush()
-    horizons = [stored.key for stored in source.objects.storage.list(EXPIRED)]
+    horizons = {stored.key for stored in source.objects.storage.list(EXPIRED)}
     # Nothing is a lake before it has its marker, so records may come in any order.
-    keys = [*horizons, *sorted(reachable.records)]
+    keys = [*sorted(horizons), *sorted(reachable.records)]
     deque(gathered(lambda key: storage.create(key, source.objects.storage.read(key)), keys), maxlen=0)
+    for branch, horizon in needs.lost.items() if needs is not None else ():
+        horizons.add(target.log.expire(branch, horizon, datetime.now(UTC)))
+    # A copy of less history may have been interrupted here.
+    for stored in [*storage.list(EXPIRED)]:
+        if stored.key not in horizons:
+            storage.delete(stored.key)
     return sent
 
 
@@ -220,7 +237,7 @@ def _require_format(source: History, target: History) -> None:
 
 def _missing(source: History, tip: Commit, known: set[Digest]) -> Iterator[Commit]:
     """Commits that are not *known*, none before one that follows it."""
-    return (record for record in ancestors(source.log, tip) if record.id not in known)
+    return ancestors(source.log, tip, without=known)
 
 
 def _head(history: History, branch: str) -> tuple[Commit | None, int | None]:

@@ -3,6 +3,7 @@
 import copy
 import random
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ def readers(name: str, kind: Kind, scratch: Path) -> dict[str, Callable[[Lake], 
         "verify": lambda lake: str(lake.verify()),
         "garbage": lambda lake: str(lake.collect_garbage(dry_run=True)),
         "copy": lambda lake: lake.copy_to(scratch / new_uuid()),
+        "copy of the newest": lambda lake: lake.copy_to(scratch / new_uuid(), history=timedelta(0)),
         "push": lambda lake: lake.push(nl.create(scratch / new_uuid(), durable=False), to="other"),
         "change": lambda lake: change(lake, name),
         "compact": lambda lake: lake.compact(),

@@ -13,10 +13,11 @@ from failing_storage import FailingStorage
 from lake_contents import age
 
 from neurolake.lake import Lake
-from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
-from neurolake.lake.history.log import IMPORTED, Log, Pointer
+from neurolake.lake.errors import ConflictError, CorruptObjectError, ExpiredError, InputError
+from neurolake.lake.history.log import FOLD_AFTER, IMPORTED, Log, Pointer
 from neurolake.lake.storage.local import LocalStorage
 from neurolake.lake.upkeep.garbage import Garbage, collect
+from neurolake.lake.upkeep.reachable import Reachable
 
 RNG = np.random.default_rng(7)
 NOW, DAYS = timedelta(0), timedelta(days=8)
@@ -42,6 +43,12 @@ def append(lake: Lake, value: int, branch: str = "main") -> None:
 def values(lake: Lake, ref: str = "main") -> list[int]:
     found: list[int] = lake.at(ref)["t"].to_arrow()["a"].to_pylist()
     return found
+
+
+def objects(lake: Lake) -> set[str]:
+    return {
+        stored.key for space in ("objects/", "packs/") for stored in lake._history.objects.storage.list(space)
+    }
 
 
 def messages(lake: Lake, ref: str = "main") -> list[str]:
@@ -81,6 +88,99 @@ class TestCopy:
         with pytest.raises(CorruptObjectError, match="is damaged"):
             source.copy_to(tmp_path / "copy")
         assert not (tmp_path / "copy" / "neurolake.json").exists()
+
+
+@pytest.fixture(scope="module")
+def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake = Lake.create(tmp_path_factory.mktemp("long") / "lake", durable=False)
+    with lake.transaction("first") as tx:
+        tx.write_table("t", pa.table({"a": [1]}))
+        tx.write_array("x", RNG.normal(size=(40, 100)), chunks=(1, 100))
+        tx.put_file("f", RNG.bytes(9 * 2**20))
+    lake.tags.create("v1")
+    for value in range(2, 3 * FOLD_AFTER):
+        append(lake, value)
+    lake.tags.create("middle", f"main~{FOLD_AFTER + 8}")
+    return Path(lake.url)
+
+
+@pytest.fixture
+def long(long_folder: Path, tmp_path: Path) -> Lake:
+    shutil.copytree(long_folder, tmp_path / "long")
+    return Lake.open(tmp_path / "long", durable=False)
+
+
+class TestCopyOfTheNewest:
+    """What `expire` would drop stays behind."""
+
+    @staticmethod
+    def tree(lake: Lake, ref: str) -> dict[str, list[int]]:
+        return {name: values(lake, ref) for name in ("t",) if name in lake.at(ref).tree}
+
+    def test_it_is_what_is_left_after_expiry(self, long: Lake, tmp_path: Path) -> None:
+        before = sorted(path for path in Path(long.url).rglob("*") if path.is_file())
+        copy = long.copy_to(tmp_path / "copy", history=NOW)
+        assert sorted(path for path in Path(long.url).rglob("*") if path.is_file()) == before
+        assert copy.head.commit.id == long.head.commit.id and copy.verify() and not copy.verify().damages
+        for ref in ("main", "v1", "middle"):
+            assert self.tree(copy, ref) == self.tree(long, ref), ref
+        assert np.array_equal(copy["x"][:], long["x"][:]) and copy["f"] == long["f"]
+        long.expire(NOW)
+        left = Lake.open(long.url)
+        assert copy.log() == left.log() and len(copy.log()) <= FOLD_AFTER + 1
+        assert dict(copy.branches) == dict(left.branches) and dict(copy.tags) == dict(left.tags)
+        left.collect_garbage(grace=NOW)
+        assert objects(copy) == objects(left)
+        with pytest.raises(ExpiredError):
+            copy.at(f"main~{2 * FOLD_AFTER}")
+
+    def test_all_that_is_newer_than_a_time(self, long: Lake, tmp_path: Path) -> None:
+        copy = long.copy_to(tmp_path / "copy", history=timedelta(days=1))
+        assert copy.log() == long.log() and not list(copy._history.objects.storage.list("expired/"))
+
+    def test_the_copy_and_the_lake_go_on_with_each_other(self, long: Lake, tmp_path: Path) -> None:
+        copy = long.copy_to(tmp_path / "copy", history=NOW)
+        there = len(copy.log())
+        append(long, 1000)
+        copy.pull(long)
+        assert copy.head.commit.id == long.head.commit.id and len(copy.log()) == there + 1
+        append(copy, 1001)
+        assert copy.push(long) == 1 and values(long)[-2:] == [1000, 1001]
+        append(copy, 1002)
+        append(long, 1003)
+        copy.pull(long)
+        assert sorted(values(copy)[-2:]) == [1002, 1003] and not copy.verify().damages
+
+    def test_more_history_after_an_interrupted_copy_of_less(self, long: Lake, tmp_path: Path) -> None:
+        long.copy_to(tmp_path / "copy", history=NOW)
+        (tmp_path / "copy" / "neurolake.json").unlink()
+        copy = long.copy_to(tmp_path / "copy")
+        assert copy.log() == long.log() and not copy.verify().damages
+
+    def test_less_history_after_an_interrupted_copy_of_all(self, long: Lake, tmp_path: Path) -> None:
+        long.copy_to(tmp_path / "copy")
+        (tmp_path / "copy" / "neurolake.json").unlink()
+        copy = long.copy_to(tmp_path / "copy", history=NOW)
+        assert values(copy) == values(long) and not copy.verify().damages
+
+    def test_a_branch_begun_meanwhile_stays_behind(
+        self, long: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may begin at a commit that was found to stay behind."""
+        update = Reachable.update
+
+        def late(self: Reachable, only: Any = None) -> None:
+            Lake.open(long.url).branches.create("late", "main~70")
+            update(self, only)
+
+        monkeypatch.setattr(Reachable, "update", late)
+        copy = long.copy_to(tmp_path / "copy", history=NOW)
+        monkeypatch.undo()
+        assert "late" not in copy.branches and not copy.verify().damages
+
+    def test_no_time_in_the_future(self, long: Lake, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="is in the future"):
+            long.copy_to(tmp_path / "copy", history=timedelta(days=-1))
 
 
 class TestPush:
