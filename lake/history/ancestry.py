@@ -1,7 +1,7 @@
 """Ancestors and merge bases: walks over the parents of commits that do not depend on the clocks of writers."""
 
 import heapq
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..digest import Digest
@@ -113,13 +113,43 @@ def divergence(log: Log, one: Sequence[Commit], other: Commit) -> Divergence:
         walk.reach(record, _ONE)
     walk.reach(other, _OTHER)
     # What stands before a common commit is common too.
-    while any(walk.colours[record.id] != _BOTH for *_, record in walk.ahead):
-        walk.step()
+    walk.until(_BOTH)
     several = len(walk.bases()) > 1
     # Of several newest common commits, one may stand before another by a way that is not yet gone.
     while walk.ahead and several:
         walk.step()
     return Divergence(walk.bases(), walk.coloured(_ONE), walk.coloured(_OTHER))
+
+
+def since_parted(log: Log, tips: Sequence[Commit]) -> list[Commit]:
+    """Return what merges of any two commits depend on, back to what those have in common.
+
+    A commit matters that some of them do not follow although they follow something before it, and what it follows
+    itself. Where this ends at several commits, it depends on how these are related which of them is a merge base.
+
+    Parameters
+    ----------
+    log
+        Log of the lake.
+    tips
+        The commits that may be merged.
+
+    Raises
+    ------
+    CorruptObjectError
+        A record is missing or damaged.
+    """
+    found: dict[str, Commit] = {}
+    while tips:
+        walk = _Walk(log)
+        for at, tip in enumerate(tips):
+            walk.reach(tip, 1 << at)
+        walk.until((1 << len(tips)) - 1)
+        parted = walk.parted()
+        ends = walk.parents_of(parted)
+        found |= parted | ends
+        tips = [*ends.values()]
+    return [*found.values()]
 
 
 class _Walk:
@@ -142,6 +172,32 @@ class _Walk:
         record = heapq.heappop(self.ahead)[-1]
         for parent in _parents(self._log, record):
             self.reach(parent, self.colours[record.id])
+
+    def until(self, colour: int) -> None:
+        """Go on until all that is ahead has a colour."""
+        while any(self.colours[record.id] != colour for *_, record in self.ahead):
+            self.step()
+
+    def parted(self) -> dict[str, Commit]:
+        """By id, the commits after one that has a colour which they lack."""
+        below = dict(self.colours)
+        followers: dict[str, list[Digest]] = {}
+        for record in self._records.values():
+            for parent in record.parents:
+                followers.setdefault(parent.id, []).append(record.id)
+        pending = [record.id for record in sorted(self._records.values(), key=_dated)]
+        while pending:
+            before = pending.pop()
+            for after in followers.get(before, ()):
+                if below[before] | below[after] != below[after]:
+                    below[after] |= below[before]
+                    pending.append(after)
+        return {at: record for at, record in self._records.items() if below[at] != self.colours[at]}
+
+    def parents_of(self, records: Mapping[str, Commit]) -> dict[str, Commit]:
+        """By id, the parents of commits that are none of these themselves."""
+        before = {parent.id for record in records.values() for parent in record.parents} - records.keys()
+        return {at: self._records[at] for at in before if at in self._records}
 
     def coloured(self, colour: int) -> list[Commit]:
         found = (record for record in self._records.values() if self.colours[record.id] == colour)

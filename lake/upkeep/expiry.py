@@ -5,8 +5,7 @@ Records are deleted, oldest first, so that a branch keeps its newest ones withou
 - every commit since the time, and the one that was current then;
 - the newest commit of every branch, and the newest record of one that was deleted;
 - whatever these need to be read: commits store what changed, back to one that stores its tree whole;
-- the history of a branch since another branch, which still exists, began there, and all of that other branch, so
-  that the two can be merged;
+- what branches that exist did since they parted, and what they had in common then, so that any two can be merged;
 - tagged commits, as islands with what they need to be read, but without what came before or after.
 
 ``expired/<branch>/<number>`` is published before anything is deleted, so that a reader knows that a missing earlier
@@ -18,7 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ..errors import InputError
-from ..history.log import MAIN, Commit, Log, Pointer, record_key
+from ..history.ancestry import since_parted
+from ..history.log import Commit, Log, Pointer, record_key
 from ..history.trees import History
 
 
@@ -114,13 +114,12 @@ class Needs:
         self.horizons: dict[str, int] = {}
         self.islands: set[tuple[str, int]] = set()
         self.kept: set[str] = set()
-        living = self._log.names()
         for branch in self._log.all_names():
             last = self._log.last(branch)
             if last is not None:
                 self._keep(branch, self._since(branch, last, time))
-            if branch in living and branch != MAIN:
-                self._keep_beginning(branch)
+        for record in since_parted(self._log, [self._log.tip(branch) for branch in self._log.names()]):
+            self._keep(record.branch, record.number)
         for tag in self._log.all_names("tags"):
             numbers = self._log.numbers(tag, "tags")
             self.kept |= {record_key(tag, number, "tags") for number in numbers}
@@ -158,19 +157,6 @@ class Needs:
             for number in range(first, done):
                 self.kept.add(record_key(branch, number))
                 pending += self._needed_by(self._log.record(branch, number))
-
-    def _keep_beginning(self, branch: str) -> None:
-        horizon, last = self._log.horizon(branch), self._log.last(branch)
-        assert last is not None, "branches that exist have records"
-        ends = (number for number in range(last, horizon - 1, -1) if self._ends(branch, number))
-        beginning = next(ends, horizon - 1) + 1
-        if horizon == 0 or beginning > horizon:
-            self._keep(branch, beginning)
-
-    def _ends(self, branch: str, number: int) -> bool:
-        """Whether the branch was deleted by that record; what follows is another of the same name."""
-        record = self._log.record(branch, number)
-        return isinstance(record, Pointer) and record.target is None
 
     def _keep_island(self, record: Commit) -> None:
         self.islands.add((record.branch, record.number))

@@ -108,7 +108,7 @@ class TestWhatStays:
             put(long, f"side {number}", "side")
         long.expire(NOW)
         lake = Lake.open(long.url)
-        assert records(lake, "side")[0] == 0
+        assert records(lake, "side")[0] == 1
         with pytest.raises(ConflictError, match="both sides changed f"):
             lake.merge("side")
 
@@ -124,6 +124,57 @@ class TestWhatStays:
         long.expire(NOW)
         lake = Lake.open(long.url)
         assert lake.merge("side") is not None and len(lake["t"]) == 2 * FOLD_AFTER and lake.verify()
+
+    def test_branches_of_a_branch_that_is_gone(self, long: Lake) -> None:
+        """Main went on from what another branch had, where a third one parted from it."""
+        long.branches.create("side")
+        put(long, "side 1", "side")
+        long.branches.create("other", "side")
+        put(long, "side 2", "side")
+        long.merge("side")
+        long.branches.delete("side")
+        with long.transaction("aside", branch="other") as tx:
+            tx.put_file("aside", b"x")
+        for number in range(COMMITS):
+            put(long, f"main {number}")
+        long.expire(NOW)
+        lake = Lake.open(long.url)
+        assert lake.merge("other") is not None and lake["aside"] == b"x"
+        assert content(lake, "main") == f"main {COMMITS - 1}" and lake.verify()
+
+    def test_branches_that_were_merged_crosswise(self, long: Lake) -> None:
+        """Two commits are the newest that both follow: what these have in common stays, too."""
+        for name in ("one", "other"):
+            long.branches.create(name)
+            with long.transaction(name, branch=name) as tx:
+                tx.put_file(name, b"1")
+        tips = {name: long.branches[name].id for name in ("one", "other")}
+        long.merge(tips["other"], into="one")
+        long.merge(tips["one"], into="other")
+        for number in range(COMMITS):
+            for name in ("one", "other"):
+                with long.transaction(f"{name} {number}", branch=name) as tx:
+                    tx.put_file(name, b"%d" % number)
+        put(long, "after")
+        long.expire(NOW)
+        lake = Lake.open(long.url)
+        assert lake.merge("other", into="one") is not None and lake.verify()
+        held = lake.at("one")
+        assert held["one"] == held["other"] == b"%d" % (COMMITS - 1)
+
+    def test_branches_that_are_merged_often(self, long: Lake) -> None:
+        """What all of them follow is kept for none of them."""
+        long.branches.create("side", "main~40")
+        for number in range(2 * FOLD_AFTER):
+            with long.transaction("aside", branch="side") as tx:
+                tx.put_file("aside", b"%d" % number)
+        long.merge("side")
+        long.merge("main", into="side")
+        long.expire(NOW)
+        lake = Lake.open(long.url)
+        assert records(lake)[0] > COMMITS - 40 and records(lake, "side")[0] > 0 and lake.verify()
+        put(lake, "last", "side")
+        assert lake.merge("side") is not None and content(lake, "main") == "last"
 
     def test_deleted_branches(self, long: Lake) -> None:
         long.branches.create("side", "main~40")

@@ -1,6 +1,7 @@
 """History expires, garbage goes, tables are compacted: what stays is what the model holds, and it can be merged.
 
-Two branches append rows and change a file of their own each. A commit that is gone says so; no other is.
+Three branches append rows and change a file of their own each, and are merged into each other. A commit that is gone
+says so; no other is.
 """
 
 import os
@@ -13,21 +14,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from lake_contents import age, contents, rows
 
 from neurolake.lake import Commit, Lake, transaction
 from neurolake.lake.errors import ConflictError, ExpiredError, NotFoundError
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-BRANCHES = st.sampled_from(["main", "side"])
-State = tuple[Counter[int], dict[str, bytes]]
+BRANCHES = st.sampled_from(["main", "side", "other"])
+State = tuple[Counter[int], dict[str, tuple[int, bytes]]]
+"""Rows; by name, when a file was written and what it holds. A file has one writer, so the later one follows the earlier."""
 
 
-def held(lake: Lake, ref: str) -> State:
-    """Rows and files there."""
+def holds(lake: Lake, ref: str, state: State) -> bool:
+    """Whether these rows and files are there."""
     found = contents(lake.at(ref))
-    return Counter(row["x"] for row in found.pop("t")), found
+    rows_there = Counter(row["x"] for row in found.pop("t"))
+    return rows_there == state[0] and found == {name: content for name, (_, content) in state[1].items()}
 
 
 class ExpiryMachine(RuleBasedStateMachine):
@@ -52,6 +55,7 @@ class ExpiryMachine(RuleBasedStateMachine):
             tx.write_table("t", rows(0))
         assert tx.committed is not None
         self.branches: dict[str, str] = {}
+        self.written = {"main": "main"}
         self.tags: dict[str, str] = {}
         return self.known("main", tx.committed, (Counter([0]), {}))
 
@@ -62,29 +66,35 @@ class ExpiryMachine(RuleBasedStateMachine):
 
     @rule(target=commits, branch=BRANCHES, size=st.sampled_from([0, 600]), count=st.integers(1, 5))
     def commit(self, branch: str, size: int, count: int) -> str:
-        branch = branch if branch in self.branches else "main"
+        branch = self.existing(branch)
         for _ in range(count):
             self.value += 1
             added, files = self.states[self.branches[branch]]
             content = b"%d" % (self.value % 3) + bytes(size)
             with self.lake.transaction("commit", branch=branch) as tx:
                 tx.append_table("t", rows(self.value))
-                tx.put_file(branch, content)
+                tx.put_file(self.written[branch], content)
             assert tx.committed is not None
-            self.known(branch, tx.committed, (added + Counter([self.value]), {**files, branch: content}))
+            files = {**files, self.written[branch]: (self.value, content)}
+            self.known(branch, tx.committed, (added + Counter([self.value]), files))
         return self.branches[branch]
 
-    @precondition(lambda self: "side" not in self.branches)
-    @rule()
-    def branch(self) -> None:
-        self.lake.branches.create("side")
-        self.branches["side"] = self.branches["main"]
+    def existing(self, branch: str) -> str:
+        return branch if branch in self.branches else "main"
 
-    @precondition(lambda self: "side" in self.branches)
-    @rule()
-    def delete_branch(self) -> None:
-        self.lake.branches.delete("side")
-        del self.branches["side"]
+    @rule(name=BRANCHES, of=BRANCHES)
+    def branch(self, name: str, of: str) -> None:
+        if name not in self.branches:
+            of = self.existing(of)
+            self.lake.branches.create(name, of)
+            self.branches[name] = self.branches[of]
+            self.written[name] = f"{name} {len(self.written)} {self.value}"
+
+    @rule(name=BRANCHES)
+    def delete_branch(self, name: str) -> None:
+        if name in self.branches and name != "main":
+            self.lake.branches.delete(name)
+            del self.branches[name]
 
     @rule(name=st.sampled_from(["v1", "v2"]), commit=commits)
     def tag(self, name: str, commit: str) -> None:
@@ -95,24 +105,23 @@ class ExpiryMachine(RuleBasedStateMachine):
             self.lake.tags.create(name, commit)
             self.tags[name] = commit
 
-    @precondition(lambda self: "side" in self.branches)
-    @rule(target=commits)
-    def merge(self) -> str:
-        ours, theirs = (self.states[self.branches[name]] for name in ("main", "side"))
+    @rule(target=commits, source=BRANCHES, into=BRANCHES)
+    def merge(self, source: str, into: str) -> str:
+        source, into = self.existing(source), self.existing(into)
+        ours, theirs = (self.states[self.branches[name]] for name in (into, source))
         try:
-            record = self.lake.merge("side")
+            record = self.lake.merge(source, into=into)
         except ConflictError as error:
             # Whoever joins files puts them in the place of all; then nobody knows where what is appended belongs.
             assert error.nodes == ("t",) and self.compacted
-            return self.branches["main"]
-        except NotFoundError as error:
-            # What a branch has in common with another may have expired; that is told.
-            assert "no commit in common" in str(error) and "has expired" in str(error) and self.gone
-            return self.branches["main"]
+            return self.branches[into]
         if record is None:
-            return self.branches["main"]
-        files = ours[1] | {name: value for name, value in theirs[1].items() if name == "side"}
-        return self.known("main", record, (ours[0] | theirs[0], files))
+            return self.branches[into]
+        files = {
+            name: max(side[name] for side in (ours[1], theirs[1]) if name in side)
+            for name in ours[1] | theirs[1]
+        }
+        return self.known(into, record, (ours[0] | theirs[0], files))
 
     @rule()
     def abandon(self) -> None:
@@ -154,7 +163,7 @@ class ExpiryMachine(RuleBasedStateMachine):
     @rule(commit=commits)
     def look_back(self, commit: str) -> None:
         try:
-            assert held(self.lake, commit) == self.states[commit]
+            assert holds(self.lake, commit, self.states[commit])
         except (ExpiredError, NotFoundError) as error:
             assert commit in self.gone and "expired" in str(error)
 
@@ -163,7 +172,7 @@ class ExpiryMachine(RuleBasedStateMachine):
         assert {name: record.id for name, record in self.lake.branches.items()} == self.branches
         assert {name: record.id for name, record in self.lake.tags.items()} == self.tags
         for name, commit in (self.branches | self.tags).items():
-            assert held(self.lake, name) == self.states[commit]
+            assert holds(self.lake, name, self.states[commit])
 
     def teardown(self) -> None:
         self.patch.undo()
