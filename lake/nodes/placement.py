@@ -170,8 +170,9 @@ def rescued(
 
 
 def _require_there(name: str, entries: Entries, since: Entries, objects: ObjectStore) -> None:
-    for key in new_keys(entries, since):
-        if objects.storage.size(key) is None:
+    keys = [*new_keys(entries, since)]
+    for key, size in zip(keys, objects.storage.sizes(keys), strict=True):
+        if size is None:
             raise ConflictError(
                 f"garbage collection has removed {key}, which {name!r} was to hold: this transaction took "
                 "longer than the grace period. Begin a new one and write it again",

@@ -100,6 +100,21 @@ class Storage(ABC):
         except NotFoundError:
             return None
 
+    def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        """Return the lengths of several objects, asked at once; None for those that are missing.
+
+        Parameters
+        ----------
+        keys
+            Keys of the storage.
+
+        Raises
+        ------
+        StorageError
+            The medium failed.
+        """
+        return [self.size(key) for key in keys]
+
     @abstractmethod
     def write(self, key: str, data: bytes | memoryview) -> bool:
         """Store an immutable object; False if one of that key and length exists, which stays.
@@ -133,6 +148,22 @@ class Storage(ABC):
         key
             Key of the object in the storage.
         """
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete several objects at once; those that are missing are no error.
+
+        Parameters
+        ----------
+        keys
+            Keys of the storage.
+
+        Raises
+        ------
+        StorageError
+            The medium failed; some of them may be left.
+        """
+        for key in keys:
+            self.delete(key)
 
     @abstractmethod
     def replace(self, key: str, data: bytes) -> None:
@@ -212,6 +243,22 @@ class Storage(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Return when everything written so far survives a power failure."""
+
+    def secure(self, key: str) -> None:
+        """Make a record that another process has created survive a power failure: its creator may not have done so yet.
+
+        Parameters
+        ----------
+        key
+            Key of the record in the storage.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such key.
+        """
+        self.write(key, self.read(key))
+        self.flush()
 
     def local_path(self, key: str) -> Path | None:
         """Return the file that holds an object, if the storage is a local disk that others may read in place.

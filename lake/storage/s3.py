@@ -5,6 +5,7 @@ import random
 import re
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -116,6 +117,9 @@ class S3Storage(Storage):
     def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
         return list(gathered(self._read_if_there, keys))
 
+    def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        return list(gathered(self.size, keys))
+
     def write(self, key: str, data: bytes | memoryview) -> bool:
         self._require_exclusive()
         view = memoryview(data).cast("B")
@@ -138,6 +142,15 @@ class S3Storage(Storage):
     def delete(self, key: str) -> None:
         with self._mishaps("delete", key), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        # One request takes as many names as a page has.
+        pages = [list(keys[start : start + PAGE]) for start in range(0, len(keys), PAGE)]
+        deque(gathered(self._delete_page, pages), maxlen=0)
+
+    def _delete_page(self, keys: list[str]) -> None:
+        with self._mishaps("delete", keys[0]), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, keys)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         with self._mishaps("list", prefix):
@@ -177,6 +190,10 @@ class S3Storage(Storage):
                 return obstore.head(self._store, key)["size"]
         except NotFoundError:
             return None
+
+    def secure(self, key: str) -> None:
+        # What can be seen is safe.
+        return None
 
     def flush(self) -> None:
         # S3 answers a write once it is safe.

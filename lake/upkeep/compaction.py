@@ -228,9 +228,9 @@ def _overlaid(node: Node) -> bool:
 
 
 def _packs_to_leave(tree: Tree, history: History) -> set[str]:
-    storage = history.objects.storage
     live = {pack: _bytes(parts) for pack, parts in _extents(tree).items()}
-    sizes = {pack: storage.size(pack_key(pack)) or 0 for pack in live}
+    found = history.objects.storage.sizes([pack_key(pack) for pack in live])
+    sizes = {pack: size or 0 for pack, size in zip(live, found, strict=True)}
     small = {pack for pack, size in sizes.items() if size < SMALL_PACK}
     dead = {pack for pack, size in sizes.items() if live[pack] < LIVE * size}
     return dead | (small if len(small) > MANY else set())

@@ -194,11 +194,10 @@ class _Arrival:
         if not self._condemned.refresh():
             return
         storage = self._target.objects.storage
-        lost = {
-            key
-            for key in self._keys
-            if self._condemned.number(key) is not None or (sent and storage.size(key) is None)
-        }
+        lost = {key for key in self._keys if self._condemned.number(key) is not None}
+        if sent:
+            keys = [*self._keys]
+            lost |= {key for key, size in zip(keys, storage.sizes(keys), strict=True) if size is None}
         if lost:
             # Objects that commits there need stay, whatever condemned them before.
             known = Reachable(self._target)

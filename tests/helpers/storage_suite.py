@@ -75,6 +75,18 @@ class StorageSuite:
         storage.write("empty", b"")
         assert (storage.size("a"), storage.size("empty"), storage.size("b")) == (3, 0, None)
 
+    def test_sizes(self, storage: Storage) -> None:
+        names = [f"log/{at}" for at in range(40)]
+        for at, name in enumerate(names[::2]):
+            storage.write(name, bytes(at))
+        assert storage.sizes(names)[::2] == [*range(20)] and storage.sizes(names)[1::2] == [None] * 20
+        assert storage.sizes([]) == []
+
+    def test_secure(self, storage: Storage) -> None:
+        assert storage.create("log/0", b"record")
+        storage.secure("log/0")
+        assert storage.read("log/0") == b"record" and keys(storage, "log/") == {"log/0"}
+
     def test_write_says_whether_it_wrote(self, storage: Storage) -> None:
         assert storage.write("a", b"123") is True
         assert storage.write("a", b"123") is False
@@ -114,6 +126,15 @@ class StorageSuite:
         storage.delete("a/b")
         storage.delete("never/there")
         assert storage.size("a/b") is None
+
+    def test_delete_all(self, storage: Storage) -> None:
+        """More than one request takes; what is not there is no error."""
+        names = [f"objects/{at}" for at in range(20)]
+        for name in names:
+            storage.write(name, b"x")
+        storage.delete_all([*names[:18], *(f"never/{at}" for at in range(1990))])
+        assert keys(storage, "objects/") == set(names[18:])
+        storage.delete_all([])
 
     def test_list(self, storage: Storage) -> None:
         for key in ("a/1", "a/b/2", "ab/3"):
