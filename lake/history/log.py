@@ -15,7 +15,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from ..digest import Digest, canonical_json, checked_digest, digest_of, is_digest
 from ..errors import (
@@ -29,7 +30,7 @@ from ..errors import (
 from ..names import listed
 from ..nodes.shown import About, Shown, ShownList
 from ..storage.base import Storage
-from ..threads import Recent
+from ..threads import Recent, gathered
 
 MAIN = "main"
 IMPORTED = "import-"
@@ -188,6 +189,24 @@ class Pointer:
     target: Reference | None
 
 
+class Row(NamedTuple):
+    """The records of one branch or tag.
+
+    Parameters
+    ----------
+    space
+        ``"log"`` for branches, ``"tags"`` for tags.
+    name
+        Name of the branch or tag.
+    numbers
+        Numbers of all records that should exist, newest first; of expired history those that still exist.
+    """
+
+    space: Space
+    name: str
+    numbers: list[int]
+
+
 class Log:
     """The records of all branches and tags of one storage.
 
@@ -250,10 +269,22 @@ class Log:
             ``"log"`` for branches, ``"tags"`` for tags.
         """
         last = self.last(name, space)
-        if last is None:
-            return None, None
-        record = self.record(name, last, space)
-        return last, record.target if isinstance(record, Pointer) else record.reference
+        return last, None if last is None else self.meant_by(name, last, space)
+
+    def meant_by(self, name: str, number: int, space: Space = "log") -> Reference | None:
+        """Return the commit that one record of a branch or tag refers to; None if that ends it.
+
+        Parameters
+        ----------
+        name
+            Name of a branch or tag.
+        number
+            Number of the record.
+        space
+            ``"log"`` for branches, ``"tags"`` for tags.
+        """
+        record = self.record(name, number, space)
+        return record.target if isinstance(record, Pointer) else record.reference
 
     def tip(self, branch: str = MAIN) -> Commit:
         """Return the newest commit of a branch.
@@ -408,7 +439,22 @@ class Log:
         space
             ``"log"`` for branches, ``"tags"`` for tags.
         """
-        last, horizon = self.last(name, space), self.horizon(name, space)
+        return self._dense(name, space, self.last(name, space), self.horizon(name, space))
+
+    def rows(self) -> list[Row]:
+        """Return all names that exist or have existed with their `numbers`, branches first; asked at once."""
+        spaces: tuple[Space, ...] = ("log", "tags")
+        lists = zip(spaces, gathered(self.all_names, spaces), strict=True)
+        found = [(space, name) for space, names in lists for name in names]
+        asked = [partial(ask, name, space) for ask in (self.last, self.horizon) for space, name in found]
+        answers = list(gathered(lambda ask: ask(), asked))
+        ends = zip(found, answers[: len(found)], answers[len(found) :], strict=True)
+        return [
+            Row(space, name, self._dense(name, space, last, horizon or 0))
+            for (space, name), last, horizon in ends
+        ]
+
+    def _dense(self, name: str, space: Space, last: int | None, horizon: int) -> list[int]:
         kept = self._numbers(space, name, everything=True) if horizon else []
         earlier = sorted((number for number in kept if number < horizon), reverse=True)
         return [*range(-1 if last is None else last, horizon - 1, -1), *earlier]
@@ -475,7 +521,7 @@ class Log:
             # A lost response: the create succeeded, and only its answer did not arrive.
             if record.uuid != fields["uuid"]:
                 return None
-            self._secure(key)
+            self._storage.secure(key)
         self._last[space, name] = number
         return record
 
@@ -488,11 +534,7 @@ class Log:
             Id of the commit, and its branch and number in the log.
         """
         record = self.read(reference)
-        self._secure(record_key(record.branch, record.number))
-
-    def _secure(self, key: str) -> None:
-        self._storage.write(key, self._storage.read(key))
-        self._storage.flush()
+        self._storage.secure(record_key(record.branch, record.number))
 
     def point(
         self,
@@ -588,27 +630,24 @@ class Log:
         """
         if record_key(reference.branch, reference.number) not in self._records:
             first = max(0, reference.number + 1 - count)
-            self.read_ahead(reference.branch, range(first, reference.number + 1))
+            numbers = range(first, reference.number + 1)
+            self.read_ahead(("log", reference.branch, number) for number in numbers)
 
-    def read_ahead(self, name: str, numbers: Iterable[int], space: Space = "log") -> None:
+    def read_ahead(self, wanted: Iterable[tuple[Space, str, int]]) -> None:
         """Read several records at once that will be needed one by one.
 
         Parameters
         ----------
-        name
-            Name of a branch or tag.
-        numbers
-            Numbers of the records.
-        space
-            ``"log"`` for branches, ``"tags"`` for tags.
+        wanted
+            Of each record whether it is a branch's (``"log"``) or a tag's (``"tags"``), the name, and the number.
         """
-        ahead = {record_key(name, number, space): number for number in numbers}
+        ahead = {record_key(name, number, space): (name, number) for space, name, number in wanted}
         keys = [key for key in ahead if key not in self._records]
         for key, data in zip(keys, self._storage.read_all(keys) if keys else (), strict=True):
             # A later read of it reports what is wrong.
             with contextlib.suppress(CorruptObjectError):
                 if data is not None:
-                    self._keep(key, parse_record(data, key, name, ahead[key]))
+                    self._keep(key, parse_record(data, key, *ahead[key]))
 
     def _keep(self, key: str, record: Commit | Pointer) -> Commit | Pointer:
         self._records.put(key, record)

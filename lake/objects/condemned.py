@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from ..digest import canonical_json
 from ..errors import CorruptObjectError, NotFoundError
 from ..storage.base import Storage
+from ..threads import gathered
 
 FOLDER = "gc/"
 GRACE = timedelta(days=7)
@@ -42,8 +43,12 @@ class Condemned:
         newest = self._storage.last(FOLDER)
         last = None if newest is None else _number(newest)
         if last is not None and last != self._last:
-            for stored in sorted(self._storage.list(FOLDER), key=lambda stored: stored.key):
-                self._learn(stored.key)
+            new = [number for number in sets(self._storage) if number not in self._read]
+            read = gathered(lambda number: read_if_there(self._storage, number), new)
+            for number, keys in zip(new, read, strict=True):
+                if keys is not None:
+                    self._read.add(number)
+                    self._number_of |= dict.fromkeys(keys, number)
             self._last = last
         return last is not None
 
@@ -58,18 +63,6 @@ class Condemned:
         if not self._fresh:
             self.refresh()
         return self._number_of.get(key)
-
-    def _learn(self, key: str) -> None:
-        number = _number(key)
-        if number is None or number in self._read:
-            return
-        try:
-            keys = read_set(self._storage, key)
-        except NotFoundError:
-            # Gone since it was listed: so is what it condemned.
-            return
-        self._read.add(number)
-        self._number_of |= dict.fromkeys(keys, number)
 
 
 def sets(storage: Storage) -> dict[int, datetime]:
@@ -114,27 +107,28 @@ def publish(storage: Storage, keys: list[str], time: datetime) -> int:
     return number
 
 
-def read_set(storage: Storage, key: str) -> list[str]:
-    """Read the keys of a set.
+def read_if_there(storage: Storage, number: int) -> list[str] | None:
+    """Read the keys of a set; None if it is gone since it was listed, for so is what it condemned.
 
     Parameters
     ----------
     storage
         Storage that holds the lake.
-    key
-        Key of the set.
+    number
+        Number of the set.
 
     Raises
     ------
     CorruptObjectError
         It cannot be read.
-    NotFoundError
-        It is gone.
     """
+    key = set_key(number)
     try:
         keys = json.loads(storage.read(key))["keys"]
         if isinstance(keys, list) and all(isinstance(name, str) for name in keys):
             return keys
+    except NotFoundError:
+        return None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptObjectError(f"{key} cannot be read: {error!r}") from error
     raise CorruptObjectError(f"{key} does not hold a list of keys")

@@ -10,20 +10,24 @@ loses an object, however long it waits between two steps:
 - except through a writer that read them earlier. Before the deletion every branch gets a record (a fence: a pointer to the
   branch's newest commit), so such a writer finds its number taken, and reads the sets again. The collector sees commits from before the
   fence, because it determines the reachable objects after the fence.
-- A deleted key is not used again while its set exists, and sets stay for a week after the grace period: a
-  collection that needs longer for its deletions stops.
+- A deleted key is not used again while its set exists, and sets stay for a week after the grace period. Keys whose set has less than half
+  a week left are condemned once more before they are deleted, because another collector might remove the set meanwhile; and a
+  collection that takes longer than that stops to delete.
 - A transaction that takes longer than the grace period may find its objects deleted. It fails then.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ..errors import CorruptObjectError, InputError
 from ..history.log import Log
 from ..history.trees import History
-from ..objects.condemned import GRACE, publish, read_set, set_key, sets
+from ..objects.condemned import GRACE, publish, read_if_there, set_key, sets
 from ..objects.store import ObjectStore
 from ..storage.base import Storage, StoredObject
 from ..storage.local import TEMPORARY
@@ -32,6 +36,7 @@ from .reachable import Reachable
 
 KEPT = timedelta(days=7)
 LONGEST_WRITE = timedelta(days=1)
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,13 @@ def collect(
     return Garbage(_sized(condemned), _sized(deleted), _sized(temporary), tuple(sorted(waiting)))
 
 
+class _Published(NamedTuple):
+    """A set, and when it was published by the storage's clock, or earlier."""
+
+    time: datetime
+    keys: list[str]
+
+
 class _Collection:
     """One run."""
 
@@ -113,54 +125,80 @@ class _Collection:
         self._dry_run = dry_run
         self._author = author
         self._pause = pause
-        # Listed before it is marked: what is written and committed meanwhile is not in the list.
-        self._started = storage.now()
-        lists = gathered(lambda folder: [*storage.list(folder)], ("packs/", "objects/"))
-        self._present = {stored.key: stored for listed in lists for stored in listed}
         self._reachable = Reachable(History(ObjectStore(storage), self._log))
-        self._mark()
+        self._began = time.time()
+        # All at once: what is reachable is determined again before anything is deleted, and it may be condemned.
+        looks = (self._tell_time, self._read_sets, self._list, self._list_temporary, self._mark)
+        deque(gathered(lambda look: look(), looks), maxlen=0)
+
+    def _tell_time(self) -> None:
+        self._started = self._storage.now()
+
+    def _read_sets(self) -> None:
+        published = sets(self._storage)
+        found = gathered(lambda number: read_if_there(self._storage, number), [*published])
+        self._sets = {
+            number: _Published(published[number], keys)
+            for number, keys in zip(published, found, strict=True)
+            if keys is not None
+        }
+
+    def _list(self) -> None:
+        lists = gathered(lambda folder: [*self._storage.list(folder)], ("packs/", "objects/"))
+        self._present = {stored.key: stored for listed in lists for stored in listed}
+
+    def _list_temporary(self) -> None:
+        self._temporary = [*self._storage.list(f"{TEMPORARY}/")]
 
     def condemn(self) -> list[StoredObject]:
-        """Publish a set of what is unreachable, old enough, and in no set yet."""
-        known = {key for number in sets(self._storage) for key in read_set(self._storage, set_key(number))}
+        """Publish a set of what is unreachable, old enough, and in no set yet; and of what will soon be in none."""
+        known = {key for one in self._sets.values() for key in one.keys}
         found = [
             stored
             for key, stored in self._present.items()
             if key not in known and key not in self._reachable.keys and self._older(stored, self._grace)
         ]
         self._pause("publish")
-        if found and not self._dry_run:
-            publish(self._storage, [stored.key for stored in found], self._started)
+        keys = {stored.key for stored in found} | self._ending()
+        if keys and not self._dry_run:
+            self._publish(sorted(keys))
         return found
+
+    def _ending(self) -> set[str]:
+        """What is going to be deleted, and in no set that another collector is sure to leave meanwhile."""
+        young = [n for n, one in self._sets.items() if self._started - one.time < KEPT / 2]
+        return self._garbage_in(self._ripe()) - self._garbage_in(young)
+
+    def _ripe(self) -> set[int]:
+        """Sets whose grace period is over."""
+        return {n for n, one in self._sets.items() if self._started - one.time >= self._grace}
+
+    def _publish(self, keys: list[str]) -> None:
+        number = publish(self._storage, keys, self._started)
+        self._sets[number] = _Published(self._started, keys)
 
     def sweep(self, condemned: Iterable[StoredObject]) -> tuple[list[StoredObject], set[str]]:
         """Delete what is in sets that are old enough; what was deleted, and the keys that wait."""
-        now = self._storage.now()
-        published = sets(self._storage)
-        keys = {number: read_set(self._storage, set_key(number)) for number in published}
-        ripe = {number for number, time in published.items() if now - time >= self._grace}
-        doomed = {key for number in ripe for key in keys[number] if self._is_garbage(key)}
+        ripe = self._ripe()
+        doomed = self._garbage_in(ripe)
         if self._dry_run and self._grace == timedelta(0):
             doomed |= {stored.key for stored in condemned}
-        waiting = {
-            key for number in keys.keys() - ripe for key in keys[number] if self._is_garbage(key)
-        } - doomed
+        waiting = self._garbage_in(self._sets.keys() - ripe) - doomed
         if doomed and not self._dry_run:
             self._pause("fence")
             self._fence()
             self._mark()
-            doomed = {key for key in doomed if self._is_garbage(key)}
-            self._delete(doomed)
+            doomed = self._delete(sorted(key for key in doomed if self._is_garbage(key)))
         if not self._dry_run:
-            self._retire(now, {n: published[n] for n in ripe}, keys)
+            self._retire(doomed)
         return [self._present[key] for key in sorted(doomed)], waiting
 
     def clear(self) -> list[StoredObject]:
         """Delete temporary files that no process can still be writing."""
         age = max(self._grace, LONGEST_WRITE)
-        found = [stored for stored in self._storage.list(f"{TEMPORARY}/") if self._older(stored, age)]
-        for stored in found if not self._dry_run else ():
-            self._storage.delete(stored.key)
+        found = [stored for stored in self._temporary if self._older(stored, age)]
+        if not self._dry_run:
+            self._storage.delete_all([stored.key for stored in found])
         return found
 
     def _mark(self) -> None:
@@ -173,36 +211,43 @@ class _Collection:
 
     def _fence(self) -> None:
         """Take the next number of every branch: a commit that was prepared before has to be prepared again."""
-        for branch in self._log.all_names():
-            number, target = self._log.state(branch)
-            # No writer commits to a branch that does not exist.
-            if target is not None:
-                self._log.point(branch, target, message="Collect garbage", author=self._author, after=number)
+        # Looked up again: who has taken a number since the sets were published knows them.
+        deque(gathered(self._fence_one, self._log.all_names()), maxlen=0)
 
-    def _delete(self, keys: Iterable[str]) -> None:
-        decided = time.time()
-        for key in sorted(keys):
-            if time.time() - decided > KEPT.total_seconds() / 2:
+    def _fence_one(self, branch: str) -> None:
+        number, target = self._log.state(branch)
+        # No writer commits to a branch that does not exist.
+        if target is not None:
+            self._log.point(branch, target, message="Collect garbage", author=self._author, after=number)
+
+    def _delete(self, keys: Sequence[str]) -> set[str]:
+        """Delete objects; the keys of those that were."""
+        deleted: set[str] = set()
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            self._pause(f"delete {some[0]}")
+            if time.time() - self._began > KEPT.total_seconds() / 2:
                 break
-            self._pause(f"delete {key}")
-            self._storage.delete(key)
+            self._storage.delete_all(some)
+            deleted.update(some)
+        return deleted
 
-    def _retire(self, now: datetime, ripe: dict[int, datetime], keys: dict[int, list[str]]) -> None:
-        old = {number for number, published in ripe.items() if now - published > self._grace + KEPT}
-        retired = {
-            number
-            for number in old
-            if not any(self._storage.size(key) is not None for key in keys[number] if self._is_garbage(key))
-        }
+    def _retire(self, deleted: AbstractSet[str]) -> None:
+        """Remove the sets that are old enough, and of which nothing is left."""
+        old = {n for n, one in self._sets.items() if self._started - one.time > self._grace + KEPT}
+        retired = {number for number in old if self._garbage_in([number]) <= deleted}
         # The newest stays: its number tells writers that there were sets, and the next one goes on from it.
-        newest = max(keys, default=-1)
+        newest = max(self._sets, default=-1)
         if newest in retired:
-            if keys[newest]:
-                publish(self._storage, [], now)
+            if self._sets[newest].keys:
+                self._publish([])
             else:
                 retired.remove(newest)
-        for number in retired:
-            self._storage.delete(set_key(number))
+        self._storage.delete_all([set_key(number) for number in sorted(retired)])
+
+    def _garbage_in(self, numbers: Iterable[int]) -> set[str]:
+        """What is garbage of some sets."""
+        return {key for number in numbers for key in self._sets[number].keys if self._is_garbage(key)}
 
     def _is_garbage(self, key: str) -> bool:
         return key in self._present and key not in self._reachable.keys

@@ -6,14 +6,14 @@ and each object that is a file of its own.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from ..digest import Digest
 from ..errors import CorruptObjectError, ExpiredError, MalformedError
-from ..history.log import Commit, Log, Pointer, Space, record_key
+from ..history.log import Commit, Log, Pointer, Row, Space, record_key
 from ..history.trees import MALFORMED, History
 from ..nodes.entry import ShardRef
 from ..nodes.shards import Shard, parse_shard
@@ -61,6 +61,7 @@ class Reachable:
         self.records: set[str] = set()
         self.broken: dict[str, CorruptObjectError] = {}
         self._shards: set[str] = set()
+        self._unread: dict[str, ShardRef] = {}
         self._nodes: dict[str, Any] = {}
         self._coming: Iterator[tuple[str, bytes | CorruptObjectError]] = iter(())
 
@@ -73,22 +74,24 @@ class Reachable:
             Keys of the records to look at; all by default.
         """
         log = self._history.log
-        for space in ("log", "tags"):
-            for name in log.all_names(space):
-                keys = {number: record_key(name, number, space) for number in log.numbers(name, space)}
-                numbers = [
-                    number
-                    for number, key in keys.items()
-                    if key not in self.records and (only is None or key in only)
-                ]
-                for start in range(0, len(numbers), _AHEAD):
-                    some = numbers[start : start + _AHEAD]
-                    log.read_ahead(name, some, space)
-                    self._coming = self._trees_of(log, name, some, space)
-                    for number in some:
-                        self._read(keys[number], partial(log.record, name, number, space))
-                if only is None:
-                    self._follow(name, space)
+        rows = log.rows()
+        keys = {
+            key: (row.space, row.name, number)
+            for row in rows
+            for number in row.numbers
+            if (key := record_key(row.name, number, row.space)) not in self.records
+            and (only is None or key in only)
+        }
+        records = [*keys.items()]
+        for start in range(0, len(records), _AHEAD):
+            some = dict(records[start : start + _AHEAD])
+            log.read_ahead(some.values())
+            self._coming = self._trees_of(log, some.values())
+            for key, (space, name, number) in some.items():
+                self._read(key, partial(log.record, name, number, space))
+            self._read_shards()
+        for row in rows if only is None else ():
+            self._follow(row)
 
     def add(self, record: Commit) -> None:
         """Add what one commit needs.
@@ -102,13 +105,14 @@ class Reachable:
             self._record(record)
             record = self._history.log.read(record.parents[0])
         self._record(record)
+        self._read_shards()
 
     def _trees_of(
-        self, log: Log, name: str, numbers: Sequence[int], space: Space
+        self, log: Log, records: Iterable[tuple[Space, str, int]]
     ) -> Iterator[tuple[str, bytes | CorruptObjectError]]:
         """The stored trees of some records, as keys and bytes, in the order of the records; several are read at once."""
         wanted: dict[str, Mapping[str, Any]] = {}
-        for number in numbers:
+        for space, name, number in records:
             # What is wrong with a record is told when its turn comes.
             with suppress(CorruptObjectError, ExpiredError, *MALFORMED):
                 record = log.record(name, number, space)
@@ -119,19 +123,19 @@ class Reachable:
             [(key, at) for key, at in wanted.items() if key not in self.keys],
         )
 
-    def _follow(self, name: str, space: Space) -> None:
-        """Make sure that what a branch or tag means now is there."""
+    def _follow(self, row: Row) -> None:
+        """Make sure that what a branch or tag means is there."""
         target = None
         # A record that cannot be read is among the broken already.
         with suppress(CorruptObjectError):
-            target = self._history.log.points_at(name, space)
+            target = self._history.log.meant_by(row.name, row.numbers[0], row.space) if row.numbers else None
         if target is None:
             return
         try:
             self._history.log.read(target)
         except (CorruptObjectError, ExpiredError) as error:
             self.broken.setdefault(
-                record_key(target.branch, target.number), CorruptObjectError(f"{name} means it: {error}")
+                record_key(target.branch, target.number), CorruptObjectError(f"{row.name} means it: {error}")
             )
 
     def _read(self, key: str, read: Callable[[], Commit | Pointer]) -> None:
@@ -190,7 +194,11 @@ class Reachable:
                 elif "inline" not in row:
                     self.keys.setdefault(object_key(row["digest"], row.get("suffix", "")), row["digest"])
         refs = [ShardRef.from_json(row) for value in values for row in value.get("shards", ())]
-        new = {key: ref for ref in refs if (key := _shard_key(ref)) not in self._shards}
+        self._unread |= {key: ref for ref in refs if (key := _shard_key(ref)) not in self._shards}
+
+    def _read_shards(self) -> None:
+        """Look at the shards that were met since, all at once."""
+        new, self._unread = self._unread, {}
         self._shards |= new.keys()
         for (key, ref), shard in zip(new.items(), gathered(self._read_shard, [*new.values()]), strict=True):
             if ref.place.inline is None:
@@ -205,7 +213,10 @@ class Reachable:
 
     def _read_shard(self, ref: ShardRef) -> Shard | CorruptObjectError:
         read = self._history.objects.read
-        return _attempt(lambda: parse_shard(read(ref.object, ref.size, ref.place), ref))
+        try:
+            return _attempt(lambda: parse_shard(read(ref.object, ref.size, ref.place), ref))
+        except MALFORMED as error:
+            return MalformedError(f"shard {ref.object} cannot be read: {error!r}")
 
     def _shard(self, shard: Shard) -> None:
         for stored in shard.keys_stored():

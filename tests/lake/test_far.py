@@ -1,7 +1,9 @@
 """Storages that are far away: what does not depend on an answer is asked at the same time, and nothing is asked twice."""
 
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from neurolake.lake.history.log import Log
 from neurolake.lake.history.trees import History
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.store import FILE_INLINE_SIZE, ObjectStore
+from neurolake.lake.storage.base import StoredObject
 from neurolake.lake.storage.locations import new_storage_at
 from neurolake.lake.threads import AT_ONCE, gathered
+from neurolake.lake.upkeep.garbage import collect
 from neurolake.lake.upkeep.transfer import copy_everything
 
 ARRAYS = 4
@@ -54,6 +58,9 @@ class Meeting(Remote):
         self._noted("size", key)
         return super().size(key)
 
+    def sizes(self, keys: Sequence[str]) -> list[int | None]:
+        return list(gathered(self.size, keys))
+
     def _noted(self, verb: str, key: str) -> None:
         kind, _, part = self._held.partition(" ")
         with self._lock:
@@ -62,6 +69,10 @@ class Meeting(Remote):
             self._left -= held
         if held:
             self._barrier.wait()
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        self._noted("list", prefix)
+        yield from super().list(prefix)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +149,47 @@ def test_what_is_to_be_sent_is_looked_for_at_once(storage: Meeting, tmp_path: Pa
     # What is there is not sent again.
     assert copy_everything(source._history, copy) == 0
     assert sum(verb == "size" for verb, _ in target.asked) == sent
+
+
+def test_a_collection_lists_at_once(storage: Meeting) -> None:
+    """Objects, packs, sets and temporary files; and each branch is fenced beside the others."""
+    lake = neurolake.Lake(storage)
+    storage.hold("list ", 4)
+    lake.collect_garbage(dry_run=True)
+    assert {key for verb, key in storage.asked if verb == "list"} == {"packs/", "objects/", "gc/", "tmp/"}
+
+
+def test_branches_are_fenced_at_once(storage: Meeting, tmp_path: Path) -> None:
+    lake = neurolake.Lake(Meeting(shutil.copytree(storage.url, tmp_path / "lake")))
+    far: Any = lake.storage
+    for number in range(5):
+        lake.branches.create(f"side{number}")
+    tx = lake.transaction("never")
+    tx.put_file("f", np.random.default_rng(1).bytes(1000))
+    tx.writer.flush()
+
+    def pause(step: str) -> None:
+        # Of `main` and the others: what comes after the newest record that is known.
+        far.hold("size log/", 6) if step == "fence" else None
+
+    assert len(collect(lake._history, grace=timedelta(0), pause=pause).deleted) == 1
+    assert all(len(list(lake.branches.reflog(name))) > 1 for name in lake.branches)
+
+
+def test_what_is_to_be_kept_is_looked_for_at_once(storage: Meeting, tmp_path: Path) -> None:
+    """A transaction that garbage collection may have overtaken."""
+    lake = neurolake.Lake(Meeting(shutil.copytree(storage.url, tmp_path / "lake")))
+    far: Any = lake.storage
+    never = lake.transaction("never")
+    never.put_file("f", np.random.default_rng(1).bytes(1000))
+    never.writer.flush()
+    assert lake.collect_garbage(grace=timedelta(0)).deleted
+    tx = lake.transaction("two files")
+    for number in range(2):
+        tx.append_table("new", pa.table({"x": [np.random.default_rng(number).bytes(2**16)]}))
+    far.hold("size objects/", 2)
+    tx.commit()
+    assert len(lake["new"]) == 2
 
 
 def test_records_are_read_once_and_not_looked_for(storage: Meeting) -> None:

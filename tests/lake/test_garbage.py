@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from neurolake.lake import Lake
 from neurolake.lake.errors import ConflictError, CorruptObjectError, InputError
 from neurolake.lake.history.log import Log, Pointer
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
+from neurolake.lake.objects import condemned
 from neurolake.lake.objects.store import ObjectStore
+from neurolake.lake.upkeep import garbage
 from neurolake.lake.upkeep.garbage import collect
 
 RNG = np.random.default_rng(2)
@@ -276,20 +278,47 @@ class TestWriters:
         assert tx.commit() is made[0] is not None
         check(littered, "a/")
 
-    def test_committed_while_it_deletes(self, littered: Lake) -> None:
+    def test_committed_while_it_deletes(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(garbage, "_AT_ONCE", 1)
         age(littered, DAYS)
         littered.collect_garbage()
         age(littered, DAYS)
-        steps: list[str] = []
+        written: list[str] = []
 
         def pause(step: str) -> None:
-            steps.append(step)
             if step.startswith("delete"):
-                write(littered, f"{len(steps)}/").commit()
+                written.append(f"{len(written)}/")
+                write(littered, written[-1]).commit()
 
-        assert len(collect(littered._history, pause=pause).deleted) == 3
-        for step in range(3, 6):
-            check(littered, f"{step}/")
+        assert len(collect(littered._history, pause=pause).deleted) == len(written) == 3
+        for prefix in written:
+            check(littered, prefix)
+
+    @pytest.mark.parametrize("days", [8, 16])
+    def test_written_anew_while_it_deletes(self, littered: Lake, days: int) -> None:
+        """Another collector was faster, and a writer put the same content there again: it is not garbage any more."""
+        age(littered, DAYS)
+        littered.collect_garbage()
+        age(littered, timedelta(days))
+
+        def others() -> None:
+            assert len(littered.collect_garbage().deleted) == 3
+            write(littered, "a/").commit()
+
+        done = collect(littered._history, pause=once("delete", others))
+        assert len(done.deleted) == 3
+        check(littered, "a/")
+
+    def test_a_set_that_goes_while_it_is_read(self, littered: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it condemned is gone, too: no error for a writer, nor for a collector."""
+        age(littered, DAYS)
+        littered.collect_garbage()
+        listed = condemned.sets
+        monkeypatch.setattr(condemned, "sets", lambda storage: {**listed(storage), 77: datetime.now(UTC)})
+        monkeypatch.setattr(garbage, "sets", condemned.sets)
+        write(littered, "a/").commit()
+        assert littered.collect_garbage().deleted == ()
+        check(littered, "a/")
 
     def test_long_transactions_fail_cleanly(self, lake: Lake) -> None:
         """Even when the set that told of it is gone."""
@@ -329,6 +358,18 @@ def before_append(monkeypatch: pytest.MonkeyPatch, action: Callable[[], Any]) ->
 
 def at(step: str, action: Callable[[], Any]) -> Callable[[str], None]:
     return lambda reached: action() if reached == step else None
+
+
+def once(step: str, action: Callable[[], Any]) -> Callable[[str], None]:
+    """Do something before the first step of a kind."""
+    done: list[str] = []
+
+    def pause(reached: str) -> None:
+        if reached.startswith(step) and not done:
+            done.append(reached)
+            action()
+
+    return pause
 
 
 def cooperating(lake: Lake) -> Any:

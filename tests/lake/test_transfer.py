@@ -16,6 +16,7 @@ from neurolake.lake import Lake
 from neurolake.lake.errors import ConflictError, CorruptObjectError, ExpiredError, InputError
 from neurolake.lake.history.log import FOLD_AFTER, IMPORTED, Log, Pointer
 from neurolake.lake.storage.local import LocalStorage
+from neurolake.lake.upkeep import garbage
 from neurolake.lake.upkeep.garbage import Garbage, collect
 from neurolake.lake.upkeep.reachable import Reachable
 
@@ -338,6 +339,7 @@ class TestGarbageThere:
         before_append(monkeypatch, second, stop)
         with pytest.raises(TimeoutError):
             source.push(target)
+        monkeypatch.setattr(garbage, "_AT_ONCE", 1)
         deletions: list[str] = []
 
         def pause(reached: str) -> None:
