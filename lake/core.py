@@ -551,7 +551,8 @@ class Lake(Shown, Mapping[str, Any]):
             As of `create`.
         history
             A time, or how long ago that was: what `expire` would drop stays behind. With ``timedelta(0)`` go what branches
-            and tags mean now, and the few commits that these are stored as changes of. All history goes by default.
+            and tags mean now, and up to 31 commits before, as changes of which these are stored; none from before a `compact` that
+            joined files. All history goes by default.
         progress
             Called with objects done and objects in all.
 

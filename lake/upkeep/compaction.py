@@ -114,6 +114,9 @@ def compact(
     encoded = (
         {} if recompress is None else _recompress(joining, checked_compression(recompress), history.objects)
     )
+    if joined or encoded:
+        # Its tree is stored whole: then nothing before is needed to read it, and history can be dropped up to it.
+        joining.lay_out(lambda tree, writer: tree)
     first = joining.commit()
     moving = Transaction(history, branch, "Move what lies in mostly dead or small packs", author=author)
     packs = _packs_to_leave(dict(moving.drafts), history)

@@ -135,6 +135,15 @@ class TestCopyOfTheNewest:
         with pytest.raises(ExpiredError):
             copy.at(f"main~{2 * FOLD_AFTER}")
 
+    def test_nothing_from_before_a_compaction(self, long: Lake, tmp_path: Path) -> None:
+        for tag in ("v1", "middle"):
+            long.tags.delete(tag)
+        assert long.compact().joined
+        copy = long.copy_to(tmp_path / "copy", history=NOW)
+        assert messages(copy) == ["Compact tables"] and values(copy) == values(long)
+        # Tables are one file, an array one pack.
+        assert len(objects(copy)) < 5 and not copy.verify().damages
+
     def test_all_that_is_newer_than_a_time(self, long: Lake, tmp_path: Path) -> None:
         copy = long.copy_to(tmp_path / "copy", history=timedelta(days=1))
         assert copy.log() == long.log() and not list(copy._history.objects.storage.list("expired/"))
