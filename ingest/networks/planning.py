@@ -173,7 +173,7 @@ def planned_network(
     targets = EdgeTargets(
         {node.gid: node for node in nodes}, templates, search, options.seed, notices=notices
     )
-    connections, edges = _connections(source, chosen, own, options.dt, options.timing.t_stop, faults, targets)
+    connections, edges = _connections(source, chosen, own, options, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
     junctions = _junctions(source, chosen, present, options.dt, faults, notices, targets)
@@ -383,14 +383,14 @@ def _connections(
     source: NetworkSource,
     chosen: Mapping[str, Ids],
     own: set[int],
-    dt: float,
-    t_stop: float,
+    options: NetworkOptions,
     faults: Faults,
     targets: EdgeTargets,
 ) -> tuple[list[Connections], int]:
     made: list[Connections] = []
-    edges = 0
-    overrides = overrides_of(source, targets.search.settings, dt, faults)
+    edges, dt, t_stop = 0, options.dt, options.timing.t_stop
+    settings, shift = targets.search.settings, options.equilibration
+    overrides = overrides_of(source, settings, dt, faults, targets.notices, shift)
     for projection in source.projections:
         if projection.electrical or projection.target not in chosen:
             continue
@@ -403,7 +403,7 @@ def _connections(
             rows = rows.take(~are_junctions(rows))
         if rows is not None and len(rows):
             edges += len(rows)
-            made += overridden(source, connections_of(rows), overrides, targets.seed, t_stop)
+            made += overridden(source, connections_of(rows), overrides, targets.seed, t_stop, faults)
     return made, edges
 
 

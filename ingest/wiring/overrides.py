@@ -1,12 +1,15 @@
 """``connection_overrides`` of a simulation configuration: other weights, delays and parameters of synapses between two sets of cells.
 
-They are applied in their order, and a later one replaces what an earlier one says. Semantics: BlueBrain/sonata-extension
-("connection_overrides") and neurodamus. Hoc in ``synapse_configure`` is read as assignments of numbers and never run.
+They are applied in their order. Each says anew, for all of its edges, the factor of weights, the delay and the spontaneous events: what
+it does not say is that of the edges and cells again. Values of ``synapse_configure`` add up, later ones over earlier ones. An override
+with a ``delay`` (ms) says nothing but the factor of weights from that time on, and takes no part in this. Semantics:
+BlueBrain/sonata-extension ("connection_overrides") and neurodamus (connection_manager, connection). Hoc in ``synapse_configure`` is read
+as assignments of numbers and never run.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,8 @@ from .sonata_edges import EXCITATORY, INHIBITORY
 _KEY = "connection_overrides"
 _FREQUENCIES = {EXCITATORY: "exc_mini_frequency", INHIBITORY: "inh_mini_frequency"}
 _ASSIGNMENT = re.compile(r"\s*%s\.(\w+)\s*=\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*;?")
-_NOT_READ = ("modoverride", "delay", "neuromodulation_dtc", "neuromodulation_strength")
+_NOT_READ = ("modoverride", "neuromodulation_dtc", "neuromodulation_strength")
+_NOT_LATER = ("spont_minis", "synapse_delay_override", "synapse_configure", *_NOT_READ)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,26 +43,34 @@ class ConnectionOverride:
     source, target
         Gids of the cells between which it is.
     weight
-        Factor of the weights; None where it says none.
+        Factor of the weights.
     delay
-        In ms; None where it says none.
+        Of the connections, in ms; None where it is that of the edges.
     minis
-        Spontaneous events of each synapse in a second; None where it says none.
+        Spontaneous events of each synapse in a second; None where cells say it.
     values
         Values of variables of point processes by name.
+    since
+        When the weights begin to be these, in ms of the simulation; 0 for an override of the connections themselves.
     """
 
     name: str
     source: frozenset[int]
     target: frozenset[int]
-    weight: float | None
-    delay: float | None
-    minis: float | None
-    values: Mapping[str, float]
+    weight: float = 1.0
+    delay: float | None = None
+    minis: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    since: float = 0.0
 
 
 def overrides_of(
-    source: NetworkSource, settings: Mapping[str, Any], dt: float, faults: Faults
+    source: NetworkSource,
+    settings: Mapping[str, Any],
+    dt: float,
+    faults: Faults,
+    notices: list[str] | None = None,
+    shift: float = 0.0,
 ) -> list[ConnectionOverride]:
     """Return the overrides of a simulation configuration.
 
@@ -72,33 +84,51 @@ def overrides_of(
         Time step in ms: the shortest delay that there may be.
     faults
         What is wrong is added to it.
+    notices
+        What users should know is added to it.
+    shift
+        How long the simulation has run at time 0, in ms.
     """
     told = settings.get(_KEY) or []
     # Before it was a list, it was a mapping by name.
     listed = [{"name": name, **each} for name, each in told.items()] if isinstance(told, Mapping) else told
+    if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
+        faults.add(f"{_KEY} is {told!r:.80}, expected a list of objects")
+        return []
     found = []
     for number, each in enumerate(listed):
         name = str(each.get("name", number))
         try:
-            found.append(_read(source, name, each, dt))
+            made = _read(source, name, each, dt)
         except InputError as error:
             faults.add(f"{_KEY} {name}: {error}")
+            continue
+        if made.since:
+            passed = [key for key in _NOT_LATER if each.get(key) is not None]
+            if passed and notices is not None:
+                notices.append(
+                    f"{_KEY} {name}: only its weight counts, from {made.since:g} ms on, as it has a delay; {', '.join(passed)} does not"
+                )
+            made = replace(made, since=made.since + shift)
+        found.append(made)
     return found
 
 
 def _read(source: NetworkSource, name: str, told: Mapping[str, Any], dt: float) -> ConnectionOverride:
-    for key in _NOT_READ:
-        if told.get(key) is not None:
-            what = "a weight from a later time on" if key == "delay" else key
-            raise InputError(
-                f"{key}: {what} is not supported; there are weight, synapse_delay_override, spont_minis, synapse_configure"
-            )
     numbers: dict[str, float | None] = {}
-    for key in ("weight", "synapse_delay_override", "spont_minis"):
+    for key in ("weight", "synapse_delay_override", "spont_minis", "delay"):
         value = told.get(key)
         if value is not None and (not is_number(value) or value < 0):
             raise InputError(f"{key} is {value!r}, expected a number of 0 or more")
         numbers[key] = None if value is None else float(value)
+    weight = 1.0 if numbers["weight"] is None else numbers["weight"]
+    if numbers["delay"]:
+        return ConnectionOverride(name, *_ends(source, told), weight, since=numbers["delay"])
+    for key in _NOT_READ:
+        if told.get(key) is not None:
+            raise InputError(
+                f"{key} is not supported; there are weight, delay, synapse_delay_override, spont_minis, synapse_configure"
+            )
     # neurodamus takes 0 for none.
     delay = numbers["synapse_delay_override"] or None
     if delay is not None and delay < dt:
@@ -107,6 +137,12 @@ def _read(source: NetworkSource, name: str, told: Mapping[str, Any], dt: float) 
         raise InputError(
             f"spont_minis come with a delay of {MINI_DELAY} ms, shorter than the time step of {dt:g} ms"
         )
+    values = _assigned(told.get("synapse_configure"))
+    return ConnectionOverride(name, *_ends(source, told), weight, delay, numbers["spont_minis"], values)
+
+
+def _ends(source: NetworkSource, told: Mapping[str, Any]) -> tuple[frozenset[int], frozenset[int]]:
+    """Gids of the cells between which an override is."""
     ends = []
     for end in ("source", "target"):
         if told.get(end) is None:
@@ -116,15 +152,7 @@ def _read(source: NetworkSource, name: str, told: Mapping[str, Any], dt: float) 
             for each, population in source.populations.items()
         ]
         ends.append(frozenset(np.concatenate(gids).tolist()))
-    return ConnectionOverride(
-        name,
-        ends[0],
-        ends[1],
-        numbers["weight"],
-        delay,
-        numbers["spont_minis"],
-        _assigned(told.get("synapse_configure")),
-    )
+    return ends[0], ends[1]
 
 
 def _assigned(text: Any) -> dict[str, float]:
@@ -149,6 +177,7 @@ def overridden(
     overrides: Sequence[ConnectionOverride],
     seed: int,
     t_stop: float,
+    faults: Faults,
 ) -> Iterator[Connections]:
     """Yield connections with their overrides, and with spontaneous events.
 
@@ -167,56 +196,86 @@ def overridden(
         Of spontaneous events, which are a function of it, the projection and the edge.
     t_stop
         Until when there are such events, in ms.
+    faults
+        What is wrong is added to it.
     """
     for connections in made:
-        parts = [_Part(connections, np.ones(len(connections)), _own_rates(source, connections))]
+        parts = [_Part(connections, _own_rates(source, connections))]
         for override in overrides:
-            parts = [each for part in parts for each in part.under(override)]
+            parts = [each for part in parts for each in part.under(override, faults)]
         for part in parts:
             yield part.done(seed, t_stop)
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Connections of which the same overrides are, but for the numbers of each."""
+    """Connections of which the same overrides are.
+
+    Attributes
+    ----------
+    connections
+        As their edges say, but for the values of variables.
+    own_rates
+        How often they have spontaneous events by their cells, in Hz.
+    last
+        The last override of them, of those without a delay; None where there is none.
+    later
+        Factors of weights from times in ms on.
+    """
 
     connections: Connections
-    factors: NDArray[np.float64]
-    rates: NDArray[np.float64]
+    own_rates: NDArray[np.float64]
+    last: ConnectionOverride | None = None
+    later: Mapping[float, float] = field(default_factory=dict)
 
-    def take(self, rows: NDArray[np.bool_]) -> "_Part":
-        return _Part(self.connections.take(rows), self.factors[rows], self.rates[rows])
-
-    def under(self, override: ConnectionOverride) -> Iterator["_Part"]:
+    def under(self, override: ConnectionOverride, faults: Faults) -> Iterator["_Part"]:
         """Those that an override is not of, and those that it is of."""
         own = self.connections
         chosen = np.isin(own.source, list(override.source)) & np.isin(own.target, list(override.target))
-        if own.kind is None or not chosen.any():
+        if not chosen.any():
+            yield self
+            return
+        if own.kind is None and (override.since or override.minis or override.values):
+            faults.add(
+                f"{_KEY} {override.name}: edges of {own.name} end at point processes, of which only weight and synapse_delay_override can be "
+                "overridden, without delay"
+            )
             yield self
             return
         if not chosen.all():
-            yield self.take(~chosen)
-        yield self.take(chosen)._changed(override)
+            yield self._take(~chosen)
+        yield self._take(chosen)._changed(override)
+
+    def _take(self, rows: NDArray[np.bool_]) -> "_Part":
+        return replace(self, connections=self.connections.take(rows), own_rates=self.own_rates[rows])
 
     def _changed(self, override: ConnectionOverride) -> "_Part":
-        made, n = self.connections, len(self.connections)
-        if override.delay is not None:
-            made = replace(made, delay=np.full(n, override.delay))
+        if override.since:
+            return replace(self, later={**self.later, override.since: override.weight})
+        made = self.connections
         if override.values and made.kind is not None:
             kind = replace(made.kind, parameters={**made.kind.parameters, **override.values})
             rest = {name: values for name, values in made.parameters.items() if name not in override.values}
             made = replace(made, kind=kind, parameters=rest)
-        factors = self.factors if override.weight is None else np.full(n, override.weight)
-        rates = self.rates if override.minis is None else np.full(n, override.minis)
-        return _Part(made, factors, rates)
+        return replace(self, connections=made, last=override)
 
     def done(self, seed: int, t_stop: float) -> Connections:
-        made = self.connections
-        if (self.factors != 1).any():
-            first = made.weights[:, :1] * self.factors[:, None]
-            made = replace(made, weights=np.concatenate([first, made.weights[:, 1:]], axis=1))
-        if self.rates.any():
-            made = replace(made, minis=_trains(made, self.rates, seed, t_stop))
+        made, last, n = self.connections, self.last, len(self.connections)
+        if self.later:
+            made = replace(
+                made, later={time: made.weights[:, 0] * factor for time, factor in self.later.items()}
+            )
+        rates = self.own_rates
+        if last is not None:
+            if last.weight != 1:
+                first = made.weights[:, :1] * last.weight
+                made = replace(made, weights=np.concatenate([first, made.weights[:, 1:]], axis=1))
+            if last.delay is not None:
+                made = replace(made, delay=np.full(n, last.delay))
+            if last.minis is not None:
+                rates = np.full(n, last.minis)
+        if rates.any():
+            made = replace(made, minis=_trains(made, rates, seed, t_stop))
         return made
 
 

@@ -15,6 +15,10 @@ MINI_DELAY, _SPONTANEOUS = 0.1, 1
 """Of spontaneous events in ms."""
 GAP = "HalfGap"
 """Our mechanism of one side of a gap junction."""
+LATER = "LaterWeight"
+"""Our mechanism of a weight that changes."""
+# Events at that very time have the new weight, in whatever order NEURON's queues, which depend on threads, hold them.
+_EARLY = 1e-6
 
 _Key = tuple[int, int, tuple[float, ...]]
 
@@ -23,7 +27,7 @@ class NetworkWiring:
     """Connects cells of this process's NEURON, in the order in which it is told to.
 
     Synapses that share a point process are those of one projection and kind that stand on one segment and have the same
-    weights. So events that arrive at a point process at the same time are alike, and their order, which depends on ranks and
+    weights, now and later. So events that arrive at a point process at the same time are alike, and their order, which depends on ranks and
     threads, changes nothing.
 
     Parameters
@@ -53,6 +57,7 @@ class NetworkWiring:
         self._h, self._context, self._cells = h, context, cells
         self._held: list[Any] = []
         self._sources: dict[tuple[int, int, int], int] = {}
+        self._first: dict[int, Any] = {}
         self.processes = self.connections = 0
         self.sides: list[Any] = []
         self.placed: dict[int, int] = {}
@@ -76,6 +81,7 @@ class NetworkWiring:
         kind = edges.kind
         make = None if kind is None else self._maker(kind.mechanism)
         own = list(edges.parameters.items())
+        later = sorted(edges.later.items())
         observed = () if kind is None or edges.observed is None else np.any(edges.observed, axis=0).tolist()
         kept: list[int] = []
         processes: list[Any] = []
@@ -96,7 +102,8 @@ class NetworkWiring:
                 process = cell.process
             else:
                 place = cell.sections[section]
-                key = target * 65536 + section, int(position * place.nseg), tuple(weights)
+                changes = [float(values[row]) for _, values in later]
+                key = target * 65536 + section, int(position * place.nseg), (*weights, *changes)
                 process = shared.get(key) if kind.shared else None
                 if process is None:
                     process = make(place(position))  # type: ignore[misc]
@@ -119,6 +126,7 @@ class NetworkWiring:
                     processes.append(process)
             connection = self._context.gid_connect(source, process)
             connection.delay = delay
+            self._first.setdefault(source, connection)
             count = int(connection.wcnt())
             if count < len(weights):
                 told = kind.mechanism if kind is not None else cell.process.hname()
@@ -129,10 +137,22 @@ class NetworkWiring:
                 connection.weight[at] = weight
             self._held.append(connection)
             self.connections += 1
+            for time, values in later:
+                self._change(process, connection, time, float(values[row]))
             if kind is not None and edges.minis is not None and len(edges.minis[row]):
                 self._mini(kind.mechanism, process, edges.minis[row], weights)
         if kept:
             self.made.append(MadeSynapses(edges.take(np.array(kept, np.int64)), processes))
+
+    def send_singly(self) -> None:
+        """Let each spike become an event for each connection, after NEURON's initialisation.
+
+        Where all connections of a source have one delay, NEURON makes one event for all of them on a thread. A state that is restored puts
+        those of all threads onto that of the source (``PreSynSave::savestate_restore``): some cells would get spikes several times, and
+        others never. NEURON gives it up for a source of which it was asked where a delay stands.
+        """
+        for connection in self._first.values():
+            _ = connection.delay
 
     def stream_places(self) -> NDArray[np.float64]:
         """Return where random streams are, float64[n]."""
@@ -163,6 +183,13 @@ class NetworkWiring:
         process.bbsavestate(how._ref_x[0], values._ref_x[0])
         found: NDArray[np.float64] = np.array(values)[:count]
         return found
+
+    def _change(self, process: Any, connection: Any, time: float, weight: float) -> None:
+        """Let the first weight of a connection be another one from a time on."""
+        change = self._maker(LATER)(process.get_segment())
+        change.at, change.before, change.value = max(time - _EARLY, 0.0), connection.weight[0], weight
+        self._h.setpointer(connection._ref_weight[0], "weight", change)
+        self._held.append(change)
 
     def _mini(self, mechanism: str, process: Any, times: Any, weights: Sequence[float]) -> None:
         """Let spontaneous events arrive at a synapse, with the weights of those that its source sends."""

@@ -1,5 +1,6 @@
 """A network in this process's NEURON, or this rank's part of one: made step by step, then advanced in time."""
 
+import ctypes
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -288,6 +289,8 @@ class LiveNetwork:
             # NEURON says here which mechanisms cannot be shared by threads.
             hint = "; use one thread, and ranks to share the cells" if "thread safe" in str(error) else ""
             raise ModelError(f"NEURON cannot begin: {error}{hint}") from error
+        if self.threads > 1:
+            self._wiring.send_singly()
         if state is not None:
             self._restore(state)
         else:
@@ -409,6 +412,7 @@ class LiveNetwork:
                 "the saved state is of a network with other gap junctions or synapses, or of other ranks"
             )
         numbers = np.frombuffer(state[24:], "<f8", count + streams)
+        _forget_processes()
         with _scratch() as path:
             path.write_bytes(state[24 + 8 * (count + streams) :])
             saved, file = self._h.SaveState(), self._h.File(str(path))
@@ -446,6 +450,18 @@ class LiveNetwork:
         choose_solver()
         for name, value in self._before.items():
             setattr(h, name, value)
+
+
+def _forget_processes() -> None:
+    """Let NEURON look anew for the point processes that a state names.
+
+    It keeps their addresses from the first state on that a process has restored, whatever network that was of, and has a function that
+    forgets them (``SelfEvent::savestate_free``), which it never calls: the second state would write to what is gone.
+    """
+    forget = getattr(ctypes.CDLL(None), "_ZN9SelfEvent14savestate_freeEv", None)
+    if forget is not None:
+        forget.restype = None
+        forget()
 
 
 @contextmanager

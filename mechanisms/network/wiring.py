@@ -62,6 +62,8 @@ class Connections:
         Key of what is random in synapses that have a procedure ``setRNG``, besides their cell and number; None where nothing is.
     minis
         Times of the spontaneous events of each synapse in ms, object[n] of float64 arrays; None where there are none.
+    later
+        First weights from a time on, by that time in ms of the simulation, float64[n] each; spontaneous events keep theirs.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Connections:
     observed: NDArray[np.bool_] | None = None
     seed: int | None = None
     minis: NDArray[np.object_] | None = None
+    later: Mapping[float, Reals] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -101,6 +104,7 @@ class Connections:
             parameters={name: values[rows] for name, values in self.parameters.items()},
             observed=None if self.observed is None else self.observed[:, rows],
             minis=None if self.minis is None else self.minis[rows],
+            later={time: weights[rows] for time, weights in self.later.items()},
         )
 
 

@@ -44,7 +44,8 @@ def folder(cache, tmp_path_factory):
 def test_every_mechanism_of_the_models_is_there(library):
     named = """CaDynamics_E2 CaDynamics_E2_v2 Ca_HVA Ca_LVAst Ih Im K_Pst K_Tst NaTa_t Nap_Et2 SK_E2 SKv3_1 NaTs2_t NaTg
         glutamate_syn gaba_syn epsp VecStim ProbAMPANMDA2 ProbUDFsyn2
-        FieldPotential LinExp2Syn LinExp2SynNMDA SourceCurrent SourceConductance ElectrodeConductance TraubMiles WangBuzsaki TortOLM HalfGap"""
+        FieldPotential LinExp2Syn LinExp2SynNMDA SourceCurrent SourceConductance ElectrodeConductance TraubMiles WangBuzsaki TortOLM HalfGap
+        LaterWeight"""
     assert set(library.names) == set(named.split())
 
 
