@@ -1,5 +1,4 @@
 from .core import Lake as Lake
-from .core import cache_folder as cache_folder
 from .data.arrays import Array as Array
 from .data.tables import Table as Table
 from .history.log import Commit as Commit

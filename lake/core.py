@@ -1,14 +1,13 @@
 """A lake: create it, open it, write to it, read its commits."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
+from ..kernels.places import cache_folder
 from .data.parquet import ROW_GROUP
 from .errors import CorruptObjectError, InputError, NotFoundError
 from .history.ancestry import ancestors
@@ -679,22 +678,6 @@ class Lake(Shown, Mapping[str, Any]):
             notes=notes,
             attempts=attempts,
         )
-
-
-def cache_folder() -> Path:
-    """This user's cache on this machine: ``NEUROLAKE_CACHE``, or neurolake's folder in the usual place.
-
-    Where that cannot be written, as on some nodes of clusters, it is a folder that ends with this process.
-    """
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
-    place = Path(os.environ.get("NEUROLAKE_CACHE") or usual)
-    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-    return place if there.is_dir() and os.access(there, os.W_OK) else Path(_own_cache().name)
-
-
-@cache
-def _own_cache() -> "TemporaryDirectory[str]":
-    return TemporaryDirectory(prefix="neurolake-")
 
 
 def _mark(storage: Storage, version: int = FORMAT_VERSION) -> None:

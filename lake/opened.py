@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from .core import Lake, cache_folder
+from ..kernels.places import cache_folder
+from .core import Lake
 from .errors import InputError, NotFoundError
 from .objects.identity import check_identity
 from .objects.store import Address

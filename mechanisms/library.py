@@ -25,6 +25,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from ..kernels.places import cache_folder
 from .errors import ModelError
 
 OWN = Path(__file__).with_name("mod")
@@ -151,7 +152,11 @@ def load(
     with _lock:
         groups = _new_groups([*map(Path, folders), *([OWN] if own else [])], tell)
         for group in groups:
-            _load_new([source for source in group if source.name not in _loaded], cache or _cache(), tell)
+            _load_new(
+                [source for source in group if source.name not in _loaded],
+                cache or cache_folder() / "mechanisms",
+                tell,
+            )
         return Library(tuple(sorted((source for group in groups for source in group), key=lambda s: s.name)))
 
 
@@ -444,13 +449,6 @@ def _tool(name: str) -> str:
 
 def _compiler() -> str:
     return (shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++") or ["c++"])[0]
-
-
-def _cache() -> Path:
-    """The lake's rule for a user's cache (rooms of one floor do not import each other)."""
-    chosen = os.environ.get("NEUROLAKE_CACHE")
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurolake"
-    return (Path(chosen) if chosen else usual) / "mechanisms"
 
 
 def _hoc() -> Any:

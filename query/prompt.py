@@ -13,7 +13,7 @@ from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 
-from ..lake import cache_folder
+from ..kernels.places import cache_folder
 from ..lake.console import err, out
 from ..lake.errors import NeurolakeError
 from .views.formats import write_relation

@@ -11,7 +11,7 @@ import pytest
 from simrun_trees import OLD, Run, write_run
 
 import neurolake
-from neurolake.lake import cache_folder
+from neurolake.kernels.places import cache_folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,13 +46,14 @@ def disk() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave the user's cache alone, but for compiled mechanisms.
+    """Tests leave the user's cache alone, but for compiled mechanisms and kernels.
 
-    These are named by their content and take half a minute to make: once is enough for tests, demo and user.
+    These are named by their content and take minutes to make: once is enough for tests, demo and user.
     """
-    folder, compiled = tmp_path_factory.mktemp("cache"), cache_folder() / "mechanisms"
-    compiled.mkdir(parents=True, exist_ok=True)
-    (folder / "mechanisms").symlink_to(compiled)
+    folder, users = tmp_path_factory.mktemp("cache"), cache_folder()
+    for name in ("kernels", "mechanisms"):
+        (users / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / name).symlink_to(users / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEUROLAKE_CACHE", str(folder))
         yield

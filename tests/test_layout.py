@@ -30,6 +30,8 @@ WINGS: dict[str, list[tuple[str, ...]]] = {
         ("commands",),
     ],
     "kernels": [
+        ("places",),
+        ("compiled",),
         ("jit",),
         ("checks", "draws"),
         ("bins", "grid", "heaps"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...catalog.vocabulary import circuits
 from ...catalog.vocabulary.kinds import column
 from ...kernels import network as kernels
-from ...kernels.jit import code_digest
+from ...kernels.compiled import code_digest
 from ...kernels.network.weighting import Weighting
 from ...lake.data.tables import Table
 from ...lake.errors import InputError

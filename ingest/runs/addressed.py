@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 import pyarrow.dataset as pds
 
 from ...catalog.vocabulary.trials import FILES
-from ...lake import Lake, Snapshot, cache_folder
+from ...kernels.places import cache_folder
+from ...lake import Lake, Snapshot
 from ...lake.digest import digest_of
 from ...lake.errors import NotFoundError
 from ...lake.opened import registered_place

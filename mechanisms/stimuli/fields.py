@@ -44,7 +44,7 @@ class FieldSource:
     @property
     def identity(self) -> str:
         """What decides the field, as a digest."""
-        from ...kernels.jit import code_digest
+        from ...kernels.compiled import code_digest
 
         decided_by = code_digest(self.potentials) if self.decided_by is None else self.decided_by
         cells = None if self.cells is None else sorted(self.cells)

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ...lake import Snapshot, cache_folder
+from ...kernels.places import cache_folder
+from ...lake import Snapshot
 from ...lake.digest import canonical_json, digest_of
 from ...lake.errors import InputError, NodeNameError
 from ...lake.names import checked_name, listed

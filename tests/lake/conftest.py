@@ -1,8 +1,6 @@
 """Fixtures of the tests of the store."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +11,6 @@ from neurolake.lake import Lake
 # Writing to a disk that others use takes no predictable time.
 settings.register_profile("lake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lake")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def own_cache() -> Iterator[None]:
-    """Keep the user's cache out of the tests, and the tests out of the user's cache."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEUROLAKE_CACHE", folder)
-        assert os.environ["NEUROLAKE_CACHE"] == folder
-        yield
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from lake_contents import age
 
 import neurolake as nl
 from neurolake.catalog import attach
-from neurolake.lake import Lake, cache_folder
+from neurolake.kernels.places import cache_folder
+from neurolake.lake import Lake
 from neurolake.lake.digest import canonical_json, digest_of
 from neurolake.lake.errors import CorruptObjectError, FormatError, MalformedError
 from neurolake.lake.history.log import FOLD_AFTER
