@@ -31,13 +31,38 @@ def write_whole(path: Path, content: bytes) -> None:
     OSError
         The folder is not there or cannot be written; what was there is as it was.
     """
+    with appearing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Give the place where to write a file of a user's, which takes its own place when the block ends; after an error nothing does.
+
+    Parameters
+    ----------
+    path
+        The file; as of `write_whole`. A device or a pipe is written as it is, and so is a file in a folder where no other can be made.
+
+    Raises
+    ------
+    OSError
+        The folder is not there or cannot be written; what was there is as it was.
+    """
     path = path.resolve()
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
+    if path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK)):
+        yield path
+        return
+    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        # The user knows the file by its own name.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    try:
+        yield temporary
         with contextlib.suppress(FileNotFoundError):
             temporary.chmod(path.stat().st_mode)
         temporary.replace(path)

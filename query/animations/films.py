@@ -1,7 +1,6 @@
 """Films of cells: what ``neurolake animate`` and ``neurolake.animate`` make."""
 
 import shlex
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from ...lake.core import Lake
 from ...lake.errors import InputError, NotFoundError
+from ...lake.storage.local import appearing
 from ..base import Snapshot, snapshot_of
 from ..trials.voltages import recording
 from . import movies, shapes
@@ -148,16 +148,12 @@ def animate(
         )
         film = replace(film, look=replace(film.look, camera=ends if turn else ends[:1]))
     # A file that is there appears whole.
-    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{suffix}")
-    try:
+    with appearing(path) as part:
         if suffix == ".html":
             write_page(film, part)
         else:
             write = movies.write_mp4 if suffix == ".mp4" else movies.write_gif
             write(film, part, fps, _told(movies.pictures(film, processes), len(film.times), progress))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

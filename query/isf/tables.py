@@ -20,6 +20,7 @@ from ...lake import Snapshot, Table, Transaction
 from ...lake.data.parquet import write_file
 from ...lake.data.types import plain as plain_table
 from ...lake.errors import CorruptObjectError
+from ...lake.names import in_one_line
 from ...lake.nodes.entry import Entry
 from ...lake.nodes.fields import fields_of
 from ...lake.nodes.node import Tree
@@ -243,7 +244,7 @@ def _checked(frame: pd.DataFrame, rows: pa.Table, note: Mapping[str, Any]) -> pa
             _restored(stored, note), frame, check_exact=True, check_freq=False, check_flags=False
         )
     except AssertionError as error:
-        what = " ".join(str(error).split())
+        what = in_one_line(error)
         raise TypeError(f"a frame that would not come back as it is ({what[:300]})") from error
     return stored
 

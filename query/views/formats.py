@@ -1,5 +1,6 @@
 """Results of a query as a table on the screen, CSV, JSON or Parquet."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -14,15 +15,18 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ...catalog.schema import identifier
 from ...lake.console import Listing, Terminal
 from ...lake.errors import InputError
+from ...lake.storage.local import appearing
 
 SHOWN_ROWS = 1000
 _BATCH_ROWS = 65536
 _NUMBERS = (
     "boolean tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint float double decimal"
 )
-_KEPT_TYPES = frozenset([*_NUMBERS.split(), "varchar", "date", "list", "array", "struct", "map"])
+_NOT_IN_PARQUET = frozenset(["interval", "union"])
+_KEPT_TYPES = frozenset([*_NUMBERS.split(), "varchar"])
 
 
 def write_relation(
@@ -66,14 +70,34 @@ def rows_of(relation: duckdb.DuckDBPyRelation, *, as_text: bool) -> pa.RecordBat
     relation
         The rows.
     as_text
-        Whether types that only databases have, such as times and UUIDs, become text.
+        Whether types that only databases have, such as times and UUIDs, become text, wherever in a type they stand.
+        Dates do, too: those of databases go beyond the years of Python. Without it only what files of Parquet cannot hold does.
     """
-    casts = ["" if not as_text or kind.id in _KEPT_TYPES else "::varchar" for kind in relation.types]
+    casts = [f"::{_in_text(kind, as_text)}" for kind in relation.types]
     names = [name.replace('"', '""') for name in _distinct(relation.columns)]
     columns = [
         f'#{at}{cast} as "{name}"' for at, (cast, name) in enumerate(zip(casts, names, strict=True), 1)
     ]
     return relation.project(", ".join(columns)).to_arrow_reader(_BATCH_ROWS)
+
+
+def _in_text(kind: Any, everything: bool) -> str:
+    """A type in SQL with text in the place of all, or of what Parquet lacks, that is neither number nor text."""
+    if kind.id == "tuple":
+        # Its parts have no names to cast them by.
+        kept = not everything and all(_in_text(part, everything) == str(part) for _, part in kind.children)
+        return str(kind) if kept else "varchar"
+    if kind.id not in ("list", "array", "struct", "map"):
+        kept = kind.id in _KEPT_TYPES if everything else kind.id not in _NOT_IN_PARQUET
+        return str(kind) if kept else "varchar"
+    parts = {
+        name: part if isinstance(part, int) else _in_text(part, everything) for name, part in kind.children
+    }
+    if kind.id in ("list", "array"):
+        return f"{parts['child']}[{parts.get('size', '')}]"
+    if kind.id == "map":
+        return f"map({parts['key']}, {parts['value']})"
+    return "struct({})".format(", ".join(f"{identifier(name)} {part}" for name, part in parts.items()))
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -94,7 +118,7 @@ def _table(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Termi
     if output is None:
         screen.print(listing)
     else:
-        with output.open("w", encoding="utf-8") as file:
+        with appearing(output) as place, place.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in listing.lines())
     if len(rows) > SHOWN_ROWS:
         screen.print(f"… the first {SHOWN_ROWS} rows; --format csv gives all")
@@ -164,7 +188,7 @@ def _put(texts: Iterable[str], output: Path | None, screen: Terminal) -> None:
         # Not through rich, which would wrap and mark up data.
         screen.file.writelines(texts)
         return
-    with output.open("w", encoding="utf-8", newline="") as file:
+    with appearing(output) as place, place.open("w", encoding="utf-8", newline="") as file:
         file.writelines(texts)
 
 
@@ -173,6 +197,7 @@ def _parquet(relation: duckdb.DuckDBPyRelation, output: Path | None, screen: Ter
         raise InputError("--format parquet is not for the screen: give --output FILE, or pipe it")
     batches = rows_of(relation, as_text=False)
     # A name, or what is piped to.
-    with pq.ParquetWriter(sys.stdout.buffer if output is None else output, batches.schema) as file:
+    opened = contextlib.nullcontext(sys.stdout.buffer) if output is None else appearing(output)
+    with opened as place, pq.ParquetWriter(place, batches.schema) as file:
         for batch in batches:
             file.write_batch(batch)

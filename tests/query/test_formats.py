@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,61 @@ def test_unknown_format(lake: Any) -> None:
 def test_json_has_no_nan(lake: Any) -> None:
     (row,) = json.loads(written(lake.sql("select 'nan'::double a, 'inf'::double b, 1e308::double c"), "json"))
     assert row["a"] is None and row["b"] is None and math.isfinite(row["c"])
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_times_beyond_the_years_of_python(lake: Any, kind: str) -> None:
+    """Alone, and as parts of something else."""
+    texts = "[x::varchar, y::varchar]"
+    days = f"{kind} 'infinity' as x, {kind} '200000-01-02' as y"
+    query = f"""select x, [y, null] as l, {{'a "b': [x]}} as s, map([1], [y]) as m, {texts} as t from (select {days})"""
+    for form in ("table", "csv", "json"):
+        assert "infinity" in written(lake.sql(query), form)
+    (row,) = json.loads(written(lake.sql(query), "json"))
+    x, y = row["t"]
+    assert x == "infinity" and y.startswith("200000-01-02")
+    assert row == {"x": x, "l": [y, None], "s": {'a "b': [x]}, "m": [[1, y]], "t": [x, y]}
+
+
+def test_parts_that_only_databases_have(lake: Any) -> None:
+    query = r"select [interval '1 month'] as i, ['\xAA'::blob] as b, array_value(time '10:00', null) as a, row(1, 2) as r"
+    (row,) = json.loads(written(lake.sql(query), "json"))
+    assert row == {"i": ["1 month"], "b": [r"\xAA"], "a": ["10:00:00", None], "r": "(1, 2)"}
+
+
+def test_parquet_has_text_for_what_it_lacks(lake: Any, tmp_path: Path) -> None:
+    month = "interval '1 month'"
+    query = f"select {month} as i, [{month}] as l, union_value(k := 1) as u, row({month}) as r, row(1) as o, 1 as n"
+    write_relation(lake.sql(query), "parquet", tmp_path / "x.parquet", Screen())
+    (row,) = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    (part,) = row.pop("o").values()
+    assert row == {"i": "1 month", "l": ["1 month"], "u": "1", "r": "(1 month,)", "n": 1} and part == 1
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_an_answer_that_fails_leaves_what_was_there(lake: Any, tmp_path: Path, form: str) -> None:
+    """Also where its first rows were written."""
+    output = tmp_path / "out"
+    failing = lake.sql("select if(range < 300000, '1', 'x')::integer as n from range(300001)")
+    if form == "table":
+        failing = lake.sql("select 'x'::integer")
+    for before in ("", "what was there"):
+        if before:
+            output.write_text(before)
+        with pytest.raises(QueryError, match="Could not convert"):
+            write_relation(failing, form, output, Screen())
+        assert [path.read_text() for path in tmp_path.iterdir() if path.is_file()] == [before][: bool(before)]
+
+
+def test_a_pipe_is_written_as_it_is(lake: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_relation(lake.sql("select 1 as n"), "csv", pipe, Screen())
+    assert os.read(reader, 100) == b'"n"\n1\n'
+    os.close(reader)
+
+
+def test_a_file_that_cannot_be_made_is_told_by_its_name(lake: Any, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"nowhere/out\.csv'"):
+        write_relation(lake.sql("select 1 as n"), "csv", tmp_path / "nowhere" / "out.csv", Screen())
