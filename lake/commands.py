@@ -22,7 +22,7 @@ from .console import (
     progress,
     size_text,
 )
-from .errors import CorruptObjectError
+from .errors import CorruptObjectError, InputError
 
 if TYPE_CHECKING:
     from .core import Lake
@@ -285,7 +285,7 @@ def gc_command(
 
     Example: neurolake gc --dry-run --lake my-lake
     """
-    found = _open(lake).collect_garbage(grace=timedelta(hours=grace_hours), dry_run=dry_run)
+    found = _open(lake).collect_garbage(grace=_lasting(grace_hours, "hours"), dry_run=dry_run)
     if json:
         print_json(asdict(found))
         return
@@ -356,7 +356,7 @@ def expire_command(
 
     Example: neurolake expire --older-than-days 365 --dry-run --lake my-lake
     """
-    done = _open(lake).expire(timedelta(days=older_than_days), dry_run=dry_run)
+    done = _open(lake).expire(_lasting(older_than_days, "days"), dry_run=dry_run)
     if json:
         print_json(asdict(done))
     else:
@@ -376,7 +376,7 @@ def copy_command(
 
     Example: neurolake copy s3://lab/backup --lake my-lake
     """
-    history = None if history_days is None else timedelta(days=history_days)
+    history = None if history_days is None else _lasting(history_days, "days")
     with progress("Copying", objects=True) as advance:
         made = _open(lake).copy_to(target, history=history, progress=advance)
     out.say(f"Copied to {made.url}")
@@ -503,6 +503,14 @@ def print_findings(findings: "Findings") -> None:
         f"{len(findings.damages)} damaged of {findings.objects:,} objects and {findings.records:,} records "
         f"({size_text(findings.bytes)} in {findings.seconds:.1f} s, {rate:,.0f} MB/s)"
     )
+
+
+def _lasting(number: float, unit: str) -> timedelta:
+    """So many days or hours."""
+    try:
+        return timedelta(**{unit: number})
+    except OverflowError:
+        raise InputError(f"{number:g} {unit} are longer than any calendar; give fewer") from None
 
 
 def _open(url: str) -> "Lake":

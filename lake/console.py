@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 from unicodedata import east_asian_width
@@ -367,7 +368,12 @@ def _take_as_it_is(parameter: Any) -> None:
     def process_value(context: typer.Context, value: Any) -> Any:
         absent = value is None and not (parameter.required or parameter.multiple or parameter.nargs != 1)
         if not absent and type(value) is not wanted:
-            return convert(context, value)
+            taken = convert(context, value)
+            for number in taken if isinstance(taken, list | tuple) else (taken,):
+                # `float` reads these too, and no limit rules out what is not a number.
+                if isinstance(number, float) and not isfinite(number):
+                    raise typer.BadParameter(f"{number} is not a finite number", ctx=context, param=parameter)
+            return taken
         return value if parameter.callback is None else parameter.callback(context, parameter, value)
 
     parameter.process_value = process_value

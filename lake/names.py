@@ -41,6 +41,17 @@ def checked_name(name: str) -> str:
     return name
 
 
+def in_one_line(error: Exception) -> str:
+    """Return what an error of another library says, which may take several lines, as part of a message of ours.
+
+    Parameters
+    ----------
+    error
+        The error.
+    """
+    return " ".join(str(error).split())
+
+
 def listed(names: Iterable[object], most: int = 10) -> str:
     """Join names to one line, and say how many more there are.
 

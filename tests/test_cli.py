@@ -127,6 +127,38 @@ def test_wrong_usage(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["gc", "--grace-hours"],
+        ["expire", "--older-than-days"],
+        ["copy", "there", "--history-days"],
+        ["verify", "--sample"],
+        ["sql", "select 1", "--timeout"],
+    ],
+)
+def test_numbers_are_finite(
+    run: Command, tmp_path: Path, simrun_folder: Path, command: list[str], number: str
+) -> None:
+    ended = run(*command, number, "--lake", simrun_folder)
+    assert ended.code == 2 and "Usage: neurolake" in ended.err and not ended.out
+    assert "Invalid value for" in ended.err
+
+
+@pytest.mark.parametrize("days", ["1e6", "1e300"])
+def test_lengths_of_time_that_no_calendar_has(run: Command, simrun_folder: Path, days: str) -> None:
+    ended = run("expire", "--older-than-days", days, "--lake", simrun_folder)
+    assert ended.code == 2 and len(ended.err.splitlines()) == 1 and "calendar" in ended.err
+
+
+def test_garbage_of_any_age(run: Command, lake: Path) -> None:
+    ended = run("gc", "--grace-hours", 23_999_999_975, "--lake", lake)
+    assert ended.code == 0 and not ended.err
+    ended = run("gc", "--grace-hours", "1e300", "--lake", lake)
+    assert ended.code == 2 and len(ended.err.splitlines()) == 1 and "calendar" in ended.err
+
+
 def test_create(run: Command, tmp_path: Path) -> None:
     ended = run("create", tmp_path / "a lake")
     assert ended == Ended(0, f"Made a lake at {tmp_path / 'a lake'}\n", "")
@@ -756,3 +788,12 @@ def test_what_duckdb_makes_of_an_interruption(
     monkeypatch.setattr(neurolake.lake.Lake, "log", broken)
     with pytest.raises(RuntimeError, match="something else"):
         run("log", "--lake", simrun_folder)
+
+
+@pytest.mark.parametrize("kind", ["field", "sonata", "neuroh5", "segments"])
+@pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + bytes(100), None])
+def test_what_hdf5_says_is_one_line(run: Command, tmp_path: Path, kind: str, content: bytes | None) -> None:
+    path = tmp_path / "x.h5"
+    path.mkdir() if content is None else path.write_bytes(content)
+    ended = run("ingest", kind, path, "--lake", tmp_path / "lake")
+    assert (ended.code and len(ended.err.strip().splitlines()) == 1) or "Usage: " in ended.err

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...lake import Transaction
 from ...lake.errors import IngestError, NeurolakeError
+from ...lake.names import in_one_line
 from .layout import Item, described, hdf5
 
 Ids = NDArray[np.int64]
@@ -337,4 +338,4 @@ def opened(path: Path) -> Iterator[HDF5File]:
     # h5py answers damage with any of these.
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError) as error:
         where = "" if source is None else f"{source.at}: "
-        raise IngestError(f"{where}HDF5 cannot read it: {error}", path) from error
+        raise IngestError(f"{where}HDF5 cannot read it: {in_one_line(error)}", path) from error

@@ -10,7 +10,7 @@ from ...catalog.vocabulary import space
 from ...kernels.lfp.field import Field
 from ...lake import Lake, Transaction
 from ...lake.errors import IngestError
-from ...lake.names import checked_name
+from ...lake.names import checked_name, in_one_line
 from ..hdf5.layout import hdf5
 
 _MICRONS_PER_METRE = 1e6
@@ -119,7 +119,7 @@ def read_sim4life(path: str | Path, *, current_unit: str = "nA") -> Field:
     except IngestError:
         raise
     except (OSError, KeyError, RuntimeError, StopIteration, IndexError, TypeError, ValueError) as error:
-        raise IngestError(f"it is not a field exported by Sim4Life: {str(error).strip()}", path) from error
+        raise IngestError(f"it is not a field exported by Sim4Life: {in_one_line(error)}", path) from error
 
 
 def _components(fields: Any, kind: str, count: int) -> list[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...lake.errors import IngestError
 from ...lake.extras import needed
+from ...lake.names import in_one_line
 from ...mechanisms.cell.morphology import read_morphology as read_swc
 from ...mechanisms.cell.morphology import read_text
 from ...mechanisms.cell.shapes import AXON, SOMA, Shape
@@ -215,7 +216,7 @@ def _check_h5(path: str | Path) -> None:
     except IngestError:
         raise
     except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise IngestError(f"not a morphology in h5: {error}", path) from error
+        raise IngestError(f"not a morphology in h5: {in_one_line(error)}", path) from error
     # A section begins with the one before it or after; the soma, which is the first, may have no points.
     bad = (first < 0) | (first >= count) | (np.diff(first, prepend=0) < 0)
     bad |= (parents < -1) | (parents >= np.arange(len(parents)))

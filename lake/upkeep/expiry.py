@@ -58,7 +58,7 @@ def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool 
     Raises
     ------
     InputError
-        The time is in the future.
+        The time is in the future, or longer ago than a calendar goes back.
     CorruptObjectError
         A record is missing or damaged; nothing was deleted.
     """
@@ -99,14 +99,17 @@ class Needs:
     Raises
     ------
     InputError
-        The time is in the future.
+        The time is in the future, or longer ago than a calendar goes back.
     CorruptObjectError
         A record is missing or damaged.
     """
 
     def __init__(self, log: Log, older_than: timedelta | datetime) -> None:
         now = datetime.now(UTC)
-        time = now - older_than if isinstance(older_than, timedelta) else older_than
+        try:
+            time = now - older_than if isinstance(older_than, timedelta) else older_than
+        except OverflowError:
+            raise InputError(f"no calendar goes back {older_than}; give a later time") from None
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
         if time > now:
             raise InputError(f"{time.isoformat()} is in the future; give a time in the past")

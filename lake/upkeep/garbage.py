@@ -234,7 +234,7 @@ class _Collection:
 
     def _retire(self, deleted: AbstractSet[str]) -> None:
         """Remove the sets that are old enough, and of which nothing is left."""
-        old = {n for n, one in self._sets.items() if self._started - one.time > self._grace + KEPT}
+        old = {n for n, one in self._sets.items() if self._started - one.time - KEPT > self._grace}
         retired = {number for number in old if self._garbage_in([number]) <= deleted}
         # The newest stays: its number tells writers that there were sets, and the next one goes on from it.
         newest = max(self._sets, default=-1)
