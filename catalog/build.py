@@ -5,8 +5,9 @@ Shards of entries are Parquet files of the lake. DuckDB reads them in place, so 
 arrays, and nothing kept: a snapshot of millions of chunks is described as soon as one of a few.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import duckdb
@@ -33,6 +34,27 @@ SCHEMA = "described"
 PARTS = "parts"
 CHUNKS = "array_chunks"
 _COLUMNS = ", ".join(identifier(column.name) for column in CONTENT[CHUNKS].columns)
+
+
+@contextlib.contextmanager
+def at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Make in a database all that the block makes, or nothing: after an error it can be made again.
+
+    Parameters
+    ----------
+    connection
+        An open connection, without a transaction.
+    """
+    connection.execute("begin")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        # What fails to be committed is gone already.
+        with contextlib.suppress(duckdb.TransactionException):
+            connection.execute("rollback")
+        raise
+
 
 ShardPaths = Callable[[Sequence[ShardRef]], Sequence[object]]
 
@@ -82,11 +104,12 @@ class Descriptions:
                 self._make_chunks()
             elif name not in self._made:
                 made = arrow(CONTENT[name], rows[name]()) if name in rows else None
-                self._make_table(name, CONTENT[name].ddl(f"{self._database}{name}"), made)
+                with at_once(self._connection):
+                    self._make_table(name, CONTENT[name].ddl(f"{self._database}{name}"), made)
+                self._made.add(name)
 
     def _make_table(self, name: str, ddl: str, rows: pa.Table | None, columns: str = "*") -> None:
         self._connection.execute(ddl)
-        self._made.add(name)
         if rows is not None and rows.num_rows:
             self._connection.register("rows", rows)
             try:
@@ -118,17 +141,18 @@ class Descriptions:
         ]
         above = [chunk_columns(name, node.meta, Shard.of(_above(node))) for name, node in arrays.items()]
         part = f"{PARTS}.{CHUNKS}"
-        self._connection.execute(f"create schema {self._database}{PARTS}")
-        self._make_table(
-            part,
-            CONTENT[CHUNKS].ddl(f"{self._database}{part}"),
-            pa.concat_tables(above) if above else None,
-            "* replace (lower(hex(digest)) as digest)",
-        )
-        parts = [f"select {_COLUMNS} from {self._database}{part}", *stored]
-        self._connection.execute(
-            f"create view {self._database}{CHUNKS} as {' union all by name '.join(parts)}"
-        )
+        with at_once(self._connection):
+            self._connection.execute(f"create schema {self._database}{PARTS}")
+            self._make_table(
+                part,
+                CONTENT[CHUNKS].ddl(f"{self._database}{part}"),
+                pa.concat_tables(above) if above else None,
+                "* replace (lower(hex(digest)) as digest)",
+            )
+            parts = [f"select {_COLUMNS} from {self._database}{part}", *stored]
+            self._connection.execute(
+                f"create view {self._database}{CHUNKS} as {' union all by name '.join(parts)}"
+            )
         self._made.add(CHUNKS)
 
 

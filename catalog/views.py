@@ -16,7 +16,7 @@ from ..lake.errors import QueryError
 from ..lake.nodes.entry import Entry, ShardRef
 from ..lake.objects.store import ObjectStore
 from .answers import Answer, told
-from .build import SCHEMA, Descriptions
+from .build import SCHEMA, Descriptions, at_once
 from .connection import locked_connection
 from .joins import FOLDER, glia_circuits, joins
 from .nearest import with_nearest
@@ -247,13 +247,13 @@ class Catalog:
             self._unmade_joins.remove(name)
 
     def _find_joins(self) -> None:
-        self._unjoined = False
         taken = {name.lower() for name in self._tables}
         for circuit in glia_circuits(self._tables):
             for name, query, tables in joins(self._snapshot, circuit):
                 if name.lower() not in taken:
                     self._joins[name] = query, tables
         self._unmade_joins = set(self._joins)
+        self._unjoined = False
 
     def _verify(self, name: str) -> None:
         table = self._tables[name]
@@ -291,14 +291,17 @@ class Catalog:
     def _make_log(self, name: str) -> None:
         if name == "commits" and name not in self._unmade:
             return
-        if name in self._unmade:
-            said = comments("table", name, *description_texts(name))
-            self._connection.execute(";\n".join([LOG[name].ddl(name), *said]))
         rows = commits(self._snapshot) if name == "commits" else refs(self._snapshot.log)
         # What is registered is seen by one cursor only; a table is seen by all.
         self._connection.register("logged", rows)
-        self._connection.execute(f"begin; delete from {name}; insert into {name} by name from logged; commit")  # noqa: S608
-        self._connection.unregister("logged")
+        try:
+            with at_once(self._connection):
+                if name in self._unmade:
+                    said = comments("table", name, *description_texts(name))
+                    self._connection.execute(";\n".join([LOG[name].ddl(name), *said]))
+                self._connection.execute(f"delete from {name}; insert into {name} by name from logged")  # noqa: S608
+        finally:
+            self._connection.unregister("logged")
         self._unmade.discard(name)
 
     def _comment(self) -> None:

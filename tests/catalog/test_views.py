@@ -5,11 +5,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 import neurolake
 from neurolake import CorruptObjectError, QueryError
+from neurolake.catalog.schema import CONTENT, LOG
+from neurolake.catalog.views import Catalog
 
 
 def ask(lake: Any, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -320,3 +323,51 @@ def test_the_schema_of_trials_is_that_of_the_ingester() -> None:
             for field in kind.schema
         }
         assert ours == theirs, kind.name
+
+
+@pytest.mark.parametrize("table", sorted({*CONTENT, *LOG}))
+def test_a_question_that_failed_can_be_asked_again(small: Any, table: str) -> None:
+    """Whichever statement of those that make what it asks for did not come through."""
+    query = f"from {table} order by all"
+    right = small.head.sql(query).fetchall()
+    for failing in range(20):
+        catalog = Catalog(small.at(small.head.commit.id))
+        connection = Unsteady(catalog._connection, failing)
+        catalog._connection = catalog._descriptions._connection = connection
+        try:
+            assert catalog.query(query).fetchall() == right
+        except QueryError as error:
+            assert "out of memory" in str(error)
+            assert catalog.query(query).fetchall() == right
+        if connection.left >= 0:
+            return
+    pytest.fail("it takes more statements than that")
+
+
+class Unsteady:
+    """A connection of which one statement fails, after so many others."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, after: int) -> None:
+        self._connection, self.left = connection, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, text: str) -> duckdb.DuckDBPyConnection:
+        self.left -= text != "rollback"
+        if self.left == -1 and text != "rollback":
+            raise duckdb.OutOfMemoryException("out of memory")
+        return self._connection.execute(text)
+
+
+def test_history_that_was_away_is_told_when_it_is_back(small: Any) -> None:
+    record = Path(small.url) / "log/main/000000000000"
+    kept = record.read_bytes()
+    snapshot = neurolake.open(small.url).head
+    record.unlink()
+    snapshot.log.forget()
+    for _ in range(2):
+        with pytest.raises(CorruptObjectError, match="is missing"):
+            snapshot.sql("from commits")
+    record.write_bytes(kept)
+    assert snapshot.sql("from commits").fetchall() == small.sql("from commits").fetchall()
