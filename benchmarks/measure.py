@@ -19,9 +19,14 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from neurolake.kernels.places import cache_folder
+
 HERE = Path(__file__).parent
 PACKAGES = ("neurolake", "numpy", "pyarrow", "pandas", "duckdb", "dask", "zarr", "numba")
 _SAMPLING_SECONDS = 0.02
+
+# Many benchmarks begin with an empty cache of neurolake's, and are not about compiling kernels.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "benchmarks"))
 
 screen = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
