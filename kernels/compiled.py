@@ -35,6 +35,7 @@ from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
+from numba.extending import _Intrinsic
 
 from .places import cache_place, is_private
 
@@ -213,6 +214,8 @@ class _Content:
         if isinstance(value, Dispatcher):
             yield _options(value.targetoptions).encode()
             yield self.of(value.py_func).encode()
+        elif isinstance(value, _Intrinsic):
+            yield from self._parts(value._defn)
         elif isinstance(value, types.FunctionType):
             # numba's own follow from its version.
             if str(value.__module__).split(".")[0] in _OF_NUMBA:

@@ -15,7 +15,9 @@ HIGHEST_PLACES = 22
 SHARE_OF_EXCEPTIONS = 1 / 100
 
 # By text: a power that is computed may be off by a digit.
-_POWERS = np.array([float(f"1e{places}") for places in range(HIGHEST_PLACES + 1)])
+POWERS = np.array([float(f"1e{places}") for places in range(HIGHEST_PLACES + 1)])
+"""Powers of ten by their exponents."""
+
 _TRIED_PLACES = 15
 _LARGEST = 2.0**53
 # Values of which half must be decimals before more of them are looked at, and how many these are.
@@ -99,7 +101,7 @@ def from_decimals(integers: NDArray[np.int64], places: int) -> None:
 def _power(places: int) -> float:
     if not 0 <= places <= HIGHEST_PLACES:
         raise ValueError(f"{places} decimal places; expected 0 to {HIGHEST_PLACES}")
-    return float(_POWERS[places])
+    return float(POWERS[places])
 
 
 def _check(values: NDArray[np.float64]) -> None:
@@ -114,8 +116,8 @@ def _places(values: NDArray[np.float64]) -> NDArray[np.int64]:
     found = np.full(len(values), _TRIED_PLACES + 1, np.int64)
     for i in range(len(values)):
         for places in range(_TRIED_PLACES + 1):
-            number = np.rint(values[i] * _POWERS[places])
-            if abs(number) < _LARGEST and number / _POWERS[places] == values[i]:
+            number = np.rint(values[i] * POWERS[places])
+            if abs(number) < _LARGEST and number / POWERS[places] == values[i]:
                 found[i] = places
                 break
     return found

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
 from ..jit import jit
+from .decimals import HIGHEST_PLACES, POWERS
 
 HIGHEST_ORDER = 15
 """The highest order that `summed` undoes; `best_order` looks no further than `TRIED_ORDER`."""
@@ -101,6 +105,35 @@ def summed(words: NDArray[Any], order: int, *, reals: bool) -> None:
     _sums(bits, _checked_order(order), _magnitude(bits), reals)
 
 
+def unpacked(stored: NDArray[np.uint8], bits: NDArray[Any], decompress: int, *, reals: bool) -> bool:
+    """Decode a stored chunk of ``neurolake.differences`` (docs/format.md) in one call, for calls take as long as small chunks do.
+
+    Parameters
+    ----------
+    stored
+        The stored bytes, contiguous, shape (k,).
+    bits
+        Contiguous signed integers as wide as the values, shape (n,): replaced by the bit patterns of the values.
+    decompress
+        Address of Blosc's ``blosc_decompress_ctx``.
+    reals
+        Whether the values are reals.
+
+    Returns
+    -------
+    bool
+        False if the bytes are no chunk of that size; *bits* are anything then.
+
+    Raises
+    ------
+    ValueError
+        *bits* are of another type or shape.
+    """
+    if bits.dtype.kind != "i" or bits.ndim != 1 or not bits.flags.c_contiguous:
+        raise ValueError(f"bits are of {bits.dtype}; expected a contiguous series of signed integers")
+    return len(stored) >= _SHORTEST and bool(_unpacked(stored, bits, _magnitude(bits), reals, decompress))
+
+
 def _checked_order(order: int) -> int:
     if not 1 <= order <= HIGHEST_ORDER:
         raise ValueError(f"order {order}; expected 1 to {HIGHEST_ORDER}")
@@ -158,6 +191,78 @@ def _stepped(values: NDArray[Any], out: NDArray[Any]) -> None:
 def _zigzag(values: NDArray[Any], out: NDArray[Any]) -> None:
     for i in range(len(values)):
         out[i] = (values[i] << 1) ^ (values[i] >> 63)
+
+
+# An encoded chunk: order, decimal places and one, two zero bytes, number of exceptions, a sum of it all; positions and
+# bit patterns of the exceptions; Blosc's frame, whose head has the length of the content and its own.
+_HEAD, _FRAME_HEAD = 12, 16
+_SHORTEST = _HEAD + _FRAME_HEAD
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _decompressed(context: Any, function: Any, source: Any, target: Any, size: Any) -> tuple[Any, Any]:
+    """Call ``blosc_decompress_ctx(source, target, size, 1)`` by its address; the bytes that it made, or less than 1."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, memory = ir.IntType(32), ir.IntType(8).as_pointer()
+        called = ir.FunctionType(number, [memory, memory, arguments[3].type, number])
+        address, *places = arguments[:3]
+        return builder.call(
+            builder.inttoptr(address, called.as_pointer()),
+            [*(builder.inttoptr(at, memory) for at in places), arguments[3], number(1)],
+        )
+
+    return types.int32(types.uintp, types.uintp, types.uintp, types.uintp), code
+
+
+@jit
+def _unpacked(
+    stored: NDArray[np.uint8], bits: NDArray[Any], magnitude: int, reals: bool, decompress: int
+) -> bool:
+    order, places = int(stored[0]), int(stored[1])
+    count = _number(stored[4:8])
+    first = _HEAD + 4 * count
+    frame = first + 8 * count
+    if (
+        order > HIGHEST_ORDER
+        or places > HIGHEST_PLACES + 1
+        or stored[2]
+        or stored[3]
+        or (places and not (order and reals and bits.itemsize == 8))
+        or (count and not places)
+        or len(stored) < frame + _FRAME_HEAD
+        # Blosc believes what its frame says.
+        or _number(stored[frame + 4 : frame + 8]) != bits.nbytes
+        or _number(stored[frame + 12 : frame + 16]) != len(stored) - frame
+        or _decompressed(decompress, stored.ctypes.data + frame, bits.ctypes.data, bits.nbytes) != bits.nbytes
+    ):
+        return False
+    if order:
+        _sums(bits, order, magnitude, reals and not places)
+    if places:
+        _divide(bits, POWERS[places - 1])
+    for k in range(count):
+        at = _number(stored[_HEAD + 4 * k : _HEAD + 4 * k + 4])
+        if at >= len(bits):
+            return False
+        bits[at] = _number(stored[first + 8 * k : first + 8 * k + 8])
+    return True
+
+
+@jit
+def _number(stored: NDArray[np.uint8]) -> int:
+    """A little-endian integer of 4 or 8 bytes, modulo 2^64."""
+    number = 0
+    for k in range(len(stored)):
+        number |= int(stored[k]) << (8 * k)
+    return number
+
+
+@jit
+def _divide(bits: NDArray[Any], power: float) -> None:
+    values = bits.view(np.float64)
+    for i in range(len(bits)):
+        values[i] = bits[i] / power
 
 
 # Several sums run in registers, in one pass over the values; each waits for its own last value only. Narrow values wrap when

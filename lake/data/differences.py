@@ -3,10 +3,12 @@
 from . import plugins  # noqa: F401  # before numcodecs
 
 # isort: split
+import ctypes
 import functools
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -214,23 +216,50 @@ def decode_into(data: bytes | memoryview, chunk: npt.NDArray[Any], axis: int) ->
     ValueError, RuntimeError
         They are no chunk of that size.
     """
-    parts = _taken_apart(data)
     turned = chunk if axis >= chunk.ndim - 1 else np.moveaxis(chunk, axis, -1)
     target = turned if turned.flags.c_contiguous else np.empty(turned.shape, chunk.dtype)
     words = target.reshape(-1).view(f"u{chunk.itemsize}")
+    # What is wrong with it is told by the other way.
+    if not _decoded_at_once(data, words, reals=chunk.dtype.kind == "f"):
+        _decode_by_parts(data, words, chunk.dtype)
+    if target is not turned:
+        turned[...] = target
+
+
+def _decoded_at_once(data: bytes | memoryview, words: npt.NDArray[Any], *, reals: bool) -> bool:
+    """Decode by one kernel; False where that is not there, or the bytes are no chunk of that size."""
+    if _plain() or (decompress := _blosc_function()) is None:
+        return False
+    stored = np.frombuffer(data, np.uint8)
+    # One kernel for memory that can be written and for such that cannot.
+    stored.flags.writeable = False
+    done: bool = _kernels().unpacked(stored, words.view(f"i{words.itemsize}"), decompress, reals=reals)
+    return done
+
+
+@functools.cache
+def _blosc_function() -> int | None:
+    """Address of what numcodecs decompresses with; None where its library does not show it."""
+    try:
+        function = ctypes.CDLL(numcodecs.blosc.__file__).blosc_decompress_ctx
+    except (OSError, AttributeError):
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def _decode_by_parts(data: bytes | memoryview, words: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
+    parts = _taken_apart(data)
     # Blosc believes the header.
     if parts.size != words.nbytes:
         raise ValueError("its header says another size")
-    if parts.places is not None and chunk.dtype != np.float64:
-        raise ValueError(f"decimals are no {chunk.dtype}")
+    if parts.places is not None and dtype != np.float64:
+        raise ValueError(f"decimals are no {dtype}")
     if len(parts.positions) and int(parts.positions.max()) >= len(words):
         raise ValueError("an exception lies outside of the chunk")
     numcodecs.blosc.decompress(parts.frame, words)
-    _undo(words, parts, reals=chunk.dtype.kind == "f")
+    _undo(words, parts, reals=dtype.kind == "f")
     if len(parts.positions):
         words[parts.positions] = parts.exceptions
-    if target is not turned:
-        turned[...] = target
 
 
 def _taken_apart(data: bytes | memoryview) -> _Parts:
@@ -257,19 +286,23 @@ def _undo(words: npt.NDArray[Any], parts: _Parts, *, reals: bool) -> None:
     global _decoded
     if not parts.order:
         return
+    undo = _sum_plainly if _plain() else _kernels().summed
     _decoded += len(words)
-    plain = _decoded < _FEW_VALUES and "neurolake.kernels.jit" not in sys.modules
-    undo = _sum_plainly if plain else _kernel()
     undo(words, parts.order, reals=reals and parts.places is None)
     if parts.places is not None:
         np.divide(words.view(np.int64), float(f"1e{parts.places}"), out=words.view(np.float64))
 
 
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from ...kernels.coding.differences import summed
+def _plain() -> bool:
+    """Whether numba is not worth its import yet."""
+    return _decoded < _FEW_VALUES and "neurolake.kernels.jit" not in sys.modules
 
-    return summed
+
+@functools.cache
+def _kernels() -> ModuleType:
+    from ...kernels.coding import differences
+
+    return differences
 
 
 def _sum_plainly(words: npt.NDArray[Any], order: int, *, reals: bool) -> None:

@@ -99,6 +99,39 @@ class TestRoundTrip:
         assert plain.tobytes() == fast.tobytes()
 
     @ANY
+    @given(case=chunks(), changes=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=2))
+    def test_at_once_and_by_parts(
+        self, case: tuple[npt.NDArray[Any], dict[str, Any]], changes: list[tuple[int, int]]
+    ) -> None:
+        """One call of a kernel takes what the other way takes, and gives the same bits; nothing else."""
+        values, named = case
+        data = bytearray(Codec.named(named).encode(values))
+        for at, byte in changes:
+            data[at % len(data)] = byte
+        one, other = (np.zeros(values.size, f"u{values.itemsize}") for _ in range(2))
+        at_once = differences._decoded_at_once(data, one, reals=values.dtype.kind == "f")
+        try:
+            differences._decode_by_parts(bytes(data), other, values.dtype)
+        except (ValueError, RuntimeError):
+            assert not at_once and changes
+        else:
+            assert at_once and one.tobytes() == other.tobytes()
+
+    def test_without_the_function_of_blosc(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where its library does not show it, chunks are decoded in more calls."""
+        assert differences._blosc_function() is not None, "numcodecs' library shows it on Linux"
+        values, back = np.cumsum(np.arange(1000.0)), np.empty(1000)
+        data = Codec.named(configuration(0)).encode(values)
+        with monkeypatch.context() as patch:
+            patch.setattr(differences, "_decode_by_parts", None)
+            Codec.named(configuration(0)).decode_into(data, back)
+        assert np.array_equal(back, values)
+        monkeypatch.setattr(differences, "_blosc_function", lambda: None)
+        back[:] = 0
+        Codec.named(configuration(0)).decode_into(data, back)
+        assert np.array_equal(back, values)
+
+    @ANY
     @given(case=chunks(), data=st.data())
     def test_parts_of_arrays(
         self, shared: Lake, case: tuple[npt.NDArray[Any], dict[str, Any]], data: st.DataObject
