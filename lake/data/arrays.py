@@ -470,10 +470,12 @@ class _Plan:
                     target[...] = self.array.fill_value
                     continue
                 try:
-                    self.codec.check_size(data, size)
-                    if all(part.whole for part in piece) and target.flags.c_contiguous:
+                    # A list is made sooner than a generator.
+                    if all([part.whole for part in piece]) and target.flags.c_contiguous:  # noqa: C419
                         self.codec.decode_into(data, target)
                         continue
+                    # Before there is memory for what the metadata say.
+                    self.codec.check_size(data, size)
                     if chunk is None:
                         chunk = self._room(values.dtype, memory)
                     self.codec.decode_into(data, chunk)

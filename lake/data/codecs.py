@@ -158,7 +158,7 @@ class Codec:
             elif told is None:
                 _copy(unpacked(self.name, data, out.nbytes), out)
             elif told != out.nbytes:
-                raise ValueError("its header says another size")
+                raise ValueError(f"{len(data)} bytes, which say that they are {told}, are no {out.nbytes}")
             elif self.name == "blosc":
                 numcodecs.blosc.decompress(data, out)
             else:

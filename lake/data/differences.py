@@ -251,7 +251,7 @@ def _decode_by_parts(data: bytes | memoryview, words: npt.NDArray[Any], dtype: n
     parts = _taken_apart(data)
     # Blosc believes the header.
     if parts.size != words.nbytes:
-        raise ValueError("its header says another size")
+        raise ValueError(f"{len(data)} bytes, which say that they are {parts.size}, are no {words.nbytes}")
     if parts.places is not None and dtype != np.float64:
         raise ValueError(f"decimals are no {dtype}")
     if len(parts.positions) and int(parts.positions.max()) >= len(words):
