@@ -99,6 +99,24 @@ class TestContent:
         first, second = executed(outer=module).g, executed(outer=module.replace(old, new)).g
         assert first() == first.py_func() != second() == second.py_func()
 
+    def test_code_that_an_intrinsic_makes(self, executed: Any) -> None:
+        module = HEAD + (
+            "from numba import types\n"
+            "from numba.extending import intrinsic\n"
+            "@intrinsic\n"
+            "def made(context):\n"
+            "    def code(context, builder, signature, arguments):\n"
+            "        return context.get_constant(types.int64, 7)\n"
+            "    return types.int64(), code\n"
+            "@jit\n"
+            "def g():\n"
+            "    return made()\n"
+        )
+        for text, expected in ((module, 7), (module.replace("7", "8"), 8)):
+            for missed in (1, 0):
+                outer = executed(outer=text)
+                assert (outer.g(), misses(outer.g)) == (expected, missed)
+
     def test_fields_of_an_argument(self, executed: Any) -> None:
         text = HEAD + "class Pair(NamedTuple): {}: int; {}: int\n@jit\ndef g(pairs):\n    return pairs[0].a\n"
         for names, value in (("ab", 1), ("ba", 2)):
