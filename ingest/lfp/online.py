@@ -31,6 +31,7 @@ Probes = str | Sequence[str] | Mapping[str, str]
 
 _LABELS = ("x", "y", "z", "type", "layer", "region", "probe")
 _CHUNK_VALUES = 2**18
+_DENSITY = "ObjectiveCSD"
 _OF_UNITS = {"mV/nA": "mV", "V/nA": "mV", "1": "nA"}
 
 
@@ -264,32 +265,84 @@ def _stored(
     return factors, labels, _potential(str(array.attrs.get("units", "mV/nA")))
 
 
+@dataclass(frozen=True, eq=False)
+class NodeWeights:
+    """Weights of electrodes, as SONATA has them, of some cells of a population.
+
+    Attributes
+    ----------
+    array
+        The weights [compartment, electrode] of the lake.
+    rows
+        Which rows are those of each cell, by its number.
+    columns
+        What is known of each column: rows of the table of electrodes.
+    scale
+        What makes mV/nA of a column's numbers; 1 for densities.
+    """
+
+    array: Any
+    rows: Mapping[int, tuple[int, int]]
+    columns: Sequence[Mapping[str, Any]]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, snapshot: Snapshot, node: str) -> "NodeWeights":
+        """Read what a lake says of weights.
+
+        Parameters
+        ----------
+        snapshot
+            The commit to read.
+        node
+            The array of weights.
+        """
+        array = snapshot.arrays[node]
+        ranges = snapshot.tables[report_kinds.WEIGHT_RANGES.beside(node)].to_arrow().to_pylist()
+        columns = snapshot.tables[report_kinds.ELECTRODES.beside(node)].to_arrow().to_pylist()
+        volts = 1e3 if array.attrs.get("units") == "V/nA" else 1.0
+        scale = np.array([1.0 if str(row["type"]).startswith(_DENSITY) else volts for row in columns])
+        return cls(array, {row["node_id"]: (row["start"], row["stop"]) for row in ranges}, columns, scale)
+
+    def of(self, node_id: int) -> NDArray[np.float64]:
+        """Return the weights of a cell in mV/nA, float64[n_compartments, n_columns].
+
+        Parameters
+        ----------
+        node_id
+            Its number.
+        """
+        low, high = self.rows[node_id]
+        return np.asarray(self.array[low:high], np.float64) * self.scale
+
+    def wrong(self, counts: Mapping[int, int]) -> list[int]:
+        """Return the numbers of cells that have no weights, or not those of as many segments as they have.
+
+        Parameters
+        ----------
+        counts
+            Segments of cells by their numbers.
+        """
+        sizes = {node_id: high - low for node_id, (low, high) in self.rows.items()}
+        return [node_id for node_id, count in counts.items() if sizes.get(node_id) != count]
+
+
 def _weights(
     snapshot: Snapshot, node: str, segments: Columns
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]], str]:
-    weights = snapshot.arrays[node]
-    ranges = snapshot.tables[report_kinds.WEIGHT_RANGES.beside(node)].to_arrow()
-    known = {row["node_id"]: (row["start"], row["stop"]) for row in ranges.to_pylist()}
+    weights = NodeWeights.read(snapshot, node)
     nodes, first, count = np.unique(np.asarray(segments["node_id"]), return_index=True, return_counts=True)
-    wrong = [
-        node_id
-        for node_id, n in zip(nodes.tolist(), count.tolist(), strict=True)
-        if node_id not in known or known[node_id][1] - known[node_id][0] != n
-    ]
+    wrong = weights.wrong(dict(zip(nodes.tolist(), count.tolist(), strict=True)))
     if wrong:
         raise ValueError(
             f"weights are not of as many segments as are simulated, of nodes {listed(np.array(wrong))}"
         )
-    scale = 1e3 if weights.attrs.get("units") == "V/nA" else 1.0
-    table = snapshot.tables[report_kinds.ELECTRODES.beside(node)].to_arrow().to_pylist()
-    named = [row for row in table if row["name"] is not None]
+    named = [row for row in weights.columns if row["name"] is not None]
     columns = [row["column"] for row in named]
     factors = np.empty((len(named), int(count.sum())))
     for node_id, begin, n in zip(nodes.tolist(), first.tolist(), count.tolist(), strict=True):
-        low, high = known[node_id]
-        factors[:, begin : begin + n] = scale * np.asarray(weights[low:high])[:, columns].T
-    densities = [str(row["type"]).startswith("ObjectiveCSD") for row in named]
-    factors[densities] /= scale
+        factors[:, begin : begin + n] = weights.of(node_id)[:, columns].T
+    densities = [str(row["type"]).startswith(_DENSITY) for row in named]
     labels = {"electrode": np.array([row["name"] for row in named])}
     for key in ("x", "y", "z"):
         labels[key] = np.array([np.nan if row[key] is None else row[key] for row in named], np.float64)

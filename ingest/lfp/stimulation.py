@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,43 @@ class PointField(PlacedField):
         )
         made = point_source_potential(start, end, None, self.places, self.sigma, minimum_distance=None)
         found: Reals = self.shares @ made
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class UniformField(PlacedField):
+    """Electric fields that are the same everywhere: potentials whose gradients they are, 0 in the middle of each cell's soma.
+
+    Attributes
+    ----------
+    fields
+        Strengths along x, y and z in V/m, and how each goes over time.
+    cells
+        Gids of the cells around which they are; None for all.
+    """
+
+    fields: Sequence[tuple[tuple[float, float, float], Waveform]]
+    cells: frozenset[int] | None = None
+
+    @property
+    def sources(self) -> Sequence[FieldSource]:
+        """One for each field."""
+        return [
+            FieldSource(
+                partial(self._potentials, strength), wave, self.cells, digest_of_values(list(strength))
+            )
+            for strength, wave in self.fields
+        ]
+
+    def _potentials(self, strength: tuple[float, float, float], own: Sequence[NetworkCell]) -> Reals:
+        """What a field makes of the way from the soma to the middle of each segment, in mV."""
+        columns = self.segments(own)
+        middle = np.stack([(columns[f"start_{axis}"] + columns[f"end_{axis}"]) / 2 for axis in "xyz"], axis=1)
+        for cell in own:
+            rows = columns["gid"] == cell.gid
+            middle[rows] -= middle[rows & (columns["section_id"] == cell.soma)].mean(axis=0)
+        # V/m times µm is 1e-3 mV.
+        found: Reals = 1e-3 * middle @ np.array(strength)
         return found
 
 

@@ -16,8 +16,10 @@ from ...mechanisms.stimuli.places import ClampPlace
 from ...mechanisms.stimuli.signals import Signal
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
+from .currents import NWB, nwb_sweep
 from .entries import HOLDING, RESISTANCE, THRESHOLD, InputEntry
 from .sonata import SonataSimulation, is_spikes
+from .uniform import uniform_field
 from .xstim import xstim_field
 
 NOISE = (
@@ -103,6 +105,8 @@ def _clamps(entry: InputEntry) -> Iterator[Clamp]:
     module = entry.module
     if module == "xstim":
         yield xstim_field(entry)
+    elif module == "spatially_uniform_e_field":
+        yield uniform_field(entry)
     elif module == "iclamp" and "file" in entry.told:
         yield CurrentClamp(entry.name, dict.fromkeys(entry.cells(), _from_file(entry)), _place(entry))
     elif module == "iclamp":
@@ -112,7 +116,7 @@ def _clamps(entry: InputEntry) -> Iterator[Clamp]:
     elif module in CURRENTS:
         yield from _signals(entry)
     else:
-        known = ", ".join(("IClamp", "SEClamp", "xstim", *CURRENTS))
+        known = ", ".join(("IClamp", "SEClamp", "xstim", "spatially_uniform_e_field", *CURRENTS))
         raise InputError(f"module {entry.told.get('module')!r} is not supported; there are {known}")
 
 
@@ -136,6 +140,8 @@ def _steps(entry: InputEntry) -> Iterator[Clamp]:
 
 def _from_file(entry: InputEntry) -> Signal:
     """bmtk's IClamp of a file: each current holds until the next one, and the last one as long as the first."""
+    if entry.told.get("input_type") in NWB or str(entry.told["file"]).lower().endswith(".nwb"):
+        return nwb_sweep(entry)
     names = [
         str(entry.told.get(key, usual))
         for key, usual in (("timestamps_column", "timestamps"), ("amplitudes_column", "amps"))
@@ -145,8 +151,7 @@ def _from_file(entry: InputEntry) -> Signal:
     apart = np.diff(time)
     if len(time) < 2 or (apart <= 0).any() or not np.allclose(apart, apart[0]):
         raise InputError(f"{entry.told['file']}: expected two times or more, as far apart as each other")
-    edges = np.append(time, time[-1] + apart[0])
-    return signals.Waveform(np.repeat(edges, 2), np.concatenate([[0.0], np.repeat(level, 2), [0.0]]))
+    return signals.stairs(np.append(time, time[-1] + apart[0]), level)
 
 
 def _held(entry: InputEntry) -> Clamp:

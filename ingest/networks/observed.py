@@ -1,17 +1,21 @@
-"""Which synapses records take: chosen among the edges of a network before it is made."""
+"""Which synapses records take, chosen among the edges of a network before it is made, and which weights of electrodes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary.reports import WEIGHTS
+from ...lake.nodes.content import content
 from ...mechanisms.network.cells import Ids, TreeShape
 from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.network.wiring import Connections
 from ..building.configuration import SWC_TYPES, SYNAPSE_TYPES
+from ..lfp.online import NodeWeights
 from ..records.requests import RecordRequest
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
@@ -136,6 +140,60 @@ def _check(
             )
     told = {known.unit(name, request.variable) for name, own in having.items() if request.variable in own}
     return told.pop() if len(told) == 1 else None
+
+
+def weights_of(
+    source: NetworkSource,
+    request: RecordRequest,
+    population: str,
+    cells: Mapping[int, int],
+    notices: list[str],
+) -> tuple[NodeWeights | None, dict[int, int]]:
+    """Return the weights of electrodes that a request records with, and the cells that they are of; None where they are of none.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    request
+        A request with `contacts`.
+    population
+        The population.
+    cells
+        Number of each cell that the request takes in its population, by gid.
+    notices
+        Cells that have no weights are told there.
+    """
+    node = WEIGHTS.of(circuit=source.circuit, file=request.contacts, population=population)
+    found = NodeWeights.read(source.snapshot, node) if node in source.snapshot.arrays else None
+    there = {gid: node_id for gid, node_id in cells.items() if found is not None and node_id in found.rows}
+    absent = [str(node_id) for gid, node_id in sorted(cells.items()) if gid not in there]
+    if absent:
+        shown = ", ".join(absent[:_SHOWN]) + (" …" if len(absent) > _SHOWN else "")
+        notices.append(
+            f"{request.told}: {request.contacts} has no weights of {len(absent)} of {len(cells)} cells of {population}, which are left "
+            f"out: {shown}"
+        )
+    return (found if there else None), there
+
+
+def contacts_told(source: NetworkSource, records: Sequence[RecordRequest]) -> dict[str, Any]:
+    """Return the digests of all weights of electrodes that requests record with, as the settings of a run have them; empty without any.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    records
+        The requests.
+    """
+    files = {each.contacts for each in records}
+    found = {}
+    for node in sorted(source.snapshot.arrays):
+        parts = WEIGHTS.parts(node)
+        if parts is not None and parts["circuit"] == source.circuit and parts["file"] in files:
+            found[node] = str(content(source.snapshot.tree, node))
+    return {"contacts": found} if found else {}
 
 
 class _Chooser:

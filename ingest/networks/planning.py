@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ...catalog.vocabulary import circuits
 from ...lake.digest import canonical_json, digest_of
+from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
 from ...mechanisms.network.attached import Clamp, Timing
 from ...mechanisms.network.cells import Ids, NetworkNode
@@ -15,8 +17,10 @@ from ...mechanisms.network.ranks import Ranks
 from ...mechanisms.network.sources import VECTOR, TrainSource
 from ...mechanisms.network.templates import CellTemplate, Search, complexity
 from ...mechanisms.network.wiring import Connections, GapJunctions
+from ...mechanisms.templates.files import hoc_files
 from ...mechanisms.templates.finders import find_template
 from ..circuits.weights import weight_nodes
+from ..records.profiles import told_request
 from ..records.requests import RecordRequest
 from ..wiring.circuit import NetworkSource
 from ..wiring.edges import EdgeTargets, edge_rows
@@ -24,9 +28,10 @@ from ..wiring.faults import Faults
 from ..wiring.junctions import are_junctions, gap_junctions, may_have_junctions
 from ..wiring.overrides import overridden, overrides_of
 from ..wiring.readers import connections_of
+from .acting import identities
 from .inputs import Trains, replayed, trains_of
 from .known import KnownMechanisms
-from .observed import observed_synapses
+from .observed import contacts_told, observed_synapses
 from .selection import Chosen, check_names, check_records, chosen_cells, recorded_cells
 
 _VIRTUAL = ("virtual",)
@@ -246,6 +251,59 @@ def content_of(source: NetworkSource) -> str:
             node: source.snapshot.tables[node].digest for node in wanted if node in source.snapshot.tables
         }
     return digest_of(canonical_json([digests, source.tree]))
+
+
+def run_settings(
+    options: NetworkOptions,
+    search: Search,
+    source: NetworkSource,
+    inputs: Sequence[str] | None,
+    clamps: Sequence[Clamp],
+) -> dict[str, Any]:
+    """Return what decides what a run does, as JSON has it: a run goes on only with the same.
+
+    Parameters
+    ----------
+    options
+        How the circuit is simulated.
+    search
+        Where templates are.
+    source
+        The circuit.
+    inputs
+        Names of inputs that were asked for; None for all.
+    clamps
+        What acts on cells from outside.
+    """
+    tree = source.snapshot.tree
+    probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
+    templates = {name: digest_of(path.read_bytes()) for name, path in hoc_files(search.folders).items()}
+    cells = (
+        None
+        if options.cells is None
+        else {
+            name: None if numbers is None else [int(each) for each in numbers]
+            for name, numbers in options.cells.items()
+        }
+    )
+    return {
+        "circuit": content_of(source),
+        "dt": options.dt,
+        "v_init": options.v_init,
+        "celsius": options.celsius,
+        "second_order": options.second_order,
+        "reproduce": search.reproduce,
+        "equilibration": options.equilibration,
+        "inputs": None if inputs is None else list(inputs),
+        "trial": options.trial,
+        "inputs_from": options.inputs_from,
+        "cells": cells,
+        "record": [told_request(each, options.sample_seed) for each in options.records],
+        "templates": {**templates, **dict.fromkeys(search.given, "given")},
+        **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
+        **contacts_told(source, options.records),
+        **({"clamps": identities(clamps)} if clamps else {}),
+    }
 
 
 def _templates(

@@ -11,6 +11,7 @@ from typing import Any
 from ...catalog.node_sets import known_sets
 from ...lake.errors import InputError
 from ...mechanisms.entries import is_number
+from ...mechanisms.trial.recording import CURRENT
 from ..records.requests import ALL, AREA, CELL, NONE, SET, SOMA, SYNAPSES, RecordRequest, SynapseFilter
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
@@ -151,14 +152,8 @@ class ReportEntry:
     def _typed(self) -> RecordRequest:
         """A report of the Blue Brain Project's dialect. Its last frame is before its end."""
         kind = self.told["type"]
-        if kind == "lfp":
-            raise _LeftOutError("type lfp is recorded by --lfp, of electrodes, coefficients or weights")
-        if kind not in ("compartment", "compartment_set", "synapse", "summation"):
+        if kind not in ("compartment", "compartment_set", "synapse", "summation", "lfp"):
             raise _LeftOutError(f"type {kind!r} is not recorded")
-        variables = [part.strip() for part in self._text("variable_name").split(",")]
-        if len(variables) != 1 and kind != "summation":
-            raise InputError(f"variable_name is {self.told['variable_name']!r}, expected one variable")
-        mechanism, dot, own = variables[0].partition(".")
         dt = self._interval()
         start = self._number("start_time") or 0.0
         end = min(self._number("end_time", math.inf) or 0.0, self.end)
@@ -167,6 +162,12 @@ class ReportEntry:
         every = dt or self.step
         stop = start + (math.ceil((end - start) / every - _TOLERANCE) - 1) * every
         common = RecordRequest("", dt=dt, start=start, stop=stop, label=self.name)
+        if kind == "lfp":
+            return replace(common, variable=CURRENT, place=ALL, contacts=self._contacts())
+        variables = [part.strip() for part in self._text("variable_name").split(",")]
+        if len(variables) != 1 and kind != "summation":
+            raise InputError(f"variable_name is {self.told['variable_name']!r}, expected one variable")
+        mechanism, dot, own = variables[0].partition(".")
         if kind == "compartment_set":
             if "cells" in self.told:
                 raise InputError("it has both cells and compartment_set")
@@ -189,6 +190,17 @@ class ReportEntry:
             return self._summation(common, variables, section, compartments)
         place = _place(section, compartments)
         return replace(common, variable=self._of_segments(variables[0]), place=place)
+
+    def _contacts(self) -> str:
+        """What the lake calls its file of weights: the report's own, or else that of the run, where it stood before."""
+        run = self.simulation.content.get("run") or {}
+        named = self.told.get("electrodes_file") or run.get("electrodes_file")
+        if not isinstance(named, str) or not named:
+            raise InputError(f"electrodes_file is {named!r}, expected the name of a file of weights")
+        try:
+            return self.simulation.weights(named)
+        except InputError as error:
+            raise InputError(f"electrodes_file: {error}") from error
 
     def _summation(
         self, common: RecordRequest, variables: Sequence[str], section: str, compartments: str

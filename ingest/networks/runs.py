@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...lake import Lake
-from ...lake.digest import digest_of
 from ...lake.errors import INTERRUPTED, InputError, NotFoundError
-from ...lake.nodes.content import content
 from ...mechanisms.errors import ModelError
 from ...mechanisms.library import Library, load
 from ...mechanisms.network.attached import Clamp, Observer
@@ -21,10 +19,10 @@ from ...mechanisms.network.ranks import Ranks, abort
 from ...mechanisms.network.simulator import LiveNetwork, Load, NetworkSpikes
 from ...mechanisms.network.templates import CellTemplate, GivenTemplate, Search
 from ...mechanisms.stimuli.fields import grouped, one_thread
-from ...mechanisms.templates.files import hoc_files
 from ..lfp.observed import ContactRecord
 from ..lfp.online import Probes, check_probes, named_probes
-from ..records.profiles import expanded, sample_seed, told_request, told_sample
+from ..records.contacts import ContactsOfCells
+from ..records.profiles import expanded, sample_seed, told_sample
 from ..records.requests import NONE, RecordRequest
 from ..records.synapses import SynapseRecord
 from ..records.traces import NetworkRecord, TraceRecord
@@ -33,9 +31,10 @@ from ..trials.kept import MECHANISMS, TEMPLATES, KeptCode, code_files, named_fil
 from ..trials.names import checked_run
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
-from .acting import identities, sonata_clamps
+from .acting import sonata_clamps
 from .known import KnownMechanisms
-from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network
+from .observed import weights_of
+from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network, run_settings
 from .reports import sonata_records
 from .selection import Chosen, record_places
 from .sonata import SonataSimulation
@@ -302,7 +301,7 @@ def run_network(
                 t_stop=t_stop,
                 dt=dt,
                 mechanisms=library.digest,
-                settings=_settings(options, search, source, inputs, clamps),
+                settings=run_settings(options, search, source, inputs, clamps),
                 files=code_files(search.folders, folders),
                 ranks=ranks.size,
                 threads=threads,
@@ -444,43 +443,6 @@ def _mechanisms(ranks: Ranks, given: Sequence[str | Path]) -> tuple[Library, lis
     return library or load(*folders, tell=lambda line: None), folders
 
 
-def _settings(
-    options: NetworkOptions,
-    search: Search,
-    source: NetworkSource,
-    inputs: Sequence[str] | None,
-    clamps: Sequence[Clamp],
-) -> dict[str, Any]:
-    tree = source.snapshot.tree
-    probes = {name: [node, str(content(tree, node))] for name, node in options.probes.items()}
-    templates = {name: digest_of(path.read_bytes()) for name, path in hoc_files(search.folders).items()}
-    cells = (
-        None
-        if options.cells is None
-        else {
-            name: None if numbers is None else [int(each) for each in numbers]
-            for name, numbers in options.cells.items()
-        }
-    )
-    return {
-        "circuit": content_of(source),
-        "dt": options.dt,
-        "v_init": options.v_init,
-        "celsius": options.celsius,
-        "second_order": options.second_order,
-        "reproduce": search.reproduce,
-        "equilibration": options.equilibration,
-        "inputs": None if inputs is None else list(inputs),
-        "trial": options.trial,
-        "inputs_from": options.inputs_from,
-        "cells": cells,
-        "record": [told_request(each, options.sample_seed) for each in options.records],
-        "templates": {**templates, **dict.fromkeys(search.given, "given")},
-        **({"lfp": {"probes": probes, "dt": options.probe_dt}} if probes else {}),
-        **({"clamps": identities(clamps)} if clamps else {}),
-    }
-
-
 def _states(
     source: NetworkSource, plan: NetworkPlan, before: Mapping[str, Any] | None, resume: bool
 ) -> list[bytes]:
@@ -579,6 +541,13 @@ class _Job:
                     found.append(
                         SynapseRecord(request, name, there, self.ranks, dt, shift, number, gids, units, told)
                     )
+                    continue
+                if request.contacts:
+                    weights, kept = weights_of(self.source, request, name, there, self.report.notices)
+                    if weights is not None:
+                        found.append(
+                            ContactsOfCells(request, name, kept, self.ranks, dt, shift, weights, told)
+                        )
                     continue
                 places = record_places(self.source, request, cells)
                 if places:

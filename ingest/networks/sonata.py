@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.dataset as pds
 
-from ...catalog.vocabulary import circuits
+from ...catalog.vocabulary import circuits, reports
 from ...lake import Snapshot
 from ...lake.errors import InputError
 from ..wiring.faults import Faults
@@ -31,11 +31,14 @@ class SonataSimulation:
         The commit that has the files that it names; None without any.
     nodes
         Nodes of files that were kept as they are, by path.
+    circuit
+        Name of the circuit.
     """
 
     content: Mapping[str, Any]
     snapshot: Snapshot | None = None
     nodes: Mapping[str, str] = field(default_factory=dict)
+    circuit: str = ""
 
     @classmethod
     def of(cls, snapshot: Snapshot, circuit: str) -> "SonataSimulation | None":
@@ -54,7 +57,7 @@ class SonataSimulation:
         rows = snapshot.tables[name].to_arrow(where=pds.field("node").is_valid()).to_pylist()
         told = [row["node"] for row in rows if row["kind"] == "simulation"]
         files = {row["path"]: row["node"] for row in rows}
-        return cls(json.loads(snapshot.files[told[0]]), snapshot, files) if told else None
+        return cls(json.loads(snapshot.files[told[0]]), snapshot, files, circuit) if told else None
 
     def number(self, section: str, key: str) -> float | None:
         """Return a number of a section, ``run`` or ``conditions``; None if it is not said.
@@ -110,14 +113,39 @@ class SonataSimulation:
         InputError
             There is no such file with the ingest, or there are several.
         """
-        tail = [part for part in PurePosixPath(named).parts if not part.startswith(("$", ".", "/"))]
-        found = {
-            node for path, node in self.nodes.items() if list(PurePosixPath(path).parts[-len(tail) :]) == tail
-        }
+        found = {node for path, node in self.nodes.items() if _ends_with(path, named)}
         if len(found) != 1 or self.snapshot is None:
             what = "several files are" if found else "no file is"
             raise InputError(f"{what} {named!r} in what the circuit was ingested with; ingest it again")
         return self.snapshot.files[found.pop()]
+
+    def weights(self, named: str) -> str:
+        """Return what the lake calls a file of weights of electrodes that the configuration names.
+
+        Parameters
+        ----------
+        named
+            As it stands there.
+
+        Raises
+        ------
+        InputError
+            There is no such file with the ingest, or there are several.
+        """
+        layout = circuits.LAYOUT.of(circuit=self.circuit)
+        found = set()
+        if self.snapshot is not None and layout in self.snapshot.tables:
+            table = self.snapshot.tables[layout].to_arrow(
+                ["file", "node"], where=pds.field("node").is_valid()
+            )
+            for row in table.to_pylist():
+                parts = reports.WEIGHTS.parts(row["node"])
+                if parts is not None and _ends_with(row["file"], named):
+                    found.add(parts["file"])
+        if len(found) != 1:
+            what = "several files of weights are" if found else "no file of weights is"
+            raise InputError(f"{what} {named!r} in what the circuit was ingested with; ingest it again")
+        return found.pop()
 
     @property
     def inputs(self) -> Mapping[str, Mapping[str, Any]]:
@@ -136,6 +164,12 @@ class SonataSimulation:
         if names is None:
             return None
         return [name for name in names if name not in self.inputs or is_spikes(self.inputs[name])]
+
+
+def _ends_with(path: str, named: str) -> bool:
+    """Whether a path of an ingest is the file that a configuration names: variables of its manifest are passed over."""
+    tail = [part for part in PurePosixPath(named).parts if not part.startswith(("$", ".", "/"))]
+    return list(PurePosixPath(path).parts[-len(tail) :]) == tail
 
 
 def is_spikes(told: Mapping[str, Any]) -> bool:

@@ -95,6 +95,8 @@ class RecordRequest:
         mA/cm2 (µm2); empty: they are as NEURON has them.
     unit
         What the unit of the values is called, where the variable does not say it.
+    contacts
+        File of weights, as ``electrodes/CIRCUIT/FILE``, of electrodes that record the cells, each for itself.
     """
 
     variable: str
@@ -114,6 +116,7 @@ class RecordRequest:
     summed: str = ""
     scaling: str = ""
     unit: str | None = None
+    contacts: str = ""
 
     @property
     def variables(self) -> tuple[str, ...]:

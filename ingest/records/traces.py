@@ -166,7 +166,14 @@ class ReportRecord:
             np.concatenate([part.time for part in parts]), np.concatenate([part.values for part in parts])
         )
 
-    def _append(self, transaction: Transaction, run: str, part: ReportPart, units: str | None) -> str | None:
+    def _append(
+        self,
+        transaction: Transaction,
+        run: str,
+        part: ReportPart,
+        units: str | None,
+        more: Mapping[str, Any] | None = None,
+    ) -> str | None:
         """Append what waited to the report; return its name if it was made now, and has to get its elements."""
         kind, axis = report_kinds.REPORT, report_kinds.REPORT_TIME
         node = kind.of(circuit=run, report=self.request.name, population=self.population)
@@ -181,6 +188,7 @@ class ReportRecord:
             "t_start": float(part.time[0]),
             "dt": self.dt,
             "report": {"variable_name": ", ".join(self.variables), **self._told},
+            **(more or {}),
         }
         transaction.write_array(
             node,

@@ -204,9 +204,10 @@ class Config:
 
     def _stimulus(self, where: str, told: Mapping[str, Any]) -> Iterator[Named]:
         """Files of bmtk's inputs that act on cells: currents over time, places of electrodes and their meshes, waveforms."""
-        keys = {"xstim": ("positions_file", "waveform"), "IClamp": ("file",)}.get(str(told.get("module")), ())
+        module = str(told.get("module")).lower()
+        keys = {"xstim": ("positions_file", "waveform"), "iclamp": ("file",)}.get(module, ())
         for key in keys:
-            if not isinstance(told.get(key), str) or Path(told[key]).suffix == ".nwb":
+            if not isinstance(told.get(key), str):
                 continue
             path = self.file(told[key], f"{where}.{key}")
             yield Named("stimulus", path, f"{where}.{key}", self.path)

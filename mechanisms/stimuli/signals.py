@@ -224,6 +224,22 @@ def framed(time: Reals, value: Reals, stop: float) -> Waveform:
     return Waveform(times, np.concatenate([[0.0], value, [value[-1], 0.0]]))
 
 
+def stairs(edges: Reals, level: Reals) -> Waveform:
+    """Return levels that hold from one edge to the next, and 0 before the first and after the last.
+
+    Parameters
+    ----------
+    edges
+        In ms, float64[n + 1], ascending.
+    level
+        float64[n].
+    """
+    new = np.concatenate([[True], np.diff(level) != 0])
+    # Edges between equal levels are none.
+    own = np.append(edges[:-1][new], edges[-1])
+    return Waveform(np.repeat(own, 2), np.concatenate([[0.0], np.repeat(level[new], 2), [0.0]]))
+
+
 def digest_of_values(values: Any) -> str:
     """Return a digest of what JSON has, and of arrays.
 
