@@ -78,5 +78,5 @@ def _chosen(entry: InputEntry, level: Reals, step: float) -> Waveform:
                 f"sweep_window is {window!r}: expected 0 <= begin < end, within the {time[-1] + step:g} ms of the sweep"
             )
         level = level[inside]
-    edges: Reals = entry.number("delay", 0.0) + np.arange(len(level) + 1) * step
+    edges = np.arange(len(level) + 1, dtype=np.float64) * step + entry.number("delay", 0.0)
     return stairs(edges, level)

@@ -1,6 +1,6 @@
 """Spike trains that cells of a network replay: inputs of the lake, or spikes of another run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ def trains_of(
     trial: int,
     shift: float,
     faults: Faults,
+    without: Collection[tuple[str, str]] = (),
 ) -> Trains:
     """Return the spike trains of cells that replay inputs of the lake.
 
@@ -38,13 +39,20 @@ def trains_of(
         What is added to the times of the lake, in ms.
     faults
         What is wrong is added to it.
+    without
+        Inputs and populations whose spikes are replayed otherwise.
     """
     found: dict[str, dict[str, str]] = {}
+    elsewhere = {name for name, _ in without}
     for node in source.snapshot.tables:
         parts = circuits.INPUTS.parts(node)
+        if parts is not None and (parts["input"], parts["population"]) in without:
+            continue
         if parts is not None and parts["circuit"] == source.circuit:
             found.setdefault(parts["input"], {})[parts["population"]] = node
     for name in inputs or ():
+        if name not in found and name in elsewhere:
+            continue
         if name not in found:
             faults.add(
                 f"there is no input {name!r} of {source.circuit}; there are {', '.join(found) or 'none'}"
@@ -73,7 +81,7 @@ def trains_of(
     return trains
 
 
-def replayed(
+def replayed_run(
     source: NetworkSource, run: str, populations: Sequence[str], shift: float, faults: Faults
 ) -> Trains:
     """Return the spikes of a run as trains.

@@ -1,6 +1,6 @@
 """A network that is to be simulated: its cells, edges and inputs, read from a lake and checked before anything is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,9 @@ from ..wiring.faults import Faults
 from ..wiring.junctions import are_junctions, gap_junctions, may_have_junctions
 from ..wiring.overrides import overridden, overrides_of
 from ..wiring.readers import connections_of
+from ..wiring.replays import Replay, replayed, replays_of
 from .acting import identities
-from .inputs import Trains, replayed, trains_of
+from .inputs import Trains, replayed_run, trains_of
 from .known import KnownMechanisms
 from .observed import contacts_told, observed_synapses
 from .selection import Chosen, check_names, check_records, chosen_cells, recorded_cells
@@ -163,7 +164,9 @@ def planned_network(
     extra = _sources(source, chosen, faults) if alone and options.inputs_from else []
     nodes += extra
     sending = sorted({node.population for node in nodes if isinstance(templates.get(node.gid), TrainSource)})
-    trains = _trains(source, options, sending, extra, faults)
+    replays = [] if options.inputs_from else _replay_inputs(source, options, search, sending, faults)
+    parts = {(each.name, each.population) for each in replays}
+    trains = _trains(source, options, sending, extra, parts, faults)
     replaying = TrainSource(trains)
     for node in [*extra, *(node for node in nodes if isinstance(templates.get(node.gid), TrainSource))]:
         templates[node.gid] = replaying
@@ -178,7 +181,7 @@ def planned_network(
     targets = EdgeTargets(
         {node.gid: node for node in nodes}, templates, search, options.seed, notices=notices
     )
-    connections, edges = _connections(source, chosen, own, options, faults, targets)
+    connections, edges = _connections(source, chosen, own, options, replays, faults, targets)
     present = {node.gid for node in nodes}
     connections = [_between(each, present, notices) for each in connections]
     junctions = _junctions(source, chosen, present, options.dt, faults, notices, targets)
@@ -409,13 +412,21 @@ def _trains(
     options: NetworkOptions,
     sending: Sequence[str],
     extra: Sequence[NetworkNode],
+    without: Collection[tuple[str, str]],
     faults: Faults,
 ) -> Trains:
     shift, run = options.equilibration, options.inputs_from
     if run is None:
-        return trains_of(source, sending, options.inputs, options.trial, shift, faults)
+        return trains_of(source, sending, options.inputs, options.trial, shift, faults, without)
     wanted = sorted({*sending, *(node.population for node in extra)})
-    return replayed(source, run, wanted, shift, faults)
+    return replayed_run(source, run, wanted, shift, faults)
+
+
+def _replay_inputs(
+    source: NetworkSource, options: NetworkOptions, search: Search, sending: Sequence[str], faults: Faults
+) -> list[Replay]:
+    shift = options.equilibration
+    return replays_of(source, search.settings, sending, options.inputs, options.trial, shift, faults)
 
 
 def _costs(
@@ -442,6 +453,7 @@ def _connections(
     chosen: Mapping[str, Ids],
     own: set[int],
     options: NetworkOptions,
+    replays: Sequence[Replay],
     faults: Faults,
     targets: EdgeTargets,
 ) -> tuple[list[Connections], int]:
@@ -461,7 +473,8 @@ def _connections(
             rows = rows.take(~are_junctions(rows))
         if rows is not None and len(rows):
             edges += len(rows)
-            made += overridden(source, connections_of(rows), overrides, targets.seed, t_stop, faults)
+            own_part = list(overridden(rows, connections_of(rows), overrides, t_stop))
+            made += replayed(own_part, replays)
     return made, edges
 
 

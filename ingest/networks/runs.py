@@ -36,7 +36,7 @@ from .known import KnownMechanisms
 from .observed import weights_of
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network, run_settings
 from .reports import sonata_records
-from .selection import Chosen, record_places
+from .selection import Chosen, cells_of_node_set, record_places
 from .sonata import SonataSimulation
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
@@ -238,6 +238,9 @@ def run_network(
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
         dt = _positive(_said(dt, simulation.number("run", "dt"), 0.025, "dt"), "dt")
         notices: list[str] = []
+        simulation.check(faults)
+        if cells is None:
+            cells = cells_of_node_set(source, simulation.content.get("node_set"), notices)
         asked = [each for each in record if each != NONE]
         requests = _requests(source, asked, dt_record, reproduce, faults)
         if celsius is None:

@@ -14,6 +14,7 @@ from ..records.requests import ALL, ANY, SET, SOMA, OnSection, RecordRequest, sa
 from ..records.traces import RecordPlaces
 from ..wiring.circuit import NetworkSource
 from ..wiring.faults import Faults
+from ..wiring.rules import nodes_of
 
 Chosen = Mapping[str, Sequence[int] | None]
 """Numbers of cells by population; None means all of a population."""
@@ -84,6 +85,43 @@ def chosen_cells(source: NetworkSource, cells: Chosen | None) -> dict[str, Ids]:
                 f"{population} has {len(own)} cells, numbered from 0; there is no cell {int(wanted[-1])}"
             )
         found[population] = wanted
+    return found
+
+
+def cells_of_node_set(source: NetworkSource, name: object, notices: list[str]) -> Chosen | None:
+    """Return the cells that a simulation configuration says are simulated, by its ``node_set``; None where these are all.
+
+    Cells that only send spikes are always there.
+
+    Parameters
+    ----------
+    source
+        The circuit.
+    name
+        What the configuration says.
+    notices
+        That these are not all cells is told there.
+
+    Raises
+    ------
+    InputError
+        There is no such node set.
+    """
+    if name is None:
+        return None
+    found: dict[str, list[int]] = {}
+    left = 0
+    for each, population in source.populations.items():
+        kinds = population.columns.get("model_type")
+        virtual = np.zeros(len(population), bool) if kinds is None else np.asarray(kinds) == "virtual"
+        own = np.union1d(nodes_of(source, name, each), np.flatnonzero(virtual))
+        left += len(population) - len(own)
+        found[each] = own.tolist()
+    if not left:
+        return None
+    notices.append(
+        f"{left:,} cells are not simulated, because node_set of the configuration, {name!r}, is without them"
+    )
     return found
 
 

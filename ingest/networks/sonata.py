@@ -100,6 +100,24 @@ class SonataSimulation:
                     faults.add(f"conditions.mechanisms.{mechanism}.{name} is {value!r}, expected a number")
         return found
 
+    def check(self, faults: Faults) -> None:
+        """Note what a simulation would be wrong without, and what is not supported.
+
+        Parameters
+        ----------
+        faults
+            What is wrong is added to it.
+        """
+        told = (self.content.get("conditions") or {}).get("modifications")
+        listed = list(told.values()) if isinstance(told, Mapping) else told or []
+        for each in listed:
+            name = each.get("name", "?") if isinstance(each, Mapping) else each
+            kind = each.get("type") if isinstance(each, Mapping) else None
+            faults.add(
+                f"conditions.modifications {name}: type {kind!r} is not supported: change the cells' templates instead, or ingest the "
+                "configuration without it"
+            )
+
     def file(self, named: str) -> bytes:
         """Return the content of a file that the configuration names.
 

@@ -12,6 +12,8 @@ from ...lake.names import listed
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _DEEPEST = 20
+NETWORK = "circuit_config.json"
+"""The circuit of a simulation that names none, beside it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Config:
         if kind is None:
             raise IngestError("neither a circuit (networks) nor a simulation (run, network)", self.path)
         yield Named(kind, self.path)
-        if "network" in self.content:
+        if "network" in self.content or self._leaves_out_network():
             yield from self._other("network")
         if "networks" in self.content or both:
             yield from self._networks()
@@ -144,8 +146,13 @@ class Config:
         if "run" in self.content:
             yield from self._simulation()
 
+    def _leaves_out_network(self) -> bool:
+        """Whether it names no circuit, which is then that of the usual name beside it."""
+        said = {"network", "networks", "simulation"} & self.content.keys()
+        return "run" in self.content and not said and (self.path.parent / NETWORK).is_file()
+
     def _other(self, key: str) -> Iterator[Named]:
-        path = self.file(self.content[key], key)
+        path = self.file(self.content.get(key, NETWORK), key)
         if path == self.path:
             raise IngestError(f"{key} names this file itself", self.path)
         here = Named("circuit", path, key, self.path)

@@ -19,17 +19,19 @@ from ...kernels.traces.noise import poisson_times
 from ...lake.errors import InputError
 from ...mechanisms.entries import is_number
 from ...mechanisms.network.connecting import MINI_DELAY
-from ...mechanisms.network.wiring import Connections
+from ...mechanisms.network.wiring import Connections, SynapseKind
 from .circuit import NetworkSource
+from .edges import EdgeRows
 from .faults import Faults
+from .replaced import KNOWN, own_numbers
 from .rules import nodes_of
 from .sonata_edges import EXCITATORY, INHIBITORY
 
 _KEY = "connection_overrides"
 _FREQUENCIES = {EXCITATORY: "exc_mini_frequency", INHIBITORY: "inh_mini_frequency"}
 _ASSIGNMENT = re.compile(r"\s*%s\.(\w+)\s*=\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*;?")
-_NOT_READ = ("modoverride", "neuromodulation_dtc", "neuromodulation_strength")
-_NOT_LATER = ("spont_minis", "synapse_delay_override", "synapse_configure", *_NOT_READ)
+_NOT_READ = ("neuromodulation_dtc", "neuromodulation_strength")
+_NOT_LATER = ("spont_minis", "synapse_delay_override", "synapse_configure", "modoverride", *_NOT_READ)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,8 @@ class ConnectionOverride:
         Spontaneous events of each synapse in a second; None where cells say it.
     values
         Values of variables of point processes by name.
+    process
+        The point process that is to stand there; None where it is that of the edges.
     since
         When the weights begin to be these, in ms of the simulation; 0 for an override of the connections themselves.
     """
@@ -61,6 +65,7 @@ class ConnectionOverride:
     delay: float | None = None
     minis: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
+    process: str | None = None
     since: float = 0.0
 
 
@@ -127,7 +132,7 @@ def _read(source: NetworkSource, name: str, told: Mapping[str, Any], dt: float) 
     for key in _NOT_READ:
         if told.get(key) is not None:
             raise InputError(
-                f"{key} is not supported; there are weight, delay, synapse_delay_override, spont_minis, synapse_configure"
+                f"{key} is not supported; there are weight, delay, synapse_delay_override, spont_minis, synapse_configure, modoverride"
             )
     # neurodamus takes 0 for none.
     delay = numbers["synapse_delay_override"] or None
@@ -137,8 +142,14 @@ def _read(source: NetworkSource, name: str, told: Mapping[str, Any], dt: float) 
         raise InputError(
             f"spont_minis come with a delay of {MINI_DELAY} ms, shorter than the time step of {dt:g} ms"
         )
+    process = told.get("modoverride")
+    if process is not None and process not in KNOWN:
+        raise InputError(
+            f"modoverride is {process!r}; there are {' and '.join(KNOWN)}: other helpers are hoc, and no hoc of a configuration is run"
+        )
     values = _assigned(told.get("synapse_configure"))
-    return ConnectionOverride(name, *_ends(source, told), weight, delay, numbers["spont_minis"], values)
+    minis = numbers["spont_minis"]
+    return ConnectionOverride(name, *_ends(source, told), weight, delay, minis, values, process)
 
 
 def _ends(source: NetworkSource, told: Mapping[str, Any]) -> tuple[frozenset[int], frozenset[int]]:
@@ -172,12 +183,10 @@ def _assigned(text: Any) -> dict[str, float]:
 
 
 def overridden(
-    source: NetworkSource,
+    rows: EdgeRows,
     made: Sequence[Connections],
     overrides: Sequence[ConnectionOverride],
-    seed: int,
     t_stop: float,
-    faults: Faults,
 ) -> Iterator[Connections]:
     """Yield connections with their overrides, and with spontaneous events.
 
@@ -186,25 +195,26 @@ def overridden(
 
     Parameters
     ----------
-    source
-        The circuit.
+    rows
+        Edges of a projection; what is wrong is added to their faults, and their seed is that of spontaneous events, which are a function of
+        it, the projection and the edge.
     made
-        Connections of a projection.
+        Connections of them.
     overrides
         All overrides, in their order.
-    seed
-        Of spontaneous events, which are a function of it, the projection and the edge.
     t_stop
         Until when there are such events, in ms.
-    faults
-        What is wrong is added to it.
     """
     for connections in made:
-        parts = [_Part(connections, _own_rates(source, connections))]
+        parts = [_Part(connections, _own_rates(rows.source, connections))]
         for override in overrides:
-            parts = [each for part in parts for each in part.under(override, faults)]
+            parts = [each for part in parts for each in part.under(override, rows.faults)]
         for part in parts:
-            yield part.done(seed, t_stop)
+            try:
+                yield part.done(rows, t_stop)
+            except InputError as error:
+                of = "" if part.last is None else part.last.name
+                rows.faults.add(f"{_KEY} {of}: {error}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,12 +231,16 @@ class _Part:
         The last override of them, of those without a delay; None where there is none.
     later
         Factors of weights from times in ms on.
+    values, process
+        Of all overrides, the later over the earlier ones.
     """
 
     connections: Connections
     own_rates: NDArray[np.float64]
     last: ConnectionOverride | None = None
     later: Mapping[float, float] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    process: str | None = None
 
     def under(self, override: ConnectionOverride, faults: Faults) -> Iterator["_Part"]:
         """Those that an override is not of, and those that it is of."""
@@ -235,7 +249,7 @@ class _Part:
         if not chosen.any():
             yield self
             return
-        if own.kind is None and (override.since or override.minis or override.values):
+        if own.kind is None and (override.since or override.minis or override.values or override.process):
             faults.add(
                 f"{_KEY} {override.name}: edges of {own.name} end at point processes, of which only weight and synapse_delay_override can be "
                 "overridden, without delay"
@@ -252,15 +266,18 @@ class _Part:
     def _changed(self, override: ConnectionOverride) -> "_Part":
         if override.since:
             return replace(self, later={**self.later, override.since: override.weight})
-        made = self.connections
-        if override.values and made.kind is not None:
-            kind = replace(made.kind, parameters={**made.kind.parameters, **override.values})
-            rest = {name: values for name, values in made.parameters.items() if name not in override.values}
-            made = replace(made, kind=kind, parameters=rest)
-        return replace(self, connections=made, last=override)
+        values, process = {**self.values, **override.values}, override.process or self.process
+        return replace(self, last=override, values=values, process=process)
 
-    def done(self, seed: int, t_stop: float) -> Connections:
+    def done(self, rows: EdgeRows, t_stop: float) -> Connections:
         made, last, n = self.connections, self.last, len(self.connections)
+        if self.process is not None and made.kind is not None and made.kind.mechanism != self.process:
+            kind = SynapseKind(self.process, self.process)
+            made = replace(made, kind=kind, parameters=own_numbers(rows, self.process, made.number))
+        if self.values and made.kind is not None:
+            kind = replace(made.kind, parameters={**made.kind.parameters, **self.values})
+            rest = {name: values for name, values in made.parameters.items() if name not in self.values}
+            made = replace(made, kind=kind, parameters=rest)
         if self.later:
             made = replace(
                 made, later={time: made.weights[:, 0] * factor for time, factor in self.later.items()}
@@ -275,7 +292,7 @@ class _Part:
             if last.minis is not None:
                 rates = np.full(n, last.minis)
         if rates.any():
-            made = replace(made, minis=_trains(made, rates, seed, t_stop))
+            made = replace(made, minis=_trains(made, rates, rows.targets.seed, t_stop))
         return made
 
 

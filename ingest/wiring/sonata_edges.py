@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...kernels.draws import key_word, stream, uniforms
 from ...mechanisms.entries import is_number
 from ...mechanisms.errors import ModelError
+from ...mechanisms.network.connecting import lognormals
 from ...mechanisms.network.wiring import Connections, SynapseKind
 from ...mechanisms.templates.dynamics import dynamics_of, numbers_of
 from ...mechanisms.templates.files import content_named
@@ -36,6 +37,9 @@ SECTIONS: Mapping[str, str] = {
 }
 """Parts of a cell by the names that ``target_sections`` has for them."""
 
+EXP2SYN: Mapping[str, str] = {"tau1": "tau1", "tau2": "tau2", "e": "erev"}
+"""Columns of edges of the type ``Exp2Syn_synapse``, by the variables of Exp2Syn."""
+
 _PROCESSES = {"exp2syn": "Exp2Syn", "expsyn": "ExpSyn"}
 # What bmtk's files call variables of point processes.
 _VARIABLES = {
@@ -50,6 +54,8 @@ _DECAY = {EXCITATORY: "tau_d_AMPA", INHIBITORY: "tau_d_GABAA"}
 _RATIO = {EXCITATORY: "NMDA_ratio", INHIBITORY: "GABAB_ratio"}
 _CALCIUM = "extracellular_calcium"
 _NO = (None, "", "NULL")
+_RISE, _RISE_TIME = 150, (0.2, 0.1)
+"""How far the key of rise times is from that of release, and mean and variance of these in ms (neurodamus, GABAABHelper)."""
 
 
 def sonata_connections(rows: EdgeRows) -> list[Connections]:
@@ -78,10 +84,12 @@ def sonata_connections(rows: EdgeRows) -> list[Connections]:
             made += _to_named(rows, chosen, delay)
         elif "conductance" in columns and "syn_type_id" in columns:
             made += _to_typed(rows, chosen, delay)
+        elif {"conductance", *EXP2SYN.values()} <= columns.keys():
+            made.append(_to_exponentials(rows, chosen, delay))
         else:
             rows.faults.add(
                 f"{rows.projection.node}: nothing says what its synapses are: expected model_template (as bmtk has it), or "
-                "conductance and syn_type_id (as the Blue Brain Project has them)"
+                "conductance and syn_type_id, or conductance, tau1, tau2 and erev (as the Blue Brain Project has them)"
             )
             break
     return made
@@ -157,16 +165,27 @@ def _to_typed(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float
         }
         if "n_rrp_vesicles" in rows.columns:
             parameters["Nrrp"] = np.maximum(rows.columns["n_rrp_vesicles"][of].astype(np.float64), 1.0)
-        if _CALCIUM in rows.targets.search.settings.get("conditions", {}) and "Use" in parameters:
-            parameters["Use"] = parameters["Use"] * _by_calcium(rows, of)
+        if "Use" in parameters:
+            parameters["Use"] = parameters["Use"] * by_calcium(rows, of)
+        conditions = rows.targets.search.settings.get("conditions") or {}
+        if process == INHIBITORY and conditions.get("randomize_gaba_rise_time"):
+            cells, numbers = rows.target_gid[of].tolist(), rows.numbers[of].tolist()
+            parameters["tau_r_GABAA"] = lognormals(cells, numbers, _release_seed(rows) + _RISE, *_RISE_TIME)
         ratios = rows.columns.get("conductance_scale_factor", np.full(len(rows), -1.0))[of].astype(np.float64)
         weights = rows.columns["conductance"][of].astype(np.float64)
         # Edges may say what share the slower conductance has; below 0, they do not.
         for said, part in distinct(ratios >= 0):
             more = {_RATIO[process]: ratios[part]} if said else {}
-            numbers = {name: values[part] for name, values in parameters.items()} | more
-            made = _placed(rows, of[part], SynapseKind(process, process), delay, weights[part], numbers)
+            own_numbers = {name: values[part] for name, values in parameters.items()} | more
+            made = _placed(rows, of[part], SynapseKind(process, process), delay, weights[part], own_numbers)
             yield replace(made, seed=_release_seed(rows))
+
+
+def _to_exponentials(rows: EdgeRows, chosen: NDArray[np.int64], delay: NDArray[np.float64]) -> Connections:
+    """Edges of the type ``Exp2Syn_synapse``: conductance in µS and time constants of their own."""
+    numbers = {name: rows.columns[column][chosen].astype(np.float64) for name, column in EXP2SYN.items()}
+    weights = rows.columns["conductance"][chosen].astype(np.float64)
+    return _placed(rows, chosen, SynapseKind("Exp2Syn", "Exp2Syn"), delay, weights, numbers)
 
 
 def _release_seed(rows: EdgeRows) -> int:
@@ -181,9 +200,20 @@ def _release_seed(rows: EdgeRows) -> int:
     return (ends[0] * 65536 + ends[1] + own + 300 + rows.targets.seed) % 2**32
 
 
-def _by_calcium(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What extracellular calcium makes of release: a Hill function that is 1 at 2 mM (neurodamus, synapse_reader)."""
-    calcium = rows.targets.search.settings["conditions"][_CALCIUM]
+def by_calcium(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what extracellular calcium makes of release: a Hill function that is 1 at 2 mM (neurodamus, synapse_reader); 1 where nothing says it.
+
+    Parameters
+    ----------
+    rows
+        Edges of a projection.
+    chosen
+        Rows of those that are asked for, int64[n].
+    """
+    conditions = rows.targets.search.settings.get("conditions") or {}
+    if conditions.get(_CALCIUM) is None:
+        return np.ones(len(chosen))
+    calcium = conditions[_CALCIUM]
     half = rows.columns.get("u_hill_coefficient")
     if half is None or not is_number(calcium) or calcium <= 0:
         rows.faults.add(
@@ -393,7 +423,10 @@ def synapse_weights(rows: EdgeRows, chosen: NDArray[np.int64]) -> NDArray[np.flo
         Rows of those that are asked for, int64[n].
     """
     if "syn_weight" not in rows.columns:
-        rows.faults.add(f"{rows.projection.node}: its edges have no syn_weight")
+        # Edges of the Blue Brain Project's that end at point processes.
+        if "conductance" in rows.columns:
+            return rows.columns["conductance"][chosen].astype(np.float64)
+        rows.faults.add(f"{rows.projection.node}: its edges have neither syn_weight nor conductance")
         return np.zeros(len(chosen))
     weights = rows.columns["syn_weight"][chosen].astype(np.float64)
     names = _texts(rows, "weight_function", len(rows))[chosen]

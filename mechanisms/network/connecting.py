@@ -11,7 +11,7 @@ from .cells import NetworkCell
 from .sources import VECTOR
 from .wiring import Connections, GapJunctions, MadeSynapses
 
-MINI_DELAY, _SPONTANEOUS = 0.1, 1
+MINI_DELAY, _SPONTANEOUS, _REPLAYED = 0.1, 1, 2
 """Of spontaneous events in ms."""
 GAP = "HalfGap"
 """Our mechanism of one side of a gap junction."""
@@ -19,6 +19,9 @@ LATER = "LaterWeight"
 """Our mechanism of a weight that changes."""
 # Events at that very time have the new weight, in whatever order NEURON's queues, which depend on threads, hold them.
 _EARLY = 1e-6
+
+_CELL, _SYNAPSE = 251, 100
+"""What neurodamus adds to the numbers of cells and synapses, for streams of Random123."""
 
 _Key = tuple[int, int, tuple[float, ...]]
 
@@ -113,7 +116,7 @@ class NetworkWiring:
                         setattr(process, name, float(values[row]))
                     if edges.seed is not None and hasattr(process, "setRNG"):
                         # As neurodamus numbers streams of Random123: cell, synapse, key.
-                        process.setRNG(target + 251, int(edges.number[row]) + 100, edges.seed)
+                        process.setRNG(target + _CELL, int(edges.number[row]) + _SYNAPSE, edges.seed)
                         if hasattr(process, "bbsavestate"):
                             self.streams.append(process)
                     self._held.append(process)
@@ -140,7 +143,10 @@ class NetworkWiring:
             for time, values in later:
                 self._change(process, connection, time, float(values[row]))
             if kind is not None and edges.minis is not None and len(edges.minis[row]):
-                self._mini(kind.mechanism, process, edges.minis[row], weights)
+                self._play(kind.mechanism, process, edges.minis[row], weights, MINI_DELAY, _SPONTANEOUS)
+            if edges.replays is not None and len(edges.replays[row]):
+                name = "" if kind is None else kind.mechanism
+                self._play(name, process, edges.replays[row], weights, delay, _REPLAYED)
         if kept:
             self.made.append(MadeSynapses(edges.take(np.array(kept, np.int64)), processes))
 
@@ -191,18 +197,20 @@ class NetworkWiring:
         self._h.setpointer(connection._ref_weight[0], "weight", change)
         self._held.append(change)
 
-    def _mini(self, mechanism: str, process: Any, times: Any, weights: Sequence[float]) -> None:
-        """Let spontaneous events arrive at a synapse, with the weights of those that its source sends."""
+    def _play(
+        self, mechanism: str, process: Any, times: Any, weights: Sequence[float], delay: float, told: int
+    ) -> None:
+        """Let events of a synapse's own arrive, with the weights of those that its source sends."""
         source, played = getattr(self._h, VECTOR)(), self._h.Vector(times)
         source.play(played)
         connection = self._h.NetCon(source, process)
-        connection.delay = MINI_DELAY
+        connection.delay = delay
         for at, weight in enumerate(weights):
             connection.weight[at] = weight
-        # Synapses of the Blue Brain Project are told what an event is: 1 is a spontaneous one.
+        # Synapses of the Blue Brain Project are told what an event is: 1 is a spontaneous one, 2 one that is replayed.
         place = int(getattr(self._h, f"nc_type_param_{mechanism}", 0))
         if place:
-            connection.weight[place] = _SPONTANEOUS
+            connection.weight[place] = told
         self._held += [source, played, connection]
 
     def join(self, junctions: GapJunctions) -> None:
@@ -249,6 +257,31 @@ class NetworkWiring:
         if found is None:
             raise ModelError(f"NEURON has no point process {mechanism!r}; name the folder of its .mod file")
         return found
+
+
+def lognormals(
+    cells: Sequence[int], synapses: Sequence[int], seed: int, mean: float, variance: float
+) -> NDArray[np.float64]:
+    """Return a number of each synapse, drawn from a lognormal distribution by NEURON's Random123, as neurodamus draws them, float64[n].
+
+    Parameters
+    ----------
+    cells, synapses
+        Gid of the cell and number of each synapse.
+    seed
+        Key of the streams.
+    mean, variance
+        Of the distribution.
+    """
+    from neuron import h
+
+    found = np.empty(len(cells))
+    for at, (cell, synapse) in enumerate(zip(cells, synapses, strict=True)):
+        stream = h.Random()
+        stream.Random123(cell + _CELL, synapse + _SYNAPSE, seed)
+        stream.lognormal(mean, variance)
+        found[at] = stream.repick()
+    return found
 
 
 def complexities(

@@ -62,8 +62,11 @@ class Connections:
         Key of what is random in synapses that have a procedure ``setRNG``, besides their cell and number; None where nothing is.
     minis
         Times of the spontaneous events of each synapse in ms, object[n] of float64 arrays; None where there are none.
+    replays
+        Times of events that come besides those of the sources, with delays and weights of the edges, in ms, object[n] of float64 arrays;
+        None where there are none.
     later
-        First weights from a time on, by that time in ms of the simulation, float64[n] each; spontaneous events keep theirs.
+        First weights from a time on, by that time in ms of the simulation, float64[n] each; spontaneous and replayed events keep theirs.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Connections:
     observed: NDArray[np.bool_] | None = None
     seed: int | None = None
     minis: NDArray[np.object_] | None = None
+    replays: NDArray[np.object_] | None = None
     later: Mapping[float, Reals] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -104,6 +108,7 @@ class Connections:
             parameters={name: values[rows] for name, values in self.parameters.items()},
             observed=None if self.observed is None else self.observed[:, rows],
             minis=None if self.minis is None else self.minis[rows],
+            replays=None if self.replays is None else self.replays[rows],
             later={time: weights[rows] for time, weights in self.later.items()},
         )
 

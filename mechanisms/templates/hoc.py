@@ -12,6 +12,8 @@ arguments of ``init``                               convention
 none, or numbers                                    bmtk: ``params`` of the node's dynamics_params
 ==================================================  ==========================================================================
 
+A template with a public ``pointcell`` is a point process, as neurodamus has those of the Allen Institute, and is called with the gid.
+
 Hoc can do whatever its author likes. A template is only looked for in folders that the user has named, or in what a lake keeps if the
 user trusts it, and its text is run once in a process.
 """
@@ -43,6 +45,7 @@ _TEMPLATE = re.compile(r"\bbegintemplate\s+(\w+)(.*?)\bendtemplate\b", re.DOTALL
 _INIT = re.compile(r"\bproc\s+init\s*\(\s*\)")
 _ARGUMENT = re.compile(r"\$(?P<kind>[so&]?)(?P<number>\d+)")
 _INSERT = re.compile(r"\binsert\s+(\w+)")
+_POINT = re.compile(r"\bpublic\b[^\n]*\bpointcell\b")
 _BUILT_IN = frozenset({"pas", "hh", "extracellular", "fastpas", "capacitance", "morphology"})
 
 _loaded: dict[str, str] = {}  # name of each template that this process has, and its text
@@ -64,6 +67,8 @@ class HocSource:
         What ``init`` is called with: kind (``s`` text, ``o`` object, ``&`` pointer, empty for a number) by number.
     inserted
         Mechanisms that it inserts, as far as the text says, without NEURON's own.
+    point
+        Whether it makes a point process, ``pointcell``, and no sections.
     """
 
     name: str
@@ -71,6 +76,7 @@ class HocSource:
     text: str
     arguments: Mapping[int, str]
     inserted: tuple[str, ...]
+    point: bool = False
 
     def load(self) -> None:
         """Let this process's NEURON run the file, once.
@@ -119,7 +125,8 @@ def read_hoc_templates(path: Path) -> list[HocSource]:
     found = []
     for name, body in _TEMPLATE.findall(_COMMENT.sub(" ", text)):
         inserted = tuple(sorted(set(_INSERT.findall(body)) - _BUILT_IN))
-        found.append(HocSource(name, path, text, _arguments(body), inserted))
+        point = _POINT.search(body) is not None
+        found.append(HocSource(name, path, text, _arguments(body), inserted, point))
     return found
 
 
@@ -153,14 +160,16 @@ class HocTemplate:
         The template.
     search
         Where morphologies and parameters are; its setting ``run.spike_threshold`` is used.
-    artificial
-        Never.
     """
 
     name: str
     hoc: HocSource
     search: Search
-    artificial: bool = False
+
+    @property
+    def artificial(self) -> bool:
+        """Whether its cells are point processes."""
+        return self.hoc.point
 
     @property
     def mechanisms(self) -> Sequence[str]:
@@ -187,6 +196,8 @@ class HocTemplate:
         node
             The cell.
         """
+        if self.artificial:
+            return ()
         if self.convention.name == "MiV-Simulator":
             return () if node.shape is not None else (f"template {self.name!r} needs a tree",)
         if self.convention.name == "bmtk":
@@ -225,6 +236,9 @@ class HocTemplate:
 
         self.hoc.load()
         try:
+            if self.artificial:
+                point = getattr(h, self.hoc.name)(node.gid)
+                return NetworkCell(node.gid, process=point.pointcell, held=point)
             made = getattr(h, self.hoc.name)(*self.convention.arguments(self, node))
             sections, soma = self.convention.sections(made)
         except (RuntimeError, LookupError, ValueError, AttributeError, TypeError) as error:

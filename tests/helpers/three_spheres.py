@@ -73,7 +73,7 @@ def connections(lake, overrides=(), conditions=None, seed=0):
     )
     found = {}
     read = overrides_of(source, settings, 0.025, faults)
-    for each in overridden(source, connections_of(rows), read, seed, 1000.0, faults):
+    for each in overridden(rows, connections_of(rows), read, 1000.0):
         for at, number in enumerate(each.number.tolist()):
             own = dict(each.kind.parameters) | {
                 name: float(values[at]) for name, values in each.parameters.items()

@@ -97,7 +97,12 @@ def test_spontaneous_events_are_as_often_as_cells_or_overrides_say(lake):
         ({"synapse_delay_override": 0.01}, "shorter than the time step"),
         ({"delay": -5.0}, "delay is -5.0, expected a number of 0 or more"),
         ({"delay": 5.0, "target": None}, "it has no target"),
-        ({"modoverride": "GluSynapse"}, "modoverride is not supported"),
+        (
+            {"modoverride": "GluSynapse"},
+            "modoverride GluSynapse: edges of net__net__chemical have no Use_d_TM",
+        ),
+        ({"modoverride": "DetAMPANMDA"}, "there are Exp2Syn and GluSynapse: other helpers are hoc"),
+        ({"neuromodulation_dtc": 3}, "neuromodulation_dtc is not supported"),
         ({"source": "nobody"}, "nobody"),
         ({"target": None}, "it has no target"),
     ],

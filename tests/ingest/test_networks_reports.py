@@ -210,7 +210,6 @@ def test_a_summation_is_the_sum_over_the_cell_of_densities_times_area(lake):
 
 def test_kinds_that_are_not_recorded_are_left_out_and_told(folder, tmp_path):
     reports = {
-        "field": {**TYPED, "type": "lfp"},
         "other": {**TYPED, "type": "strange"},
         "clamps": {**TYPED, "type": "summation", "variable_name": "i_membrane, IClamp"},
         "mixed": {**TYPED, "type": "summation", "variable_name": "i_membrane, Exp2Syn"},
@@ -223,7 +222,6 @@ def test_kinds_that_are_not_recorded_are_left_out_and_told(folder, tmp_path):
     lake = ingested(folder, tmp_path, reports)
     notices = run(lake, "told", t_stop=1.0).notices
     for name, said in {
-        "field": "type lfp is recorded by --lfp",
         "other": "type 'strange' is not recorded",
         "clamps": "a summation of IClamp is not recorded",
         "mixed": "a summation of synapses with anything else",
