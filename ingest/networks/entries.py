@@ -9,7 +9,7 @@ import numpy as np
 from ...catalog.vocabulary import circuits
 from ...lake.errors import InputError
 from ...mechanisms.entries import is_number
-from ..wiring.circuit import NetworkSource
+from ..wiring.circuit import VIRTUAL, NetworkSource
 from ..wiring.rules import nodes_of
 from .sonata import SonataSimulation
 
@@ -125,7 +125,7 @@ class InputEntry:
         for name, population in self.source.populations.items():
             kinds = population.columns.get("model_type")
             for node in nodes_of(self.source, rule, name).tolist():
-                if kinds is None or kinds[node] != "virtual":
+                if kinds is None or kinds[node] != VIRTUAL:
                     found[int(population.gid[node])] = (name, int(node))
         if isinstance(listed, list):
             found = {gid: node for gid, node in found.items() if gid in set(listed)}

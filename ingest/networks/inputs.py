@@ -140,5 +140,7 @@ def by_cell(gid: Ids, time: Reals) -> Mapping[int, Reals]:
         Of each spike.
     """
     order = np.lexsort([time, gid])
+    if not len(order):
+        return {}
     cells, starts = np.unique(gid[order], return_index=True)
     return dict(zip(cells.tolist(), np.split(time[order], starts[1:]), strict=True))

@@ -22,7 +22,7 @@ from ...mechanisms.templates.finders import find_template
 from ..circuits.weights import weight_nodes
 from ..records.profiles import told_request
 from ..records.requests import RecordRequest
-from ..wiring.circuit import NetworkSource
+from ..wiring.circuit import VIRTUAL, NetworkSource
 from ..wiring.edges import EdgeTargets, edge_rows
 from ..wiring.faults import Faults
 from ..wiring.junctions import are_junctions, gap_junctions, may_have_junctions
@@ -34,8 +34,6 @@ from .inputs import Trains, replayed_run, trains_of
 from .known import KnownMechanisms
 from .observed import contacts_told, observed_synapses
 from .selection import Chosen, check_names, check_records, chosen_cells, recorded_cells
-
-_VIRTUAL = ("virtual",)
 
 
 @dataclass(frozen=True)
@@ -376,7 +374,7 @@ def _replays(source: NetworkSource, node: NetworkNode, name: str | None, search:
     return (
         bool(kind is not None and kind.input)
         or name == VECTOR
-        or node.attributes.get("model_type") in _VIRTUAL
+        or node.attributes.get("model_type") == VIRTUAL
     )
 
 

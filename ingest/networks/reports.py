@@ -146,7 +146,10 @@ class ReportEntry:
         asked = self._number("dt")
         if asked is not None and asked < self.step:
             yield f"its dt of {asked:g} ms is below the time step, {self.step:g} ms, which is taken"
-        if (self._number("start_time") or 0.0) >= self.end:
+        begin, end = self._number("start_time") or 0.0, self._number("end_time")
+        if end is not None and end <= begin < self.end and "module" not in self.told:
+            yield f"it ends at {end:g} ms, where it begins, so it records nothing"
+        if begin >= self.end:
             yield f"it begins at {self.told['start_time']:g} ms, after the end of the run"
 
     def _typed(self) -> RecordRequest:

@@ -238,7 +238,7 @@ def run_network(
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
         dt = _positive(_said(dt, simulation.number("run", "dt"), 0.025, "dt"), "dt")
         notices: list[str] = []
-        simulation.check(faults)
+        simulation.check([] if inputs_from else inputs, faults, notices)
         if cells is None:
             cells = cells_of_node_set(source, simulation.content.get("node_set"), notices)
         asked = [each for each in record if each != NONE]

@@ -12,7 +12,7 @@ from ...lake.errors import InputError
 from ...mechanisms.network.cells import Ids, NetworkNode, TreeShape
 from ..records.requests import ALL, ANY, SET, SOMA, OnSection, RecordRequest, sampled, section_places
 from ..records.traces import RecordPlaces
-from ..wiring.circuit import NetworkSource
+from ..wiring.circuit import VIRTUAL, NetworkSource
 from ..wiring.faults import Faults
 from ..wiring.rules import nodes_of
 
@@ -113,7 +113,7 @@ def cells_of_node_set(source: NetworkSource, name: object, notices: list[str]) -
     left = 0
     for each, population in source.populations.items():
         kinds = population.columns.get("model_type")
-        virtual = np.zeros(len(population), bool) if kinds is None else np.asarray(kinds) == "virtual"
+        virtual = np.zeros(len(population), bool) if kinds is None else np.asarray(kinds) == VIRTUAL
         own = np.union1d(nodes_of(source, name, each), np.flatnonzero(virtual))
         left += len(population) - len(own)
         found[each] = own.tolist()

@@ -14,6 +14,7 @@ import pyarrow.dataset as pds
 from ...catalog.vocabulary import circuits, reports
 from ...lake import Snapshot
 from ...lake.errors import InputError
+from ...mechanisms.entries import is_number
 from ..wiring.faults import Faults
 
 _METHODS = {"euler": 0, "crank_nicolson": 1, "crank_nicolson_ion": 2}
@@ -66,9 +67,16 @@ class SonataSimulation:
         ----------
         section, key
             Where it stands.
+
+        Raises
+        ------
+        InputError
+            What stands there is something else.
         """
         value = (self.content.get(section) or {}).get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if value is not None and not is_number(value):
+            raise InputError(f"{section}.{key} of the configuration is {value!r}, expected a number")
+        return None if value is None else float(value)
 
     def second_order(self, faults: Faults) -> int:
         """Return NEURON's ``secondorder`` by ``run.integration_method``; 0 where it says none.
@@ -100,14 +108,28 @@ class SonataSimulation:
                     faults.add(f"conditions.mechanisms.{mechanism}.{name} is {value!r}, expected a number")
         return found
 
-    def check(self, faults: Faults) -> None:
-        """Note what a simulation would be wrong without, and what is not supported.
+    def check(self, inputs: Sequence[str] | None, faults: Faults, notices: list[str]) -> None:
+        """Note what a simulation would be wrong without: modifications of cells, and spikes that are not in the lake.
 
         Parameters
         ----------
+        inputs
+            Names of inputs; None for all.
         faults
             What is wrong is added to it.
+        notices
+            What is passed over and harmless is told there.
         """
+        if self.number("run", "tstart"):
+            notices.append(
+                "run.tstart of the configuration is passed over, as in bmtk: the run begins at 0 ms"
+            )
+        for name, entry in self.inputs.items():
+            if is_spikes(entry) and (inputs is None or name in inputs) and not self._has_spikes(name):
+                faults.add(
+                    f"input {name}: the lake has no spikes of it: module {entry.get('module')!r} is read from SONATA's files of spikes (HDF5); or "
+                    "leave it out, by naming others (--inputs)"
+                )
         told = (self.content.get("conditions") or {}).get("modifications")
         listed = list(told.values()) if isinstance(told, Mapping) else told or []
         for each in listed:
@@ -117,6 +139,16 @@ class SonataSimulation:
                 f"conditions.modifications {name}: type {kind!r} is not supported: change the cells' templates instead, or ingest the "
                 "configuration without it"
             )
+
+    def _has_spikes(self, name: str) -> bool:
+        """Whether the lake has a table of an input: files of a list are called by their numbers, too."""
+        if self.snapshot is None:
+            return True
+        for node in self.snapshot.tables:
+            parts = circuits.INPUTS.parts(node)
+            if parts is not None and parts["circuit"] == self.circuit and _called(parts["input"], name):
+                return True
+        return False
 
     def file(self, named: str) -> bytes:
         """Return the content of a file that the configuration names.
@@ -182,6 +214,11 @@ class SonataSimulation:
         if names is None:
             return None
         return [name for name in names if name not in self.inputs or is_spikes(self.inputs[name])]
+
+
+def _called(name: str, asked: str) -> bool:
+    base, _, number = name.rpartition("_")
+    return name == asked or (base == asked and number.isdecimal())
 
 
 def _ends_with(path: str, named: str) -> bool:

@@ -104,7 +104,7 @@ def ingest_sonata(
     _ingest_all(run, new, report, progress)
     made = set(transaction.drafts) - before
     if any(node.startswith((circuits.NODES.folder, circuits.EDGES.folder)) for node in made):
-        configuration = next((row["node"] for named, row in new if named.kind == "circuit"), None)
+        configuration = next((row["node"] for named, row in new if _has_networks(named)), None)
         put_circuit(transaction, report.name, "sonata", configuration=configuration)
     report.nodes = sorted(made)
     report.notices += run.context.notices
@@ -116,6 +116,13 @@ def ingest_sonata(
     }
     transaction.notes["ingest"] = notes
     return report.finish(transaction.commit() if report.added else None, began)
+
+
+def _has_networks(named: Named) -> bool:
+    """Whether a file is a circuit's configuration: one of its own, or a simulation's that has it, too."""
+    if named.kind == "simulation":
+        return "networks" in read_json(named.path)
+    return named.kind == "circuit"
 
 
 def _legible(name: str) -> str:

@@ -21,6 +21,8 @@ from ..circuits.trees import Forest
 from ..text.included import Configuration
 from ..text.weights import with_network_values
 
+VIRTUAL = "virtual"
+"""Type of cells that only send spikes."""
 _KNOWN = ("node_id", "gid", "x", "y", "z", "morphology")
 _ELECTRICAL, _JUNCTION = ("electrical", "electrical_synapse"), "afferent_junction_id"
 """Last parts of the names of populations of gap junctions, and what those of the Blue Brain Project have."""
@@ -172,10 +174,24 @@ class NetworkSource:
             columns = {name: values[order] for name, values in columns.items()}
             if not np.array_equal(columns["node_id"], np.arange(len(order))):
                 raise InputError(f"{node}: nodes are not numbered from 0 on, each once")
+            if self._types.get(parts["population"]) == VIRTUAL and "model_type" not in columns:
+                columns["model_type"] = np.full(len(order), VIRTUAL, object)
             gid = columns.get("gid", start + columns["node_id"]).astype(np.int64)
             found.append(NetworkPopulation(parts["population"], gid, columns))
             start = max(start, int(gid.max(initial=-1)) + 1)
         return {each.name: each for each in sorted(found, key=lambda each: int(each.gid.min(initial=0)))}
+
+    @property
+    def _types(self) -> Mapping[str, Any]:
+        """What a circuit's configuration of SONATA says that populations of nodes are, by name."""
+        networks = self.tree.get("networks")
+        listed = networks.get("nodes") if isinstance(networks, Mapping) else None
+        found: dict[str, Any] = {}
+        for entry in listed if isinstance(listed, list) else ():
+            told = entry.get("populations") if isinstance(entry, Mapping) else None
+            for name, each in (told or {}).items():
+                found[name] = each.get("type") if isinstance(each, Mapping) else None
+        return found
 
     @cached_property
     def projections(self) -> Sequence[NetworkProjection]:

@@ -78,7 +78,7 @@ class NetworkWiring:
         Raises
         ------
         ModelError
-            NEURON has no such mechanism, or its connections have fewer weights.
+            NEURON has no such mechanism, its connections have fewer weights, or a cell has no such section.
         """
         shared: dict[_Key, Any] = {}
         kind = edges.kind
@@ -104,7 +104,7 @@ class NetworkWiring:
             if kind is None:
                 process = cell.process
             else:
-                place = cell.sections[section]
+                place = _section(cell, section, f"{edges.name}, edge {int(edges.number[row])}")
                 changes = [float(values[row]) for _, values in later]
                 key = target * 65536 + section, int(position * place.nseg), (*weights, *changes)
                 process = shared.get(key) if kind.shared else None
@@ -229,18 +229,20 @@ class NetworkWiring:
             junctions.conductance.tolist(),
             strict=True,
         ):
-            names = [self._source(*end) for end in zip(ends, sections, positions, strict=True)]
+            names = [
+                self._source(*end, junctions.name) for end in zip(ends, sections, positions, strict=True)
+            ]
             for side, other in ((0, 1), (1, 0)):
                 cell = self._cells.get(ends[side])
                 if cell is None:
                     continue
-                process = make(cell.sections[sections[side]](positions[side]))
+                process = make(_section(cell, sections[side], junctions.name)(positions[side]))
                 process.g = conductances[side]
                 self._context.target_var(process, process._ref_vgap, names[other])
                 self.sides.append(process)
                 self.placed[ends[side]] = self.placed.get(ends[side], 0) + 1
 
-    def _source(self, gid: int, section: int, position: float) -> int:
+    def _source(self, gid: int, section: int, position: float, name: str) -> int:
         """Number of a place whose voltage is sent to others; the same on all ranks."""
         key = gid, section, round(position * 2**32)
         number = self._sources.get(key)
@@ -248,7 +250,7 @@ class NetworkWiring:
             number = self._sources[key] = len(self._sources)
             cell = self._cells.get(gid)
             if cell is not None:
-                place = cell.sections[section]
+                place = _section(cell, section, name)
                 self._context.source_var(place(position)._ref_v, number, sec=place)
         return number
 
@@ -257,6 +259,15 @@ class NetworkWiring:
         if found is None:
             raise ModelError(f"NEURON has no point process {mechanism!r}; name the folder of its .mod file")
         return found
+
+
+def _section(cell: NetworkCell, section: int, what: str) -> Any:
+    """A section of a cell; cells that a template makes have sections that are not known before."""
+    if not 0 <= section < len(cell.sections):
+        raise ModelError(
+            f"{what}: it ends at section {section} of cell {cell.gid}, which has {len(cell.sections)} sections"
+        )
+    return cell.sections[section]
 
 
 def lognormals(

@@ -122,7 +122,14 @@ def pulses(amplitude: float, width: float, frequency: float, delay: float, durat
         How many begin in a second, in Hz.
     delay, duration
         When the first begins and how long the signal lasts, in ms.
+
+    Raises
+    ------
+    ValueError
+        The frequency is not above 0.
     """
+    if not frequency > 0:
+        raise ValueError(f"frequency is {frequency:g} Hz, expected more than 0")
     period = 1000.0 / frequency
     if width >= period:
         return ramp(amplitude, amplitude, delay, duration)
@@ -206,7 +213,14 @@ def steps(duration: float, dt: float) -> Reals:
     ----------
     duration, dt
         How long it lasts and how far its points are apart, in ms.
+
+    Raises
+    ------
+    ValueError
+        The points are not apart, or it lasts less than nothing.
     """
+    if not dt > 0 or not duration >= 0:
+        raise ValueError(f"dt is {dt:g} ms and duration {duration:g} ms, expected more than 0, and 0 or more")
     return np.arange(int(np.floor(duration / dt + 1e-9)) + 1, dtype=np.float64) * dt
 
 
