@@ -69,8 +69,7 @@ def expire(history: History, older_than: timedelta | datetime, *, dry_run: bool 
     for branch, horizon in needs.lost.items() if not dry_run else ():
         log.expire(branch, horizon, datetime.now(UTC))
     storage.flush()
-    for key in doomed if not dry_run else ():
-        storage.delete(key)
+    storage.delete_all([] if dry_run else doomed)
     history.log.forget()
     return Expiry(needs.lost, len(doomed), tuple(sorted(record_key(*at) for at in needs.islands)))
 

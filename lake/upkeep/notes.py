@@ -100,9 +100,8 @@ def note(
         number = 0 if newest is None else _number(newest) + 1
         while not storage.create(_key(number), data):
             number += 1
-        for stored in storage.list(FOLDER) if number >= KEPT else ():
-            if _number(stored.key) <= number - KEPT:
-                storage.delete(stored.key)
+        kept = storage.list(FOLDER) if number >= KEPT else ()
+        storage.delete_all([stored.key for stored in kept if _number(stored.key) <= number - KEPT])
     except (StorageError, OSError):
         return False
     return True

@@ -13,7 +13,7 @@ import pytest
 from remote_storage import Remote
 
 import neurolake
-from neurolake.lake.history.log import Log
+from neurolake.lake.history.log import FOLD_AFTER, Log
 from neurolake.lake.history.trees import History
 from neurolake.lake.nodes.entries import OVERLAY_SIZE
 from neurolake.lake.objects.store import FILE_INLINE_SIZE, ObjectStore
@@ -190,6 +190,18 @@ def test_what_is_to_be_kept_is_looked_for_at_once(storage: Meeting, tmp_path: Pa
     far.hold("size objects/", 2)
     tx.commit()
     assert len(lake["new"]) == 2
+
+
+def test_records_expire_at_once(storage: Meeting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = neurolake.Lake(Meeting(shutil.copytree(storage.url, tmp_path / "lake")))
+    # Enough for a stored tree, before which nothing is needed.
+    for number in range(FOLD_AFTER + 1):
+        with lake.transaction("one more") as tx:
+            tx.put_file("f", b"%d" % number)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(Meeting, "delete_all", lambda self, keys: asked.append([*keys]))
+    expired = lake.expire(timedelta(0))
+    assert [len(keys) for keys in asked if keys] == [expired.records] and expired.records > 1
 
 
 def test_records_are_read_once_and_not_looked_for(storage: Meeting) -> None:
