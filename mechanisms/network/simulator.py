@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,8 @@ from .templates import CellTemplate
 from .wiring import Connections, GapJunctions
 
 _LONGEST_INTERVAL, _NEVER = 10.0, 1e12
+_RESTORED = Event()
+"""Whether this process has restored a state, where NEURON could not be told to forget that."""
 _GLOBALS = ("dt", "celsius", "secondorder", "nrn_netrec_state_adjust")
 
 
@@ -458,10 +461,23 @@ def _forget_processes() -> None:
     It keeps their addresses from the first state on that a process has restored, whatever network that was of, and has a function that
     forgets them (``SelfEvent::savestate_free``), which it never calls: the second state would write to what is gone.
     """
-    forget = getattr(ctypes.CDLL(None), "_ZN9SelfEvent14savestate_freeEv", None)
-    if forget is not None:
+    import neuron
+
+    # Symbols of NEURON are this process's own only where whatever loaded it first said so; its library has them anyway.
+    own = Path(neuron.__file__).parent.glob(".data/lib/libnrniv.*")
+    for library in (None, "libnrniv.so", *map(str, own)):
+        try:
+            forget = ctypes.CDLL(library)._ZN9SelfEvent14savestate_freeEv
+        except (OSError, AttributeError):
+            continue
         forget.restype = None
         forget()
+        return
+    if _RESTORED.is_set():
+        raise ModelError(
+            "this process has restored a state before, and this NEURON does not restore two: go on in a new process"
+        )
+    _RESTORED.set()
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """Reports of type lfp: what electrodes of a file of weights record of each cell, against weights times stored currents."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from nerves import delete_all_sections
 from sonata_files import write_nodes
+from under_mpi import run_python
 
 import neurolake
 from neurolake.ingest.networks.runs import run_network
@@ -139,3 +141,29 @@ def test_faults_name_the_report_and_the_file(tmp_path, change, rows, told):
     with pytest.raises(InputError) as error:
         run(lake)
     assert told in str(error.value)
+
+
+SCRIPT = """
+import sys
+import neurolake
+from neurolake.ingest.networks.runs import run_network
+from neurolake.mechanisms.stimuli.clamps import CurrentClamp
+
+sys.path[:0] = sys.argv[3:]
+from test_networks_lfp_reports import cell
+
+drive = CurrentClamp("drive", {0: (1.5, 3.0, 0.4)}, electrode=False)
+run_network(
+    neurolake.open(sys.argv[1]), "net", name=sys.argv[2], templates={"Fork": cell}, record=["all:i_membrane@0.1"], clamps=[drive], save_state=False
+)
+"""
+
+
+def test_ranks_change_no_bit_of_a_report(tmp_path):
+    lake = ingested(tmp_path, {"field": REPORT})
+    here = Path(__file__).parent
+    for name, ranks in (("alone", 1), ("shared", 2)):
+        run_python(["-c", SCRIPT, lake.url, name, here, here.parent / "helpers"], ranks)
+    arrays = neurolake.open(lake.url).head.arrays
+    alone, shared = (arrays[f"reports/{name}/field/net"][...] for name in ("alone", "shared"))
+    assert np.array_equal(alone, shared) and np.ptp(alone) > 1e-3
