@@ -15,7 +15,7 @@ from neurolake.kernels.places import cache_folder
 
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ["s3_places"]
+pytest_plugins = ["command_line", "s3_places"]
 
 
 @pytest.hookimpl(wrapper=True)

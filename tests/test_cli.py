@@ -8,49 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import typer
+from command_line import Command, Ended
 from simrun_trees import SITE, Run, digests, read_lake, read_tree, write_run
 
 import neurolake
 from neurolake import cli
 from neurolake.lake import errors
-from neurolake.lake.console import GROUPS, Terminal
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line in this process."""
-
-    def run(*arguments: object, stdin: str = "") -> Ended:
-        monkeypatch.setattr(sys, "argv", ["neurolake", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        monkeypatch.setattr(Terminal, "quiet", False)
-        monkeypatch.setattr(Terminal, "verbose", False)
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        return Ended(code, *capfd.readouterr())
-
-    return run
+from neurolake.lake.console import GROUPS
 
 
 def spawn(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import pytest
 import yaml
+from command_line import Command
 from deadly_workers import Deadly
 from distributed import Client, LocalCluster
 
@@ -440,30 +441,25 @@ def test_gap_junctions(folder: Path, tmp_path: Path) -> None:
 # Commands
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "neurolake", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_commands(tmp_path: Path) -> None:
+def test_the_commands(run: Command, tmp_path: Path) -> None:
     done = run("build", "example", tmp_path / "files")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     file, lake = tmp_path / "files" / "network.yaml", tmp_path / "lake"
-    assert "no errors" in run("build", "network", file, "--lake", lake, "--check").stdout
-    built = json.loads(run("build", "network", file, "--lake", lake, "--name", "net", "--json").stdout)
+    assert "no errors" in run("build", "network", file, "--lake", lake, "--check").out
+    built = json.loads(run("build", "network", file, "--lake", lake, "--name", "net", "--json").out)
     assert built["nodes"] == {"STIM": 20, "PYR": 60, "PVBC": 8} and built["commit"]
-    assert "nothing new" in run("build", "network", file, "--lake", lake, "--name", "net").stdout
-    assert run("circuit", "ls", "--lake", lake).stdout.splitlines()[1].split()[:2] == ["net", "88"]
-    assert "STIM" in run("circuit", "show", "net", "--lake", lake).stdout
-    assert run("circuit", "check", "net", "--lake", lake).returncode == 0
+    assert "nothing new" in run("build", "network", file, "--lake", lake, "--name", "net").out
+    assert run("circuit", "ls", "--lake", lake).out.splitlines()[1].split()[:2] == ["net", "88"]
+    assert "STIM" in run("circuit", "show", "net", "--lake", lake).out
+    assert run("circuit", "check", "net", "--lake", lake).code == 0
     broken = nl.open(lake)
     with broken.transaction("Lose a cell") as tx:
         tx.write_table("nodes/net/PVBC", tx.table("nodes/net/PVBC").to_arrow().slice(0, 5))
     done = run("circuit", "check", "net", "--lake", lake)
-    assert done.returncode == 3 and "FAIL  populations have as many cells as is said" in done.stdout
+    assert done.code == 3 and "FAIL  populations have as many cells as is said" in done.out
     file.write_text(file.read_text().replace("SP: 60", "SP: many"))
     done = run("build", "network", file, "--lake", lake, "--check")
-    assert done.returncode == 2 and "expected a number, not 'many'" in done.stdout
+    assert done.code == 2 and "expected a number, not 'many'" in done.out
 
 
 # The tutorial of MiV-Simulator
