@@ -12,11 +12,13 @@ TEXT = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text()
 def test_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     delete_all_sections()
     monkeypatch.chdir(tmp_path)
-    # Processes take longer to start than these trials.
-    run_commands(
-        blocks(TEXT, "sh"),
-        lambda words: ["--processes", "1"] if words[0] in ("demo", "run", "rerun") else [],
-    )
+    # Processes take longer to start than these trials, which need not be long.
+    more = {
+        "demo": ["--processes", "1"],
+        "run": ["--processes", "1", "--tstop", "60"],
+        "rerun": ["--processes", "1"],
+    }
+    run_commands(blocks(TEXT, "sh"), lambda words: more.get(words[0], []))
     names: dict[str, object] = {}
     for block in blocks(TEXT, "python"):
         exec(compile(block, "simulation.md", "exec"), names)
