@@ -59,10 +59,11 @@ def copy_everything(
     sent = _send(source, target, reachable.keys, progress)
     storage = target.objects.storage
     storage.flush()
+    # Nothing is a lake before it has its marker, so records may come in any order; but those that expire meanwhile
+    # are below a horizon that is there by then.
+    deque(gathered(partial(_copy_record, source, target), sorted(reachable.records)), maxlen=0)
     horizons = {stored.key for stored in source.objects.storage.list(EXPIRED)}
-    # Nothing is a lake before it has its marker, so records may come in any order.
-    keys = [*sorted(horizons), *sorted(reachable.records)]
-    deque(gathered(lambda key: storage.create(key, source.objects.storage.read(key)), keys), maxlen=0)
+    deque(gathered(lambda key: storage.create(key, source.objects.storage.read(key)), horizons), maxlen=0)
     for branch, horizon in needs.lost.items() if needs is not None else ():
         horizons.add(target.log.expire(branch, horizon, datetime.now(UTC)))
     # A copy of less history may have been interrupted here.
@@ -70,6 +71,15 @@ def copy_everything(
         if stored.key not in horizons:
             storage.delete(stored.key)
     return sent
+
+
+def _copy_record(source: History, target: History, key: str) -> None:
+    try:
+        target.objects.storage.create(key, source.objects.storage.read(key))
+    except NotFoundError:
+        space, name, number = key.split("/")
+        if space != "log" or int(number) >= source.log.horizon(name):
+            raise CorruptObjectError(f"record {key} is missing; verify this lake") from None
 
 
 def push(

@@ -193,6 +193,26 @@ class TestCopyOfTheNewest:
             long.copy_to(tmp_path / "copy", history=timedelta(days=-1))
 
 
+def test_history_may_expire_while_it_is_copied(long: Lake, tmp_path: Path) -> None:
+    expired = []
+
+    def expire(done: int, total: int) -> None:
+        if not expired:
+            expired.append(Lake.open(long.url).expire(NOW).records)
+
+    copy = long.copy_to(tmp_path / "copy", progress=expire)
+    assert expired[0] > 0 and not copy.verify().damages and not Lake.open(long.url).verify().damages
+    assert copy.log() == Lake.open(long.url).log()
+    with pytest.raises(ExpiredError):
+        copy.at(f"main~{len(copy.log())}")
+
+
+def test_a_record_that_is_lost_while_it_is_copied_is_told(long: Lake, tmp_path: Path) -> None:
+    record = Path(long.url) / "log/main/000000000003"
+    with pytest.raises(CorruptObjectError, match="log/main/000000000003 is missing"):
+        long.copy_to(tmp_path / "copy", progress=lambda done, total: record.unlink(missing_ok=True))
+
+
 class TestPush:
     def test_only_what_is_missing_goes(self, source: Lake, tmp_path: Path) -> None:
         copy = source.copy_to(tmp_path / "copy")
