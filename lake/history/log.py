@@ -346,10 +346,18 @@ class Log:
             record = self._elsewhere(reference.id)
         if record is None and expired is not None:
             raise expired
+        if record is None and self._came_without_history():
+            raise ExpiredError(
+                f"commit {reference.id[:12]} of branch {reference.branch} has expired, in the lake that it came from or in this one"
+            )
         if record is None:
             place = record_key(reference.branch, reference.number)
             raise CorruptObjectError(f"commit {reference.id} is not at {place}, where it should be")
         return record
+
+    def _came_without_history(self) -> bool:
+        """Whether commits came from another lake without all that is before them, or that has expired since."""
+        return any(name.startswith(IMPORTED) for name in self._storage.folders(EXPIRED))
 
     def _reaches(self, branch: str, number: int) -> bool:
         """Whether a branch has a record of that number, or had it before it expired."""

@@ -63,7 +63,10 @@ def copy_everything(
     # are below a horizon that is there by then.
     deque(gathered(partial(_copy_record, source, target), sorted(reachable.records)), maxlen=0)
     horizons = {stored.key for stored in source.objects.storage.list(EXPIRED)}
-    deque(gathered(lambda key: storage.create(key, source.objects.storage.read(key)), horizons), maxlen=0)
+    deque(
+        gathered(lambda key: storage.create(key, source.objects.storage.read(key)), sorted(horizons)),
+        maxlen=0,
+    )
     for branch, horizon in needs.lost.items() if needs is not None else ():
         horizons.add(target.log.expire(branch, horizon, datetime.now(UTC)))
     # A copy of less history may have been interrupted here.
@@ -172,7 +175,10 @@ def send(
         reachable.add(record)
     _require_sound(reachable)
     arrival = _Arrival(target, reachable.keys, f"From {source.objects.storage.url}", author)
+    here = known | {record.id for record in missing}
     try:
+        if any(parent.id not in here for record in missing for parent in record.parents):
+            arrival.lack_history()
         arrival.require_kept(sent=False)
         _send(source, target, reachable.keys, progress)
         target.objects.storage.flush()
@@ -219,6 +225,10 @@ class _Arrival:
                 "can be used again once that was deleted and another week has passed. Collect the garbage there "
                 "then, and send again"
             )
+
+    def lack_history(self) -> None:
+        """Declare that what is before the commits may be missing: it has expired where they come from."""
+        self._target.log.expire(self._branch, 1, datetime.now(UTC))
 
     def append(self, record: Commit) -> None:
         """Make a commit known."""

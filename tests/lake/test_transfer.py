@@ -213,6 +213,47 @@ def test_a_record_that_is_lost_while_it_is_copied_is_told(long: Lake, tmp_path: 
         long.copy_to(tmp_path / "copy", progress=lambda done, total: record.unlink(missing_ok=True))
 
 
+@pytest.mark.parametrize("how", ["push", "pull"])
+def test_what_comes_from_a_lake_whose_history_expired(
+    long: Lake, new_lake: Callable[[str], Lake], how: str
+) -> None:
+    """It has expired where it arrives, too: that is told, and nothing takes it for damage."""
+    last = values(long)
+    assert long.expire(NOW).records > 0
+    long, there = Lake.open(long.url), new_lake("there")
+    if how == "push":
+        long.push(there, to="got")
+    else:
+        there.pull(long, into="got")
+    there = Lake.open(there.url)
+    assert [one.id for one in there.log("got")] == [one.id for one in long.log()] and values(
+        there, "got"
+    ) == last
+    with pytest.raises(ExpiredError, match="in the lake that it came from"):
+        there.at(f"got~{len(long.log())}")
+    assert not there.verify().damages
+    append(there, -1, "got")
+    assert there.push(long, branch="got", to="back") == 1 and values(long, "back") == [*last, -1]
+    append(long, -2)
+    there.pull(long, into="got")
+    assert sorted(values(there, "got")) == sorted([*last, -1, -2])
+    assert there.expire(NOW).horizons and values(Lake.open(there.url), "got")
+    there.collect_garbage(grace=NOW)
+    assert not there.verify().damages
+
+
+def test_what_came_from_another_lake_and_expired_since(long: Lake, new_lake: Callable[[str], Lake]) -> None:
+    there = new_lake("there")
+    there.pull(long, into="got")
+    assert there.expire(NOW).records > 0
+    there = Lake.open(there.url)
+    left = there.log("got")
+    assert 1 < len(left) < len(long.log())
+    with pytest.raises(ExpiredError):
+        there.at(f"got~{len(left)}")
+    assert there.push(long, branch="got", to="back") == 0 and not there.verify().damages
+
+
 class TestPush:
     def test_only_what_is_missing_goes(self, source: Lake, tmp_path: Path) -> None:
         copy = source.copy_to(tmp_path / "copy")
