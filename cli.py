@@ -12,7 +12,7 @@ from .ingest import commands as ingest_commands
 from .ingest.lfp.commands import lfp_app
 from .lake import commands as lake_commands
 from .lake.console import SIMULATE, Commands, Terminal, out, tell
-from .lake.errors import NeurolakeError
+from .lake.errors import NeurolakeError, StorageError
 from .query import commands as query_commands
 from .query.lfp import commands as lfp_commands
 
@@ -41,6 +41,12 @@ def main() -> None:
         if Terminal.verbose:
             traceback.print_exception(error)
         sys.exit(tell(error))
+    except UnicodeEncodeError as error:
+        if error.encoding.startswith("utf"):
+            raise
+        letters = ascii(error.object[error.start : error.end][:20])
+        told = f"what reads this takes {error.encoding}, which has no {letters}; set PYTHONIOENCODING=utf-8, or use --output"
+        sys.exit(tell(StorageError(told)))
 
 
 def _version(wanted: bool) -> None:

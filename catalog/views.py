@@ -164,6 +164,11 @@ class Catalog:
             yield cursor
 
     def _require_select(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+        try:
+            sql.encode()
+        except UnicodeEncodeError as error:
+            wrong = ascii(sql[error.start : error.end][:20])
+            raise QueryError(f"a query is text, and this has bytes of another encoding: {wrong}") from None
         kinds = [statement.type for statement in cursor.extract_statements(sql)]
         if kinds != [duckdb.StatementType.SELECT]:
             what = " and ".join(str(kind).rsplit(".", 1)[-1] for kind in kinds) or "nothing"

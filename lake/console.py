@@ -1,5 +1,6 @@
 """The terminal, for the commands of all rooms: what they print with, and the options that they share."""
 
+import io
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ VERSIONS, UPKEEP = "Versions", "Upkeep"
 GROUPS = (WRITE, ASK, SIMULATE, CIRCUITS, VERSIONS, UPKEEP)
 
 _MARKER = "neurolake.json"
+_UNKNOWN_LETTERS = "backslashreplace"
 
 
 class Listing:
@@ -102,6 +104,8 @@ class Terminal:
         """Rich's console of this stream."""
         from rich.console import Console
 
+        if isinstance(self.file, io.TextIOWrapper):
+            self.file.reconfigure(errors=_UNKNOWN_LETTERS)
         # What names and messages say is never markup.
         return Console(stderr=self._stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
@@ -118,8 +122,11 @@ class Terminal:
         if self.is_terminal:
             self.rich.print(_rich_table(what) if isinstance(what, Listing) else what, style=style)
             return
+        encoding = getattr(self.file, "encoding", None) or "utf-8"
         for line in [what] if isinstance(what, str) else what.lines():
-            self.file.write(f"{line}\n")
+            # It is for the eye; what is not, such as JSON, is not changed.
+            shown = line if line.isascii() else line.encode(encoding, _UNKNOWN_LETTERS).decode(encoding)
+            self.file.write(f"{shown}\n")
 
     def say(self, what: str, style: str | None = None) -> None:
         """Print what was done, unless ``--quiet`` is given.

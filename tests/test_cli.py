@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -768,3 +769,35 @@ def test_what_hdf5_says_is_one_line(run: Command, tmp_path: Path, kind: str, con
     path.mkdir() if content is None else path.write_bytes(content)
     ended = run("ingest", kind, path, "--lake", tmp_path / "lake")
     assert (ended.code and len(ended.err.strip().splitlines()) == 1) or "Usage: " in ended.err
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with names and values that ASCII does not have."""
+    lake = neurolake.create(tmp_path_factory.mktemp("foreign") / "lake", durable=False)
+    with lake.transaction("Grüße") as tx:
+        tx.write_table("täble", pa.table({"ö": ["日本"]}))
+    return Path(lake.url)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "command",
+    [["log"], ["ls"], ["describe"], ["sql", "from täble"], ["usage"], ["sql", "select ö"], ["ls", "--json"]],
+)
+def test_a_terminal_may_have_another_encoding(foreign: Path, encoding: str, command: list[str]) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "neurolake", *command, "--lake", str(foreign)]
+    ended = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=100)
+    told = ended.stdout.decode(encoding) + ended.stderr.decode(encoding)
+    assert "Traceback" not in told
+    if "--json" in command and encoding == "ascii":
+        assert ended.returncode == 5 and "takes ascii, which has no" in told
+    else:
+        assert ended.returncode == (2 if "select ö" in command else 0)
+        assert ("\\xf6" if encoding == "ascii" else "ö") in told or "ö" not in " ".join(command)
+
+
+def test_a_query_is_unicode(run: Command, foreign: Path) -> None:
+    ended = run("sql", "select '\udcff'", "--lake", foreign)
+    assert ended.code == 2 and len(ended.err.splitlines()) == 1 and "another encoding" in ended.err
