@@ -1,4 +1,4 @@
-"""History expires, garbage goes, tables are compacted: what stays is what the model holds, and it can be merged.
+"""History expires or is left behind by a copy, garbage goes, tables are compacted: what stays is what the model holds, and it can be merged.
 
 Three branches append rows and change a file of their own each, and are merged into each other. A commit that is gone
 says so; no other is.
@@ -135,10 +135,23 @@ class ExpiryMachine(RuleBasedStateMachine):
     def expire(self, commit: str, now: bool) -> None:
         time = datetime.now(UTC) if now else self.times[commit]
         self.lake.expire(time)
+        self.expired(time)
+
+    def expired(self, time: datetime) -> None:
         # What only a tag kept goes with the first expiry after the tag, whatever time that is told.
         self.since = max(self.since, time)
         kept = {*self.branches.values(), *self.tags.values()}
         self.gone |= {each for each, made in self.times.items() if made < self.since and each not in kept}
+
+    @rule(commit=commits, now=st.booleans())
+    def go_on_in_a_copy(self, commit: str, now: bool) -> None:
+        """With the history since a time, which what follows takes for all that there was."""
+        time = datetime.now(UTC) if now else self.times[commit]
+        self.lake = self.lake.copy_to(self.folder / "copy", history=time)
+        shutil.rmtree(self.folder / "lake")
+        (self.folder / "copy").rename(self.folder / "lake")
+        self.reopen()
+        self.expired(time)
 
     @rule(days=st.sampled_from([0, 7]))
     def collect(self, days: int) -> None:
