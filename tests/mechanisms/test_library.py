@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from neurolake.mechanisms import library as library_module
 from neurolake.mechanisms.errors import ModelError
 from neurolake.mechanisms.library import OWN, load, read_sources
 
@@ -143,6 +144,15 @@ def test_one_name_twice_in_a_folder_is_refused(tmp_path):
 def test_neurons_own_names_are_taken(tmp_path, name):
     with pytest.raises(ModelError, match=f"NEURON has something called '{name}' already"):
         load(write(tmp_path / "a", name), own=False)
+
+
+def test_where_the_cache_cannot_be_written_a_process_has_its_own(tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(library_module, "_load_new", lambda sources, cache, tell: used.append(cache))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEUROLAKE_CACHE", str(tmp_path / "file" / "cache"))
+    load(write(tmp_path / "a", "lastleak"), own=False, tell=silent)
+    assert used[0].name == "mechanisms" and used[0].parent.is_dir() and tmp_path not in used[0].parents
 
 
 def test_what_does_not_compile_is_told_with_the_compilers_words(tmp_path):
