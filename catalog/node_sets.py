@@ -20,12 +20,16 @@ from .vocabulary.circuits import FILES, NODES
 
 Ids = npt.NDArray[np.int64]
 
+_KINDS = ("circuit", "node_sets", "simulation")
+"""Files that may hold node sets; the later ones come before the earlier ones."""
 _GIVEN = "the rule that was given"
 _OPERATORS = {"$gt": pc.greater, "$gte": pc.greater_equal, "$lt": pc.less, "$lte": pc.less_equal}
 
 
 def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
     """Return rules by name: those of the circuit and, in their place where names are equal, those of the simulation.
+
+    They stand in files of their own, or in configurations themselves, as bmtk has them.
 
     Parameters
     ----------
@@ -39,12 +43,16 @@ def node_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:
     NotFoundError
         The run has no node sets.
     """
-    name = FILES.of(circuit=run)
-    files = snapshot.tables[name].to_arrow(where=pds.field("kind") == "node_sets").to_pylist()
-    if not files:
-        raise NotFoundError(f"{run!r} was ingested without node sets")
+    rows = snapshot.tables[FILES.of(circuit=run)].to_arrow(where=pds.field("kind").isin(_KINDS)).to_pylist()
+    found: dict[str, Any] = {}
     # The circuit's file was named, and ingested, before the simulation's.
-    return {name: rule for row in files for name, rule in json.loads(snapshot.files[row["node"]]).items()}
+    for row in sorted(rows, key=lambda row: _KINDS.index(row["kind"])):
+        content = json.loads(snapshot.files[row["node"]])
+        rules = content if row["kind"] == "node_sets" else content.get("node_sets")
+        found |= rules if isinstance(rules, Mapping) else {}
+    if not found and all(row["kind"] != "node_sets" for row in rows):
+        raise NotFoundError(f"{run!r} was ingested without node sets")
+    return found
 
 
 def known_sets(snapshot: Snapshot, run: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from nerves import delete_all_sections
 from sonata_files import write_edges, write_nodes, write_spikes
 from three_spheres import ALLEN, ingested, sphere
 
+import neurolake
 from neurolake.ingest.networks.runs import run_network
 from neurolake.lake.errors import InputError
 
@@ -122,3 +123,15 @@ def test_a_section_that_a_made_cell_has_not_is_told_with_the_edge(tmp_path):
         InputError, match="net__net__chemical, edge 1: it ends at section 7 of cell 2, which has 1 sections"
     ):
         run(lake)
+
+
+def test_node_sets_may_stand_in_the_configuration_itself(tmp_path):
+    sets = {"mine": {"node_id": [1]}, "first": {"node_id": [2]}}
+    told = {"node_sets": sets, "inputs": {"in": {**RAMP, "node_set": "mine"}}}
+    lake = ingested(tmp_path / "c", ALLEN, **told)
+    run(lake)
+    found = np.asarray(lake.head.arrays["reports/run/soma v/net"][:])
+    assert np.ptp(found[:, 1]) > 1 and np.ptp(found[:, [0, 2]]) < 1e-4
+    # Those of the simulation take the place of equal names in files.
+    assert neurolake.circuit(lake, "net").node_ids("first", "net").tolist() == [2]
+    assert neurolake.circuit(lake, "net").node_ids("last", "net").tolist() == [2]
