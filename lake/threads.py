@@ -7,7 +7,8 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock, local
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ AT_ONCE = 16
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Pool = TypeVar("Pool", bound=Executor)
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -112,6 +114,30 @@ def _enter() -> None:
     _here.inside = True
 
 
+@contextmanager
+def working(pool: Pool) -> Iterator[Pool]:
+    """Use a pool in a generator: wait for it at the end and after an error, but not where the generator is abandoned.
+
+    Python closes an abandoned generator wherever it happens to look for garbage: also while it starts a thread, with a
+    lock held that the end of a thread needs. Who waited for threads there would wait for ever.
+
+    Parameters
+    ----------
+    pool
+        The pool; what it has not begun is cancelled at an error, or where the generator is abandoned.
+    """
+    try:
+        yield pool
+    except GeneratorExit:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    else:
+        pool.shutdown()
+
+
 def gathered(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Return results in the order of *items*, of work that waits for a storage: `AT_ONCE` at a time.
 
@@ -126,7 +152,9 @@ def gathered(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
         yield from map(work, items)
         return
     pending = deque[Future[Result]]()
-    with ThreadPoolExecutor(min(AT_ONCE, len(items)), thread_name_prefix="neurolake-storage") as pool:
+    with working(
+        ThreadPoolExecutor(min(AT_ONCE, len(items)), thread_name_prefix="neurolake-storage")
+    ) as pool:
         for item in items:
             pending.append(pool.submit(work, item))
             if len(pending) >= AT_ONCE:

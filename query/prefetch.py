@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ..lake.threads import working
+
 Item = TypeVar("Item")
 
 
@@ -22,12 +24,8 @@ def prefetched(items: Iterator[Item], ahead: int) -> Iterator[Item]:
         yield from items
         return
     end: Any = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="neurolake-batches") as thread:
+    with working(ThreadPoolExecutor(1, thread_name_prefix="neurolake-batches")) as thread:
         waiting = deque(thread.submit(next, items, end) for _ in range(ahead))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(thread.submit(next, items, end))
-                yield item
-        finally:
-            # A loop that ends early waits only for the item in the making.
-            thread.shutdown(cancel_futures=True)
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item

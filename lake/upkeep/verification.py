@@ -33,7 +33,7 @@ from ..nodes.shown import About, Shown
 from ..objects.packs import pack_content, pack_key
 from ..objects.store import ObjectStore
 from ..storage.base import Storage
-from ..threads import AT_ONCE, CORES, gathered
+from ..threads import AT_ONCE, CORES, gathered, working
 from .reachable import Reachable
 from .repair import repair
 from .usage import Needed, Referrers
@@ -273,7 +273,7 @@ class _Scan:
 
     def _checked(self) -> Iterator[list[Damage]]:
         self._all = self.total
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="verify") as pool:
+        with working(ThreadPoolExecutor(self._threads, thread_name_prefix="verify")) as pool:
             yield from pool.map(self._check, [key for key in self.sizes if key in self.chosen])
 
     def _check(self, key: str) -> list[Damage]:

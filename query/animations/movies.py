@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from subprocess import PIPE
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ...lake.errors import StorageError
 from ...lake.extras import needed
+from ...lake.threads import working
 from .film import Film, Painter
 
 Picture = npt.NDArray[np.uint8]
@@ -50,9 +51,7 @@ def pictures(film: Film, processes: int | None = None) -> Iterator[Picture]:
     if wanted <= 1:
         yield from map(Painter(film), range(count))
         return
-    with ExitStack() as stack:
-        pool = ProcessPoolExecutor(wanted, get_context("spawn"), _begin, (film,))
-        stack.callback(pool.shutdown, cancel_futures=True)
+    with working(ProcessPoolExecutor(wanted, get_context("spawn"), _begin, (film,))) as pool:
         waiting: list[Future[Picture]] = []
         for number in range(count):
             waiting.append(pool.submit(_paint, number))

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 import neurolake
 from neurolake.lake import Lake
 from neurolake.lake.history.trees import History
-from neurolake.lake.threads import Recent, mapped, workers
+from neurolake.lake.threads import Recent, gathered, mapped, workers, working
+from neurolake.query.prefetch import prefetched
 
 THREADS = 8
 
@@ -160,3 +162,59 @@ def test_work_of_threads_may_be_divided_again() -> None:
 
     assert sum(mapped(total, [0] * 50)) == 50 * 4**3
     assert list(mapped(len, [])) == [] and list(mapped(len, ["ab"])) == [2]
+
+
+def waiting_for(event: threading.Event) -> Callable[[int], int]:
+    def work(number: int) -> int:
+        if number:
+            event.wait()
+        return number
+
+    return work
+
+
+def by_threads(work: Callable[[int], int]) -> Iterator[int]:
+    with working(ThreadPoolExecutor(2)) as pool:
+        yield from pool.map(work, range(100))
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda work: gathered(work, range(100)),
+        lambda work: prefetched(map(work, range(100)), 1),
+        lambda work: by_threads(work),
+    ],
+    ids=["gathered", "prefetched", "working"],
+)
+def test_what_is_abandoned_is_not_waited_for(begin: Callable[[Callable[[int], int]], Iterator[int]]) -> None:
+    """Python closes generators in garbage anywhere, also where it holds what the end of a thread needs."""
+    event = threading.Event()
+    made = begin(waiting_for(event))
+    assert next(made) == 0
+    closing = threading.Thread(target=made.close)  # type: ignore[attr-defined]
+    closing.start()
+    closing.join(60)
+    ended = not closing.is_alive()
+    event.set()
+    closing.join()
+    assert ended
+
+
+def test_what_fails_is_waited_for() -> None:
+    """Nothing is written any more once an error was told."""
+    began, event, done = threading.Event(), threading.Event(), []
+
+    def work(number: int) -> None:
+        if number == 1:
+            began.set()
+            event.wait()
+            done.append(number)
+        elif number == 0:
+            began.wait()
+            threading.Timer(0.2, event.set).start()
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        list(gathered(work, range(100)))
+    assert 1 in done
