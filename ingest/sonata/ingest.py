@@ -148,10 +148,21 @@ def _files(path: Path) -> list[Named]:
 
 def _present(files: Sequence[Named], skip: bool, report: Ingested) -> list[Named]:
     found = []
+    errors = {named.path: named.missing() for named in files}
+    results = [named.path for named in files if named.made_by_run]
+    # A simulation that has none has not run yet; one that has some may have stopped.
+    ran = any(errors[path] is None for path in results)
+    if results and not ran:
+        report.notices.append(
+            f"none of the results is there ({results[0]}): what is simulated is ingested without; ingest it "
+            f"again as {report.name!r} after it was run elsewhere"
+        )
     for named in files:
-        error = named.missing()
+        error = errors[named.path]
         if error is None:
             found.append(named)
+        elif named.made_by_run and not ran:
+            continue
         elif not (skip and named.made_by_run):
             raise error
         else:
