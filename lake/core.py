@@ -309,7 +309,7 @@ class Lake(Shown, Mapping[str, Any]):
         *,
         progress: "Progress | None" = None,
         threads: int | None = None,
-        repair_from: "Lake | None" = None,
+        repair_from: "Lake | str | Path | None" = None,
         sample: float = 1.0,
     ) -> "Findings":
         """Read again everything that commits need, and check it against its digests; see `verification.verify`.
@@ -323,7 +323,7 @@ class Lake(Shown, Mapping[str, Any]):
         threads
             How many read and hash at once; by default one for each processor, and more where the storage is far away.
         repair_from
-            A lake with the same content, from which damaged objects are replaced.
+            A lake with the same content, or its folder or URL: from there damaged objects are replaced.
         sample
             Share of the packs and objects to read, drawn by chance; all by default. Manifests are read all the same.
 
@@ -334,11 +334,12 @@ class Lake(Shown, Mapping[str, Any]):
         """
         from .upkeep.verification import verify
 
-        other = None if repair_from is None else repair_from._history
+        sound = None if repair_from is None else type(self).of(repair_from)
+        other = None if sound is None else sound._history
         found = verify(
             self._history, ref=ref, progress=progress, threads=threads, repair_from=other, sample=sample
         )
-        other_url = None if repair_from is None else repair_from.url
+        other_url = None if sound is None else sound.url
         options = {"at": ref, "repair_from": other_url, "sample": None if sample == 1 else sample}
         self._note("verify", options, found.seconds, bool(found), str(found).strip("<>"))
         return found
@@ -571,14 +572,19 @@ class Lake(Shown, Mapping[str, Any]):
         return type(self)(storage)
 
     def push(
-        self, other: "Lake", branch: str = MAIN, *, to: str | None = None, progress: "Progress | None" = None
+        self,
+        other: "Lake | str | Path",
+        branch: str = MAIN,
+        *,
+        to: str | None = None,
+        progress: "Progress | None" = None,
     ) -> int:
         """Send the commits of a branch to another lake and let its branch go forward to them.
 
         Parameters
         ----------
         other
-            The lake to send to.
+            The lake to send to, or its folder or URL.
         branch
             The branch to send.
         to
@@ -599,11 +605,12 @@ class Lake(Shown, Mapping[str, Any]):
 
         there = branch if to is None else to
         author = default_author()
-        return push(self._history, other._history, branch, there, author=author, progress=progress)[1]
+        history = type(self).of(other)._history
+        return push(self._history, history, branch, there, author=author, progress=progress)[1]
 
     def pull(
         self,
-        other: "Lake",
+        other: "Lake | str | Path",
         branch: str = MAIN,
         *,
         into: str | None = None,
@@ -614,7 +621,7 @@ class Lake(Shown, Mapping[str, Any]):
         Parameters
         ----------
         other
-            The lake to fetch from.
+            The lake to fetch from, or its folder or URL.
         branch
             Its branch.
         into
@@ -634,6 +641,7 @@ class Lake(Shown, Mapping[str, Any]):
         from .upkeep.transfer import send
 
         here, author = branch if into is None else into, default_author()
+        other = type(self).of(other)
         tip = other._history.log.tip(branch)
         send(other._history, self._history, tip, author=author, progress=progress)
         message = f"Pull {branch} from {other.url}"

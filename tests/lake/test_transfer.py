@@ -266,6 +266,16 @@ class TestPush:
         assert source.head.commit.id == copy.head.commit.id
         assert copy.push(source) == 0
 
+    def test_lakes_by_their_folders(self, source: Lake, tmp_path: Path) -> None:
+        copy = source.copy_to(tmp_path / "copy")
+        append(copy, 2)
+        assert copy.push(source.url) == 1
+        append(source, 3)
+        assert copy.pull(Path(source.url)) is not None and values(copy) == [1, 2, 3]
+        (pack,) = (tmp_path / "copy" / "packs").rglob("*.pack")
+        pack.unlink()
+        assert copy.verify(repair_from=source.url).repaired
+
     def test_a_branch_that_is_not_there_is_made(self, source: Lake, new_lake: Callable[[str], Lake]) -> None:
         empty = new_lake("empty")
         assert source.push(empty, to="theirs") == 2
