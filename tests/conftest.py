@@ -1,13 +1,13 @@
 """Fixtures shared by all rooms."""
 
 import gc
-import importlib
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis.internal.entropy import deterministic_PRNG
 from simrun_trees import OLD, Run, write_run
 
 import neurolake
@@ -21,8 +21,9 @@ pytest_plugins = ["command_line", "s3_places"]
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Leave modules and tests, of which nothing goes before the end, out of every search for garbage."""
-    # It looks for who holds the generators of numbers that it seeds, and would not find what is left out.
-    importlib.import_module("hypothesis")
+    # Hypothesis looks once for who holds the generator of numbers that it seeds, and would not find what is left out.
+    with deterministic_PRNG():
+        pass
     gc.disable()
     try:
         return (yield)
