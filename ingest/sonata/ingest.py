@@ -152,7 +152,7 @@ def _present(files: Sequence[Named], skip: bool, report: Ingested) -> list[Named
     results = [named.path for named in files if named.made_by_run]
     # A simulation that has none has not run yet; one that has some may have stopped.
     ran = any(errors[path] is None for path in results)
-    if results and not ran:
+    if results and not ran and not skip:
         report.notices.append(
             f"none of the results is there ({results[0]}): what is simulated is ingested without; ingest it "
             f"again as {report.name!r} after it was run elsewhere"
@@ -161,12 +161,10 @@ def _present(files: Sequence[Named], skip: bool, report: Ingested) -> list[Named
         error = errors[named.path]
         if error is None:
             found.append(named)
-        elif named.made_by_run and not ran:
-            continue
-        elif not (skip and named.made_by_run):
-            raise error
-        else:
+        elif skip and named.made_by_run:
             report.failures.append((named.path.name, error))
+        elif ran or not named.made_by_run:
+            raise error
     rank = {kind: at for at, kind in enumerate(_ORDER)}
     return sorted(found, key=lambda named: rank.get(named.kind, len(rank)))
 
