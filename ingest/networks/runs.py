@@ -37,7 +37,7 @@ from .observed import weights_of
 from .planning import NetworkOptions, PlannedNetwork, content_of, planned_network, run_settings
 from .reports import sonata_records
 from .selection import Chosen, cells_of_node_set, record_places
-from .sonata import SonataSimulation
+from .sonata import DT, SonataSimulation
 from .stored import NetworkPlan, RunWriter, check_name, states_of
 
 Given = CellTemplate | Callable[[NetworkNode], NetworkCell]
@@ -236,7 +236,7 @@ def run_network(
         simulation = SonataSimulation.of(snapshot, circuit) or SonataSimulation({})
         faults = Faults()
         t_stop = _said(t_stop, simulation.number("run", "tstop"), None, "t_stop")
-        dt = _positive(_said(dt, simulation.number("run", "dt"), 0.025, "dt"), "dt")
+        dt = _positive(_said(dt, simulation.number("run", "dt"), DT, "dt"), "dt")
         notices: list[str] = []
         simulation.check([] if inputs_from else inputs, faults, notices)
         if cells is None:

@@ -17,6 +17,8 @@ from ...lake.errors import InputError
 from ...mechanisms.entries import is_number
 from ..wiring.faults import Faults
 
+DT = 0.025
+"""Time step of a run where nothing says another, in ms."""
 _METHODS = {"euler": 0, "crank_nicolson": 1, "crank_nicolson_ion": 2}
 
 

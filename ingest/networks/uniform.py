@@ -14,10 +14,9 @@ from ...mechanisms.entries import is_number
 from ...mechanisms.stimuli.signals import Reals, Waveform
 from ..lfp.stimulation import UniformField
 from .entries import InputEntry
+from .sonata import DT
 
 _AXES = ("Ex", "Ey", "Ez")
-_DT = 0.025
-"""Time step of a configuration that says none, in ms."""
 _MOST = 2e7
 """Points of a waveform."""
 
@@ -50,7 +49,7 @@ def _fields(entry: InputEntry) -> Iterator[tuple[tuple[float, float, float], Wav
     ]
     if min(begin, *lengths) < 0:
         raise InputError("delay, duration, ramp_up_time and ramp_down_time are times of 0 or more")
-    dt = entry.simulation.number("run", "dt") or _DT
+    dt = entry.simulation.number("run", "dt") or DT
     corners = begin + np.cumsum([0.0, *lengths])
     for number, told in enumerate(listed):
         values = {}

@@ -16,6 +16,7 @@ from ...mechanisms.stimuli.signals import Reals, Waveform
 from ..lfp.stimulation import PointField
 from ..sonata.config import mesh_files
 from .entries import InputEntry, numbers_of_table
+from .sonata import DT
 
 NANO = 1e6
 """nA in a mA."""
@@ -23,8 +24,6 @@ _SITES = ("pos_x", "pos_y", "pos_z", "rotation_x", "rotation_y", "rotation_z")
 _MESH = ("x_pos", "y_pos", "z_pos")
 _RESISTANCE = 300.0
 _FOREVER = 1e9
-_DT = 0.025
-"""Time step of a configuration that says none, in ms."""
 
 
 def xstim_field(entry: InputEntry) -> PointField:
@@ -128,7 +127,7 @@ def _shaped(told: Mapping[str, Any], entry: InputEntry) -> Waveform:
         inside, time = np.full(2, number("amp")), np.array([delay, stop])
     elif shape == "sin":
         # Half a step: fields are those of the middles of steps.
-        step = (entry.simulation.number("run", "dt") or _DT) / 2
+        step = (entry.simulation.number("run", "dt") or DT) / 2
         time = np.append(np.arange(delay, stop, step), stop)
         angle = 2e-3 * np.pi * number("freq") * time + number("phase", np.pi)
         inside = number("amp") * np.sin(angle) + number("offset", 0.0)
